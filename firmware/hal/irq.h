@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interrupts of the one core: the mask in PSTATE.I and one handler a line of the GIC.
+ *
+ * A handler runs with interrupts masked, in the context of whatever it interrupted, and must not
+ * wait. What has to run later, with interrupts enabled, is done by the hook given to
+ * irq_set_exit_hook(), called after the handlers, still masked, before the return.
+ */
+#ifndef HAL_IRQ_H
+#define HAL_IRQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Mask interrupts; returns the former state for irq_restore(). Calls nest. */
+uint64_t irq_save(void);
+void irq_restore(uint64_t state);
+
+/* Unmask; used by code that runs inside the exit hook. */
+void irq_enable(void);
+
+/* Route shared peripheral interrupt `spi` (GIC INTID spi + 32, level) to `handler`, enabled. */
+void irq_connect(unsigned int spi, void (*handler)(void *context), void *context);
+
+void irq_set_exit_hook(void (*hook)(void));
+
+#endif

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "board.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gate.h"
+#include "ident.h"
+#include "oplog.h"
+#include "pace.h"
+#include "plugin.h"
+#include "probe.h"
+#include "qemu_abi.h"
+#include "stream.h"
+#include "uart.h"
+#include "views.h"
+
+/* On `virt`: the hole at 0x0a004000 and shared peripheral interrupts from 176 are free. */
+enum {
+    PL330_BASE = 0x0b000000,
+    STREAM_BASE = 0x0b010000,
+    IDENT_BASE = 0x0b020000,
+    UART_BASE = 0x0b030000,
+    RAM_BASE = 0x40000000,
+    PL330_ABORT_SPI = 176, /* event n: the next but n */
+    UART_SPI = 193,
+};
+enum { CHANNELS = 8, REQUEST_LINES = 32, EVENTS = 16, STREAM_RECEIVE_LINE = 0, STREAM_TRANSMIT_LINE = 1 };
+
+static struct {
+    bool separate_views;
+    uint64_t dram_fd, probe_fd, stream_fd, wake_fd, lifeline_fd;
+    uint64_t nonce, seed, wake_mask;
+    uint64_t cache_line, cache_sets, cache_ways;
+    enum cache_schedule schedule;
+    char *command;
+    bool realized;
+    void (*parent_realize)(DeviceState *, Error **);
+    ResettablePhases parent_phases;
+} board = {
+    .dram_fd = ~0ull,
+    .probe_fd = ~0ull,
+    .stream_fd = ~0ull,
+    .wake_fd = ~0ull,
+    .lifeline_fd = ~0ull,
+    .seed = 1,
+    .cache_line = 64,
+    .cache_sets = 1024,
+    .cache_ways = 16,
+    .schedule = CACHE_SPECULATIVE,
+};
+
+/* ---- properties ---- */
+
+static const char *const schedules[] = {[CACHE_LRU] = "lru", [CACHE_SPECULATIVE] = "speculative"};
+
+static void apply_schedule(void)
+{
+    if (views.model) {
+        views_lock();
+        cache_model_set_schedule(views.model, board.schedule, board.seed);
+        views_unlock();
+    }
+}
+
+static void get_schedule(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    char *value = qemu.g_strdup(schedules[board.schedule]);
+
+    (void)object;
+    (void)opaque;
+    qemu.visit_type_str(visitor, name, &value, errp);
+    qemu.g_free(value);
+}
+
+static void set_schedule(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    char *value = NULL;
+
+    (void)object;
+    (void)opaque;
+    if (!qemu.visit_type_str(visitor, name, &value, errp)) {
+        return;
+    }
+    for (unsigned int i = 0; i < sizeof(schedules) / sizeof(schedules[0]); i++) {
+        if (!strcmp(value, schedules[i])) {
+            board.schedule = (enum cache_schedule)i;
+            apply_schedule();
+            qemu.g_free(value);
+            return;
+        }
+    }
+    error_setg(errp, "schedule=%s is not known: lru or speculative", value);
+    qemu.g_free(value);
+}
+
+static void set_command(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    (void)object;
+    (void)opaque;
+    qemu.visit_type_str(visitor, name, &board.command, errp);
+}
+
+static bool set_seed(uint64_t value, Error **errp)
+{
+    (void)errp;
+    board.seed = value;
+    apply_schedule();
+    return true;
+}
+
+static uint64_t get_seed(void)
+{
+    return board.seed;
+}
+
+static bool set_wake_mask(uint64_t value, Error **errp)
+{
+    (void)errp;
+    board.wake_mask = value;
+    probe_wake((int)board.wake_fd, value);
+    return true;
+}
+
+static uint64_t get_wake_mask(void)
+{
+    return board.wake_mask;
+}
+
+static uint64_t get_findings(void)
+{
+    return probe->findings;
+}
+
+static uint64_t get_ring_lost(void)
+{
+    uint64_t written = probe->ring_head - probe->ring_reset;
+
+    return written > PROBE_RING_RECORDS ? written - PROBE_RING_RECORDS : 0;
+}
+
+/* A number: of a live property by functions, of one that is given at the start by its place. */
+struct number {
+    const char *name;
+    uint64_t (*get)(void);
+    bool (*set)(uint64_t, Error **);
+    uint64_t *start;
+};
+
+static struct number board_numbers[] = {
+    {"dram-fd", NULL, NULL, &board.dram_fd},           {"probe-fd", NULL, NULL, &board.probe_fd},
+    {"stream-fd", NULL, NULL, &board.stream_fd},       {"wake-fd", NULL, NULL, &board.wake_fd},
+    {"lifeline-fd", NULL, NULL, &board.lifeline_fd},   {"nonce", NULL, NULL, &board.nonce},
+    {"cache-line", NULL, NULL, &board.cache_line},     {"cache-sets", NULL, NULL, &board.cache_sets},
+    {"cache-ways", NULL, NULL, &board.cache_ways},     {"seed", get_seed, set_seed, NULL},
+    {"wake-mask", get_wake_mask, set_wake_mask, NULL}, {"findings", get_findings, NULL, NULL},
+    {"ring-lost", get_ring_lost, NULL, NULL},          {NULL, NULL, NULL, NULL},
+};
+
+static struct number stream_numbers[] = {
+    {"word-interval-ns", stream_word_interval_ns, stream_set_word_interval_ns, NULL},
+    {"rx-fifo-depth", stream_rx_fifo_depth, stream_set_rx_fifo_depth, NULL},
+    {"tx-fifo-depth", stream_tx_fifo_depth, stream_set_tx_fifo_depth, NULL},
+    {"overruns", stream_overruns, NULL, NULL},
+    {"underruns", stream_underruns, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
+};
+
+static void get_number(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    const struct number *number = opaque;
+    uint64_t value = number->get ? number->get() : *number->start;
+
+    (void)object;
+    qemu.visit_type_uint64(visitor, name, &value, errp);
+}
+
+static void set_number(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    const struct number *number = opaque;
+    uint64_t value;
+
+    (void)object;
+    if (!qemu.visit_type_uint64(visitor, name, &value, errp)) {
+        return;
+    }
+    if (number->set) {
+        number->set(value, errp);
+    } else if (board.realized) {
+        error_setg(errp, "%s=%llu: can only be given at the start", name, (unsigned long long)value);
+    } else {
+        *number->start = value;
+    }
+}
+
+static void add_numbers(ObjectClass *class, struct number *numbers)
+{
+    for (struct number *number = numbers; number->name; number++) {
+        qemu.object_class_property_add(class, number->name, "uint64", get_number,
+                                       number->set || number->start ? set_number : NULL, NULL, number);
+    }
+}
+
+/* ---- wiring ---- */
+
+/* The starter holds the other end: when it is gone, in whatever way, so are we. */
+static void *watch_lifeline(void *opaque)
+{
+    char byte;
+    ssize_t got;
+
+    (void)opaque;
+    do {
+        got = read((int)board.lifeline_fd, &byte, 1);
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    _exit(3);
+}
+
+static bool start_lifeline(Error **errp)
+{
+    pthread_t thread;
+
+    if (board.lifeline_fd == ~0ull) {
+        return true;
+    }
+    if (pthread_create(&thread, NULL, watch_lifeline, NULL)) {
+        error_setg(errp, "lifeline-fd=%llu: no thread", (unsigned long long)board.lifeline_fd);
+        return false;
+    }
+    return true;
+}
+
+static MemoryRegion *find_ram(Error **errp)
+{
+    Object *backend = qemu.object_resolve_path_type("", "memory-backend", NULL);
+
+    if (!backend) {
+        error_setg(errp, "no memory backend: start QEMU with -M virt,memory-backend=ram0 -object "
+                         "memory-backend-file,id=ram0,share=on,...");
+        return NULL;
+    }
+    return qemu.host_memory_backend_get_memory((HostMemoryBackend *)backend);
+}
+
+static bool open_memory(Error **errp)
+{
+    struct cache_geometry geometry = {(uint32_t)board.cache_line, (uint32_t)board.cache_sets,
+                                      (uint32_t)board.cache_ways};
+    MemoryRegion *ram = find_ram(errp);
+
+    if (!ram) {
+        return false;
+    }
+    if (board.separate_views != (board.dram_fd != ~0ull)) {
+        error_setg(errp, board.separate_views ? "view=dma needs dram-fd, a memfd of the size of RAM"
+                                              : "dram-fd is only of use with view=dma");
+        return false;
+    }
+    if (geometry.line != 32 && geometry.line != 64) {
+        error_setg(errp, "cache-line=%u: 32 or 64", geometry.line);
+        return false;
+    }
+    if (!probe_open((int)board.probe_fd, RAM_BASE, qemu.memory_region_size(ram), geometry.line)) {
+        error_setg(errp, "probe-fd=%lld: %s", (long long)board.probe_fd, strerror(errno));
+        return false;
+    }
+    return views_initialise(ram, (int)board.dram_fd, &geometry, plugin_line_changed, errp);
+}
+
+static DeviceState *make_pl330(DeviceState *gic, Error **errp)
+{
+    DeviceState *pl330 = qemu.qdev_new("pl330");
+    Object *object = (Object *)pl330;
+
+    if (!qemu.object_property_set_link(object, "memory", (Object *)pace_dma_memory(), errp) ||
+        !qemu.object_property_set_uint(object, "num_chnls", CHANNELS, errp) ||
+        !qemu.object_property_set_uint(object, "num_periph_req", REQUEST_LINES, errp) ||
+        !qemu.object_property_set_uint(object, "num_events", EVENTS, errp) ||
+        !qemu.sysbus_realize_and_unref((SysBusDevice *)pl330, errp)) {
+        return NULL;
+    }
+    for (int i = 0; i <= EVENTS; i++) {
+        qemu.sysbus_connect_irq((SysBusDevice *)pl330, i, qemu.qdev_get_gpio_in(gic, PL330_ABORT_SPI + i));
+    }
+    return pl330;
+}
+
+static void map(hwaddr address, MemoryRegion *memory)
+{
+    qemu.memory_region_add_subregion(qemu.get_system_memory(), address, memory);
+}
+
+static bool add_pl330_and_stream(DeviceState *gic, Error **errp)
+{
+    DeviceState *pl330 = make_pl330(gic, errp);
+    MemoryRegion *stream;
+
+    if (!pl330) {
+        return false;
+    }
+    map(PL330_BASE, pace_overlay(qemu.sysbus_mmio_get_region((SysBusDevice *)pl330, 0)));
+    if (board.stream_fd == ~0ull) {
+        return true;
+    }
+    stream = stream_initialise((int)board.stream_fd, qemu.qdev_get_gpio_in(pl330, STREAM_RECEIVE_LINE),
+                               qemu.qdev_get_gpio_in(pl330, STREAM_TRANSMIT_LINE), errp);
+    if (stream) {
+        map(STREAM_BASE, stream);
+    }
+    return stream != NULL;
+}
+
+static bool add_command_uart(DeviceState *gic, Error **errp)
+{
+    Chardev *chardev;
+    MemoryRegion *uart;
+
+    if (!board.command) {
+        gate_initialise(NULL, NULL);
+        return true;
+    }
+    chardev = qemu.qemu_chr_find(board.command);
+    if (!chardev) {
+        error_setg(errp, "command=%s: no -chardev has that id", board.command);
+        return false;
+    }
+    uart = uart_initialise(chardev, qemu.qdev_get_gpio_in(gic, UART_SPI), errp);
+    if (!uart) {
+        return false;
+    }
+    map(UART_BASE, uart);
+    gate_initialise(uart_line_waits, uart_take_line);
+    return true;
+}
+
+static uint32_t features(void)
+{
+    return (board.separate_views ? 0 : IDENT_COHERENT) | (board.stream_fd != ~0ull ? IDENT_STREAM : 0) |
+           (board.command ? IDENT_GATE : 0);
+}
+
+static void realize(DeviceState *device, Error **errp)
+{
+    DeviceState *gic = (DeviceState *)qemu.object_resolve_path_type("", "arm_gic", NULL);
+
+    if (!gic) {
+        error_setg(errp, "no GICv2: this device is for -M virt with gic-version=2");
+        return;
+    }
+    if (!open_memory(errp) || !add_pl330_and_stream(gic, errp) || !add_command_uart(gic, errp) ||
+        !start_lifeline(errp)) {
+        return;
+    }
+    map(IDENT_BASE, ident_page(features(), board.nonce));
+    if (board.stream_fd != ~0ull) {
+        qemu.object_property_add_child((Object *)device, "stream", qemu.object_new("dmav3-stream"));
+    }
+    probe_wake((int)board.wake_fd, board.wake_mask);
+    apply_schedule();
+    qemu.qemu_register_resettable((Object *)device);
+    board.realized = true;
+}
+
+/* ---- reset ---- */
+
+/* Before anything else is reset, and before the image is loaded again. */
+static void reset_enter(Object *object, int type)
+{
+    (void)object;
+    (void)type;
+    views_reset_enter();
+    if (board.separate_views) {
+        plugin_reset();
+    }
+    if (board.command) {
+        uart_reset();
+    }
+    gate_reset();
+    pace_reset();
+    views_lock();
+    oplog_reset();
+    probe_reset();
+    views_unlock();
+}
+
+/* After everything: the image is in place; the PL330 has forgotten its request lines. */
+static void reset_exit(Object *object, int type)
+{
+    (void)object;
+    (void)type;
+    views_reset_exit();
+    if (board.stream_fd != ~0ull) {
+        stream_reset();
+    }
+}
+
+static void board_class(ObjectClass *class, void *data)
+{
+    ResettableClass *resettable = (ResettableClass *)qemu.object_class_dynamic_cast(class, "resettable");
+
+    (void)data;
+    qemu.device_class_set_parent_realize((DeviceClass *)class, realize, &board.parent_realize);
+    qemu.resettable_class_set_parent_phases(resettable, (void *)reset_enter, NULL, (void *)reset_exit,
+                                            &board.parent_phases);
+    add_numbers(class, board_numbers);
+    qemu.object_class_property_add(class, "schedule", "str", get_schedule, set_schedule, NULL, NULL);
+    qemu.object_class_property_add(class, "command", "str", NULL, set_command, NULL, NULL);
+}
+
+static void stream_class(ObjectClass *class, void *data)
+{
+    (void)data;
+    add_numbers(class, stream_numbers);
+}
+
+void board_register(bool separate_views)
+{
+    static const TypeInfo types[] = {
+        {.name = "dmav3-board", .parent = "device", .class_init = board_class},
+        {.name = "dmav3-stream", .parent = "object", .class_init = stream_class},
+    };
+
+    board.separate_views = separate_views;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        qemu.type_register_static(&types[i]);
+    }
+}

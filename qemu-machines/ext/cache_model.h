@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A write-back, write-allocate cache over RAM that holds real bytes, and what the CPU and the
+ * devices see through it. Plain C: no QEMU, no globals.
+ *
+ * Theory of operation. There are two copies of RAM. The *CPU view* is what loads and stores of the
+ * CPU see; *DRAM* is what every device sees. A line is invalid, clean or dirty. One invariant holds
+ * between calls:
+ *
+ *     an invalid line has the same bytes in both views.
+ *
+ * So filling a line copies nothing; a clean or a write-back copies it from the CPU view to DRAM; an
+ * invalidate or the eviction of a clean line copies it from DRAM to the CPU view. A device writes to
+ * DRAM, and to the CPU view as well where the line is invalid; a valid line keeps its old bytes,
+ * and the CPU goes on reading those.
+ *
+ * Beside the state, two masks a line, a bit a byte, remember what maintenance is owed. They
+ * outlive the line, because an eviction is luck and not maintenance:
+ *
+ *   unclean  stored by the CPU through a cacheable mapping, no clean of the line since;
+ *            a device that reads such a byte races            -> CACHE_STALE_DEVICE_READ
+ *   device   written by a device, no invalidate of the line since;
+ *            a cacheable load of such a byte races            -> CACHE_STALE_CPU_READ
+ *
+ * A store takes its bytes out of `device`, a device write takes its bytes out of `unclean`: the
+ * last writer counts.
+ *
+ * Offsets are bytes from the start of RAM. Callers serialise all calls.
+ */
+#ifndef DMAV3_CACHE_MODEL_H
+#define DMAV3_CACHE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cache_schedule {
+    CACHE_LRU,         /* lines leave by geometry only */
+    CACHE_SPECULATIVE, /* ... and device writes may be met by speculative fills */
+};
+
+enum cache_operation {
+    CACHE_CLEAN = 1,
+    CACHE_INVALIDATE = 2,
+    CACHE_CLEAN_INVALIDATE = CACHE_CLEAN | CACHE_INVALIDATE,
+};
+
+enum cache_stale {
+    CACHE_STALE_CPU_READ = 1,
+    CACHE_STALE_DEVICE_READ,
+};
+
+/* State bits of a line, as in `lines` below. */
+enum cache_line {
+    CACHE_LINE_VALID = 1,
+    CACHE_LINE_DIRTY = 2,
+    CACHE_LINE_UNCLEAN = 4, /* `unclean` is not empty */
+    CACHE_LINE_STALE = 8,   /* `device` is not empty */
+};
+
+struct cache_geometry {
+    uint32_t line; /* bytes: 32 or 64 */
+    uint32_t sets; /* a power of two */
+    uint32_t ways; /* 1 to 64 */
+};
+
+struct cache_counts {
+    uint64_t device_reads, device_writes, fills /* speculative */, evictions, write_backs /* by eviction */;
+};
+
+struct cache_views {
+    uint8_t *cpu, *dram; /* `size` bytes each */
+    uint8_t *lines;      /* size / line bytes: the state of each line, kept by the model */
+    size_t size;         /* a multiple of 4096 */
+};
+
+struct cache_events {
+    /* The line's state or masks changed, or (rewritten) its bytes in the CPU view. Whatever the
+     * caller remembered about it (struct cache_shortcut, translated code) is void. */
+    void (*line_changed)(void *opaque, size_t line, bool rewritten);
+    /* Bytes were read that the other side wrote and no maintenance made visible. */
+    void (*stale_read)(void *opaque, enum cache_stale kind, size_t offset, unsigned int size);
+    void *opaque;
+};
+
+/* What the caller may do by itself for a resident line until line_changed() is called for it:
+ * loads if `readable`, stores if `writable`; each access must set *stamp = ++*clock, each store must
+ * set its bytes in *unclean. */
+struct cache_shortcut {
+    uint64_t *stamp, *clock, *unclean;
+    size_t line;
+    bool readable, writable;
+};
+
+struct cache_model;
+
+/* NULL if the geometry or the views are not as said above, or without memory. */
+struct cache_model *cache_model_new(const struct cache_geometry *, const struct cache_views *,
+                                    const struct cache_events *);
+void cache_model_free(struct cache_model *);
+
+/* Empty cache, empty masks, zero counts; no page is known to be cacheable. The views must be equal. */
+void cache_model_reset(struct cache_model *);
+
+void cache_model_set_schedule(struct cache_model *, enum cache_schedule, uint64_t seed);
+
+/* A command begins: draws depend on (seed, command, accesses since here) and on nothing else. */
+void cache_model_begin(struct cache_model *, uint32_t command);
+
+/* The guest's tables now map (or no longer map) the page at `offset` cacheable: only such pages are
+ * filled speculatively. */
+void cache_model_page_cacheable(struct cache_model *, size_t offset);
+void cache_model_forget_pages(struct cache_model *);
+
+/* A load or store of the CPU within one line, after it happened in the CPU view. */
+struct cache_shortcut cache_cpu_read(struct cache_model *, size_t offset, unsigned int size);
+struct cache_shortcut cache_cpu_write(struct cache_model *, size_t offset, unsigned int size);
+
+/* The same through a mapping that is not cacheable. A valid line (an alias of another kind) is
+ * written back and dropped, so that the views are equal. */
+void cache_cpu_read_uncached(struct cache_model *, size_t offset);
+void cache_cpu_write_uncached(struct cache_model *, size_t offset, unsigned int size);
+
+/* Maintenance of the line that holds `offset`. What it found: CACHE_LINE_ bits of before. */
+unsigned int cache_maintain(struct cache_model *, enum cache_operation, size_t offset);
+
+/* A device's access, any size and alignment inside RAM. */
+void cache_device_read(struct cache_model *, size_t offset, void *data, unsigned int size);
+void cache_device_write(struct cache_model *, size_t offset, const void *data, unsigned int size);
+
+const struct cache_counts *cache_model_counts(const struct cache_model *);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "decode.h"
+
+/* Fields of MSR, MRS and SYS: op1, CRn, CRm, op2 as in the Arm ARM. */
+#define FIELDS(op1, crn, crm, op2) ((uint32_t)(op1) << 16 | (crn) << 12 | (crm) << 8 | (op2) << 5)
+#define FIELDS_MASK                0x0007ffe0u
+#define SYS                        0xd5080000u /* SYS #op1, Cn, Cm, #op2, Xt */
+#define MSR_OP0_3                  0xd5180000u /* MSR S3_..., Xt */
+#define CLASS_MASK                 0xfff80000u
+
+static enum decode_kind data_cache_operation(uint32_t fields)
+{
+    switch (fields) {
+    case FIELDS(0, 7, 6, 1):
+        return DECODE_INVALIDATE;
+    case FIELDS(3, 7, 10, 1):
+    case FIELDS(3, 7, 12, 1):
+    case FIELDS(3, 7, 13, 1):
+        return DECODE_CLEAN;
+    case FIELDS(3, 7, 14, 1):
+        return DECODE_CLEAN_INVALIDATE;
+    case FIELDS(3, 7, 4, 1):
+        return DECODE_ZERO;
+    default:
+        return DECODE_OTHER;
+    }
+}
+
+static enum decode_kind system_register_write(uint32_t fields)
+{
+    switch (fields >> 12 & 15) {
+    case 1:  /* SCTLR_ELx */
+    case 2:  /* TTBRx_ELx, TCR_ELx */
+    case 10: /* MAIR_ELx */
+        return DECODE_TRANSLATION;
+    default:
+        return DECODE_OTHER;
+    }
+}
+
+struct decoded decode_a64(uint32_t opcode)
+{
+    struct decoded decoded = {DECODE_OTHER, opcode & 31};
+    uint32_t fields = opcode & FIELDS_MASK;
+
+    if ((opcode & CLASS_MASK) == SYS) {
+        decoded.kind = (fields >> 12 & 15) == 8 ? DECODE_TRANSLATION : data_cache_operation(fields);
+    } else if ((opcode & CLASS_MASK) == (MSR_OP0_3)) {
+        decoded.kind = system_register_write(fields);
+    }
+    return decoded;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The identification page, by which firmware knows this platform and tells it what it does.
+ *
+ * offset  access  name      meaning
+ * 0x00    R  32   MAGIC     0x33764d44
+ * 0x04    R  32   LAYOUT    of this page: 1
+ * 0x08    R  32   FEATURES  IDENT_COHERENT, IDENT_STREAM, IDENT_GATE
+ * 0x10    R  64   NONCE     given by whoever started the machine
+ * 0x18    R  64   TIME      model time, nanoseconds
+ * 0x20    W  32   READY     any value: the shell waits for its next line (where GATE is set)
+ * 0x40    W  32   COMMIT    enum probe_kind in bits 7:0, id in bits 31:8: a record with the values of
+ * 0x48..0x68 W 64 A to E    ... which the commit takes and clears
+ *
+ * Anything else reads as zero and is ignored when written, with a line in QEMU's log.
+ */
+#ifndef DMAV3_IDENT_H
+#define DMAV3_IDENT_H
+
+#include "qemu_abi.h"
+
+enum { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4 };
+
+MemoryRegion *ident_page(uint32_t features, uint64_t nonce);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The operation log: what the firmware says it is doing, and what follows from it. It keeps the
+ * stack of routines, the mappings, the maintenance done by each routine, and the findings.
+ *
+ * Called with the views' lock held.
+ */
+#ifndef DMAV3_OPLOG_H
+#define DMAV3_OPLOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probe.h"
+
+void oplog_reset(void);
+
+/* One record of the firmware: ENTER, EXIT, RANGE, UNMAPPED or VIOLATION; others are refused (false).
+ * Arguments as in enum probe_kind. */
+bool oplog_record(uint32_t kind, uint32_t id, const uint64_t arguments[5]);
+
+/* A maintenance instruction at `pc` acted on the line at `physical`; `cleaned` and `invalidated` say
+ * what it does, `before` is the line's enum probe_line before. */
+void oplog_maintenance(uint64_t pc, uint64_t physical, bool cleaned, bool invalidated, unsigned int before);
+
+/* The CPU executes a load or store at `pc` (for a stale-cpu-read that follows). */
+void oplog_cpu_at(uint64_t pc);
+
+/* The store at `pc` made the line at `physical` dirty. */
+void oplog_dirtied(uint64_t physical, uint64_t pc);
+
+/* A stale byte was read at `physical`. */
+void oplog_stale_read(enum probe_finding_kind kind, uint64_t physical);
+
+#endif

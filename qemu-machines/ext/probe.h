@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The memory that the harness maps read-only: line states, counters, findings, the event ring.
+ *
+ * The layout is versioned, and the harness takes every offset from the debug information of the
+ * shared object. Everything is written by the extension only. The header, `findings` and `costs`
+ * are consistent while the gate is closed or the machine is stopped; the ring is readable at any
+ * time: a record is complete before `ring_head` counts it.
+ */
+#ifndef DMAV3_PROBE_H
+#define DMAV3_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PROBE_MAGIC        0x33764d44u /* "DMv3" */
+#define PROBE_LAYOUT       1
+#define PROBE_RING_RECORDS 65536u
+#define PROBE_FINDINGS     256u
+#define PROBE_COSTS        256u
+
+/* A byte a line of RAM, in struct probe.lines_offset of the file. */
+enum probe_line {
+    PROBE_LINE_VALID = 1,   /* in the cache */
+    PROBE_LINE_DIRTY = 2,   /* ... and newer than DRAM */
+    PROBE_LINE_UNCLEAN = 4, /* holds bytes stored by the CPU that no clean has covered since */
+    PROBE_LINE_STALE = 8,   /* holds bytes written by a device that no invalidate has covered since */
+};
+
+/* `a` to `f` of a record, by kind. */
+enum probe_kind {
+    PROBE_RESET = 1, /* a new run begins; model time and command are 0 */
+    PROBE_COMMAND,   /* the gate opened for command number `command` */
+    PROBE_READY,     /* the gate closes. a device reads, b device writes, c speculative fills,
+                        d evictions, e write-backs, all since reset */
+    PROBE_ENTER,     /* id; a adapter */
+    PROBE_EXIT,      /* id; a adapter, b status, c bytes | elements << 32, d lines cleaned |
+                        lines invalidated << 32, e lines written back | other lines << 32 */
+    PROBE_RANGE,     /* id: 0 mapped, 1 bounced; a handle, b physical address, c bytes, d write, e adapter */
+    PROBE_UNMAPPED,  /* a handle */
+    PROBE_VIOLATION, /* id: code; a p2, b p3 */
+    PROBE_DMAGO,     /* id: channel; a address of the program */
+    PROBE_FINDING,   /* id: index in `findings` */
+    PROBE_KINDS,
+};
+
+struct probe_record {
+    uint64_t time_ns; /* model time */
+    uint32_t command; /* number of the command in which it happened, from 1 after each reset */
+    uint32_t seq;     /* position within the command, from 0 */
+    uint16_t kind;    /* enum probe_kind */
+    uint16_t ungated; /* 1: caused by something that the gate does not stop */
+    uint32_t id;
+    uint64_t a, b, c, d, e;
+};
+
+enum probe_finding_kind {
+    FINDING_STALE_CPU_READ = 1,
+    FINDING_STALE_DEVICE_READ,
+};
+
+/* One root cause, counted: what the same routine owed for the same adapter, or, where no mapping
+ * covers the address, what the same code of the CPU raced with. The first case is kept. */
+struct probe_finding {
+    uint32_t kind;    /* enum probe_finding_kind */
+    uint32_t count;   /* how many times */
+    uint64_t time_ns; /* of the first, as are all below */
+    uint32_t command;
+    uint32_t seq;
+    uint64_t address;   /* physical */
+    uint64_t cpu_pc;    /* of the access or store that raced; 0: not known */
+    uint32_t routine;   /* trace id of the routine that owed the maintenance; 0: none */
+    uint32_t channel;   /* of the PL330; ~0: no channel is known */
+    uint64_t microcode; /* address of the channel's instruction */
+    uint64_t burst;     /* n-th load or store of the program, from 1 */
+    uint64_t adapter;   /* whose mapping covers the address; 0: none does */
+};
+
+/* Maintenance by one instruction of the program. */
+struct probe_cost {
+    uint64_t pc;
+    uint64_t operations; /* executed */
+    uint64_t redundant;  /* ... that found nothing to do */
+};
+
+struct probe {
+    uint32_t magic;
+    uint32_t layout;
+    uint64_t file_size;
+    uint64_t ram_base, ram_size;
+    uint32_t line_size;
+    uint32_t gate_closed;  /* 1: a line may be sent; memory and this file stand still */
+    uint64_t lines_offset; /* ram_size / line_size bytes of enum probe_line */
+    uint64_t ring_offset;  /* PROBE_RING_RECORDS records, a power of two */
+    uint64_t ring_head;    /* records written since the file was made; the last PROBE_RING_RECORDS are there */
+    uint64_t ring_reset;   /* ring_head at the last reset */
+    uint64_t time_ns;      /* model time when the gate closed */
+    uint32_t command;
+    uint32_t findings;      /* valid entries below */
+    uint32_t findings_lost; /* more root causes than fit */
+    uint32_t costs;
+    struct probe_finding finding[PROBE_FINDINGS];
+    struct probe_cost cost[PROBE_COSTS];
+};
+
+/* stream-fd: this header in the first page, then the data of the two rings, of equal size.
+ * Heads and tails count bytes since reset and are used modulo ring_size. */
+struct stream_rings {
+    uint32_t magic; /* PROBE_MAGIC */
+    uint32_t layout;
+    uint64_t ring_size;      /* a power of two */
+    uint64_t sent_offset;    /* in the file: bytes the device took in; written by the extension */
+    uint64_t sent_head;      /* ... up to here */
+    uint64_t sent_tail;      /* the host has read up to here */
+    uint64_t receive_offset; /* bytes the device will give out; written by the host */
+    uint64_t receive_head;   /* ... up to here */
+    uint64_t receive_tail;   /* the device has taken up to here */
+};
+
+/* Map the file (grown to the size it needs), write the header. False with errno set on failure. */
+bool probe_open(int fd, uint64_t ram_base, uint64_t ram_size, uint32_t line_size);
+
+/* The mapped file, NULL before probe_open() and in a machine that has none. */
+extern struct probe *probe;
+
+/* The bytes at lines_offset. */
+uint8_t *probe_lines(void);
+
+/* Append a record; time, command and seq are filled in. Returns seq. */
+uint32_t probe_record(enum probe_kind kind, uint32_t id, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                      uint64_t e);
+
+/* Every later record of a kind whose bit (1 << kind) is set makes the eventfd `fd` readable. */
+void probe_wake(int fd, uint64_t mask);
+
+/* Forget findings and costs, write PROBE_RESET. */
+void probe_reset(void);
+
+#endif

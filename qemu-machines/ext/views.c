@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "views.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "oplog.h"
+#include "probe.h"
+
+enum { PAGE_SHIFT = 12 };
+
+struct views views;
+
+static pthread_mutex_t lock;
+static MemoryRegion *ram_region;
+static int views_dram_fd = -1;
+static void (*tell_line_changed)(size_t line);
+
+void views_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void views_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static void drop_translations(size_t first, size_t last)
+{
+    uint64_t ram = qemu.memory_region_get_ram_addr(ram_region);
+
+    qemu.tb_invalidate_phys_range(ram + first, ram + last);
+}
+
+static void line_changed(void *opaque, size_t line, bool rewritten)
+{
+    size_t line_size = probe->line_size, offset = line * line_size;
+
+    (void)opaque;
+    tell_line_changed(line);
+    if (rewritten && views.code_pages[offset >> PAGE_SHIFT]) {
+        drop_translations(offset, offset + line_size - 1);
+    }
+}
+
+static void stale_read(void *opaque, enum cache_stale kind, size_t offset, unsigned int size)
+{
+    (void)opaque;
+    (void)size;
+    oplog_stale_read(kind == CACHE_STALE_CPU_READ ? FINDING_STALE_CPU_READ : FINDING_STALE_DEVICE_READ,
+                     views.base + offset);
+}
+
+static bool separate_views(int dram_fd, const struct cache_geometry *geometry, Error **errp)
+{
+    struct cache_events events = {line_changed, stale_read, NULL};
+    struct cache_views both;
+    void *dram = mmap(NULL, views.size, PROT_READ | PROT_WRITE, MAP_SHARED, dram_fd, 0);
+
+    if (dram == MAP_FAILED) {
+        error_setg(errp, "dram-fd=%d: cannot map %llu bytes: %s", dram_fd, (unsigned long long)views.size,
+                   strerror(errno));
+        return false;
+    }
+    views.dram = dram;
+    views_dram_fd = dram_fd;
+    both = (struct cache_views){views.cpu, views.dram, probe_lines(), views.size};
+    views.model = cache_model_new(geometry, &both, &events);
+    if (!views.model) {
+        error_setg(
+            errp,
+            "cache-line=%u,cache-sets=%u,cache-ways=%u is no cache: a line of 32 or 64 bytes, a power of "
+            "two of sets, 1 to 64 ways, such as cache-line=64,cache-sets=1024,cache-ways=16",
+            geometry->line, geometry->sets, geometry->ways);
+        return false;
+    }
+    return true;
+}
+
+bool views_initialise(MemoryRegion *ram, int dram_fd, const struct cache_geometry *geometry,
+                      void (*changed)(size_t line), Error **errp)
+{
+    pthread_mutexattr_t recursive;
+
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&lock, &recursive);
+    ram_region = ram;
+    tell_line_changed = changed;
+    views.size = qemu.memory_region_size(ram);
+    views.cpu = views.dram = qemu.memory_region_get_ram_ptr(ram);
+    views.base = probe->ram_base;
+    views.code_pages = calloc(views.size >> PAGE_SHIFT, 1);
+    return dram_fd < 0 || separate_views(dram_fd, geometry, errp);
+}
+
+static void punch(int fd)
+{
+    /* Where punching fails (not a memfd), zeroing gives the same bytes, more slowly. */
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)views.size) < 0) {
+        memset(fd == views_dram_fd ? views.dram : views.cpu, 0, views.size);
+    }
+}
+
+static void forget_code(void)
+{
+    for (size_t page = 0; page < views.size >> PAGE_SHIFT; page++) {
+        if (views.code_pages[page]) {
+            drop_translations(page << PAGE_SHIFT, ((page + 1) << PAGE_SHIFT) - 1);
+            views.code_pages[page] = 0;
+        }
+    }
+}
+
+void views_reset_enter(void)
+{
+    views_lock();
+    forget_code();
+    punch(qemu.memory_region_get_fd(ram_region));
+    if (views.model) {
+        punch(views_dram_fd);
+        cache_model_reset(views.model);
+    }
+    views_unlock();
+}
+
+/* Only what was written since the punch is there: copy that. */
+static void copy_extents(int fd)
+{
+    off_t from = lseek(fd, 0, SEEK_DATA);
+
+    while (from >= 0 && from < (off_t)views.size) {
+        off_t to = lseek(fd, from, SEEK_HOLE);
+
+        memcpy(views.dram + from, views.cpu + from, (size_t)(to - from));
+        from = lseek(fd, to, SEEK_DATA);
+    }
+}
+
+void views_reset_exit(void)
+{
+    if (views.model) {
+        copy_extents(qemu.memory_region_get_fd(ram_region));
+    }
+}
+
+void views_begin_command(uint32_t command)
+{
+    if (views.model) {
+        views_lock();
+        cache_model_begin(views.model, command);
+        views_unlock();
+    }
+}
+
+void views_record_counts(void)
+{
+    static const struct cache_counts none;
+    const struct cache_counts *counts = views.model ? cache_model_counts(views.model) : &none;
+
+    views_lock();
+    probe_record(PROBE_READY, 0, counts->device_reads, counts->device_writes, counts->fills, counts->evictions,
+                 counts->write_backs);
+    views_unlock();
+}
+
+void views_device_read(size_t offset, void *data, unsigned int size)
+{
+    if (!views.model) {
+        memcpy(data, views.cpu + offset, size);
+        return;
+    }
+    views_lock();
+    cache_device_read(views.model, offset, data, size);
+    views_unlock();
+}
+
+void views_device_write(size_t offset, const void *data, unsigned int size)
+{
+    if (!views.model) {
+        /* QEMU's own way in: it knows which pages hold translated code. */
+        qemu.cpu_physical_memory_rw(views.base + offset, (void *)(uintptr_t)data, size, true);
+        return;
+    }
+    views_lock();
+    cache_device_write(views.model, offset, data, size);
+    views_unlock();
+}

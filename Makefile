@@ -1,2 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# What ci/build runs. Everything goes to build/; V=1 shows the commands.
+#
+#   build/dmav3.so                  the QEMU extension
+#   build/firmware/virt-a64.elf     the shim
+#   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
+#   build/tests/                    host test programs, and an extension that needs what no QEMU has
+
+CC := clang-19
+B := build
+Q := $(if $(V),,@)
+WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+DEPEND = -MMD -MP -MF $@.d
+
+.PHONY: all clean
 all:
-	@true
+
+# ---- the extension ----
+
+EXT := qemu-machines/ext
+EXT_SOURCES := $(wildcard $(EXT)/*.c)
+EXT_FLAGS := -std=gnu11 -g -O3 -fPIC -fvisibility=hidden $(filter-out -Wpedantic,$(WARNINGS))
+
+$(B)/ext/%.o: $(EXT)/%.c Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(EXT_FLAGS) $(DEPEND) -c -o $@ $<
+
+$(B)/dmav3.so: $(EXT_SOURCES:$(EXT)/%.c=$(B)/ext/%.o)
+	$(Q)$(CC) -shared -fuse-ld=lld-19 -o $@ $^
+	@echo built $@
+
+$(B)/tests/dmav3-missing-symbol.so: $(EXT_SOURCES) $(B)/dmav3.so
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(EXT_FLAGS) -O0 -DQEMU_ABI_TEST_MISSING=qemu_function_for_the_test -shared -fuse-ld=lld-19 -o $@ $(EXT_SOURCES)
+	@echo built $@
+
+all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so
+
+# ---- the firmware: $(call firmware,output folder,source root) ----
+
+FIRMWARE_SOURCES := $(sort $(wildcard firmware/boot/a64_*.S firmware/hal/a64_*.S firmware/*.c firmware/hal/*.c \
+	firmware/dma/*.c firmware/rpc/*.c))
+FIRMWARE_HEADERS := $(wildcard firmware/*/*.h)
+FIRMWARE_FLAGS = --target=aarch64-none-elf -ffreestanding -nostdlibinc -mgeneral-regs-only -mstrict-align -std=c11 \
+	-g -O2 -fno-omit-frame-pointer -ffunction-sections -fdata-sections $(WARNINGS)
+FIRMWARE_LINK := --target=aarch64-none-elf -nostdlib -static -fuse-ld=lld-19 -Wl,--build-id=sha1 -Wl,--gc-sections \
+	-Wl,--fatal-warnings -Wl,-z,max-page-size=4096
+
+define firmware
+$(1)/%.o: $(2)firmware/%
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(FIRMWARE_FLAGS) -I$(2)firmware -I$(2)firmware/include -ffile-prefix-map=$(2)= \
+		-fdebug-compilation-dir=. $$(if $$(filter %/string.c.o,$$@),-fno-builtin) $$(DEPEND) -c -o $$@ $$<
+
+$(1)/shim.ld: $(2)firmware/boot/shim.ld $(2)firmware/boot/memlayout.h
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) -E -P -x c -I$(2)firmware -o $$@ $$<
+
+$(1)/virt-a64.elf: $(1)/shim.ld $(FIRMWARE_SOURCES:firmware/%=$(1)/%.o)
+	$$(Q)$$(CC) $$(FIRMWARE_LINK) -T $(1)/shim.ld -o $$@ $$(filter %.o,$$^)
+	@echo built $$@
+
+all: $(1)/virt-a64.elf
+endef
+
+$(eval $(call firmware,$(B)/firmware,))
+
+# ---- known bugs: the same sources, copied and patched ----
+
+define seeded
+$(B)/seeded/$(1)/src/patched: tests/seeded/$(1).patch $(FIRMWARE_SOURCES) $(FIRMWARE_HEADERS) firmware/boot/shim.ld
+	$$(Q)rm -rf $$(@D) && mkdir -p $$(@D) && cp -r firmware $$(@D)
+	$$(Q)patch --quiet --strip=1 --directory=$$(@D) --fuzz=0 --no-backup-if-mismatch <$$<
+	$$(Q)touch $$@
+
+$(FIRMWARE_SOURCES:%=$(B)/seeded/$(1)/src/%) $(B)/seeded/$(1)/src/firmware/boot/shim.ld $(B)/seeded/$(1)/src/firmware/boot/memlayout.h: $(B)/seeded/$(1)/src/patched ;
+
+$(call firmware,$(B)/seeded/$(1),$(B)/seeded/$(1)/src/)
+endef
+
+$(foreach patch,$(wildcard tests/seeded/*.patch),$(eval $(call seeded,$(basename $(notdir $(patch))))))
+
+# ---- tests on the host ----
+
+HOST_FLAGS := -std=c11 -g -O1 $(WARNINGS) -fsanitize=address,undefined -fno-sanitize-recover=all
+include tests/c/tests.mk
+
+define host_test
+$(B)/tests/c/$(1): $($(1)_sources) $(FIRMWARE_HEADERS) $(wildcard tests/c/*.h $(EXT)/*.h) Makefile tests/c/tests.mk
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(HOST_FLAGS) $($(1)_flags) -o $$@ $($(1)_sources)
+	@echo built $$@
+
+all: $(B)/tests/c/$(1)
+endef
+
+$(foreach test,$(HOST_TESTS),$(eval $(call host_test,$(test))))
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -16,8 +16,21 @@
 uint64_t irq_save(void);
 void irq_restore(uint64_t state);
 
+/* Was the interrupt mask set in that state? Is an interrupt waiting behind the mask now? */
+bool irq_is_masked(uint64_t state);
+bool irq_is_pending(void);
+
 /* Unmask; used by code that runs inside the exit hook. */
 void irq_enable(void);
+
+/* Once, before anything is connected; interrupts are masked. */
+void irq_initialize(void);
+
+/* Shared peripheral interrupts taken so far, modulo 2^32. */
+uint32_t irq_count(void);
+
+/* The same as irq_connect() for an interrupt of the core itself, by its INTID (16 to 31). */
+void irq_connect_private(unsigned int intid, void (*handler)(void *context), void *context);
 
 /* Route shared peripheral interrupt `spi` (GIC INTID spi + 32, level) to `handler`, enabled. */
 void irq_connect(unsigned int spi, void (*handler)(void *context), void *context);

@@ -11,6 +11,12 @@
 
 enum { PAGE_SIZE_BYTES = 4096 };
 
+/* Build the tables, turn MMU and caches on. Once, first of all. */
+void memory_initialize(void);
+
+/* Is every byte of [start, start + size) mapped? */
+bool memory_is_mapped(uintptr_t start, size_t size);
+
 /* Physical address of a mapped virtual address; false and *physical unchanged if it is not mapped. */
 bool memory_translate(uintptr_t virtual_address, uint64_t *physical);
 

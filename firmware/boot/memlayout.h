@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where everything is on QEMU's `virt` with the dmav3 extension. Read by C, assembly and the linker
+ * script, so only macros.
+ */
+#ifndef BOOT_MEMLAYOUT_H
+#define BOOT_MEMLAYOUT_H
+
+/* Devices: QEMU hw/arm/virt.c (GICv2), then what the extension adds. */
+#define GICD_BASE  0x08000000
+#define GICC_BASE  0x08010000
+#define PL330_BASE 0x0b000000
+#define IDENT_BASE 0x0b020000
+#define UART_BASE  0x0b030000
+
+/* Shared peripheral interrupts (GIC INTID minus 32) and the timer's private one (an INTID). */
+#define PL330_ABORT_SPI 176
+#define PL330_EVENT_SPI 177
+#define UART_SPI        193
+#define TIMER_INTID     27 /* EL1 virtual timer */
+
+/* RAM starts at 1 GiB. QEMU puts its device tree into the first 2 MiB, which stay unmapped. */
+#define IMAGE_START     0x40200000 /* code, data, stack, heap: write-back */
+#define IMAGE_SIZE      0x00200000
+#define UNCACHED_START  0x40400000 /* bounce pages, common buffers, microcode: non-cacheable */
+#define UNCACHED_SIZE   0x00200000
+#define STAGING_START   0x40600000 /* the one place the harness writes: non-cacheable */
+#define STAGING_SIZE    0x00200000
+#define ARENA_START     0x40800000 /* buffers of tests, contiguous: write-back */
+#define ARENA_SIZE      0x00800000
+#define SCATTERED_START 0x41000000 /* pages of the scatter window, mapped nowhere else */
+#define SCATTER_WINDOW  0x60000000 /* virtual: write-back, physically out of order */
+#define SCATTER_SIZE    0x00400000
+
+#define STACK_SIZE 0x10000
+
+#endif

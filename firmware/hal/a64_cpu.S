@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What C cannot say, AArch64. Leaf functions of the AAPCS64; clobbers are said where they go beyond
+ * the arguments' registers. */
+
+    .macro function name
+    .section .text.\name, "ax"
+    .global \name
+    .type \name, %function
+\name:
+    .endm
+
+/* size_t cache_line_size(void): 4 << CTR_EL0.DminLine. Clobbers x1. */
+    function cache_line_size
+    mrs x1, ctr_el0
+    ubfx x1, x1, #16, #4
+    mov x0, #4
+    lsl x0, x0, x1
+    ret
+
+/*
+ * void NAME(uintptr_t address, size_t size): the operation on each line of [address, address + size).
+ * in: x0 address, x1 size. clobbers: x2, x3. No barrier.
+ */
+    .macro maintenance name, operation
+    function \name
+    cbz x1, 2f
+    mrs x3, ctr_el0
+    ubfx x3, x3, #16, #4
+    mov x2, #4
+    lsl x2, x2, x3
+    add x1, x0, x1
+    sub x3, x2, #1
+    bic x0, x0, x3
+1:  dc \operation, x0
+    add x0, x0, x2
+    cmp x0, x1
+    b.lo 1b
+2:  ret
+    .endm
+
+    maintenance cache_clean, cvac
+    maintenance cache_invalidate, ivac
+    maintenance cache_clean_invalidate, civac
+
+/* void barrier_sync(void) */
+    function barrier_sync
+    dsb sy
+    ret
+
+/* void barrier_memory(void) */
+    function barrier_memory
+    dmb sy
+    ret
+
+/* uint64_t irq_save(void): the former PSTATE.DAIF. */
+    function irq_save
+    mrs x0, daif
+    msr daifset, #2
+    ret
+
+/* void irq_restore(uint64_t state) */
+    function irq_restore
+    msr daif, x0
+    ret
+
+/* void irq_enable(void) */
+    function irq_enable
+    msr daifclr, #2
+    isb
+    ret
+
+/* void cpu_sleep(void): until an interrupt is pending, masked or not. */
+    function cpu_sleep
+    dsb sy
+    wfi
+    ret
+
+/* uint64_t cpu_translate(uintptr_t address): PAR_EL1 of a read at EL1; bit 0 set: not mapped. */
+    function cpu_translate
+    at s1e1r, x0
+    isb
+    mrs x0, par_el1
+    ret
+
+/*
+ * void cpu_enable_translation(uint64_t tables, uint64_t attributes, uint64_t control)
+ * in: TTBR0_EL1, MAIR_EL1, TCR_EL1. out: MMU, data and instruction cache on. clobbers: x3, x4.
+ */
+    function cpu_enable_translation
+    msr ttbr0_el1, x0
+    msr mair_el1, x1
+    msr tcr_el1, x2
+    isb
+    tlbi vmalle1
+    dsb sy
+    isb
+    mrs x3, sctlr_el1
+    mov x4, #0x1005 /* I, C, M */
+    orr x3, x3, x4
+    msr sctlr_el1, x3
+    isb
+    ret
+
+/* void timer_set(uint64_t ticks): the virtual timer fires when that many have passed. clobbers: x1. */
+    function timer_set
+    mrs x1, cntvct_el0
+    add x0, x0, x1
+    msr cntv_cval_el0, x0
+    mov x0, #1
+    msr cntv_ctl_el0, x0
+    isb
+    ret
+
+/* void timer_stop(void). clobbers: x0. */
+    function timer_stop
+    msr cntv_ctl_el0, xzr
+    isb
+    ret
+
+/* uint64_t timer_frequency(void): ticks a second. */
+    function timer_frequency
+    mrs x0, cntfrq_el0
+    ret
+
+/* void exception_registers(uint64_t values[2]): ESR_EL1, FAR_EL1. clobbers: x1, x2. */
+    function exception_registers
+    mrs x1, esr_el1
+    mrs x2, far_el1
+    stp x1, x2, [x0]
+    ret
+
+/* bool irq_is_pending(void): ISR_EL1.I. */
+    function irq_is_pending
+    mrs x0, isr_el1
+    ubfx x0, x0, #7, #1
+    ret
+
+/* bool irq_is_masked(uint64_t state): what irq_save() returned. */
+    function irq_is_masked
+    ubfx x0, x0, #7, #1
+    ret

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hal/exception.h"
+
+#include "hal/cpu.h"
+#include "hal/irq.h"
+#include "hal/string.h"
+
+static void (*reporter)(const char *line);
+
+static char *append(char *at, const char *text)
+{
+    while (*text) {
+        *at++ = *text++;
+    }
+    *at = '\0';
+    return at;
+}
+
+static char *append_hex(char *at, const char *key, uint64_t value)
+{
+    at = append(append(append(at, " "), key), "=0x");
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        *at++ = "0123456789abcdef"[value >> shift & 15];
+    }
+    *at = '\0';
+    return at;
+}
+
+static _Noreturn void stop(const char *line)
+{
+    (void)irq_save();
+    if (reporter) {
+        void (*report)(const char *) = reporter;
+
+        reporter = NULL; /* a fault inside the report is not reported */
+        report(line);
+    }
+    for (;;) {
+        cpu_sleep();
+    }
+}
+
+void exception_set_reporter(void (*report)(const char *line))
+{
+    reporter = report;
+}
+
+void exception_fatal(uint64_t kind, const struct exception_frame *frame)
+{
+    static const char *const names[] = {"sync", "irq", "fiq", "serror"};
+    char line[256], *at;
+    uint64_t registers[2];
+
+    exception_registers(registers);
+    at = append(append(line, "fault kind="), names[kind & 3]);
+    at = append_hex(at, "esr", registers[0]);
+    at = append_hex(at, "elr", frame->elr);
+    at = append_hex(at, "far", registers[1]);
+    append_hex(at, "x30", frame->x[30]);
+    stop(line);
+}
+
+void exception_panic(const char *why)
+{
+    char line[256], *at;
+
+    at = append(line, "fault kind=panic");
+    at = append_hex(at, "x30", (uint64_t)(uintptr_t)__builtin_return_address(0));
+    at = append(at, " why=");
+    for (; *why && at < line + sizeof(line) - 1; why++) {
+        *at++ = *why == ' ' ? '_' : *why;
+    }
+    *at = '\0';
+    stop(line);
+}

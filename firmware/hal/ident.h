@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The identification page of the platform: who it is, what it can, its clock, and the two registers
+ * by which the shim tells it what it does (READY here, the operation log in trace.h).
+ */
+#ifndef HAL_IDENT_H
+#define HAL_IDENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4 };
+
+/* Is the page there (does it answer with its magic number)? Without it, nothing below does anything. */
+bool ident_present(void);
+
+uint32_t ident_features(void); /* IDENT_ bits */
+uint64_t ident_nonce(void);    /* given to the machine by whoever started it */
+uint64_t ident_time(void);     /* model time, nanoseconds */
+
+/* The shell waits for its next line: time may stop. Call it where IDENT_GATE is set, with nothing
+ * left to do. */
+void ident_ready(void);
+
+#endif

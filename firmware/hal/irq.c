@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GICv2 (IHI 0048B), one core, no security extension. */
+#include "hal/irq.h"
+
+#include <stddef.h>
+
+#include "boot/memlayout.h"
+#include "hal/exception.h"
+#include "hal/mmio.h"
+
+enum {
+    GICD_CTLR = 0x000,
+    GICD_ISENABLER = 0x100,
+    GICD_ITARGETSR = 0x800,
+    GICC_CTLR = 0x00,
+    GICC_PMR = 0x04,
+    GICC_IAR = 0x0c,
+    GICC_EOIR = 0x10,
+};
+enum { SPI_FIRST = 32, INTIDS = 256 + SPI_FIRST, SPURIOUS = 1020 };
+
+static struct {
+    void (*handler)(void *context);
+    void *context;
+} lines[INTIDS];
+
+static void (*exit_hook)(void);
+static uint32_t taken;
+
+void irq_initialize(void)
+{
+    mmio_write32(GICD_BASE + GICD_CTLR, 1);
+    mmio_write32(GICC_BASE + GICC_PMR, 0xff);
+    mmio_write32(GICC_BASE + GICC_CTLR, 1);
+}
+
+void irq_connect_private(unsigned int intid, void (*handler)(void *context), void *context)
+{
+    lines[intid].handler = handler;
+    lines[intid].context = context;
+    mmio_write32(GICD_BASE + GICD_ISENABLER + intid / 32 * 4, 1u << intid % 32);
+}
+
+void irq_connect(unsigned int spi, void (*handler)(void *context), void *context)
+{
+    unsigned int intid = spi + SPI_FIRST;
+    uintptr_t target = GICD_BASE + GICD_ITARGETSR + intid / 4 * 4;
+
+    /* To core 0: a byte an interrupt, and all registers are accessed as words. */
+    mmio_write32(target, mmio_read32(target) | 1u << intid % 4 * 8);
+    irq_connect_private(intid, handler, context);
+}
+
+void irq_set_exit_hook(void (*hook)(void))
+{
+    exit_hook = hook;
+}
+
+uint32_t irq_count(void)
+{
+    return taken;
+}
+
+static void handle(uint32_t intid)
+{
+    if (intid >= INTIDS || !lines[intid].handler) {
+        exception_panic("an interrupt that nobody connected");
+    }
+    taken += intid >= SPI_FIRST;
+    lines[intid].handler(lines[intid].context);
+}
+
+/* Called by the vector with interrupts masked. */
+void irq_dispatch(uint64_t kind, struct exception_frame *frame)
+{
+    uint32_t acknowledged;
+
+    (void)kind;
+    (void)frame;
+    while (((acknowledged = mmio_read32(GICC_BASE + GICC_IAR)) & 0x3ff) < SPURIOUS) {
+        handle(acknowledged & 0x3ff);
+        mmio_write32(GICC_BASE + GICC_EOIR, acknowledged);
+    }
+    if (exit_hook) {
+        exit_hook();
+    }
+}

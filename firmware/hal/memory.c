@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Translation tables (4 KiB granule, 32-bit input addresses, so level 1 has four entries of 1 GiB)
+ * and the pool of uncached memory.
+ *
+ * Every stretch of RAM is mapped with one kind of attributes only: a line that is cached through one
+ * alias and accessed uncached through another could not be kept right.
+ */
+#include "hal/memory.h"
+
+#include "boot/memlayout.h"
+#include "hal/cpu.h"
+#include "hal/ident.h"
+
+enum { ENTRIES = 512, BLOCK_SHIFT = 21, PAGE_SHIFT = 12, SCATTER_PAGES = SCATTER_SIZE >> PAGE_SHIFT };
+enum { GIB_SHIFT = 30, SCATTER_TABLES = SCATTER_SIZE >> BLOCK_SHIFT };
+
+/* Indices into MAIR_EL1. */
+enum { DEVICE, UNCACHED, WRITE_BACK };
+#define MAIR ((0x04ull << 8 * DEVICE) | (0x44ull << 8 * UNCACHED) | (0xffull << 8 * WRITE_BACK))
+
+/* Descriptors, Arm ARM D8.3. */
+#define TABLE        3ull
+#define BLOCK        1ull
+#define PAGE         3ull
+#define ACCESSED     (1ull << 10)
+#define INNER        (3ull << 8)
+#define NO_EXECUTE   (3ull << 53)
+#define ATTRIBUTE(n) ((uint64_t)(n) << 2)
+
+/* TCR_EL1: T0SZ 32, table walks write-back inner shareable, 4 KiB granule, TTBR1 unused. */
+#define TCR (32ull | 1 << 8 | 1 << 10 | 3 << 12 | 1ull << 23)
+
+_Static_assert(SCATTER_WINDOW >> GIB_SHIFT == IMAGE_START >> GIB_SHIFT, "the window shares RAM's table");
+
+static uint64_t level1[ENTRIES] __attribute__((aligned(4096)));
+static uint64_t device_blocks[ENTRIES] __attribute__((aligned(4096)));
+static uint64_t ram_blocks[ENTRIES] __attribute__((aligned(4096)));
+static uint64_t scatter_tables[SCATTER_TABLES][ENTRIES] __attribute__((aligned(4096)));
+
+/* Physical address of each page of the window, for whoever wants to know without asking the MMU. */
+uint64_t scatter_pages[SCATTER_PAGES];
+
+static uintptr_t uncached_next = UNCACHED_START;
+
+/*
+ * The window's order, fixed: groups of four pages lie in shuffled order; those at even places of the
+ * window keep their four pages in order (a run of 16 KiB), those at odd places have them reversed.
+ */
+static uint64_t scattered_page(unsigned int index)
+{
+    unsigned int group = index / 4, within = group % 2 ? 3 - index % 4 : index % 4;
+    unsigned int shuffled = (group * 97 + 31) % (SCATTER_PAGES / 4);
+
+    return SCATTERED_START + (uint64_t)(shuffled * 4 + within) * PAGE_SIZE_BYTES;
+}
+
+static void map_blocks(uint64_t *table, uintptr_t start, size_t size, uint64_t attributes)
+{
+    for (uintptr_t at = start; at < start + size; at += 1ul << BLOCK_SHIFT) {
+        table[at >> BLOCK_SHIFT & (ENTRIES - 1)] = at | attributes | ACCESSED | BLOCK;
+    }
+}
+
+static void map_scatter_window(void)
+{
+    for (unsigned int i = 0; i < SCATTER_PAGES; i++) {
+        scatter_pages[i] = scattered_page(i);
+        scatter_tables[i / ENTRIES][i % ENTRIES] =
+            scatter_pages[i] | ATTRIBUTE(WRITE_BACK) | INNER | NO_EXECUTE | ACCESSED | PAGE;
+    }
+    for (unsigned int i = 0; i < SCATTER_TABLES; i++) {
+        ram_blocks[(SCATTER_WINDOW >> BLOCK_SHIFT & (ENTRIES - 1)) + i] = (uintptr_t)scatter_tables[i] | TABLE;
+    }
+}
+
+void memory_initialize(void)
+{
+    const uint64_t data = INNER | NO_EXECUTE;
+
+    level1[0] = (uintptr_t)device_blocks | TABLE;
+    level1[1] = (uintptr_t)ram_blocks | TABLE;
+    map_blocks(device_blocks, GICD_BASE, 0x08000000, ATTRIBUTE(DEVICE) | NO_EXECUTE);
+    map_blocks(ram_blocks, IMAGE_START, IMAGE_SIZE, ATTRIBUTE(WRITE_BACK) | INNER);
+    map_blocks(ram_blocks, UNCACHED_START, UNCACHED_SIZE, ATTRIBUTE(UNCACHED) | data);
+    map_blocks(ram_blocks, STAGING_START, STAGING_SIZE, ATTRIBUTE(UNCACHED) | data);
+    map_blocks(ram_blocks, ARENA_START, ARENA_SIZE, ATTRIBUTE(WRITE_BACK) | data);
+    map_scatter_window();
+    cpu_enable_translation((uintptr_t)level1, MAIR, TCR);
+}
+
+bool memory_translate(uintptr_t virtual_address, uint64_t *physical)
+{
+    uint64_t result = cpu_translate(virtual_address);
+
+    if (result & 1) {
+        return false;
+    }
+    *physical = (result & 0x0000fffffffff000ull) | (virtual_address & (PAGE_SIZE_BYTES - 1));
+    return true;
+}
+
+bool memory_is_mapped(uintptr_t start, size_t size)
+{
+    uint64_t physical;
+
+    if (start + size < start) {
+        return false;
+    }
+    for (uintptr_t page = start & ~(uintptr_t)(PAGE_SIZE_BYTES - 1); page < start + size; page += PAGE_SIZE_BYTES) {
+        if (!memory_translate(page, &physical)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool memory_is_coherent(void)
+{
+    return ident_features() & IDENT_COHERENT;
+}
+
+void *memory_take_uncached(size_t size)
+{
+    uintptr_t start = uncached_next;
+
+    size = (size + PAGE_SIZE_BYTES - 1) & ~(size_t)(PAGE_SIZE_BYTES - 1);
+    if (size > UNCACHED_START + UNCACHED_SIZE - start) {
+        return NULL;
+    }
+    uncached_next += size;
+    return (void *)start;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "boot/memlayout.h"
+#include "dma/dma.h"
+#include "dma/pl330.h"
+#include "hal/exception.h"
+#include "hal/irq.h"
+#include "hal/memory.h"
+#include "hal/uart.h"
+#include "rpc/shell.h"
+
+int main(void);
+
+static struct pl330 pl330;
+
+static void report_fault(const char *line)
+{
+    struct frame_text event = {.size = 0};
+
+    frame_append(&event, "!0 ");
+    frame_append(&event, line);
+    frame_end(&event, true);
+    uart_write(event.text, event.size);
+}
+
+/* The controller of `virt` as the extension builds it; the two lowest request lines are the stream's. */
+static void start_dma(void)
+{
+    static const struct pl330_config config = {
+        .base = PL330_BASE,
+        .abort_spi = PL330_ABORT_SPI,
+        .first_event_spi = PL330_EVENT_SPI,
+        .request_lines = 28,
+        .channels = 8,
+        .events = 16,
+    };
+    static struct dma_controller controller;
+
+    pl330_describe(&pl330, &config, &controller);
+    if (!dma_initialize(&controller, 1)) {
+        exception_panic("no memory for the DMA layer");
+    }
+}
+
+int main(void)
+{
+    memory_initialize();
+    irq_initialize();
+    exception_set_reporter(report_fault);
+    uart_initialize();
+    start_dma();
+    irq_enable();
+    rpc_serve();
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands of the board itself: who it is, time, levels, memory. */
+#include "rpc/shell.h"
+
+#include <wdm_dma.h>
+
+#include "boot/memlayout.h"
+#include "hal/cpu.h"
+#include "hal/ident.h"
+#include "hal/irq.h"
+#include "hal/memory.h"
+#include "hal/string.h"
+
+static const char no_memory[] = "MEMORY not mapped";
+
+/* ---- who ---- */
+
+extern const uint8_t __build_id_start[], __build_id_end[];
+
+enum { BUILD_ID_NOTE_HEADER = 16, BUILD_ID_BYTES = 8 };
+
+static const char *run_hello(struct rpc_call *call)
+{
+    uint64_t build = 0;
+
+    for (unsigned int i = 0; i < BUILD_ID_BYTES; i++) {
+        build = build << 8 | __build_id_start[BUILD_ID_NOTE_HEADER + i];
+    }
+    frame_append_pair(call->reply, "level", RPC_LEVEL);
+    frame_append_pair(call->reply, "build", build);
+    frame_append_pair(call->reply, "nonce", ident_nonce());
+    frame_append_pair(call->reply, "features", ident_features());
+    return NULL;
+}
+RPC_COMMAND(hello, "", 0, 0, run_hello);
+
+static const char *run_ping(struct rpc_call *call)
+{
+    (void)call;
+    return NULL;
+}
+RPC_COMMAND(ping, "", 0, 0, run_ping);
+
+/* ---- time and levels ---- */
+
+enum { WAIT_MAX_S = 3600 };
+#define NS_A_SECOND 1000000000ull
+
+static void timer_expired(void *context)
+{
+    (void)context;
+    timer_stop();
+}
+
+/* Sleep until `deadline` of model time or the next interrupt. */
+static void sleep_until(uint64_t deadline)
+{
+    uint64_t state = irq_save(), now = ident_time();
+
+    if (now < deadline) {
+        timer_set((deadline - now) * timer_frequency() / NS_A_SECOND + 1);
+        cpu_sleep();
+    }
+    irq_restore(state);
+}
+
+/* What the wait is for; NULL for nothing but time. */
+static const char *wait_for(uint64_t nanoseconds, const char *event)
+{
+    uint64_t deadline = ident_time() + nanoseconds;
+    uint32_t interrupts = irq_count(), calls = rpc_callbacks();
+    bool any_irq = event && strcmp(event, "irq") == 0, any_call = event && strcmp(event, "callback") == 0;
+
+    irq_connect_private(TIMER_INTID, timer_expired, NULL);
+    while (ident_time() < deadline) {
+        sleep_until(deadline);
+        if (any_irq && irq_count() != interrupts) {
+            return "irq";
+        }
+        if (any_call && rpc_callbacks() != calls) {
+            return "callback";
+        }
+    }
+    return "time";
+}
+
+static const char *run_wait(struct rpc_call *call)
+{
+    const char *event = call->arguments > 1 ? call->word[1] : NULL;
+
+    if (call->argument[0] > WAIT_MAX_S * NS_A_SECOND) {
+        return "ARGUMENT at most an hour, 3600000000000 ns";
+    }
+    if (event && strcmp(event, "irq") != 0 && strcmp(event, "callback") != 0) {
+        return "ARGUMENT wait for irq or callback";
+    }
+    if (event && KeGetCurrentIrql() >= DISPATCH_LEVEL && strcmp(event, "callback") == 0) {
+        return "EIRQL no callback runs at DISPATCH_LEVEL or above";
+    }
+    frame_append(call->reply, " ended=");
+    frame_append(call->reply, wait_for(call->argument[0], event));
+    timer_stop();
+    frame_append_pair(call->reply, "time", ident_time());
+    return NULL;
+}
+RPC_COMMAND(wait, "nanoseconds [irq|callback]", 1, 2, run_wait);
+
+static const char *run_KeGetCurrentIrql(struct rpc_call *call)
+{
+    frame_append_pair(call->reply, "irql", KeGetCurrentIrql());
+    return NULL;
+}
+RPC_COMMAND(KeGetCurrentIrql, "", 0, 0, run_KeGetCurrentIrql);
+
+static const char *run_KeRaiseIrql(struct rpc_call *call)
+{
+    KIRQL old;
+
+    if (call->argument[0] > UINT8_MAX || call->argument[0] < KeGetCurrentIrql()) {
+        return "EIRQL the level can only be raised";
+    }
+    KeRaiseIrql((KIRQL)call->argument[0], &old);
+    frame_append_pair(call->reply, "irql", old);
+    return NULL;
+}
+RPC_COMMAND(KeRaiseIrql, "level", 1, 1, run_KeRaiseIrql);
+
+static const char *run_KeLowerIrql(struct rpc_call *call)
+{
+    KIRQL old = KeGetCurrentIrql();
+
+    if (call->argument[0] > old) {
+        return "EIRQL the level can only be lowered";
+    }
+    KeLowerIrql((KIRQL)call->argument[0]);
+    frame_append_pair(call->reply, "irql", old);
+    return NULL;
+}
+RPC_COMMAND(KeLowerIrql, "level", 1, 1, run_KeLowerIrql);
+
+/* ---- memory ---- */
+
+static const char *run_allocate(struct rpc_call *call)
+{
+    void *block = memory_allocate((size_t)call->argument[0]);
+
+    if (!block) {
+        return "MEMORY the heap has no block of that size";
+    }
+    frame_append_pair(call->reply, "address", (uintptr_t)block);
+    return NULL;
+}
+RPC_COMMAND(allocate, "bytes", 1, 1, run_allocate);
+
+static const char *run_release(struct rpc_call *call)
+{
+    memory_release((void *)(uintptr_t)call->argument[0]);
+    return NULL;
+}
+RPC_COMMAND(release, "address", 1, 1, run_release);
+
+static const char *run_copy(struct rpc_call *call)
+{
+    uintptr_t to = (uintptr_t)call->argument[0], from = (uintptr_t)call->argument[1];
+    size_t size = (size_t)call->argument[2];
+
+    if (!memory_is_mapped(to, size) || !memory_is_mapped(from, size)) {
+        return no_memory;
+    }
+    memcpy((void *)to, (const void *)from, size);
+    return NULL;
+}
+RPC_COMMAND(copy, "to from bytes", 3, 3, run_copy);
+
+static const char *run_fill(struct rpc_call *call)
+{
+    uintptr_t to = (uintptr_t)call->argument[0];
+    size_t size = (size_t)call->argument[1];
+
+    if (call->argument[2] > UINT8_MAX) {
+        return "ARGUMENT a byte is 0 to 255";
+    }
+    if (!memory_is_mapped(to, size)) {
+        return no_memory;
+    }
+    memset((void *)to, (int)call->argument[2], size);
+    return NULL;
+}
+RPC_COMMAND(fill, "address bytes byte", 3, 3, run_fill);
+
+static const char *check_access(uintptr_t address, uint64_t bits)
+{
+    if (bits != 8 && bits != 16 && bits != 32 && bits != 64) {
+        return "ARGUMENT bits: 8, 16, 32 or 64";
+    }
+    if (address % (bits / 8)) {
+        return "ARGUMENT the address is not aligned to the access";
+    }
+    return memory_is_mapped(address, bits / 8) ? NULL : no_memory;
+}
+
+static uint64_t load(uintptr_t address, uint64_t bits)
+{
+    switch (bits) {
+    case 8:
+        return *(volatile const uint8_t *)address;
+    case 16:
+        return *(volatile const uint16_t *)address;
+    case 32:
+        return *(volatile const uint32_t *)address;
+    default:
+        return *(volatile const uint64_t *)address;
+    }
+}
+
+static void store(uintptr_t address, uint64_t bits, uint64_t value)
+{
+    switch (bits) {
+    case 8:
+        *(volatile uint8_t *)address = (uint8_t)value;
+        break;
+    case 16:
+        *(volatile uint16_t *)address = (uint16_t)value;
+        break;
+    case 32:
+        *(volatile uint32_t *)address = (uint32_t)value;
+        break;
+    default:
+        *(volatile uint64_t *)address = value;
+    }
+}
+
+static const char *run_peek(struct rpc_call *call)
+{
+    const char *error = check_access((uintptr_t)call->argument[0], call->argument[1]);
+
+    if (!error) {
+        frame_append_pair(call->reply, "value", load((uintptr_t)call->argument[0], call->argument[1]));
+    }
+    return error;
+}
+RPC_COMMAND(peek, "address bits", 2, 2, run_peek);
+
+static const char *run_poke(struct rpc_call *call)
+{
+    const char *error = check_access((uintptr_t)call->argument[0], call->argument[1]);
+
+    if (!error) {
+        store((uintptr_t)call->argument[0], call->argument[1], call->argument[2]);
+    }
+    return error;
+}
+RPC_COMMAND(poke, "address bits value", 3, 3, run_poke);

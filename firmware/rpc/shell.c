@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/shell.h"
+
+#include "hal/cpu.h"
+#include "hal/exception.h"
+#include "hal/ident.h"
+#include "hal/irq.h"
+#include "hal/string.h"
+#include "hal/uart.h"
+
+/* A level of serving: the shell itself (id 0), or a callback inside the one outside of it. */
+struct level {
+    uint32_t id;
+    bool returned;
+    uint64_t value;
+};
+
+extern const struct rpc_command __commands_start[], __commands_end[];
+
+static struct level *innermost;
+static uint32_t callbacks;
+static bool prompted; /* the last thing sent was the prompt */
+
+static void send(struct frame_text *line, bool framed)
+{
+    if (framed && prompted) {
+        uart_write("\n", 1); /* a line of the harness begins at the start of a line */
+    }
+    prompted = false;
+    frame_end(line, framed);
+    uart_write(line->text, line->size);
+}
+
+/* ---- one command ---- */
+
+static const struct rpc_command *find(const char *name)
+{
+    for (const struct rpc_command *row = __commands_start; row < __commands_end; row++) {
+        if (strcmp(row->name, name) == 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+/* Is `word` one of those in brackets: [a|b]? */
+static bool is_listed(const char *arguments, const char *word)
+{
+    size_t size = strlen(word);
+
+    for (const char *at = arguments; *at; at++) {
+        if ((*at == '[' || *at == '|') && strlen(at + 1) > size && memcmp(at + 1, word, size) == 0 &&
+            (at[1 + size] == ']' || at[1 + size] == '|')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *take_arguments(const struct rpc_command *row, const struct frame *frame, struct rpc_call *call)
+{
+    call->arguments = frame->words - 1;
+    if (call->arguments < row->least || call->arguments > row->most) {
+        return "ARGUMENT too few or too many arguments, it takes: ";
+    }
+    for (unsigned int i = 0; i < call->arguments; i++) {
+        call->word[i] = frame->word[i + 1];
+        call->argument[i] = 0;
+        if (!frame_number(call->word[i], &call->argument[i]) && !is_listed(row->arguments, call->word[i])) {
+            return "ARGUMENT neither 0x1f nor 31 nor a word that it knows, it takes: ";
+        }
+    }
+    return NULL;
+}
+
+static void begin_answer(struct frame_text *line, const struct frame *frame, const char *verdict)
+{
+    char seq[12], *at = seq + sizeof(seq) - 1;
+    uint32_t rest = frame->seq;
+
+    line->size = 0;
+    if (frame->framed) {
+        *at-- = '\0';
+        *at = ' ';
+        do {
+            *--at = (char)('0' + rest % 10);
+            rest /= 10;
+        } while (rest);
+        *--at = '@';
+        frame_append(line, at);
+    }
+    frame_append(line, verdict);
+}
+
+static void refuse(struct frame_text *line, const struct frame *frame, const char *error, const char *detail)
+{
+    begin_answer(line, frame, "error ");
+    frame_append(line, error);
+    frame_append(line, detail);
+}
+
+static void execute(const struct frame *frame, struct frame_text *answer)
+{
+    const struct rpc_command *row = find(frame->word[0]);
+    struct rpc_call call = {.reply = answer};
+    const char *error;
+
+    if (!row) {
+        refuse(answer, frame, "COMMAND unknown, try help: ", frame->word[0]);
+        return;
+    }
+    error = take_arguments(row, frame, &call);
+    if (error) {
+        refuse(answer, frame, error, *row->arguments ? row->arguments : "none");
+        return;
+    }
+    begin_answer(answer, frame, "ok");
+    error = row->run(&call);
+    if (error) {
+        refuse(answer, frame, error, "");
+    }
+}
+
+/* ---- lines ---- */
+
+static void echo(const struct uart_line *line)
+{
+    uart_write(line->text, line->size);
+    uart_write("\n", 1);
+    prompted = false;
+}
+
+/* The answer to a line, empty for an empty line of a person. */
+static bool answer_line(struct uart_line *line, struct frame_text *answer)
+{
+    struct frame frame = {.framed = line->text[0] == '@'};
+
+    answer->size = 0;
+    if (line->overrun || line->size >= FRAME_LINE_MAX) {
+        refuse(answer, &frame, "TOOLONG a line has at most 512 bytes with its LF", "");
+        return frame.framed;
+    }
+    if (!frame.framed) {
+        echo(line);
+    }
+    switch (frame_parse(line->text, line->size, &frame)) {
+    case FRAME_OK:
+        if (frame.words) {
+            execute(&frame, answer);
+        } else if (frame.framed) {
+            refuse(answer, &frame, "COMMAND none", "");
+        }
+        break;
+    case FRAME_BAD_CRC:
+        refuse(answer, &frame, "CRC the line is damaged", "");
+        break;
+    case FRAME_TOO_MANY_WORDS:
+        refuse(answer, &frame, "ARGUMENT too many arguments", "");
+        break;
+    case FRAME_UNPRINTABLE:
+        refuse(answer, &frame, "COMMAND the line has bytes outside of 0x20 to 0x7e", "");
+        break;
+    }
+    return frame.framed;
+}
+
+/* Send the answer, after all that is pending by now has been handled with what it queued. */
+static void finish(struct frame_text *answer, bool framed)
+{
+    uint64_t state = irq_save();
+
+    while (!irq_is_masked(state) && irq_is_pending()) {
+        irq_restore(state);
+        state = irq_save();
+    }
+    if (answer->size) {
+        send(answer, framed);
+    }
+    if (!framed) {
+        uart_write("> ", 2);
+        prompted = true;
+    }
+    irq_restore(state);
+}
+
+/* Sleep until a line is there. Nothing is left to do whenever this says so (ident_ready): from then
+ * on time may stand still. */
+static void wait_for_line(struct uart_line *line)
+{
+    for (;;) {
+        uint64_t state = irq_save();
+
+        uart_poll();
+        if (uart_take_line(line)) {
+            irq_restore(state);
+            return;
+        }
+        if (irq_is_masked(state) || !irq_is_pending()) {
+            ident_ready();
+            cpu_sleep();
+        }
+        irq_restore(state);
+    }
+}
+
+static uint64_t serve(uint32_t id)
+{
+    struct level level = {.id = id}, *outer = innermost;
+    struct frame_text answer = {.size = 0};
+    struct uart_line line;
+    bool framed;
+
+    innermost = &level;
+    for (;;) {
+        wait_for_line(&line);
+        framed = answer_line(&line, &answer);
+        if (level.returned) {
+            break;
+        }
+        finish(&answer, framed);
+    }
+    /* The caller goes on in the same command: answered, but not ready. */
+    innermost = outer;
+    send(&answer, framed);
+    return level.value;
+}
+
+_Noreturn void rpc_serve(void)
+{
+    serve(0);
+    exception_panic("the shell returned");
+}
+
+/* ---- callbacks ---- */
+
+void rpc_event(struct frame_text *event, const char *name)
+{
+    char id[12], *at = id + sizeof(id) - 1;
+    uint32_t rest = ++callbacks;
+
+    *at-- = '\0';
+    *at = ' ';
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    *--at = '!';
+    event->size = 0;
+    frame_append(event, at);
+    frame_append(event, name);
+}
+
+uint64_t rpc_call_back(struct frame_text *event)
+{
+    uint32_t id = callbacks;
+
+    send(event, true);
+    return serve(id);
+}
+
+uint32_t rpc_callbacks(void)
+{
+    return callbacks;
+}
+
+static const char *run_return(struct rpc_call *call)
+{
+    if (!innermost->id || call->argument[0] != innermost->id) {
+        return "RETURN not the innermost callback";
+    }
+    innermost->returned = true;
+    innermost->value = call->argument[1];
+    return NULL;
+}
+RPC_COMMAND(return, "ID value", 2, 2, run_return);
+
+static const char *run_help(struct rpc_call *call)
+{
+    (void)call;
+    for (const struct rpc_command *row = __commands_start; row < __commands_end; row++) {
+        struct frame_text line = {.size = 0};
+
+        frame_append(&line, "!0 help command=");
+        frame_append(&line, row->name);
+        frame_append(&line, " arguments=");
+        for (const char *at = row->arguments; *at; at++) {
+            const char one[2] = {*at == ' ' ? ',' : *at, '\0'};
+
+            frame_append(&line, one);
+        }
+        send(&line, true);
+    }
+    return NULL;
+}
+RPC_COMMAND(help, "", 0, 0, run_help);

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests, with caches that hold data, for code that uses the version-3 DMA operations interface."""
+
+from .board import Board
+from .deadline import deadline
+from .dma import Allocated, DmaAdapter, Mapped, Mdl, TransferInfo
+from .errors import Dmav3Error, InfrastructureError, LinkError, TargetError, UsageError
+from .machine import Machine, load
+from .memory import Buffer
+from .probe import Kind, Lines, Record
+from .report import Finding
+from .verdict import Report
+from .wdm import DmaCompletionStatus, DmaWidth, InterfaceType, IoAllocationAction, NtStatus
+
+__all__ = (  # noqa: RUF022 - from most to least important
+    "Board",
+    "DmaAdapter",
+    "Mdl",
+    "Buffer",
+    "NtStatus",
+    "DmaWidth",
+    "IoAllocationAction",
+    "DmaCompletionStatus",
+    "InterfaceType",
+    "TransferInfo",
+    "Allocated",
+    "Mapped",
+    "Finding",
+    "Lines",
+    "Record",
+    "Kind",
+    "deadline",
+    "Machine",
+    "load",
+    "Report",
+    "Dmav3Error",
+    "UsageError",
+    "TargetError",
+    "LinkError",
+    "InfrastructureError",
+)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QEMU's command line for a machine. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .machine import Machine
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """File descriptors that QEMU inherits; `dram` is None where there is one view of memory."""
+
+    ram: int
+    dram: int | None
+    probe: int
+    stream: int
+    serial: int
+    monitor: int
+    lifeline: int
+
+    def all(self) -> tuple[int, ...]:
+        """Return every descriptor, for `pass_fds`."""
+        fds = (self.ram, self.probe, self.stream, self.serial, self.monitor, self.lifeline)
+        return fds if self.dram is None else (*fds, self.dram)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What one start of a machine needs besides its description.
+
+    :ivar nonce: 64 random bits that the shim must repeat in `hello`.
+    :ivar schedule: of the cache; None where nothing is modelled.
+    """
+
+    qemu: str
+    extension: Path
+    image: Path
+    nonce: int
+    seed: int
+    schedule: str | None
+
+
+def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
+    """Return the command with its arguments, ready for `subprocess`."""
+    size, ram = f"{machine.memory_mib}M", f"mem-path=/proc/self/fd/{fds.ram}"
+    # fmt: off
+    return [
+        start.qemu,
+        "-M", "virt,highmem=off,memory-backend=ram0,dtb-randomness=off",
+        "-cpu", machine.cpu,
+        "-m", str(machine.memory_mib),
+        "-object", f"memory-backend-file,id=ram0,share=on,size={size},{ram}",
+        "-nodefaults", "-display", "none",
+        "-accel", "tcg,thread=single",
+        "-icount", "shift=0,sleep=off",
+        "-chardev", f"socket,id=command,fd={fds.serial}",
+        "-chardev", f"socket,id=monitor,fd={fds.monitor}",
+        "-mon", "chardev=monitor,mode=control",
+        "-plugin", f"{_escape(str(start.extension))},view={machine.view}",
+        "-device", _device(machine, start, fds),
+        "-kernel", str(start.image),
+    ]
+    # fmt: on
+
+
+def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
+    options: dict[str, object] = {
+        "id": "dmav3",
+        "probe-fd": fds.probe,
+        "stream-fd": fds.stream,
+        "lifeline-fd": fds.lifeline,
+        "command": "command",
+        "nonce": start.nonce,
+        "seed": start.seed,
+    }
+    if machine.cache is not None:
+        options |= {
+            "dram-fd": fds.dram,
+            "schedule": start.schedule,
+            "cache-line": machine.cache.line,
+            "cache-sets": machine.cache.sets,
+            "cache-ways": machine.cache.ways,
+        }
+    return "dmav3-board," + ",".join(f"{key}={value}" for key, value in options.items())
+
+
+def _escape(text: str) -> str:
+    """QEMU's option syntax doubles a comma that is meant."""
+    return text.replace(",", ",,")

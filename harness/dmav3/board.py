@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The board: the one object that a user meets.
+
+::
+
+    with Board() as board:
+        buffer = board.memory.allocate(4096)
+        board.write(buffer, b"...")        # by ordinary stores of the guest's CPU
+        board.dram.read(...)               # what a device would see
+
+Time passes on the board only inside requests; between them everything stands still and may be
+looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Self
+
+from . import files
+from .argv import Start
+from .dma import Routines
+from .errors import ClosedError, FaultError, PeerError, TargetError, UsageError
+from .events import EventLog
+from .link import SocketLink
+from .machine import Machine, load
+from .memory import Buffer, Memory
+from .probe import Lines, Probe
+from .process import Process, qemu_binary
+from .qmp import Monitor
+from .report import Finding, resolve
+from .rpc import Reply, Rpc
+from .stream import Stream
+from .symbols import Elf
+from .views import Mapping, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from .rpc import Handler
+
+SCHEDULES = ("lru", "speculative")
+#: Model time that `run_until` allows unless told otherwise: 10 s.
+RUN_NS = 10_000_000_000
+_PROTOCOL_LEVEL = 1
+_LAST_SEED = (1 << 64) - 1
+
+
+class Board(Routines):
+    """An emulated board with the shim on it, from start to stop; a context manager.
+
+    :ivar machine: its description.
+    :ivar image: the firmware's symbols.
+    :ivar qmp: QEMU's monitor.
+    :ivar cpu, dram: memory as the CPU and as devices see it.
+    :ivar probe: line states, counters, findings as the extension writes them.
+    :ivar events: the event log since the last reset.
+    :ivar stream: the host side of the stream peripheral.
+    :ivar memory: buffers for tests.
+    """
+
+    def __init__(
+        self,
+        machine: str | Path | Machine = "virt-a53",
+        *,
+        image: Path | None = None,
+        seed: int = 1,
+        schedule: str | None = None,
+        log: Path | None = None,
+    ) -> None:
+        """Check every argument and file; start nothing yet.
+
+        :param machine: name or YAML file of a machine, or a machine.
+        :param image: firmware; None: the machine's own.
+        :param seed: of the schedule, 64 bits.
+        :param schedule: when the cache acts of its own accord, "speculative" (the default) or
+            "lru"; cannot be named for a machine without a cache model.
+        :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
+        :raises UsageError: an argument, or a file that one names, is wrong.
+        :raises NotBuiltError: firmware or extension have not been built.
+        """
+        self.machine = machine if isinstance(machine, Machine) else load(machine)
+        self.seed, self.schedule = _checked_seed(seed), _checked_schedule(self.machine, schedule)
+        self.image = Elf(image or files.firmware(self.machine.firmware), "EM_AARCH64")
+        self.extension = Elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
+        self._log = log
+        self._resources = ExitStack()
+        self._paused = False
+
+    def __enter__(self) -> Self:
+        """Start QEMU and wait for the shim's first word.
+
+        :raises QemuError: QEMU is missing, too old, or refused. Nothing is left running.
+        :raises PeerError: what answers is not the image that was started.
+        """
+        with ExitStack() as resources:
+            self._start(resources)
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End QEMU, by force if need be, and remove everything."""
+        self._resources.close()
+
+    @property
+    def running(self) -> bool:
+        """True while QEMU runs."""
+        return self._process.running
+
+    # Conversation
+
+    def request(self, *words: str | int) -> Reply:
+        """Send one request of firmware/PROTOCOL.md and serve callbacks until it is answered.
+
+        :raises RefusedError: the shim answered `error`; nothing was done.
+        :raises FaultError: the firmware crashed; only `reset` helps.
+        :raises QemuDiedError: QEMU ended.
+        :raises LinkError: no or no sensible answer; only `reset` helps.
+        """
+        try:
+            return self.rpc.call(*words)
+        except ClosedError as error:
+            raise self._process.death() from error
+        except FaultError as error:
+            raise FaultError(error.report, self._place(error.report)) from error
+
+    def callback(self, handler: Handler) -> int:
+        """Register a Python function for the shim's callbacks; returns its cookie."""
+        return self.rpc.cookie(handler)
+
+    def wait(self, ns: int, until: str | None = None) -> str:
+        """Let model time pass.
+
+        :param ns: at most so much, in nanoseconds.
+        :param until: "irq" or "callback": end at the first one.
+        :return: what ended it: "time", "irq" or "callback".
+        """
+        return self.request("wait", ns, *([until] if until else []))["ended"]
+
+    def run_until(self, condition: Callable[[], bool], deadline_ns: int = RUN_NS) -> None:
+        """Let model time pass, callback by callback, until `condition()` is true.
+
+        PASSIVE_LEVEL, outside callbacks.
+
+        :raises TargetError: it was still false after `deadline_ns` of model time.
+        """
+        self.probe.settle()
+        end = self.probe.time_ns + deadline_ns
+        while not condition():
+            self.probe.settle()
+            left = end - self.probe.time_ns
+            if left <= 0:
+                msg = f"nothing more happened within {deadline_ns} ns of model time"
+                raise TargetError(msg)
+            self.wait(left, "callback")
+
+    @contextmanager
+    def irql(self, level: int) -> Iterator[None]:
+        """Raise the IRQL to `level` inside the block, then restore it."""
+        before = self.request("KeRaiseIrql", level).number("irql")
+        yield
+        self.request("KeLowerIrql", before)
+
+    # Memory
+
+    def write(self, buffer: Buffer, data: bytes, offset: int = 0) -> None:
+        """Let the guest's CPU store `data` into a buffer, through its cache.
+
+        :raises UsageError: it does not fit.
+        """
+        self._check_inside(buffer, offset, len(data))
+        staging = self.memory.staging
+        step = staging.end - staging.start
+        for done in range(0, len(data), step):
+            piece = data[done : done + step]
+            self._stage(piece)
+            self.request("copy", buffer.address + offset + done, staging.start, len(piece))
+
+    def read(self, buffer: Buffer, length: int | None = None, offset: int = 0) -> bytes:
+        """Return what the guest's CPU loads from a buffer, through its cache.
+
+        :param length: bytes; None: all from `offset` on.
+        """
+        length = buffer.size - offset if length is None else length
+        self._check_inside(buffer, offset, length)
+        staging = self.memory.staging
+        step = staging.end - staging.start
+        data = bytearray()
+        while len(data) < length:
+            count = min(step, length - len(data))
+            self.request("copy", staging.start, buffer.address + offset + len(data), count)
+            data += self.cpu.read(staging.start, count)
+        return bytes(data)
+
+    def fill(self, buffer: Buffer, byte: int) -> None:
+        """Let the guest's CPU store one byte value all over a buffer."""
+        self.request("fill", buffer.address, buffer.size, byte)
+
+    def lines(self, buffer: Buffer) -> Lines:
+        """Count the cache lines that a buffer touches, by state."""
+        self.probe.settle()
+        return self.probe.count(buffer.ranges)
+
+    def findings(self) -> list[Finding]:
+        """Return what the cache model has found since the last reset, explained."""
+        self.probe.settle()
+        return [resolve(raw, self.image, self.memory) for raw in self.probe.findings()]
+
+    # Run control
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the machine inside the block, whatever it is doing."""
+        self.qmp.execute("stop")
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+            self.qmp.execute("cont")
+
+    def reset(self) -> None:
+        """Reset the machine and wait for the shim's first word; buffers and callbacks are gone."""
+        before = self.probe.ring_reset
+        since = len(self.qmp.events)
+        self.qmp.wait_event("RESET", since, doing=lambda: self.qmp.execute("system_reset"))
+        while self.probe.ring_reset == before:
+            self.probe.settle()
+        self.probe.settle()
+        self.rpc.forget()
+        self.memory.free_all()
+        self._hello()
+
+    # Start
+
+    def _start(self, resources: ExitStack) -> None:
+        self._nonce = secrets.randbits(64)
+        start = Start(
+            qemu=qemu_binary(),
+            extension=self.extension.path,
+            image=self.image.path,
+            nonce=self._nonce,
+            seed=self.seed,
+            schedule=self.schedule,
+        )
+        self._process = resources.enter_context(Process(self.machine, start, self._log))
+        self.qmp = resources.enter_context(Monitor(self._process.monitor))
+        resources.callback(self._process.quit, lambda: self.qmp.execute("quit"))
+        self.link = SocketLink(self._process.serial)
+        self.rpc = Rpc(self.link)
+        try:
+            self._hello()
+        except ClosedError as error:
+            raise self._process.early_end() from error
+        self._map(resources)
+
+    def _map(self, resources: ExitStack) -> None:
+        def view(fd: int, *, writable: bool = False) -> memoryview:
+            return resources.enter_context(Mapping(fd, writable=writable)).view
+
+        self.probe = Probe(view(self._process.probe), self.extension, self._stands_still)
+        self.events = EventLog(self.probe)
+        settle, base = self.probe.settle, self.probe.ram_base
+        self.cpu = Window("CPU view", view(self._process.ram), base, settle)
+        self.dram = Window("DRAM", view(self._process.dram), base, settle)
+        rings = view(self._process.stream, writable=True)
+        self.stream = Stream(rings, self.extension, settle)
+        self.memory = Memory(self.image, self.cpu.read)
+
+    def _hello(self) -> None:
+        """Make sure that what answers is the image that we started, just now."""
+        reply = self.rpc.call("hello")
+        if reply.number("level") != _PROTOCOL_LEVEL:
+            msg = f"the shim speaks protocol level {reply['level']}, {_PROTOCOL_LEVEL} is needed"
+            raise PeerError(msg)
+        if reply.number("nonce") != self._nonce:
+            msg = f"another emulator answers: nonce {reply['nonce']} instead of {self._nonce:#x}"
+            raise PeerError(msg)
+        build = reply["build"].removeprefix("0x").lower()
+        if self.image.build_id and not self.image.build_id.startswith(build):
+            msg = (
+                f"another image answers: build {build}, {self.image.path} is {self.image.build_id}"
+            )
+            raise PeerError(msg)
+
+    def _stands_still(self) -> bool:
+        return self._paused or not self._process.running
+
+    def _stage(self, data: bytes) -> None:
+        """Put bytes into the staging window, in both views."""
+        self.probe.settle()
+        offset = self.memory.staging.start - self.probe.ram_base
+        for fd in {self._process.ram, self._process.dram}:
+            os.pwrite(fd, data, offset)
+
+    def _place(self, report: dict[str, str]) -> str:
+        pc = int(report.get("elr", "0"), 0)
+        function, line = self.image.function(pc), self.image.line(pc)
+        return f"{function} ({line.file}:{line.line})" if function and line else function or ""
+
+    @staticmethod
+    def _check_inside(buffer: Buffer, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > buffer.size:
+            msg = f"{length} bytes from {offset} on are not all in {buffer.name} ({buffer.size})"
+            raise UsageError(msg)
+
+
+def _checked_seed(seed: int) -> int:
+    if not 0 <= seed <= _LAST_SEED:
+        msg = f"seed {seed} is not in 0 to {_LAST_SEED}"
+        raise UsageError(msg)
+    return seed
+
+
+def _checked_schedule(machine: Machine, schedule: str | None) -> str | None:
+    if machine.cache is None:
+        if schedule is not None:
+            msg = f"schedule {schedule!r} makes no sense: {machine.name} has no cache model"
+            raise UsageError(msg)
+        return None
+    if schedule is not None and schedule not in SCHEDULES:
+        msg = f"unknown schedule {schedule!r}; known are: {', '.join(SCHEDULES)}"
+        raise UsageError(msg)
+    return schedule or "speculative"
+
+
+def _x86() -> bool:
+    return os.uname().machine == "x86_64"

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error of the harness, by whose fault it is.
+
+::
+
+    Dmav3Error
+    ├── UsageError              the call, or a file that it names, is wrong      exit status 2
+    │   ├── MachineFileError    a machine description is not accepted
+    │   └── ImageError          a file is not an ELF for the machine
+    ├── TargetError             the firmware                                     exit status 1
+    │   ├── RefusedError        it answered `error CODE`
+    │   ├── FaultError          it crashed and said so
+    │   └── TransferError       it answered, but the transfer did not do what it should
+    ├── LinkError               the serial line or the monitor                   exit status 3
+    │   ├── GarbageError        bytes that are no line of the protocol
+    │   ├── DeadlineError       no answer in time
+    │   ├── ClosedError         the other side is gone
+    │   ├── PeerError           whoever answers is not what was started
+    │   └── MonitorError        QEMU's monitor refused a command
+    └── InfrastructureError     this computer                                    exit status 3
+        ├── NotBuiltError       nothing in build/, or it is older than its sources
+        └── QemuError           QEMU cannot be used:
+            ├── QemuMissingError    there is none
+            ├── QemuTooOldError     older than the extension can live in
+            ├── QemuRefusedError    it, or the extension in it, refused to start
+            └── QemuDiedError       it ended although nobody asked it to
+
+A failing test is no error: it is a verdict (`dmav3.verdict`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+class Dmav3Error(Exception):
+    """The root. Its text is one message for a person; subclasses add evidence as attributes."""
+
+    #: What `dmav3 run` exits with.
+    exit_status: ClassVar[int] = 3
+
+
+class UsageError(Dmav3Error):
+    """The caller asked for something that cannot be. Nothing was done."""
+
+    exit_status = 2
+
+
+class MachineFileError(UsageError):
+    """A machine description is not accepted.
+
+    :ivar path: the file.
+    :ivar line: counted from 1.
+    :ivar key: dotted path of the key, empty for the file as a whole.
+    """
+
+    def __init__(self, path: Path, line: int, key: str, problem: str, example: str = "") -> None:
+        """Echo the place, what is wrong there and, if given, what would be accepted."""
+        where = f"{path}:{line}: " + (f"{key}: " if key else "")
+        super().__init__(where + problem + (f" (accepted would be: {example})" if example else ""))
+        self.path, self.line, self.key = path, line, key
+
+
+class ImageError(UsageError):
+    """A file cannot be used as firmware image or extension; `path` is the file."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file and say what it is and what is needed."""
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+
+
+class TargetError(Dmav3Error):
+    """The firmware did not do what it should."""
+
+    exit_status = 1
+
+
+class RefusedError(TargetError):
+    """The shim refused a request; nothing was done.
+
+    :ivar request: the words that were sent.
+    :ivar code: the word after `error`, as in firmware/PROTOCOL.md.
+    :ivar text: the rest of the reply.
+    """
+
+    def __init__(self, request: Sequence[str], code: str, text: str) -> None:
+        """Keep request and reply."""
+        super().__init__(f"the shim refused `{' '.join(request)}`: {code} {text}".rstrip())
+        self.request, self.code, self.text = tuple(request), code, text
+
+
+class FaultError(TargetError):
+    """The firmware crashed; the shim is stopped and answers nothing until a reset.
+
+    :ivar report: the keys of the fault line (`kind`, `esr`, `elr`, `far`, `x30`), as sent.
+    """
+
+    def __init__(self, report: Mapping[str, str], place: str = "") -> None:
+        """Keep the report; `place` names function, file and line of `elr` if they are known."""
+        text = " ".join(f"{key}={value}" for key, value in report.items())
+        super().__init__(f"the firmware crashed{' in ' + place if place else ''}: {text}")
+        self.report, self.place = dict(report), place
+
+
+class TransferError(TargetError):
+    """A routine failed, or a transfer did not end as it should; the state is as the text says."""
+
+
+class LinkError(Dmav3Error):
+    """The serial line or the monitor does not work; what the target has done is not known."""
+
+
+class GarbageError(LinkError):
+    """Bytes that are no line of the protocol; `line` holds them (the first 512)."""
+
+    def __init__(self, line: bytes, problem: str) -> None:
+        """Quote the bytes."""
+        super().__init__(f"garbage on the serial line ({problem}): {line!r}")
+        self.line = line
+
+
+class DeadlineError(LinkError):
+    """No answer in time; `request` is what was waited for, `seconds` how long."""
+
+    def __init__(self, request: str, seconds: float) -> None:
+        """Name what was waited for."""
+        super().__init__(f"no answer to `{request}` within {seconds:g} s")
+        self.request, self.seconds = request, seconds
+
+
+class ClosedError(LinkError):
+    """The other side closed the connection."""
+
+
+class PeerError(LinkError):
+    """What answers on the serial line is not the image that was started."""
+
+
+class MonitorError(LinkError):
+    """QEMU refused a monitor command, and nothing changed; `command`, `arguments`, `reason`."""
+
+    def __init__(self, command: str, arguments: Mapping[str, object], reason: str) -> None:
+        """Keep command and reason."""
+        super().__init__(f"QEMU refused {command} {dict(arguments)}: {reason}")
+        self.command, self.arguments, self.reason = command, dict(arguments), reason
+
+
+class InfrastructureError(Dmav3Error):
+    """Something on this computer is missing or broke; says nothing about the firmware."""
+
+
+class NotBuiltError(InfrastructureError):
+    """A built file is missing or older than its sources; `path` is the file."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the file and the way out."""
+        super().__init__(f"{path} {problem}: run ci/build")
+        self.path = path
+
+
+class QemuError(InfrastructureError):
+    """QEMU cannot be used; `argv` is the command, `log` the end of what it said."""
+
+    def __init__(self, problem: str, argv: Sequence[str], log: str = "") -> None:
+        """Keep command and log; the log is part of the message."""
+        super().__init__(problem + (f"; it said:\n{log}" if log else ""))
+        self.argv, self.log = tuple(argv), log
+
+
+class QemuMissingError(QemuError):
+    """There is no QEMU to start."""
+
+
+class QemuTooOldError(QemuError):
+    """The QEMU found is older than the extension can live in."""
+
+
+class QemuRefusedError(QemuError):
+    """QEMU, or the extension in it, ended during the start."""
+
+
+class QemuDiedError(QemuError):
+    """QEMU ended although nobody asked it to."""

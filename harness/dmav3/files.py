@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the built files lie: in the package, or in the checkout of an editable installation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import NotBuiltError, UsageError
+
+#: Of these, a built file must not be older than any.
+_SOURCES = ("*.c", "*.h", "*.S", "*.ld", "*.patch", "Makefile", "*.mk")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One place that holds everything.
+
+    :ivar machines: folder of the descriptions.
+    :ivar built: folder of `dmav3.so`, `firmware/` and `seeded/`.
+    :ivar checkout: root of the sources; None where there are none (an installed wheel).
+    """
+
+    machines: Path
+    built: Path
+    checkout: Path | None = None
+
+    @staticmethod
+    def find() -> Layout:
+        """Prefer what lies in the package."""
+        package = Path(__file__).resolve().parent
+        if (data := package / "data").is_dir():
+            return Layout(data / "machines", data)
+        root = package.parents[1]
+        return Layout(root / "qemu-machines", root / "build", root)
+
+
+def machines() -> dict[str, Path]:
+    """Return the descriptions that come with dmav3, by name."""
+    return {path.stem: path for path in sorted(Layout.find().machines.glob("*.yaml"))}
+
+
+def extension() -> Path:
+    """Return the QEMU extension; raises `NotBuiltError`."""
+    layout = Layout.find()
+    return _fresh(layout, layout.built / "dmav3.so", "qemu-machines/ext")
+
+
+def firmware(name: str) -> Path:
+    """Return a firmware image by its name in a machine's description; raises `NotBuiltError`."""
+    layout = Layout.find()
+    return _fresh(layout, layout.built / "firmware" / f"{name}.elf", "firmware")
+
+
+def seeded(bug: str, name: str) -> Path:
+    """Return the image `name` with one known bug.
+
+    :raises UsageError: there is no such bug; the message lists the known ones.
+    :raises NotBuiltError: it is known, but not built.
+    """
+    layout = Layout.find()
+    known = {path.name for path in (layout.built / "seeded").glob("*") if path.is_dir()}
+    if layout.checkout:
+        known |= {path.stem for path in (layout.checkout / "tests" / "seeded").glob("*.patch")}
+    if bug not in known:
+        msg = f"unknown bug {bug!r}; known are: {', '.join(sorted(known)) or 'none (run ci/build)'}"
+        raise UsageError(msg)
+    return _fresh(layout, layout.built / "seeded" / bug / f"{name}.elf", "firmware", "tests/seeded")
+
+
+def _fresh(layout: Layout, path: Path, *sources: str) -> Path:
+    """Check that `path` is there and that no source is younger than the last build.
+
+    The last run of make counts (build/stamp), not the age of the file: a header that a file does
+    not include does not make it old.
+    """
+    if not path.is_file():
+        raise NotBuiltError(path, "is missing")
+    if layout.checkout is None:
+        return path
+    stamp = layout.built / "stamp"
+    built = max(file.stat().st_mtime_ns for file in (path, stamp) if file.exists())
+    for folder in sources:
+        for pattern in _SOURCES:
+            for source in (layout.checkout / folder).rglob(pattern):
+                if source.stat().st_mtime_ns > built:
+                    raise NotBuiltError(path, f"is older than {source}")
+    return path

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The memory that the extension writes for us (qemu-machines/ext/probe.h), by name.
+
+Every offset comes from the debug information of the extension itself.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .deadline import allowance
+from .errors import DeadlineError, InfrastructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .symbols import Elf
+
+_MAGIC = 0x33764D44
+_LAYOUT = 1
+
+
+class Kind(enum.IntEnum):
+    """What a record of the ring reports; `a` to `e` by kind as in probe.h."""
+
+    RESET = 1
+    COMMAND = 2
+    READY = 3
+    ENTER = 4
+    EXIT = 5
+    RANGE = 6
+    UNMAPPED = 7
+    VIOLATION = 8
+    DMAGO = 9
+    FINDING = 10
+
+
+class LineState(enum.IntFlag):
+    """The state of one cache line of RAM."""
+
+    VALID = 1
+    DIRTY = 2
+    UNCLEAN = 4
+    STALE = 8
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of the event ring, as in probe.h."""
+
+    time_ns: int
+    command: int
+    seq: int
+    kind: Kind
+    ungated: bool
+    id: int
+    a: int
+    b: int
+    c: int
+    d: int
+    e: int
+
+
+@dataclass(frozen=True)
+class Lines:
+    """How many lines of a range are in which state; all 0 where no cache is modelled."""
+
+    valid: int = 0
+    dirty: int = 0
+    unclean: int = 0
+    stale: int = 0
+
+
+class Probe:
+    """The mapped probe memory."""
+
+    def __init__(
+        self, view: memoryview, extension: Elf, stands_still: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Check magic and layout.
+
+        :param stands_still: tells that nothing changes although the gate may be open: the
+            machine is stopped, or has ended.
+        :raises InfrastructureError: the memory is not what the extension's header describes.
+        """
+        self._view, self._stands_still = view, stands_still
+        self._header = extension.struct("probe")
+        self._record = extension.struct("probe_record")
+        self._findings = extension.struct("probe_finding")
+        self._cost = extension.struct("probe_cost")
+        found = (self._get("magic"), self._get("layout"))
+        if found != (_MAGIC, _LAYOUT):
+            msg = f"the probe memory has magic and layout {found}, {(_MAGIC, _LAYOUT)} is needed"
+            raise InfrastructureError(msg)
+        self.ram_base: int = self._get("ram_base")
+        self.ram_size: int = self._get("ram_size")
+        self.line_size: int = self._get("line_size")
+        self._lines_at: int = self._get("lines_offset")
+        self._ring_at: int = self._get("ring_offset")
+        self.ring_records = (len(view) - self._ring_at) // self._record.size
+        self.ring_records = 1 << (self.ring_records.bit_length() - 1)
+
+    @property
+    def gate_closed(self) -> bool:
+        """True while a line may be sent and memory stands still."""
+        return bool(self._get("gate_closed"))
+
+    @property
+    def ring_head(self) -> int:
+        """Records written since the start."""
+        return int(self._get("ring_head"))
+
+    @property
+    def ring_reset(self) -> int:
+        """`ring_head` at the last reset."""
+        return int(self._get("ring_reset"))
+
+    @property
+    def time_ns(self) -> int:
+        """Model time when the gate closed."""
+        return int(self._get("time_ns"))
+
+    @property
+    def findings_lost(self) -> int:
+        """Findings that had no room."""
+        return int(self._get("findings_lost"))
+
+    def settle(self) -> None:
+        """Return when memory stands still; `DeadlineError` if that is not so in time."""
+        seconds, waiting_for = allowance(), "the gate to close"
+        end = time.monotonic() + seconds
+        while not (self.gate_closed or self._stands_still()):
+            if time.monotonic() > end:
+                raise DeadlineError(waiting_for, seconds)
+            time.sleep(0)
+
+    def findings(self) -> list[dict[str, Any]]:
+        """Return the findings since the last reset, as `struct probe_finding`."""
+        return self._entries("finding", self._findings, self._get("findings"))
+
+    def costs(self) -> list[dict[str, Any]]:
+        """Return the maintenance instructions since the last reset, as `struct probe_cost`."""
+        return self._entries("cost", self._cost, self._get("costs"))
+
+    def count(self, ranges: Iterable[tuple[int, int]]) -> Lines:
+        """Count the lines that physical (address, length) ranges touch, by state."""
+        if not self._lines_at or not self.line_size:
+            return Lines()
+        states = bytearray()
+        for address, length in ranges:
+            if length:
+                first = (address - self.ram_base) // self.line_size
+                last = (address + length - 1 - self.ram_base) // self.line_size
+                states += self._view[self._lines_at + first : self._lines_at + last + 1]
+        by_value = {value: states.count(value) for value in set(states)}
+
+        def having(flag: LineState) -> int:
+            return sum(count for value, count in by_value.items() if value & flag)
+
+        return Lines(*(having(flag) for flag in LineState))
+
+    def records(self, first: int, end: int) -> list[Record]:
+        """Return records number `first` to `end` - 1, which must still be in the ring."""
+        return [self._one(number) for number in range(first, end)]
+
+    def _one(self, number: int) -> Record:
+        offset = self._ring_at + number % self.ring_records * self._record.size
+        raw = next(self._record.records(self._view[offset : offset + self._record.size]))
+        return Record(
+            time_ns=raw.time_ns,
+            command=raw.command,
+            seq=raw.seq,
+            kind=Kind(raw.kind),
+            ungated=bool(raw.ungated),
+            id=raw.id,
+            a=raw.a,
+            b=raw.b,
+            c=raw.c,
+            d=raw.d,
+            e=raw.e,
+        )
+
+    def _entries(self, member: str, layout: Any, count: int) -> list[dict[str, Any]]:
+        base = self._header.member(member).offset
+        return [layout.read(self._view, base + n * layout.size) for n in range(count)]
+
+    def _get(self, name: str) -> Any:
+        member = self._header.members[name]
+        return member.type.read(self._view, member.offset)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the extension found, in words that a driver engineer can act on.
+
+The extension knows numbers: program counters, trace ids, physical addresses. Here they become
+functions and lines, routines and rules, buffers and offsets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .memory import Memory
+    from .symbols import Elf
+
+_NO_CHANNEL = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a kind of finding is called, which rule of which routine was owed, and what it means."""
+
+    name: str
+    rules: Mapping[str, str]
+    meaning: str
+    remedy: str
+
+
+_KINDS = {
+    1: _Kind(
+        "stale-cpu-read",
+        {"FlushAdapterBuffersEx": "CCH-03"},
+        "the CPU read bytes that the device had written to memory, without an invalidate between: "
+        "it may have got what its cache held from before",
+        "must invalidate the lines of the range after the transfer",
+    ),
+    2: _Kind(
+        "stale-device-read",
+        {"MapTransferEx": "CCH-02"},
+        "the device read bytes that the CPU had stored, without a clean between: "
+        "it may have got what memory held before the stores",
+        "must clean the lines of the range before it starts the device",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """The access by the CPU that raced; what is not known is None."""
+
+    pc: str
+    function: str | None
+    file: str | None
+    line: int | None
+
+
+@dataclass(frozen=True)
+class Device:
+    """The access by a device on the other side."""
+
+    name: str
+    channel: int
+    microcode: str
+    burst: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """A byte of a buffer of the test."""
+
+    name: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One root cause; every field but `count` is of its first case.
+
+    :ivar time_ns: model time.
+    :ivar routine, rule: who owed the maintenance, and by which rule; None: nobody is known.
+    :ivar text: for a person.
+    """
+
+    kind: str
+    count: int
+    time_ns: int
+    command: int
+    seq: int
+    address: str
+    cpu: Cpu | None
+    device: Device | None
+    buffer: Place | None
+    routine: str | None
+    rule: str | None
+    text: str
+
+    def json(self) -> dict[str, Any]:
+        """Return the object of `dmav3 run --json`."""
+        return asdict(self)
+
+
+def routine_names(image: Elf) -> dict[int, str]:
+    """Return the names of the operation log's ids, from the firmware's own enumeration."""
+    return {value: name.removeprefix("TRACE_") for name, value in image.enum("trace_id").items()}
+
+
+def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
+    """Explain one `struct probe_finding`."""
+    kind = _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "")
+    routine = routine_names(image).get(raw["routine"]) if raw["routine"] else None
+    rule = kind.rules.get(routine) if routine else None
+    place = memory.locate(raw["address"])
+    buffer = Place(place[0].name, place[1]) if place else None
+    cpu, device = _cpu(raw["cpu_pc"], image), _device(raw)
+    return Finding(
+        kind=kind.name,
+        count=raw["count"],
+        time_ns=raw["time_ns"],
+        command=raw["command"],
+        seq=raw["seq"],
+        address=f"{raw['address']:#x}",
+        cpu=cpu,
+        device=device,
+        buffer=buffer,
+        routine=routine,
+        rule=rule,
+        text=_text(kind, routine, rule, cpu, device, buffer),
+    )
+
+
+def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
+    """Sum up maintenance that changed nothing, by function.
+
+    :return: `operations` is how many a function executed, `lines` how many of them found nothing
+        to do (one instruction acts on one line). Functions without any are left out.
+    """
+    sums: dict[str, list[int]] = {}
+    for cost in raw:
+        name = image.function(cost["pc"]) or f"{cost['pc']:#x}"
+        total = sums.setdefault(name, [0, 0])
+        total[0] += cost["operations"]
+        total[1] += cost["redundant"]
+    return [
+        {
+            "function": name,
+            "kind": "redundant-maintenance",
+            "operations": operations,
+            "lines": redundant,
+        }
+        for name, (operations, redundant) in sorted(sums.items())
+        if redundant
+    ]
+
+
+def _cpu(pc: int, image: Elf) -> Cpu | None:
+    if not pc:
+        return None
+    line = image.line(pc)
+    return Cpu(
+        f"{pc:#x}", image.function(pc), line.file if line else None, line.line if line else None
+    )
+
+
+def _device(raw: Mapping[str, int]) -> Device | None:
+    if raw["channel"] == _NO_CHANNEL:
+        return None
+    return Device("pl330", raw["channel"], f"{raw['microcode']:#x}", raw["burst"])
+
+
+def _text(
+    kind: _Kind,
+    routine: str | None,
+    rule: str | None,
+    cpu: Cpu | None,
+    device: Device | None,
+    buffer: Place | None,
+) -> str:
+    parts = [kind.meaning]
+    if buffer:
+        parts.append(f"at byte {buffer.offset} of {buffer.name}")
+    if cpu:
+        where = f" ({cpu.file}:{cpu.line})" if cpu.file else ""
+        parts.append(f"the CPU's access was in {cpu.function or cpu.pc}{where}")
+    if device:
+        parts.append(f"the device's was burst {device.burst} of channel {device.channel}")
+    if routine:
+        parts.append(f"{routine} {kind.remedy}" + (f" ({rule})" if rule else ""))
+    else:
+        parts.append("no mapping covers the address, so no routine owed anything")
+    return "; ".join(parts)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dmav3 run` without its terminal: a file and options in, a report out."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from . import files
+from .board import Board
+from .errors import Dmav3Error, UsageError
+from .machine import load
+from .mainjob import MainJob
+from .report import costs
+from .verdict import Evidence, Report, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says.
+
+    :ivar width: bits of the device's data register.
+    :ivar firmware_bug: name of a known bug; excludes `image`.
+    """
+
+    machine: str
+    input: Path
+    schedule: str | None = None
+    seed: int = 1
+    width: int = 32
+    firmware_bug: str | None = None
+    image: Path | None = None
+
+
+def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Report:
+    """Run the main job.
+
+    :param begin: is told how many bytes will be moved and gives what is told of each part.
+    :raises UsageError: the options, or a file in them, are wrong; nothing was started.
+    """
+    try:
+        file = options.input.open("rb")
+    except OSError as error:
+        msg = f"the input {options.input} cannot be read: {error.strerror}"
+        raise UsageError(msg) from error
+    with file:
+        size = options.input.stat().st_size
+        try:
+            board = _board(options)
+        except UsageError:
+            raise
+        except Dmav3Error as error:
+            evidence = Evidence(options.machine, options.seed, options.schedule)
+            return judge(evidence, error)
+        evidence = Evidence(board.machine.name, board.seed, board.schedule)
+        try:
+            with board:
+                job = MainJob(board, options.width, begin(2 * size))
+                return _report(board, job, _attempt(lambda: job.run(file)))
+        except Dmav3Error as error:
+            return judge(evidence, error)
+
+
+def _board(options: Options) -> Board:
+    machine = load(options.machine)
+    image = options.image
+    if options.firmware_bug is not None:
+        if image is not None:
+            msg = "--image and --firmware-bug exclude each other: both name the firmware"
+            raise UsageError(msg)
+        image = files.seeded(options.firmware_bug, machine.firmware)
+    return Board(machine, image=image, seed=options.seed, schedule=options.schedule)
+
+
+def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
+    try:
+        work()
+    except Dmav3Error as error:
+        return error
+    return None
+
+
+def _report(board: Board, job: MainJob, error: Dmav3Error | None) -> Report:
+    """Judge with all the evidence that can be had; after an error, that may be less."""
+    outcome = job.outcome
+    digests = {name: digest.hexdigest() for name, digest in outcome.digests.items()}
+    evidence = Evidence(
+        machine=board.machine.name,
+        seed=board.seed,
+        schedule=board.schedule,
+        bytes=outcome.bytes,
+        digests=digests if outcome.complete else {},
+    )
+    try:
+        with board.paused() if error and board.running else nullcontext():
+            evidence = replace(
+                evidence,
+                findings=tuple(board.findings()),
+                costs=tuple(costs(board.probe.costs(), board.image)),
+                steps=tuple(job.steps()),
+                lost=board.events.lost + board.probe.findings_lost,
+            )
+    except Dmav3Error as second:
+        error = error or second
+    return judge(evidence, error)

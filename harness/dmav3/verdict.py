@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verdict on a run, and the JSON object that says why."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from .errors import Dmav3Error, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .journal import Step
+    from .report import Finding
+
+_EXIT_STATUS = {"pass": 0, "fail": 1, "inconclusive": 3}
+_DIGESTS = ("input", "device", "returned")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run has shown; may be incomplete if it was cut short.
+
+    :ivar digests: SHA-256 in hexadecimal by name; a missing one has not been computed.
+    :ivar lost: records and findings that had no room.
+    """
+
+    machine: str
+    seed: int
+    schedule: str | None
+    bytes: int = 0
+    digests: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    costs: tuple[Mapping[str, Any], ...] = ()
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """A verdict with its reason and its evidence."""
+
+    verdict: Literal["pass", "fail", "inconclusive"]
+    reason: str
+    evidence: Evidence
+
+    @property
+    def exit_status(self) -> int:
+        """What `dmav3 run` exits with."""
+        return _EXIT_STATUS[self.verdict]
+
+    def json(self) -> dict[str, Any]:
+        """Return the object of `dmav3 run --json`."""
+        evidence = self.evidence
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "machine": evidence.machine,
+            "seed": evidence.seed,
+            "schedule": evidence.schedule,
+            "bytes": evidence.bytes,
+            "sha256": {name: evidence.digests.get(name) for name in _DIGESTS},
+            "steps": [asdict(step) for step in evidence.steps],
+            "findings": [finding.json() for finding in evidence.findings],
+            "costs": [dict(cost) for cost in evidence.costs],
+        }
+
+
+def judge(evidence: Evidence, error: Dmav3Error | None = None) -> Report:
+    """Reach a verdict.
+
+    What the firmware did wrong is `fail`; what kept us from knowing is `inconclusive`, but never
+    hides a failure that has been seen.
+
+    :param error: what cut the run short.
+    """
+    reasons = _reasons(evidence)
+    if isinstance(error, TargetError):
+        return Report("fail", "; ".join((str(error), *reasons)), evidence)
+    if evidence.findings:
+        reasons += [str(error)] if error else []
+        return Report("fail", "; ".join(reasons), evidence)
+    if error is not None:
+        return Report("inconclusive", str(error), evidence)
+    if reasons:
+        return Report("fail", "; ".join(reasons), evidence)
+    if evidence.lost:
+        reason = f"{evidence.lost} records were lost, so nothing follows from a missing finding"
+        return Report("inconclusive", reason, evidence)
+    return Report("pass", "the digests are equal and there is no finding", evidence)
+
+
+def _reasons(evidence: Evidence) -> list[str]:
+    """Say what is wrong in the evidence itself."""
+    reasons = []
+    digests = [evidence.digests[name] for name in _DIGESTS if name in evidence.digests]
+    if len(set(digests)) > 1:
+        reasons.append("the digests of input, device and returned bytes differ")
+    if evidence.findings:
+        kinds = sorted({finding.kind for finding in evidence.findings})
+        reasons.append(f"{len(evidence.findings)} findings ({', '.join(kinds)})")
+    return reasons

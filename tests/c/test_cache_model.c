@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cache model alone: what each operation does to both views, and its invariant under a long walk. */
+#include <string.h>
+
+#include "cache_model.h"
+#include "check.h"
+
+enum { SIZE = 64 * 4096, LINE = 64, LINES = SIZE / LINE };
+
+static uint8_t cpu[SIZE], dram[SIZE], states[LINES];
+static unsigned int stale_cpu, stale_device;
+static struct cache_model *model;
+
+static void line_changed(void *opaque, size_t line, bool rewritten)
+{
+    (void)opaque;
+    (void)rewritten;
+    CHECK(line < LINES);
+}
+
+static void stale_read(void *opaque, enum cache_stale kind, size_t offset, unsigned int size)
+{
+    (void)opaque;
+    CHECK(offset + size <= SIZE);
+    *(kind == CACHE_STALE_CPU_READ ? &stale_cpu : &stale_device) += 1;
+}
+
+static void begin(uint32_t sets, uint32_t ways, enum cache_schedule schedule, uint64_t seed)
+{
+    const struct cache_geometry geometry = {LINE, sets, ways};
+    const struct cache_views views = {cpu, dram, states, SIZE};
+    const struct cache_events events = {line_changed, stale_read, NULL};
+
+    memset(cpu, 0, SIZE);
+    memset(dram, 0, SIZE);
+    memset(states, 0, LINES);
+    stale_cpu = stale_device = 0;
+    model = cache_model_new(&geometry, &views, &events);
+    CHECK(model != NULL);
+    cache_model_set_schedule(model, schedule, seed);
+}
+
+static void end(void)
+{
+    cache_model_free(model);
+}
+
+static void store(size_t offset, uint8_t value)
+{
+    cpu[offset] = value;
+    cache_cpu_write(model, offset, 1);
+}
+
+static uint8_t load(size_t offset)
+{
+    uint8_t value = cpu[offset];
+
+    cache_cpu_read(model, offset, 1);
+    return value;
+}
+
+static uint8_t device_load(size_t offset)
+{
+    uint8_t value;
+
+    cache_device_read(model, offset, &value, 1);
+    return value;
+}
+
+static void device_store(size_t offset, uint8_t value)
+{
+    cache_device_write(model, offset, &value, 1);
+}
+
+static void a_store_stays_in_the_cache_until_it_is_cleaned(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    store(100, 7);
+    CHECK_EQ(device_load(100), 0);
+    CHECK_EQ(stale_device, 1);
+    CHECK_EQ(states[1], CACHE_LINE_VALID | CACHE_LINE_DIRTY | CACHE_LINE_UNCLEAN);
+    CHECK_EQ(cache_maintain(model, CACHE_CLEAN, 64), CACHE_LINE_VALID | CACHE_LINE_DIRTY | CACHE_LINE_UNCLEAN);
+    CHECK_EQ(device_load(100), 7);
+    CHECK_EQ(stale_device, 1);
+    CHECK_EQ(states[1], CACHE_LINE_VALID);
+    end();
+}
+
+static void a_device_write_hides_behind_a_valid_line(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    CHECK_EQ(load(100), 0);
+    device_store(100, 9);
+    CHECK_EQ(load(100), 0);
+    CHECK_EQ(stale_cpu, 1);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    CHECK_EQ(load(100), 9);
+    CHECK_EQ(stale_cpu, 1);
+    end();
+}
+
+static void a_device_write_to_an_absent_line_shows_and_is_owed_an_invalidate(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    device_store(100, 9);
+    CHECK_EQ(load(100), 9);
+    CHECK_EQ(stale_cpu, 1);
+    end();
+}
+
+static void other_bytes_of_the_line_are_nobodys_fault(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    device_store(100, 9);
+    CHECK_EQ(load(101), 0);
+    store(64, 1);
+    CHECK_EQ(device_load(127), 0);
+    CHECK_EQ(stale_cpu, 0);
+    CHECK_EQ(stale_device, 0);
+    end();
+}
+
+static void an_invalidate_loses_stores(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    store(100, 7);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    CHECK_EQ(load(100), 0);
+    end();
+}
+
+static void clean_and_invalidate_keeps_them(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    store(100, 7);
+    cache_maintain(model, CACHE_CLEAN_INVALIDATE, 100);
+    CHECK_EQ(states[1], 0);
+    CHECK_EQ(dram[100], 7);
+    CHECK_EQ(load(100), 7);
+    end();
+}
+
+static void the_oldest_way_leaves_and_luck_is_not_maintenance(void)
+{
+    begin(1, 2, CACHE_LRU, 0);
+    store(0, 1);
+    store(64, 2);
+    load(0);
+    store(128, 3); /* evicts line 1, the oldest */
+    CHECK_EQ(states[1] & CACHE_LINE_VALID, 0);
+    CHECK_EQ(states[0] & CACHE_LINE_VALID, CACHE_LINE_VALID);
+    CHECK_EQ(device_load(64), 2);
+    CHECK_EQ(stale_device, 1);
+    CHECK_EQ(cache_model_counts(model)->write_backs, 1);
+    end();
+}
+
+static void an_uncached_store_reaches_the_device(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    cpu[100] = 5;
+    cache_cpu_write_uncached(model, 100, 1);
+    CHECK_EQ(device_load(100), 5);
+    CHECK_EQ(stale_device, 0);
+    end();
+}
+
+static void the_last_writer_counts(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    device_store(100, 9);
+    store(100, 1);
+    CHECK_EQ(load(100), 1);
+    CHECK_EQ(stale_cpu, 0);
+    device_store(100, 2);
+    CHECK_EQ(device_load(100), 2);
+    CHECK_EQ(stale_device, 0);
+    end();
+}
+
+static void speculation_fills_known_pages_only_and_by_seed(void)
+{
+    uint64_t fills[3];
+
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        begin(64, 4, CACHE_SPECULATIVE, seed == 3 ? 1 : seed);
+        cache_model_page_cacheable(model, 4096);
+        cache_model_begin(model, 1);
+        for (size_t at = 0; at < 4 * 4096; at++) {
+            device_store(at, 1);
+        }
+        fills[seed - 1] = cache_model_counts(model)->fills;
+        for (size_t line = 0; line < LINES; line++) {
+            CHECK(!(states[line] & CACHE_LINE_VALID) || line / 64 == 1);
+        }
+        CHECK(fills[seed - 1] > 0);
+        end();
+    }
+    CHECK_EQ(fills[0], fills[2]);
+}
+
+/* The order of draws differs between seeds, so the lines that a short walk leaves differ. */
+static void seeds_differ(void)
+{
+    uint8_t first[LINES];
+
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin(64, 4, CACHE_SPECULATIVE, seed);
+        cache_model_page_cacheable(model, 0);
+        cache_model_begin(model, 1);
+        for (size_t at = 0; at < 64; at++) {
+            device_store(at * 64, 1);
+        }
+        if (seed == 1) {
+            memcpy(first, states, LINES);
+        } else {
+            CHECK(memcmp(first, states, LINES) != 0);
+        }
+        end();
+    }
+}
+
+static void impossible_geometries_are_refused(void)
+{
+    static const struct cache_geometry wrong[] = {{0, 16, 4}, {48, 16, 4}, {64, 3, 4}, {64, 0, 4}, {64, 16, 0}, {64, 16, 65}};
+    const struct cache_views views = {cpu, dram, states, SIZE};
+    const struct cache_events events = {line_changed, stale_read, NULL};
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        CHECK(cache_model_new(&wrong[i], &views, &events) == NULL);
+    }
+}
+
+static uint32_t next_random(void)
+{
+    static uint32_t x = 1;
+
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return x;
+}
+
+static void random_step(void)
+{
+    size_t offset = next_random() % (SIZE - 8);
+    unsigned int size = 1 + next_random() % 8;
+    uint8_t bytes[8];
+
+    memset(bytes, (int)(next_random() & 0xff), sizeof(bytes));
+    switch (next_random() % 6) {
+    case 0:
+        offset &= ~7ull;
+        memcpy(cpu + offset, bytes, 8);
+        cache_cpu_write(model, offset, 8);
+        cache_model_page_cacheable(model, offset);
+        break;
+    case 1:
+        cache_cpu_read(model, offset & ~7ull, 8);
+        break;
+    case 2:
+        cache_device_write(model, offset, bytes, size);
+        break;
+    case 3:
+        cache_device_read(model, offset, bytes, size);
+        break;
+    case 4:
+        cache_maintain(model, (enum cache_operation)(1 + next_random() % 3), offset);
+        break;
+    default:
+        offset &= ~7ull;
+        memcpy(cpu + offset, bytes, 8);
+        cache_cpu_write_uncached(model, offset, 8);
+    }
+}
+
+static void an_invalid_line_is_the_same_in_both_views(void)
+{
+    begin(16, 4, CACHE_SPECULATIVE, 5);
+    for (unsigned int step = 0; step < 200000; step++) {
+        random_step();
+        for (size_t line = 0; step % 500 == 0 && line < LINES; line++) {
+            CHECK((states[line] & CACHE_LINE_VALID) || memcmp(cpu + line * LINE, dram + line * LINE, LINE) == 0);
+        }
+    }
+    cache_model_reset(model);
+    for (size_t line = 0; line < LINES; line++) {
+        CHECK_EQ(states[line], 0);
+    }
+    end();
+}
+
+int main(void)
+{
+    a_store_stays_in_the_cache_until_it_is_cleaned();
+    a_device_write_hides_behind_a_valid_line();
+    a_device_write_to_an_absent_line_shows_and_is_owed_an_invalidate();
+    other_bytes_of_the_line_are_nobodys_fault();
+    an_invalidate_loses_stores();
+    clean_and_invalidate_keeps_them();
+    the_oldest_way_leaves_and_luck_is_not_maintenance();
+    an_uncached_store_reaches_the_device();
+    the_last_writer_counts();
+    speculation_fills_known_pages_only_and_by_seed();
+    seeds_differ();
+    impossible_geometries_are_refused();
+    an_invalid_line_is_the_same_in_both_views();
+    puts("ok cache_model");
+    return 0;
+}

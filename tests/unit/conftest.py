@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several unit tests build on: an extension's debug information, and fake built files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dmav3 import files
+from dmav3.symbols import Elf
+
+ROOT = Path(__file__).parents[2]
+#: A library that holds the layouts of probe.h, as the real extension does.
+_LAYOUTS = """\
+#include "probe.h"
+struct probe one; struct probe_record record; struct stream_rings rings;
+"""
+#: Firmware that has the symbols and does nothing.
+_FIRMWARE = """\
+enum trace_id { TRACE_PutDmaAdapter = 1, TRACE_MapTransferEx = 23, TRACE_IoGetDmaAdapter = 64 };
+enum trace_id id;
+void _start(void) { id = TRACE_PutDmaAdapter; }
+"""
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that looks like `build/`, made in a second and good for nothing."""
+    folder = tmp_path_factory.mktemp("build")
+    (folder / "layouts.c").write_text(_LAYOUTS)
+    (folder / "firmware.c").write_text(_FIRMWARE)
+    (folder / "firmware").mkdir()
+    clang = ["clang-19", "-g", "-ffreestanding", "-nostdlib", "-fuse-ld=lld-19"]
+    subprocess.run(
+        [*clang, "-fPIC", "-shared", f"-I{ROOT}/qemu-machines/ext", "layouts.c", "-o", "dmav3.so"],
+        cwd=folder,
+        check=True,
+    )
+    elf = ["--target=aarch64-none-elf", "firmware.c", "-o", "firmware/virt-a64.elf"]
+    subprocess.run([*clang, *elf], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def fake_build(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let dmav3 find its files in `built`, and the machines where they are."""
+    layout = files.Layout(ROOT / "qemu-machines", built)
+    monkeypatch.setattr(files.Layout, "find", staticmethod(lambda: layout))
+    return built
+
+
+@pytest.fixture(scope="session")
+def extension(built: Path) -> Elf:
+    """Return the layouts of the extension."""
+    return Elf(built / "dmav3.so", "EM_X86_64" if os.uname().machine == "x86_64" else "EM_AARCH64")

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where built files are looked for, and when they are too old."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dmav3 import files
+from dmav3.errors import NotBuiltError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a checkout with one source, one image and one bug, built in this order of time."""
+    for name, age in (
+        ("firmware/hal/a.c", 10),
+        ("tests/seeded/no-clean.patch", 20),
+        ("build/firmware/virt-a64.elf", 30),
+        ("build/seeded/no-clean/virt-a64.elf", 40),
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (age, age))
+    layout = files.Layout(tmp_path / "qemu-machines", tmp_path / "build", tmp_path)
+    monkeypatch.setattr(files.Layout, "find", staticmethod(lambda: layout))
+    return tmp_path
+
+
+def test_fresh_file_is_found(checkout: Path) -> None:
+    """It is younger than its sources."""
+    assert files.firmware("virt-a64") == checkout / "build/firmware/virt-a64.elf"
+    assert files.seeded("no-clean", "virt-a64").parent.name == "no-clean"
+
+
+def test_missing_file_is_not_built(checkout: Path) -> None:
+    """The message says what to run."""
+    with pytest.raises(NotBuiltError, match="missing: run ci/build") as caught:
+        files.extension()
+    assert caught.value.path == checkout / "build/dmav3.so"
+
+
+def test_file_older_than_a_source_is_not_built(checkout: Path) -> None:
+    """The source is named; a later build that left the file alone makes it good again."""
+    source = checkout / "firmware/hal/a.c"
+    os.utime(source, (50, 50))
+    with pytest.raises(NotBuiltError, match=r"older than .*a\.c"):
+        files.firmware("virt-a64")
+    stamp = checkout / "build/stamp"
+    stamp.touch()
+    os.utime(stamp, (60, 60))
+    files.firmware("virt-a64")
+
+
+def test_unknown_bug_lists_the_known(checkout: Path) -> None:
+    """Those with a patch count as well as those that are built."""
+    (checkout / "tests/seeded/other.patch").touch()
+    with pytest.raises(UsageError, match="'x'; known are: no-clean, other"):
+        files.seeded("x", "virt-a64")
+    with pytest.raises(NotBuiltError, match="other"):
+        files.seeded("other", "virt-a64")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Machine descriptions: those that come with dmav3, and what is wrong with others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+from dmav3 import files, load
+from dmav3.errors import MachineFileError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = files.machines()["virt-a53"].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", files.machines())
+def test_every_machine_that_comes_along_is_accepted(name: str) -> None:
+    """The file's name is the machine's, and cache and view fit."""
+    machine = load(name)
+    assert machine.name == name
+    assert (machine.cache is None) == (machine.view == "none")
+
+
+def test_default_machine_is_what_the_extension_builds() -> None:
+    """Addresses and interrupts are those of the documented memory map."""
+    machine = load("virt-a53")
+    assert (machine.pl330[0].base, machine.stream.base) == (0x0B000000, 0x0B010000)
+    assert machine.pl330[0].event_irqs == tuple(range(177, 193))
+    assert machine.cache is not None
+    assert (machine.cache.line, machine.cache.sets, machine.cache.ways) == (64, 1024, 16)
+
+
+def test_machine_is_frozen() -> None:
+    """A description cannot change under those who hold it."""
+    machine = load("virt-a53")
+    with pytest.raises(ValidationError, match="frozen"):
+        machine.memory_mib = 1
+
+
+def test_unknown_machine_lists_the_known_ones() -> None:
+    """The message has the value and what would work."""
+    with pytest.raises(UsageError, match=r"'vax'.*virt-a53, virt-a53-coherent"):
+        load("vax")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "words"),
+    [
+        ("cpu: cortex-a53", "cpus: cortex-a53", 5, "cpu", "missing"),
+        ("view: dma", "view: dma\nviews: dma", 8, "views", "unknown key.*view"),
+        ("view: dma", "view: dma\nview: none", 8, "view", "twice, first in line 7"),
+        ("memory_mib: 64", 'memory_mib: "64"', 6, "memory_mib", "valid integer.*'64'.*64"),
+        ("memory_mib: 64", "memory_mib: 8", 6, "memory_mib", "16, not 8"),
+        ("board: virt", "board: vax", 4, "board", "'vax'.*virt"),
+        ("level: 2, ", "level: 2, lines: 3, ", 9, "cache.lines", "unknown key.*line"),
+        ("sets: 1024", "sets: 1000", 9, "cache", "power of two"),
+        ("irq: 193", "irq: true", 16, "uart.irq", "valid integer.*True"),
+        ("abort_irq: 176", "abort_irq: no", 12, "pl330.0.abort_irq", "accepted would be: 176"),
+        ("pl330: 0, ", "pl330: 1, ", 1, "", "stream.pl330"),
+        ("view: dma", "view: none", 1, "", "no `cache`"),
+    ],
+)
+def test_mistake_is_named_with_its_place(
+    tmp_path: Path, old: str, new: str, line: int, key: str, words: str
+) -> None:
+    """File, line, key, the value, and an example that would be accepted."""
+    assert old in GOOD
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(MachineFileError, match=words) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert caught.value.key == key
+    if "missing" not in words:
+        assert caught.value.line == line
+
+
+@pytest.mark.parametrize("text", ["a: [1", "\t- x", "a: *b", "%", "a: 1\n---\nb: 2", ""])
+def test_what_is_no_yaml_is_said_so(tmp_path: Path, text: str) -> None:
+    """Broken, several or empty documents are errors with file and line."""
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(MachineFileError, match=r"broken\.yaml:\d+: "):
+        load(path)
+
+
+def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """A path is not looked up as a name."""
+    with pytest.raises(MachineFileError, match=r"none\.yaml:.*cannot be read"):
+        load(tmp_path / "none.yaml")

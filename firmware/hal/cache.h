@@ -10,8 +10,8 @@
 #ifndef HAL_CACHE_H
 #define HAL_CACHE_H
 
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes of the smallest data-cache line, CTR_EL0.DminLine. A power of two. */
 size_t cache_line_size(void);

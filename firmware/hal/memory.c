@@ -107,7 +107,8 @@ bool memory_is_mapped(uintptr_t start, size_t size)
     if (start + size < start) {
         return false;
     }
-    for (uintptr_t page = start & ~(uintptr_t)(PAGE_SIZE_BYTES - 1); page < start + size; page += PAGE_SIZE_BYTES) {
+    for (uintptr_t page = start & ~(uintptr_t)(PAGE_SIZE_BYTES - 1); page < start + size;
+         page += PAGE_SIZE_BYTES) {
         if (!memory_translate(page, &physical)) {
             return false;
         }

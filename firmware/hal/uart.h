@@ -12,7 +12,7 @@
 enum { UART_LINE_SIZE = 516 };
 
 struct uart_line {
-    size_t size; /* without its LF */
+    size_t size;  /* without its LF */
     bool overrun; /* it was longer than the channel keeps; the rest is lost */
     char text[UART_LINE_SIZE];
 };

@@ -78,9 +78,9 @@ static const char *run_IoAllocateMdl(struct rpc_call *call)
 {
     PMDL previous = pointer(call->argument[2]), mdl;
 
-    mdl = call->argument[1] > UINT32_MAX
-              ? NULL
-              : IoAllocateMdl(pointer(call->argument[0]), (ULONG)call->argument[1], previous != NULL, FALSE, NULL);
+    mdl = call->argument[1] > UINT32_MAX ? NULL
+                                         : IoAllocateMdl(pointer(call->argument[0]), (ULONG)call->argument[1],
+                                                         previous != NULL, FALSE, NULL);
     if (!mdl) {
         return "MEMORY no MDL of that length";
     }
@@ -171,10 +171,11 @@ static const char *run_AllocateAdapterChannelEx(struct rpc_call *call)
     PVOID base = NULL;
     uint64_t cookie = call->argument[5];
 
-    append_status(call, dma_operations_table()->AllocateAdapterChannelEx(
-                            pointer(call->argument[0]), device_object(call->argument[1]), pointer(call->argument[2]),
-                            (ULONG)call->argument[3], (ULONG)call->argument[4], cookie ? adapter_control : NULL,
-                            pointer(cookie), call->argument[6] ? &base : NULL));
+    append_status(call,
+                  dma_operations_table()->AllocateAdapterChannelEx(
+                      pointer(call->argument[0]), device_object(call->argument[1]), pointer(call->argument[2]),
+                      (ULONG)call->argument[3], (ULONG)call->argument[4], cookie ? adapter_control : NULL,
+                      pointer(cookie), call->argument[6] ? &base : NULL));
     frame_append_pair(call->reply, "base", (uintptr_t)base);
     return NULL;
 }
@@ -193,9 +194,8 @@ static const char *run_MapTransferEx(struct rpc_call *call)
     frame_append_pair(call->reply, "length", length);
     return NULL;
 }
-RPC_COMMAND(MapTransferEx,
-            "adapter mdl base Offset DeviceOffset Length WriteToDevice list list-bytes cookie", 10, 10,
-            run_MapTransferEx);
+RPC_COMMAND(MapTransferEx, "adapter mdl base Offset DeviceOffset Length WriteToDevice list list-bytes cookie",
+            10, 10, run_MapTransferEx);
 
 static const char *run_FlushAdapterBuffersEx(struct rpc_call *call)
 {

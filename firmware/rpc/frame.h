@@ -20,9 +20,9 @@ struct frame {
 
 enum frame_result {
     FRAME_OK,
-    FRAME_BAD_CRC,       /* looked like a frame and is not whole; only frame->framed is valid */
+    FRAME_BAD_CRC,        /* looked like a frame and is not whole; only frame->framed is valid */
     FRAME_TOO_MANY_WORDS, /* seq is valid */
-    FRAME_UNPRINTABLE,   /* a person's line with a byte outside 0x20 to 0x7e */
+    FRAME_UNPRINTABLE,    /* a person's line with a byte outside 0x20 to 0x7e */
 };
 
 /* Take a line of `size` bytes apart, in place; line[size] must be writable. A CR at its end is dropped. */
@@ -41,7 +41,7 @@ struct frame_text {
 };
 
 void frame_append(struct frame_text *, const char *text);
-void frame_append_hex(struct frame_text *, uint64_t value);            /* 0x… */
+void frame_append_hex(struct frame_text *, uint64_t value);                   /* 0x… */
 void frame_append_pair(struct frame_text *, const char *key, uint64_t value); /* ` key=0x…` */
 
 /* Append ` *CRC` (if `framed`) and LF. */

@@ -57,7 +57,8 @@ static bool is_listed(const char *arguments, const char *word)
     return false;
 }
 
-static const char *take_arguments(const struct rpc_command *row, const struct frame *frame, struct rpc_call *call)
+static const char *take_arguments(const struct rpc_command *row, const struct frame *frame,
+                                  struct rpc_call *call)
 {
     call->arguments = frame->words - 1;
     if (call->arguments < row->least || call->arguments > row->most) {

@@ -33,8 +33,8 @@ struct rpc_command {
 };
 
 /* Arguments must be numbers, but for words listed in [brackets] in `arguments`. */
-#define RPC_COMMAND(name, arguments, least, most, run)                                                        \
-    static const struct rpc_command rpc_command_##name                                                        \
+#define RPC_COMMAND(name, arguments, least, most, run)                                                         \
+    static const struct rpc_command rpc_command_##name                                                         \
         __attribute__((used, section(".commands"), aligned(8))) = {#name, arguments, least, most, run}
 
 /* Serve commands for ever. At PASSIVE_LEVEL, everything initialised. */

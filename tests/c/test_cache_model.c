@@ -222,7 +222,8 @@ static void seeds_differ(void)
 
 static void impossible_geometries_are_refused(void)
 {
-    static const struct cache_geometry wrong[] = {{0, 16, 4}, {48, 16, 4}, {64, 3, 4}, {64, 0, 4}, {64, 16, 0}, {64, 16, 65}};
+    static const struct cache_geometry wrong[] = {{0, 16, 4}, {48, 16, 4}, {64, 3, 4},
+                                                  {64, 0, 4}, {64, 16, 0}, {64, 16, 65}};
     const struct cache_views views = {cpu, dram, states, SIZE};
     const struct cache_events events = {line_changed, stale_read, NULL};
 
@@ -280,7 +281,8 @@ static void an_invalid_line_is_the_same_in_both_views(void)
     for (unsigned int step = 0; step < 200000; step++) {
         random_step();
         for (size_t line = 0; step % 500 == 0 && line < LINES; line++) {
-            CHECK((states[line] & CACHE_LINE_VALID) || memcmp(cpu + line * LINE, dram + line * LINE, LINE) == 0);
+            CHECK((states[line] & CACHE_LINE_VALID) ||
+                  memcmp(cpu + line * LINE, dram + line * LINE, LINE) == 0);
         }
     }
     cache_model_reset(model);

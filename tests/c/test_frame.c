@@ -47,7 +47,8 @@ static void a_person_needs_no_frame(void)
 
 static void numbers(void)
 {
-    static const char *const wrong[] = {"", "0x", "x", "-1", "0x1g", "12a", "18446744073709551616", "0x10000000000000000"};
+    static const char *const wrong[] = {
+        "", "0x", "x", "-1", "0x1g", "12a", "18446744073709551616", "0x10000000000000000"};
     uint64_t value = 0;
 
     CHECK(frame_number("0xFfffffffffffffff", &value) && value == UINT64_MAX);

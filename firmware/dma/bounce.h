@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bounced fragments: where the device sees them, and the copies between them and the caller's memory. */
+#ifndef DMA_BOUNCE_H
+#define DMA_BOUNCE_H
+
+#include "dma/plan.h"
+
+/* `first` is the first map register of the request. Same offset in the page as the caller's memory (MR-08). */
+uint64_t bounce_logical(const struct plan_fragment *fragment, uint32_t first);
+
+/* Before a write is started, MR-10. */
+void bounce_copy_to_device(const struct plan_fragment *fragment, uint32_t first);
+
+/* Before a read whose count will not be known, MR-13: what the device does not fill reads as zero. */
+void bounce_clear(const struct plan_fragment *fragment, uint32_t first);
+
+/* After a read: exactly the first `length` bytes, MR-12. */
+void bounce_copy_from_device(const struct plan_fragment *fragment, uint32_t first, uint32_t length);
+
+#endif

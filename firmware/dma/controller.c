@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way down: registration of controllers, calls of their entries, and their interrupts.
+ */
+#include "dma/layer.h"
+
+#include "dma/map_registers.h"
+#include "hal/irq.h"
+#include "hal/memory.h"
+
+/* A back end that never returns FALSE must not hang the machine: the line is level, so what is
+ * left brings the handler back. */
+enum { REPORTS_PER_INTERRUPT_MAX = 4 * DMA_CONTROLLER_CHANNELS_MAX };
+
+static struct controller controllers[DMA_CONTROLLERS_MAX];
+static size_t controller_count;
+
+static const DMA_FUNCTION_TABLE *entries_of(const struct controller *controller)
+{
+    return controller->description.block.Operations;
+}
+
+static PVOID context_of(const struct controller *controller)
+{
+    return controller->description.block.InternalData;
+}
+
+/* ---- entries ---- */
+
+ULONG channel_max_fragments(struct channel *channel, ULONG wanted)
+{
+    struct controller *controller = channel->controller;
+    uint64_t state = irq_save();
+
+    trace_enter(TRACE_QueryMaxFragments, NULL);
+    ULONG answer = entries_of(controller)->QueryMaxFragments(context_of(controller), channel->number, wanted);
+    trace_exit(TRACE_QueryMaxFragments, NULL, answer, 0, 0);
+    irq_restore(state);
+    return answer < wanted ? answer : wanted;
+}
+
+void channel_program(const struct adapter *adapter, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device,
+                     bool write)
+{
+    struct channel *channel = adapter->channel;
+    struct controller *controller = channel->controller;
+    uint64_t state = irq_save();
+
+    trace_enter(TRACE_ProgramChannel, &adapter->public);
+    entries_of(controller)
+        ->ProgramChannel(context_of(controller), channel->number, adapter->request_line, list, device,
+                         write ? TRUE : FALSE, FALSE);
+    trace_exit(TRACE_ProgramChannel, &adapter->public, 0, channel->mapping.length, list->NumberOfElements);
+    irq_restore(state);
+}
+
+void channel_flush(struct channel *channel)
+{
+    struct controller *controller = channel->controller;
+    uint64_t state = irq_save();
+
+    trace_enter(TRACE_FlushChannel, NULL);
+    entries_of(controller)->FlushChannel(context_of(controller), channel->number);
+    trace_exit(TRACE_FlushChannel, NULL, 0, 0, 0);
+    irq_restore(state);
+}
+
+ULONG channel_bytes_left(struct channel *channel)
+{
+    struct controller *controller = channel->controller;
+    uint64_t state = irq_save();
+
+    trace_enter(TRACE_BackendReadDmaCounter, NULL);
+    ULONG left = entries_of(controller)->ReadDmaCounter(context_of(controller), channel->number);
+    trace_exit(TRACE_BackendReadDmaCounter, NULL, 0, left, 0);
+    irq_restore(state);
+    return left;
+}
+
+bool channel_cancel(struct channel *channel)
+{
+    struct controller *controller = channel->controller;
+    uint64_t state = irq_save();
+
+    trace_enter(TRACE_CancelTransfer, NULL);
+    BOOLEAN stopped = entries_of(controller)->CancelTransfer(context_of(controller), channel->number);
+    trace_exit(TRACE_CancelTransfer, NULL, stopped, 0, 0);
+    irq_restore(state);
+    return stopped;
+}
+
+/* ---- reports, spec 7.3 ---- */
+
+static bool take_report(struct controller *controller)
+{
+    ULONG number = 0;
+    DMA_INTERRUPT_TYPE type = InterruptTypeError;
+
+    trace_enter(TRACE_HandleInterrupt, NULL);
+    BOOLEAN found = entries_of(controller)->HandleInterrupt(context_of(controller), &number, &type);
+    trace_exit(TRACE_HandleInterrupt, NULL, found, 0, 0);
+    if (found && number < controller->description.block.ChannelCount) {
+        mapping_report_end(&controller->channels[number], type);
+    }
+    return found;
+}
+
+void controller_take_reports(struct controller *controller)
+{
+    uint64_t state = irq_save();
+    int reports = 0;
+
+    while (reports < REPORTS_PER_INTERRUPT_MAX && take_report(controller)) {
+        reports++;
+    }
+    irq_restore(state);
+}
+
+/* BMT-06: no driver code runs here; completion routines are queued. */
+static void handle_interrupt(void *context)
+{
+    KIRQL interrupted = irql_enter_interrupt();
+
+    controller_take_reports(context);
+    irql_leave_interrupt(interrupted);
+}
+
+/* ---- registration ---- */
+
+static void connect(struct controller *controller)
+{
+    const struct dma_controller *description = &controller->description;
+
+    if (description->block.GeneratesInterrupt) {
+        irq_connect(description->block.InterruptNumber, handle_interrupt, controller);
+    }
+    for (ULONG i = 0; i < description->block.ChannelCount; i++) {
+        if (description->channels[i].GeneratesInterrupt) {
+            irq_connect(description->channels[i].InterruptNumber, handle_interrupt, controller);
+        }
+    }
+}
+
+/* HBE-05 */
+static bool give_private_memory(struct controller *controller, ULONG number)
+{
+    ULONG size = controller->description.channels[number].CommonBufferLength;
+    uint64_t physical;
+
+    if (size == 0) {
+        return true;
+    }
+    void *memory = memory_take_uncached(size);
+
+    if (memory == NULL || !memory_translate((uintptr_t)memory, &physical)) {
+        return false;
+    }
+    PHYSICAL_ADDRESS logical = {.QuadPart = (LONGLONG)physical};
+
+    trace_enter(TRACE_ReportCommonBuffer, NULL);
+    entries_of(controller)->ReportCommonBuffer(context_of(controller), number, memory, logical);
+    trace_exit(TRACE_ReportCommonBuffer, NULL, 0, size, 0);
+    return true;
+}
+
+static bool start_controller(struct controller *controller, const struct dma_controller *description)
+{
+    *controller = (struct controller){.description = *description};
+    /* CCH-07 */
+    controller->coherent = description->block.CacheCoherent || memory_is_coherent();
+    if (description->block.ChannelCount > DMA_CONTROLLER_CHANNELS_MAX) {
+        return false;
+    }
+
+    trace_enter(TRACE_InitializeController, NULL);
+    entries_of(controller)->InitializeController(context_of(controller));
+    trace_exit(TRACE_InitializeController, NULL, 0, 0, 0);
+    for (ULONG i = 0; i < description->block.ChannelCount; i++) {
+        controller->channels[i].controller = controller;
+        controller->channels[i].number = i;
+        if (!give_private_memory(controller, i)) {
+            return false;
+        }
+    }
+    connect(controller);
+    return true;
+}
+
+bool controllers_initialize(const struct dma_controller *descriptions, size_t count)
+{
+    controller_count = 0;
+    if (count > DMA_CONTROLLERS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!start_controller(&controllers[i], &descriptions[i])) {
+            return false;
+        }
+        controller_count++;
+    }
+    return true;
+}
+
+bool dma_initialize(const struct dma_controller *descriptions, size_t count)
+{
+    irql_initialize();
+    adapters_initialize();
+    requests_initialize();
+    completions_initialize();
+    return map_registers_initialize() && controllers_initialize(descriptions, count);
+}
+
+/* ---- binding ---- */
+
+static bool serves(const DMA_INITIALIZATION_BLOCK *block, ULONG request_line)
+{
+    return request_line >= block->MinimumRequestLine && request_line <= block->MaximumRequestLine;
+}
+
+static bool accepts(struct controller *controller, ULONG request_line, ULONG channel_number)
+{
+    DMA_REQUEST_LINE_BINDING_DESCRIPTION binding = {request_line, channel_number};
+
+    trace_enter(TRACE_ValidateRequestLineBinding, NULL);
+    BOOLEAN valid = entries_of(controller)->ValidateRequestLineBinding(context_of(controller), &binding);
+    trace_exit(TRACE_ValidateRequestLineBinding, NULL, valid, 0, 0);
+    return valid && channel_number < controller->description.block.ChannelCount;
+}
+
+struct channel *controller_bind(ULONG request_line, ULONG channel_number, DMA_WIDTH width)
+{
+    for (size_t i = 0; i < controller_count; i++) {
+        const DMA_INITIALIZATION_BLOCK *block = &controllers[i].description.block;
+
+        if (serves(block, request_line)) {
+            bool wide_enough = (block->SupportedPortWidths & ((ULONG)DMA_PORT_WIDTH_8 << width)) != 0;
+
+            return wide_enough && accepts(&controllers[i], request_line, channel_number)
+                       ? &controllers[i].channels[channel_number]
+                       : NULL;
+        }
+    }
+    return NULL;
+}

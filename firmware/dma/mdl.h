@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions about chains of MDLs that somebody else built. */
+#ifndef DMA_MDL_H
+#define DMA_MDL_H
+
+#include <wdm_dma.h>
+
+#include <stdbool.h>
+
+enum mdl_range {
+    MDL_RANGE_INSIDE,
+    MDL_RANGE_STARTS_AFTER, /* offset is not below the bytes of the chain */
+    MDL_RANGE_TOO_LONG,     /* offset is, offset + length is not */
+    MDL_RANGE_NOT_LOCKED,   /* an MDL without page numbers */
+    MDL_RANGE_NOT_AN_MDL,   /* a pointer to memory that is not there, or misaligned */
+};
+
+/* Does the chain describe bytes offset .. offset + length - 1? Looks at no MDL behind the range. */
+enum mdl_range mdl_check_range(const MDL *chain, uint64_t offset, uint64_t length);
+
+/* Are the first and last of `size` bytes mapped, and is the address aligned to 8? What a pointer from
+ * outside must pass before it is followed; size is 1 or more, at most a page. */
+bool memory_is_readable(const void *address, size_t size);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dma/plan.h"
+
+#define FOUR_GIB (UINT64_C(1) << 32)
+
+static uint32_t smaller(uint64_t a, uint64_t b)
+{
+    return (uint32_t)(a < b ? a : b);
+}
+
+static uint32_t round_down(uint32_t value, uint32_t unit)
+{
+    return value - value % unit;
+}
+
+uint32_t plan_pages(uintptr_t address, uint32_t length)
+{
+    return (uint32_t)(((uint64_t)BYTE_OFFSET(address) + length + PAGE_SIZE - 1) / PAGE_SIZE);
+}
+
+uint64_t plan_physical(const struct plan_fragment *fragment, uint32_t offset)
+{
+    uint64_t from_page = (uint64_t)BYTE_OFFSET(fragment->virtual_address) + offset;
+
+    return ((uint64_t)fragment->pages[from_page / PAGE_SIZE] << PAGE_SHIFT) + from_page % PAGE_SIZE;
+}
+
+/* ---- where the walk stands ---- */
+
+static uintptr_t position_address(const struct plan *plan)
+{
+    return (uintptr_t)plan->mdl->StartVa + plan->mdl->ByteOffset + plan->mdl_offset;
+}
+
+static const PFN_NUMBER *position_pages(const struct plan *plan)
+{
+    const PFN_NUMBER *pages = (const PFN_NUMBER *)(const void *)(plan->mdl + 1);
+
+    return pages + ((uint64_t)plan->mdl->ByteOffset + plan->mdl_offset) / PAGE_SIZE;
+}
+
+/* MTX-19, MTX-53: step over MDLs that hold nothing of what is left. */
+static void enter_span(struct plan *plan)
+{
+    while (plan->mdl_offset >= plan->mdl->ByteCount) {
+        plan->mdl = plan->mdl->Next;
+        plan->mdl_offset = 0;
+    }
+    plan->span_left = smaller(plan->mdl->ByteCount - plan->mdl_offset, plan->range.length - plan->mapped);
+}
+
+static void advance(struct plan *plan, uint32_t length)
+{
+    plan->mapped += length;
+    plan->mdl_offset += length;
+    plan->span_left -= length;
+}
+
+void plan_begin(struct plan *plan, const struct plan_range *range)
+{
+    uint64_t offset = range->offset;
+
+    *plan = (struct plan){.range = *range, .mdl = range->chain, .end = PLAN_COMPLETE};
+    while (offset >= plan->mdl->ByteCount) {
+        offset -= plan->mdl->ByteCount;
+        plan->mdl = plan->mdl->Next;
+    }
+    plan->mdl_offset = (uint32_t)offset;
+}
+
+/* ---- what could come next ---- */
+
+static bool is_reachable(const struct plan *plan, PFN_NUMBER page)
+{
+    uint32_t bits = plan->range.address_bits;
+
+    return bits >= 64 || ((uint64_t)page << PAGE_SHIFT) >> bits == 0;
+}
+
+static bool continues_run(const struct plan *plan, const PFN_NUMBER *page)
+{
+    uint64_t physical = (uint64_t)page[0] << PAGE_SHIFT;
+
+    return page[0] == page[-1] + 1 && physical % FOUR_GIB != 0 &&
+           is_reachable(plan, page[0]) == is_reachable(plan, page[-1]);
+}
+
+/* Of the run at the position. */
+static uint32_t run_length(const struct plan *plan)
+{
+    const PFN_NUMBER *pages = position_pages(plan);
+    uint32_t length = PAGE_SIZE - BYTE_OFFSET(position_address(plan));
+
+    for (uint32_t i = 1; length < plan->span_left && continues_run(plan, &pages[i]); i++) {
+        length += PAGE_SIZE;
+    }
+    return smaller(length, plan->span_left);
+}
+
+static uint32_t byte_allowance(const struct plan *plan)
+{
+    return plan->range.byte_limit == 0 ? UINT32_MAX : plan->range.byte_limit - plan->mapped;
+}
+
+/* How much of a run the device may access itself; 0: none. */
+static uint32_t direct_length(const struct plan *plan, uint32_t run)
+{
+    uint32_t granule = plan->range.line != 0 ? plan->range.line : plan->range.unit;
+
+    if (!is_reachable(plan, *position_pages(plan))) {
+        return 0;
+    }
+    if (plan->range.line != 0 && position_address(plan) % plan->range.line != 0) {
+        return 0; /* CCH-12: the line before is shared */
+    }
+    return round_down(smaller(run, byte_allowance(plan)), granule);
+}
+
+/* How much has to be bounced where nothing is direct. */
+static uint32_t bounce_wanted(const struct plan *plan, uint32_t run)
+{
+    uint32_t unit = plan->range.unit;
+    uint32_t line = plan->range.line;
+    uint32_t past_line = (uint32_t)(line != 0 ? position_address(plan) % line : 0);
+    uint64_t whole_units = ((uint64_t)run + unit - 1) / unit * unit;
+
+    if (past_line % unit != 0) {
+        return plan->span_left;
+    }
+    if (is_reachable(plan, *position_pages(plan)) && past_line != 0 &&
+        run - smaller(run, line - past_line) >= line) {
+        return line - past_line; /* the head; whole lines follow */
+    }
+    return smaller(whole_units, plan->span_left);
+}
+
+/* MR-16 */
+static uint32_t register_reach(const struct plan *plan)
+{
+    uint32_t left = plan->range.registers - plan->registers_used;
+
+    return left == 0 ? 0
+                     : smaller((uint64_t)left * PAGE_SIZE - BYTE_OFFSET(position_address(plan)), UINT32_MAX);
+}
+
+static enum plan_end why_nothing_bounced(const struct plan *plan, uint32_t run, uint32_t wanted, uint32_t reach)
+{
+    if (wanted != 0 && reach != 0) {
+        return PLAN_BYTE_LIMIT;
+    }
+    return wanted == 0 || (run < plan->range.unit && plan->range.line == 0) ? PLAN_ODD_PIECE
+                                                                            : PLAN_NO_REGISTERS;
+}
+
+/* Bytes to bounce at the position; 0, and why, if that cannot be. */
+static uint32_t bounce_length(struct plan *plan, uint32_t run)
+{
+    uint32_t unit = plan->range.unit;
+    uint32_t wanted = round_down(bounce_wanted(plan, run), unit);
+    uint32_t reach = round_down(register_reach(plan), unit);
+    uint32_t length = round_down(smaller(smaller(wanted, reach), byte_allowance(plan)), unit);
+
+    if (length == 0) {
+        plan->end = why_nothing_bounced(plan, run, wanted, reach);
+    }
+    return length;
+}
+
+bool plan_next(struct plan *plan, struct plan_fragment *fragment)
+{
+    if (plan->end != PLAN_COMPLETE || plan->mapped == plan->range.length) {
+        return false;
+    }
+    enter_span(plan);
+
+    uint32_t run = run_length(plan);
+    uint32_t direct = direct_length(plan, run);
+    uint32_t length = direct != 0 ? direct : bounce_length(plan, run);
+
+    if (length == 0) {
+        return false;
+    }
+    *fragment = (struct plan_fragment){
+        .bounced = direct == 0,
+        .length = length,
+        .virtual_address = position_address(plan),
+        .pages = position_pages(plan),
+        .first_register = plan->registers_used,
+    };
+    if (fragment->bounced) {
+        plan->registers_used += plan_pages(fragment->virtual_address, length);
+    }
+    advance(plan, length);
+    return true;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cuts a range of an MDL chain into the fragments of one mapping. Pure: reads the chain, touches
+ * nothing else.
+ *
+ * Theory of operation. A *span* is the part of the range in one MDL: contiguous for the CPU. A *run*
+ * is the largest physically contiguous piece of a span that starts at the present position and
+ * does not cross 4 GiB (MTX-22). Each step yields one fragment, which is either *direct*, the
+ * device's own access to the run, or *bounced*, a stretch of the span that goes through consecutive
+ * map registers, at the same offset in the page (MR-08):
+ *
+ *   - a run that the device cannot reach is bounced (MR-07 a);
+ *   - where cache lines matter (a read that is not coherent), the partial line at either end of a span
+ *     is bounced, so that direct fragments are whole lines (CCH-12);
+ *   - every fragment is a multiple of the transfer unit (MTX-38). A page break inside a unit bounces
+ *     the unit that straddles it. A span of a read whose start is not aligned to the unit has no
+ *     place where a line and a unit begin together: it is bounced as a whole.
+ *
+ * A step takes as much as the registers left and the byte limit allow, so what the steps cover is
+ * the longest prefix (MTX-26). The walk ends where nothing more fits; plan_end() says why.
+ */
+#ifndef DMA_PLAN_H
+#define DMA_PLAN_H
+
+#include <wdm_dma.h>
+
+#include <stdbool.h>
+
+enum plan_end {
+    PLAN_COMPLETE,
+    PLAN_BYTE_LIMIT,
+    PLAN_NO_REGISTERS, /* the next bytes need more map registers than are left */
+    PLAN_ODD_PIECE,    /* the next bytes are less than a unit, and no registers join them to the rest */
+};
+
+struct plan_range {
+    const MDL *chain;
+    uint64_t offset; /* offset + length lies in the chain: mdl_check_range() */
+    uint32_t length;
+    uint32_t unit;         /* bytes, power of two, at most `line` */
+    uint32_t line;         /* bytes of a cache line if partial lines must be bounced, else 0 */
+    uint32_t address_bits; /* of the device */
+    uint32_t registers;    /* that may be used */
+    uint32_t byte_limit;   /* of the mapping, 0: none */
+};
+
+struct plan_fragment {
+    bool bounced;
+    uint32_t length;
+    uintptr_t virtual_address; /* of the caller's memory */
+    const PFN_NUMBER *pages;   /* of the caller's memory, from the one of the first byte */
+    uint32_t first_register;   /* bounced: index within the registers of the request */
+};
+
+struct plan {
+    struct plan_range range;
+    const MDL *mdl;
+    uint32_t mdl_offset; /* of the position in `mdl` */
+    uint32_t span_left;  /* bytes of the range in `mdl` from the position on */
+    uint32_t mapped;     /* bytes before the position */
+    uint32_t registers_used;
+    enum plan_end end;
+};
+
+void plan_begin(struct plan *plan, const struct plan_range *range);
+
+/* The next fragment, in chain order; false when the walk has ended. */
+bool plan_next(struct plan *plan, struct plan_fragment *fragment);
+
+/* Registers that a piece of memory touches, MR-05. */
+uint32_t plan_pages(uintptr_t address, uint32_t length);
+
+/* Physical address of the byte `offset` of a fragment. */
+uint64_t plan_physical(const struct plan_fragment *fragment, uint32_t offset);
+
+#endif

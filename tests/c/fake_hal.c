@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_hal.h"
+
+#include "check.h"
+#include "hal/cache.h"
+#include "hal/irq.h"
+#include "hal/memory.h"
+
+#include <string.h>
+
+enum { POOL_BYTES = 1 << 20, EVENTS_MAX = 1 << 16, SPIS_MAX = 32 };
+
+#define POOL_PHYSICAL UINT64_C(0x50000000)
+
+_Alignas(4096) uint8_t fake_memory[FAKE_PAGES * FAKE_PAGE];
+static _Alignas(4096) uint8_t pool[POOL_BYTES];
+static size_t pool_used;
+static uint64_t page_numbers[FAKE_PAGES];
+static bool coherent;
+
+static struct fake_event events[EVENTS_MAX];
+static size_t event_count;
+
+static bool masked;
+static void (*exit_hook)(void);
+static struct {
+    void (*handler)(void *context);
+    void *context;
+    bool pending;
+} spis[SPIS_MAX];
+
+void fake_reset(void)
+{
+    memset(fake_memory, 0, sizeof fake_memory);
+    memset(pool, 0, sizeof pool);
+    memset(spis, 0, sizeof spis);
+    pool_used = 0;
+    coherent = false;
+    masked = false;
+    exit_hook = NULL;
+    event_count = 0;
+    for (size_t i = 0; i < FAKE_PAGES; i++) {
+        page_numbers[i] = 0x40000 + i;
+    }
+}
+
+/* ---- memory ---- */
+
+void fake_map_page(size_t index, uint64_t page_number)
+{
+    page_numbers[index] = page_number;
+}
+
+void fake_scatter_pages(void)
+{
+    for (size_t i = 0; i < FAKE_PAGES; i++) {
+        page_numbers[i] = 0x40000 + i * 37 % FAKE_PAGES;
+    }
+}
+
+static bool is_in(uintptr_t address, const uint8_t *start, size_t size)
+{
+    return address >= (uintptr_t)start && address - (uintptr_t)start < size;
+}
+
+/* Everything else that the test program has (stack, heap) is identity mapped. */
+bool memory_translate(uintptr_t address, uint64_t *physical)
+{
+    if (address < 0x10000) {
+        return false;
+    }
+    if (is_in(address, fake_memory, sizeof fake_memory)) {
+        size_t offset = address - (uintptr_t)fake_memory;
+
+        *physical = page_numbers[offset / FAKE_PAGE] * FAKE_PAGE + offset % FAKE_PAGE;
+    } else if (is_in(address, pool, sizeof pool)) {
+        *physical = POOL_PHYSICAL + (address - (uintptr_t)pool);
+    } else {
+        *physical = address;
+    }
+    return true;
+}
+
+uint8_t *fake_device_view(uint64_t physical)
+{
+    for (size_t i = 0; i < FAKE_PAGES; i++) {
+        if (page_numbers[i] == physical / FAKE_PAGE) {
+            return &fake_memory[i * FAKE_PAGE + physical % FAKE_PAGE];
+        }
+    }
+    CHECK(physical >= POOL_PHYSICAL && physical < POOL_PHYSICAL + POOL_BYTES);
+    return &pool[physical - POOL_PHYSICAL];
+}
+
+bool memory_is_coherent(void)
+{
+    return coherent;
+}
+
+void fake_set_coherent(bool value)
+{
+    coherent = value;
+}
+
+void *memory_take_uncached(size_t size)
+{
+    if (size > sizeof pool - pool_used) {
+        return NULL;
+    }
+    void *block = pool + pool_used;
+
+    pool_used += (size + FAKE_PAGE - 1) / FAKE_PAGE * FAKE_PAGE;
+    return block;
+}
+
+void *memory_allocate(size_t size)
+{
+    return calloc(1, size);
+}
+
+void memory_release(void *block)
+{
+    free(block);
+}
+
+/* ---- interrupts ---- */
+
+static void take_interrupts(void)
+{
+    for (size_t i = 0; i < SPIS_MAX && !masked; i++) {
+        if (spis[i].pending) {
+            spis[i].pending = false;
+            masked = true;
+            spis[i].handler(spis[i].context);
+            if (exit_hook != NULL) {
+                exit_hook();
+            }
+            masked = false;
+        }
+    }
+}
+
+uint64_t irq_save(void)
+{
+    bool before = masked;
+
+    masked = true;
+    return before;
+}
+
+void irq_restore(uint64_t state)
+{
+    masked = state != 0;
+    take_interrupts();
+}
+
+void irq_enable(void)
+{
+    irq_restore(0);
+}
+
+void irq_connect(unsigned int spi, void (*handler)(void *context), void *context)
+{
+    spis[spi].handler = handler;
+    spis[spi].context = context;
+}
+
+void irq_set_exit_hook(void (*hook)(void))
+{
+    exit_hook = hook;
+}
+
+void fake_interrupt(unsigned int spi)
+{
+    spis[spi].pending = true;
+    take_interrupts();
+}
+
+/* ---- the log ---- */
+
+static void record(enum fake_kind kind, uint32_t id, uint64_t a, uint64_t b, uint64_t c)
+{
+    CHECK(event_count < EVENTS_MAX);
+    events[event_count++] = (struct fake_event){kind, id, a, b, c};
+}
+
+size_t fake_count(enum fake_kind kind)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < event_count; i++) {
+        count += events[i].kind == kind;
+    }
+    return count;
+}
+
+size_t fake_count_id(enum fake_kind kind, uint32_t id)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < event_count; i++) {
+        count += events[i].kind == kind && events[i].id == id;
+    }
+    return count;
+}
+
+const struct fake_event *fake_event(enum fake_kind kind, size_t n)
+{
+    for (size_t i = 0; i < event_count; i++) {
+        if (events[i].kind == kind && n-- == 0) {
+            return &events[i];
+        }
+    }
+    FAIL("the log has no such event");
+}
+
+size_t fake_last(enum fake_kind kind, uint32_t id)
+{
+    for (size_t i = event_count; i-- > 0;) {
+        if (events[i].kind == kind && events[i].id == id) {
+            return i;
+        }
+    }
+    FAIL("the log has no such event");
+}
+
+void fake_forget_log(void)
+{
+    event_count = 0;
+}
+
+size_t cache_line_size(void)
+{
+    return FAKE_LINE;
+}
+
+void cache_clean(uintptr_t address, size_t size)
+{
+    record(FAKE_CLEAN, 0, address, size, 0);
+}
+
+void cache_invalidate(uintptr_t address, size_t size)
+{
+    CHECK(address % FAKE_LINE == 0 && size % FAKE_LINE == 0); /* CCH-15 */
+    record(FAKE_INVALIDATE, 0, address, size, 0);
+}
+
+void cache_clean_invalidate(uintptr_t address, size_t size)
+{
+    record(FAKE_CLEAN_INVALIDATE, 0, address, size, 0);
+}
+
+void barrier_sync(void)
+{
+    record(FAKE_BARRIER, 0, 0, 0, 0);
+}
+
+void barrier_memory(void)
+{
+}
+
+void trace_enter(enum trace_id id, const void *adapter)
+{
+    record(FAKE_ENTER, id, (uintptr_t)adapter, 0, 0);
+}
+
+void trace_exit(enum trace_id id, const void *adapter, uint32_t status, uint32_t bytes, uint32_t elements)
+{
+    (void)adapter;
+    record(FAKE_EXIT, id, status, bytes, elements);
+}
+
+void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint32_t length, bool write)
+{
+    (void)handle;
+    record(FAKE_RANGE, kind, physical, length, write);
+}
+
+void trace_unmapped(const void *handle)
+{
+    record(FAKE_UNMAPPED, 0, (uintptr_t)handle, 0, 0);
+}
+
+void trace_violation(uint32_t code, uint64_t p2, uint64_t p3)
+{
+    record(FAKE_VIOLATION, code, p2, p3, 0);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scripted_backend.h"
+
+#include "check.h"
+#include "fake_hal.h"
+
+#include <string.h>
+
+struct scripted_backend scripted;
+
+void scripted_report(ULONG channel, DMA_INTERRUPT_TYPE type)
+{
+    scripted.reports[scripted.report_count].channel = channel;
+    scripted.reports[scripted.report_count].type = type;
+    scripted.report_count++;
+}
+
+void scripted_end(ULONG channel, DMA_INTERRUPT_TYPE type)
+{
+    scripted_report(channel, type);
+    fake_interrupt(SCRIPTED_SPI + channel);
+}
+
+static VOID initialize_controller(PVOID context)
+{
+    CHECK(context == &scripted);
+}
+
+static BOOLEAN validate(PVOID context, PDMA_REQUEST_LINE_BINDING_DESCRIPTION binding)
+{
+    (void)context;
+    return binding->RequestLine != SCRIPTED_LINES - 1 && binding->ChannelNumber < SCRIPTED_CHANNELS;
+}
+
+static ULONG query_max_fragments(PVOID context, ULONG channel, ULONG wanted)
+{
+    (void)context;
+    (void)channel;
+    return wanted < scripted.max_fragments ? wanted : scripted.max_fragments;
+}
+
+static VOID program_channel(PVOID context, ULONG channel, ULONG request_line, PDMA_SCATTER_GATHER_LIST list,
+                            PHYSICAL_ADDRESS device, BOOLEAN write, BOOLEAN loop)
+{
+    (void)context;
+    CHECK(!loop);
+    scripted.program.channel = channel;
+    scripted.program.request_line = request_line;
+    scripted.program.count = list->NumberOfElements;
+    scripted.program.width = (DMA_WIDTH)list->Reserved;
+    scripted.program.device_address = (uint64_t)device.QuadPart;
+    scripted.program.write = write;
+    memcpy(scripted.program.elements, list->Elements, list->NumberOfElements * sizeof list->Elements[0]);
+    if (scripted.ends_at_once) {
+        scripted_end(channel, InterruptTypeCompletion);
+    }
+}
+
+static NTSTATUS configure_channel(PVOID context, ULONG channel, ULONG function, PVOID data)
+{
+    (void)context;
+    (void)channel;
+    (void)function;
+    (void)data;
+    return STATUS_NOT_IMPLEMENTED;
+}
+
+static VOID flush_channel(PVOID context, ULONG channel)
+{
+    (void)context;
+    (void)channel;
+}
+
+static BOOLEAN handle_interrupt(PVOID context, PULONG channel, DMA_INTERRUPT_TYPE *type)
+{
+    (void)context;
+    if (scripted.report_count == 0) {
+        return FALSE;
+    }
+    *channel = scripted.reports[0].channel;
+    *type = scripted.reports[0].type;
+    scripted.report_count--;
+    memmove(&scripted.reports[0], &scripted.reports[1], scripted.report_count * sizeof scripted.reports[0]);
+    return TRUE;
+}
+
+static ULONG read_dma_counter(PVOID context, ULONG channel)
+{
+    (void)context;
+    (void)channel;
+    return scripted.bytes_left;
+}
+
+static VOID report_common_buffer(PVOID context, ULONG channel, PVOID memory, PHYSICAL_ADDRESS logical)
+{
+    (void)context;
+    (void)channel;
+    CHECK(memory != NULL && logical.QuadPart != 0);
+}
+
+static BOOLEAN cancel_transfer(PVOID context, ULONG channel)
+{
+    (void)context;
+    (void)channel;
+    return scripted.cancel_result;
+}
+
+static const DMA_FUNCTION_TABLE entries = {
+    initialize_controller, validate,         query_max_fragments, program_channel,      configure_channel,
+    flush_channel,         handle_interrupt, read_dma_counter,    report_common_buffer, cancel_transfer,
+};
+
+struct dma_controller scripted_describe(void)
+{
+    struct dma_controller description = {
+        .block = {.Version = DMA_BACKEND_VERSION,
+                  .ChannelCount = SCRIPTED_CHANNELS,
+                  .DmaAddressWidth = 32,
+                  .SupportedPortWidths = DMA_PORT_WIDTH_8 | DMA_PORT_WIDTH_16 | DMA_PORT_WIDTH_32,
+                  .MinimumTransferUnit = 1,
+                  .MaximumRequestLine = SCRIPTED_LINES - 1,
+                  .InternalData = &scripted,
+                  .Operations = &entries},
+    };
+
+    for (ULONG n = 0; n < SCRIPTED_CHANNELS; n++) {
+        description.channels[n] = (DMA_CHANNEL_INITIALIZATION_BLOCK){
+            .GeneratesInterrupt = TRUE, .InterruptNumber = SCRIPTED_SPI + n, .CommonBufferLength = 256};
+    }
+    scripted = (struct scripted_backend){.max_fragments = SCRIPTED_LIST_MAX, .cancel_result = TRUE};
+    return description;
+}

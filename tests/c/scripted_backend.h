@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A back end that does what the test says: it keeps the last program, moves no data, and ends a
+ * transfer when told.
+ */
+#ifndef SCRIPTED_BACKEND_H
+#define SCRIPTED_BACKEND_H
+
+#include "dma/dma_backend.h"
+
+#include <stdbool.h>
+
+enum { SCRIPTED_CHANNELS = 2, SCRIPTED_SPI = 4, SCRIPTED_LINES = 8, SCRIPTED_LIST_MAX = 64 };
+
+struct scripted_backend {
+    ULONG max_fragments;   /* answer of QueryMaxFragments, not below 1 */
+    bool ends_at_once;     /* the interrupt is pending before ProgramChannel returns (PLB-08) */
+    BOOLEAN cancel_result; /* of CancelTransfer */
+    ULONG bytes_left;      /* answer of ReadDmaCounter */
+
+    struct {
+        ULONG channel, request_line;
+        ULONG count;
+        DMA_WIDTH width;
+        SCATTER_GATHER_ELEMENT elements[SCRIPTED_LIST_MAX];
+        uint64_t device_address;
+        bool write;
+    } program; /* the last one */
+
+    struct {
+        ULONG channel;
+        DMA_INTERRUPT_TYPE type;
+    } reports[8];
+    size_t report_count; /* what HandleInterrupt has to say */
+};
+
+extern struct scripted_backend scripted;
+
+/* Defaults, and the registration of it. */
+struct dma_controller scripted_describe(void);
+
+/* What HandleInterrupt reports next, without the interrupt; and with it. */
+void scripted_report(ULONG channel, DMA_INTERRUPT_TYPE type);
+void scripted_end(ULONG channel, DMA_INTERRUPT_TYPE type);
+
+#endif

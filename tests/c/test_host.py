@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The C programs that run on the host, built with sanitizers by `ci/build`."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = sorted(path.stem for path in Path(__file__).parent.glob("test_*.c"))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_host_program(program: str) -> None:
+    """Every check of the program holds, and the sanitizers have nothing to say."""
+    done = subprocess.run(
+        [ROOT / "build" / "tests" / "c" / program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout.startswith("ok ")

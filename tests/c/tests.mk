@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+# Host test programs: for each name in HOST_TESTS, NAME_sources and NAME_flags.
+HOST_TESTS := test_cache_model test_decode test_frame
+
+test_cache_model_sources := tests/c/test_cache_model.c $(EXT)/cache_model.c
+test_cache_model_flags := -I$(EXT)
+
+test_decode_sources := tests/c/test_decode.c $(EXT)/decode.c
+test_decode_flags := -I$(EXT)
+
+test_frame_sources := tests/c/test_frame.c firmware/rpc/frame.c
+test_frame_flags := -Ifirmware -I$(B)/tests/c
+$(B)/tests/c/test_frame: $(B)/tests/c/frames.inc
+$(B)/tests/c/frames.inc: tests/vectors/frames.json tests/c/frames.py
+	$(Q)mkdir -p $(@D)
+	$(Q)python3 tests/c/frames.py <$< >$@
+
+LAYER := adapter bounce channel completion context controller irql map_registers mapping mdl operations plan transfer
+DMA_FLAGS := -Ifirmware -Ifirmware/include
+HOST_TESTS += test_plan test_layer test_pl330
+
+test_plan_sources := tests/c/test_plan.c tests/c/fake_hal.c firmware/dma/plan.c firmware/dma/mdl.c
+test_plan_flags := $(DMA_FLAGS)
+
+test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c tests/c/fake_hal.c $(LAYER:%=firmware/dma/%.c)
+test_layer_flags := $(DMA_FLAGS)
+
+test_pl330_sources := tests/c/test_pl330.c tests/c/fake_hal.c firmware/dma/pl330.c firmware/dma/pl330_program.c
+test_pl330_flags := $(DMA_FLAGS) -DMMIO_FAKE

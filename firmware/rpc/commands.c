@@ -5,6 +5,7 @@
 #include <wdm_dma.h>
 
 #include "boot/memlayout.h"
+#include "hal/cache.h"
 #include "hal/cpu.h"
 #include "hal/ident.h"
 #include "hal/irq.h"
@@ -187,6 +188,38 @@ static const char *run_fill(struct rpc_call *call)
     return NULL;
 }
 RPC_COMMAND(fill, "address bytes byte", 3, 3, run_fill);
+
+/* Maintenance by hand, with its barrier; the layer's own is inside the routines. */
+static const char *maintain(struct rpc_call *call, void (*operation)(uintptr_t address, size_t size))
+{
+    if (!memory_is_mapped((uintptr_t)call->argument[0], (size_t)call->argument[1])) {
+        return no_memory;
+    }
+    operation((uintptr_t)call->argument[0], (size_t)call->argument[1]);
+    barrier_sync();
+    return NULL;
+}
+
+static const char *run_clean(struct rpc_call *call)
+{
+    return maintain(call, cache_clean);
+}
+RPC_COMMAND(clean, "address bytes", 2, 2, run_clean);
+
+static const char *run_invalidate(struct rpc_call *call)
+{
+    if ((call->argument[0] | call->argument[1]) % cache_line_size()) {
+        return "ARGUMENT address and bytes must be whole lines, multiples of 64";
+    }
+    return maintain(call, cache_invalidate);
+}
+RPC_COMMAND(invalidate, "address bytes", 2, 2, run_invalidate);
+
+static const char *run_clean_invalidate(struct rpc_call *call)
+{
+    return maintain(call, cache_clean_invalidate);
+}
+RPC_COMMAND(clean_invalidate, "address bytes", 2, 2, run_clean_invalidate);
 
 static const char *check_access(uintptr_t address, uint64_t bits)
 {

@@ -43,14 +43,16 @@ static const struct rpc_command *find(const char *name)
     return NULL;
 }
 
-/* Is `word` one of those in brackets: [a|b]? */
-static bool is_listed(const char *arguments, const char *word)
+/* Is `word` one of those in brackets, [a|b], at place `index` of `arguments`? */
+static bool is_listed(const char *arguments, unsigned int index, const char *word)
 {
     size_t size = strlen(word);
 
     for (const char *at = arguments; *at; at++) {
-        if ((*at == '[' || *at == '|') && strlen(at + 1) > size && memcmp(at + 1, word, size) == 0 &&
-            (at[1 + size] == ']' || at[1 + size] == '|')) {
+        if (*at == ' ') {
+            index--;
+        } else if (index == 0 && (*at == '[' || *at == '|') && strlen(at + 1) > size &&
+                   memcmp(at + 1, word, size) == 0 && (at[1 + size] == ']' || at[1 + size] == '|')) {
             return true;
         }
     }
@@ -67,7 +69,7 @@ static const char *take_arguments(const struct rpc_command *row, const struct fr
     for (unsigned int i = 0; i < call->arguments; i++) {
         call->word[i] = frame->word[i + 1];
         call->argument[i] = 0;
-        if (!frame_number(call->word[i], &call->argument[i]) && !is_listed(row->arguments, call->word[i])) {
+        if (!frame_number(call->word[i], &call->argument[i]) && !is_listed(row->arguments, i, call->word[i])) {
             return "ARGUMENT neither 0x1f nor 31 nor a word that it knows, it takes: ";
         }
     }
@@ -103,7 +105,7 @@ static void refuse(struct frame_text *line, const struct frame *frame, const cha
 static void execute(const struct frame *frame, struct frame_text *answer)
 {
     const struct rpc_command *row = find(frame->word[0]);
-    struct rpc_call call = {.reply = answer};
+    struct rpc_call call = {.framed = frame->framed, .reply = answer};
     const char *error;
 
     if (!row) {
@@ -134,7 +136,7 @@ static void echo(const struct uart_line *line)
 /* The answer to a line, empty for an empty line of a person. */
 static bool answer_line(struct uart_line *line, struct frame_text *answer)
 {
-    struct frame frame = {.framed = line->text[0] == '@'};
+    struct frame frame = {.framed = line->size && line->text[0] == '@'};
 
     answer->size = 0;
     if (line->overrun || line->size >= FRAME_LINE_MAX) {
@@ -277,7 +279,6 @@ RPC_COMMAND(return, "ID value", 2, 2, run_return);
 
 static const char *run_help(struct rpc_call *call)
 {
-    (void)call;
     for (const struct rpc_command *row = __commands_start; row < __commands_end; row++) {
         struct frame_text line = {.size = 0};
 
@@ -289,7 +290,7 @@ static const char *run_help(struct rpc_call *call)
 
             frame_append(&line, one);
         }
-        send(&line, true);
+        send(&line, call->framed);
     }
     return NULL;
 }

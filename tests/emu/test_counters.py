@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `dmav3 run` says about cache lines, call by call, against the rules of chapter 5."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dmav3 import Board
+from dmav3.journal import Journal
+from dmav3.mainjob import MainJob
+from dmav3.stream import Control
+from dmav3.transfer import Piece, Transfer
+from dmav3.wdm import DmaWidth
+
+if TYPE_CHECKING:
+    from dmav3 import Buffer
+    from dmav3.journal import Step
+
+LINE = 64
+MAINTAIN = {"MapTransferEx", "FlushAdapterBuffersEx"}
+
+
+def touched(buffer: Buffer, offset: int, length: int) -> int:
+    """Return how many lines a range touches; buffers here start at a page."""
+    first, last = buffer.address + offset, buffer.address + offset + length - 1
+    return last // LINE - first // LINE + 1
+
+
+def inside(buffer: Buffer, offset: int, length: int) -> int:
+    """Return how many lines lie wholly inside a range."""
+    start, end = buffer.address + offset, buffer.address + offset + length
+    return max(0, end // LINE - -(-start // LINE))
+
+
+def transfer(board: Board, buffer: Buffer, offset: int, length: int, *, write: bool) -> list[Step]:
+    """Move one piece through a 32-bit adapter; return the calls."""
+    journal, stream = Journal(board), board.machine.stream
+    mdl = board.IoAllocateMdl(buffer.address, buffer.size)
+    board.MmBuildMdlForNonPagedPool(mdl)
+    adapter = journal.call(
+        None,
+        board.IoGetDmaAdapter,
+        DmaWidth=DmaWidth.Width32Bits,
+        DmaRequestLine=stream.transmit if write else stream.receive,
+        DeviceAddress=stream.base,
+    )
+    assert adapter is not None
+    request = Control.TRANSMIT_REQUEST if write else Control.RECEIVE_REQUEST
+    if not write:
+        board.stream.receive_put(bytes(range(256)) * (length // 256 + 1))
+    Transfer(
+        board,
+        journal,
+        adapter,
+        Piece(buffer, mdl, offset, length, write),
+        arm=lambda: board.request("poke", stream.base + 8, "32", request | Control.frame(4)),
+        advance=lambda _: None,
+    ).run()
+    journal.call(None, adapter.PutDmaAdapter)
+    names = {value: name for name, value in board.image.enum("trace_id").items()}
+    return journal.steps(
+        {value: name.removeprefix("TRACE_") for value, name in names.items()}, complete=True
+    )
+
+
+def total(steps: list[Step], routine: str, field: str) -> int:
+    """Return the sum of a counter over all calls of a routine."""
+    return sum(getattr(step, field) for step in steps if step.routine == routine)
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"), [(0, 4096), (0, 10_000), (4, 8000), (60, 8), (20, 40)]
+)
+def test_a_write_cleans_the_range_rounded_out(board: Board, offset: int, length: int) -> None:
+    """CCH-02, CCH-13: MapTransferEx cleans each line of the range, nothing else does anything."""
+    buffer = board.memory.allocate(12_288, region="scatter", align=4096)
+    board.fill(buffer, 1)
+    steps = transfer(board, buffer, offset, length, write=True)
+    assert total(steps, "MapTransferEx", "lines_cleaned") == touched(buffer, offset, length)
+    assert total(steps, "MapTransferEx", "lines_written_back") == touched(buffer, offset, length)
+    assert total(steps, "MapTransferEx", "lines_invalidated") == 0
+    for step in steps:
+        others = (step.lines_invalidated, step.lines_other)
+        assert others == (0, 0)
+        assert step.routine == "MapTransferEx" or step.lines_cleaned == 0
+    assert board.findings() == []
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"), [(0, 4096), (0, 10_000), (4, 8000), (60, 8), (20, 40)]
+)
+def test_a_read_treats_whole_lines_and_bounces_edges(
+    board: Board, offset: int, length: int
+) -> None:
+    """CCH-03, CCH-04, CCH-12, CCH-15: whole lines twice, partial ones through a bounce page."""
+    buffer = board.memory.allocate(12_288, region="scatter", align=4096)
+    board.fill(buffer, 1)
+    steps = transfer(board, buffer, offset, length, write=False)
+    whole, edges = inside(buffer, offset, length), touched(buffer, offset, length)
+    edges -= whole
+    assert total(steps, "MapTransferEx", "lines_cleaned") == whole
+    assert total(steps, "MapTransferEx", "lines_invalidated") == whole
+    assert total(steps, "MapTransferEx", "lines_other") == edges
+    assert total(steps, "FlushAdapterBuffersEx", "lines_invalidated") == whole
+    assert total(steps, "FlushAdapterBuffersEx", "lines_cleaned") == 0
+    assert total(steps, "FlushAdapterBuffersEx", "lines_other") == edges
+    for step in steps:
+        if step.routine not in MAINTAIN:
+            assert (step.lines_cleaned, step.lines_invalidated, step.lines_other) == (0, 0, 0)
+    expected = (bytes(range(256)) * (length // 256 + 1))[:length]
+    assert board.read(buffer, length, offset) == expected
+    assert board.read(buffer, offset) == b"\1" * offset
+    assert board.findings() == []
+
+
+def test_states_after_each_call(board: Board) -> None:
+    """Dirty until the map of a write; stale between the device's write and the flush of a read."""
+    buffer = board.memory.allocate(4096, region="scatter", align=4096)
+    board.fill(buffer, 1)
+    steps = transfer(board, buffer, 0, 4096, write=True)
+    by_routine = {step.routine: step for step in steps}
+    assert by_routine["GetDmaTransferInfo"].lines_dirty == 64
+    assert by_routine["MapTransferEx"].lines_dirty == 0
+    steps = transfer(board, buffer, 0, 4096, write=False)
+    by_routine = {step.routine: step for step in steps}
+    assert by_routine["MapTransferEx"].lines_stale == 64
+    assert by_routine["FlushAdapterBuffersEx"].lines_stale == 0
+
+
+def test_a_coherent_machine_maintains_nothing() -> None:
+    """CCH-06: every line counter is zero and the digests are equal."""
+    data = bytes(range(251)) * 300
+    with Board("virt-a53-coherent") as board:
+        job = MainJob(board, 32)
+        outcome = job.run(io.BytesIO(data))
+        assert len({digest.hexdigest() for digest in outcome.digests.values()}) == 1
+        for step in job.steps():
+            counters = [value for name, value in vars(step).items() if name.startswith("lines_")]
+            assert counters == [0] * len(counters)
+
+
+def test_a_buffer_of_many_pages_goes_in_several_parts(board: Board) -> None:
+    """Pattern E: what one list cannot hold is mapped in parts that add up."""
+    data = bytes(range(256)) * 4096
+    job = MainJob(board, 32)
+    job.run(io.BytesIO(data))
+    maps = [step for step in job.steps() if step.routine == "MapTransferEx"]
+    assert len(maps) > 2
+    assert max(step.elements for step in maps) > 8
+    assert sum(step.bytes for step in maps) == 2 * len(data)

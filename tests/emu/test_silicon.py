@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The emulated silicon itself: caches, controller, stream, time. The DMA layer is not used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from microcode import CSR0, FTR0, Controller, copy, mov, wait_for
+
+from dmav3 import Board, Buffer
+from dmav3.errors import MonitorError
+from dmav3.stream import Register, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZE = 4096
+DEVICE = "/machine/peripheral/dmav3"
+STREAM = DEVICE + "/stream"
+
+
+@pytest.fixture
+def lru() -> Iterator[Board]:
+    """Return a board whose cache does nothing of its own accord."""
+    with Board(schedule="lru") as running:
+        yield running
+
+
+def two(board: Board) -> tuple[Buffer, Buffer]:
+    """Return a source and a target, both clean and out of the cache, holding 0x11 and 0x22."""
+    buffers = board.memory.allocate(SIZE, name="source"), board.memory.allocate(SIZE, name="target")
+    for buffer, byte in zip(buffers, (0x11, 0x22), strict=True):
+        board.fill(buffer, byte)
+        board.request("clean_invalidate", buffer.address, buffer.size)
+    return buffers
+
+
+def dma(board: Board, source: Buffer, target: Buffer) -> None:
+    """Let the controller copy one buffer to the other."""
+    controller = Controller(board)
+    controller.start(copy(source.address, target.address, SIZE))
+    assert (controller.read(CSR0), controller.read(FTR0)) == (0, 0)
+
+
+class TestCache:
+    """Two views of memory, and what moves bytes between them."""
+
+    def test_a_store_stays_in_the_cache_until_it_is_cleaned(self, lru: Board) -> None:
+        """The CPU reads its own store; DRAM keeps the old bytes until a clean."""
+        buffer, _ = two(lru)
+        lru.fill(buffer, 0x33)
+        assert lru.cpu.read(buffer.address, SIZE) == b"\x33" * SIZE
+        assert lru.dram.read(buffer.address, SIZE) == b"\x11" * SIZE
+        assert lru.lines(buffer).dirty == SIZE // 64
+        lru.request("clean", buffer.address, SIZE)
+        assert lru.dram.read(buffer.address, SIZE) == b"\x33" * SIZE
+        assert (lru.lines(buffer).dirty, lru.lines(buffer).valid) == (0, SIZE // 64)
+
+    def test_without_a_clean_the_device_moves_old_bytes(self, lru: Board) -> None:
+        """A missing clean gives wrong data, and one finding that says where the bytes are from."""
+        source, target = two(lru)
+        lru.fill(source, 0x33)
+        dma(lru, source, target)
+        lru.request("invalidate", target.address, SIZE)
+        assert lru.read(target) == b"\x11" * SIZE
+        (finding,) = lru.findings()
+        assert (finding.kind, finding.count) == ("stale-device-read", SIZE // 8)
+        assert finding.buffer is not None
+        assert (finding.buffer.name, finding.buffer.offset) == ("source", 0)
+        assert finding.cpu is not None
+        assert (finding.cpu.function, finding.cpu.file) == ("memset", "firmware/hal/string.c")
+        assert finding.device is not None
+        assert (finding.device.channel, finding.device.burst) == (0, 1)
+
+    def test_a_cached_line_hides_what_the_device_wrote(self, lru: Board) -> None:
+        """A missing invalidate gives old bytes where the line was cached, and a finding."""
+        source, target = two(lru)
+        assert lru.read(target) == b"\x22" * SIZE  # now the target is cached
+        dma(lru, source, target)
+        assert lru.dram.read(target.address, SIZE) == b"\x11" * SIZE
+        assert lru.lines(target).stale == SIZE // 64
+        assert lru.read(target) == b"\x22" * SIZE
+        assert [finding.kind for finding in lru.findings()] == ["stale-cpu-read"]
+        lru.request("invalidate", target.address, SIZE)
+        assert lru.read(target) == b"\x11" * SIZE
+
+    def test_a_missing_invalidate_is_found_where_luck_gives_right_bytes(self, lru: Board) -> None:
+        """The line was not cached, so the bytes are right; the finding comes all the same."""
+        source, target = two(lru)
+        dma(lru, source, target)
+        assert lru.read(target) == b"\x11" * SIZE
+        assert [finding.kind for finding in lru.findings()] == ["stale-cpu-read"]
+
+    def test_correct_maintenance_gives_right_bytes_and_no_finding(self, board: Board) -> None:
+        """Clean, transfer, invalidate: right under speculation too."""
+        source, target = two(board)
+        board.fill(source, 0x44)
+        board.request("clean", source.address, SIZE)
+        dma(board, source, target)
+        board.request("invalidate", target.address, SIZE)
+        assert board.read(target) == b"\x44" * SIZE
+        assert board.findings() == []
+
+    def test_an_invalidate_loses_stores(self, lru: Board) -> None:
+        """What was stored and not cleaned is gone."""
+        buffer, _ = two(lru)
+        lru.fill(buffer, 0x33)
+        lru.request("invalidate", buffer.address, SIZE)
+        assert lru.read(buffer) == b"\x11" * SIZE
+
+    def test_a_full_set_evicts_its_oldest_line(self, lru: Board) -> None:
+        """Seventeen lines of one set do not fit sixteen ways: the first goes down to DRAM."""
+        cache = lru.machine.cache
+        assert cache is not None
+        stride = cache.line * cache.sets
+        buffer = lru.memory.allocate(stride * cache.ways + 64)
+        for way in range(cache.ways):
+            lru.request("poke", buffer.address + way * stride, "64", way + 1)
+        assert lru.dram.read(buffer.address, 1) == b"\0"
+        lru.request("poke", buffer.address + cache.ways * stride, "64", 99)
+        assert lru.dram.read(buffer.address, 1) == b"\1"
+
+    def test_a_virtual_window_is_translated(self, lru: Board) -> None:
+        """Stores through the scattered window reach the physical pages that it maps."""
+        buffer = lru.memory.allocate(3 * 4096, region="scatter", align=4096)
+        data = bytes(range(256)) * 48
+        lru.write(buffer, data)
+        assert lru.lines(buffer).dirty == 3 * 64
+        lru.request("clean", buffer.address, buffer.size)
+        assert b"".join(lru.dram.read(*piece) for piece in buffer.ranges) == data
+        assert len(buffer.ranges) >= 1
+
+    def test_an_access_over_a_line_boundary_touches_both_lines(self, lru: Board) -> None:
+        """A copy of unaligned bytes dirties every line that it touches and no other."""
+        buffer = lru.memory.allocate(256)
+        lru.request("clean_invalidate", buffer.address, 256)
+        lru.request("copy", buffer.address + 60, lru.memory.staging.start, 8)
+        assert lru.lines(buffer).dirty == 2
+
+    def test_uncached_memory_needs_no_maintenance(self, lru: Board) -> None:
+        """A store to the staging window is in DRAM at once."""
+        address = lru.memory.staging.start
+        lru.request("poke", address, "64", 0x1122334455667788)
+        assert lru.dram.read(address, 8) == bytes.fromhex("8877665544332211")
+
+    def test_speculation_fills_lines_during_a_transfer(self, board: Board) -> None:
+        """Under `speculative` a forgotten invalidate gives wrong bytes even on an empty cache."""
+        source, target = two(board)
+        dma(board, source, target)
+        assert board.read(target) != b"\x11" * SIZE
+        assert [finding.kind for finding in board.findings()] == ["stale-cpu-read"]
+
+    def test_a_coherent_machine_needs_no_maintenance(self) -> None:
+        """One view: the device sees stores at once, and there is nothing to find."""
+        with Board("virt-a53-coherent") as board:
+            source, target = two(board)
+            board.fill(source, 0x55)
+            dma(board, source, target)
+            assert board.read(target) == b"\x55" * SIZE
+            assert board.findings() == []
+
+    def test_reset_forgets_everything(self, lru: Board) -> None:
+        """After a reset memory, lines, findings, log and time are as at the start."""
+        source, target = two(lru)
+        lru.fill(source, 0x33)
+        dma(lru, source, target)
+        lru.read(target)
+        assert lru.findings()
+        lru.reset()
+        assert lru.findings() == []
+        assert lru.probe.count([(source.address, SIZE)]).valid == 0
+        assert (
+            lru.cpu.read(source.address, SIZE) == lru.dram.read(source.address, SIZE) == bytes(SIZE)
+        )
+
+
+class TestStream:
+    """The peripheral: data register, FIFOs, request lines, rings."""
+
+    def register(self, board: Board, register: Register) -> int:
+        """Return the address of a register."""
+        return board.machine.stream.base + register
+
+    @pytest.mark.parametrize(("bits", "value"), [(8, 0x5A), (16, 0x5A6B), (32, 0x5A6B7C8D)])
+    def test_an_access_moves_its_own_width(self, board: Board, bits: int, value: int) -> None:
+        """A write of w bits sends w / 8 bytes, little-endian; a read takes as many."""
+        data = self.register(board, Register.DATA)
+        board.request("poke", data, str(bits), value)
+        board.request("ping")
+        sent = board.stream.sent_take()
+        assert sent == value.to_bytes(bits // 8, "little")
+        board.stream.receive_put(sent)
+        board.request("poke", self.register(board, Register.CONTROL), "32", 2)
+        assert board.request("peek", data, str(bits)).number("value") == value
+
+    def test_a_read_without_data_is_an_underrun(self, board: Board) -> None:
+        """It gives zeroes, is flagged until cleared by writing one, and counted."""
+        assert board.request("peek", self.register(board, Register.DATA), "32").number("value") == 0
+        status = self.register(board, Register.STATUS)
+        assert board.request("peek", status, "32").number("value") & Status.UNDERRUN
+        board.request("poke", status, "32", int(Status.UNDERRUN))
+        assert not board.request("peek", status, "32").number("value") & Status.UNDERRUN
+        assert board.qmp.get("underruns", STREAM) == 1
+
+    def test_a_write_without_room_is_an_overrun(self, board: Board) -> None:
+        """The word is dropped, those before it are kept."""
+        board.qmp.set("word-interval-ns", 1_000_000, STREAM)
+        board.qmp.set("tx-fifo-depth", 2, STREAM)
+        for byte in b"abc":
+            board.request("poke", self.register(board, Register.DATA), "8", byte)
+        status = board.request("peek", self.register(board, Register.STATUS), "32").number("value")
+        assert status & Status.OVERRUN
+        assert not status & Status.TRANSMIT_ROOM
+        assert board.qmp.get("overruns", STREAM) == 1
+        board.wait(10_000_000)
+        assert board.stream.sent_take() == b"ab"
+
+    def test_words_leave_at_their_pace(self, board: Board) -> None:
+        """One word an interval of model time, and none while the gate is closed."""
+        board.qmp.set("word-interval-ns", 1_000_000, STREAM)
+        for byte in b"abc":
+            board.request("poke", self.register(board, Register.DATA), "8", byte)
+        assert board.stream.sent_head == 0
+        board.wait(1_500_000)
+        assert board.stream.sent_head == 1
+        board.wait(1_000_000)
+        assert board.stream.sent_head == 2
+
+    def test_a_channel_waits_until_the_stream_is_ready(self, board: Board) -> None:
+        """DMAWFP stalls on a line whose requests are not enabled, and goes on when they are."""
+        controller = Controller(board)
+        data = self.register(board, Register.DATA)
+        source = controller.program_at + 0x100
+        board.request("poke", source, "8", 0x77)
+        program = mov(0, source) + mov(2, data) + mov(1, 0) + wait_for(1) + b"\x04\x08\x13\x00"
+        controller.start(program)
+        assert controller.read(CSR0) & 0xF == 7  # waiting for a peripheral
+        assert board.stream.sent_head == 0
+        board.request("poke", self.register(board, Register.CONTROL), "32", 1)
+        board.wait(1000)
+        assert controller.read(CSR0) & 0xF == 0
+        assert board.stream.sent_take() == b"\x77"
+
+    def test_an_empty_ring_stalls_and_refilling_goes_on(self, board: Board) -> None:
+        """The receive line is ready while there is data, and only then."""
+        status = self.register(board, Register.STATUS)
+        board.request("poke", self.register(board, Register.CONTROL), "32", 2)
+        assert not board.request("peek", status, "32").number("value") & Status.RECEIVE_DATA
+        board.stream.receive_put(b"x")
+        assert board.request("peek", status, "32").number("value") & Status.RECEIVE_DATA
+
+
+class TestProperties:
+    """QMP is the one door for control."""
+
+    @pytest.mark.parametrize(
+        ("path", "name", "value"),
+        [
+            (DEVICE, "seed", 77),
+            (DEVICE, "schedule", "lru"),
+            (STREAM, "word-interval-ns", 1000),
+            (STREAM, "rx-fifo-depth", 4),
+            (STREAM, "tx-fifo-depth", 256),
+        ],
+    )
+    def test_a_property_is_read_back_as_it_was_set(
+        self, board: Board, path: str, name: str, value: object
+    ) -> None:
+        """A value that was set is there."""
+        board.qmp.set(name, value, path)
+        assert board.qmp.get(name, path) == value
+
+    @pytest.mark.parametrize(
+        ("path", "name", "value", "said"),
+        [
+            (DEVICE, "schedule", "sometimes", "sometimes"),
+            (DEVICE, "seed", "many", "seed"),
+            (DEVICE, "cache-ways", 4, "at the start"),
+            (STREAM, "tx-fifo-depth", 0, "tx-fifo-depth=0"),
+            (STREAM, "rx-fifo-depth", 257, "rx-fifo-depth=257"),
+            (STREAM, "word-interval-ns", 10**12, "word-interval-ns"),
+            (STREAM, "overruns", 1, "overruns"),
+        ],
+    )
+    def test_a_wrong_value_is_refused_and_changes_nothing(
+        self, board: Board, path: str, name: str, value: object, said: str
+    ) -> None:
+        """The error names what was set; the property keeps its value."""
+        before = board.qmp.get(name, path)
+        with pytest.raises(MonitorError, match=said):
+            board.qmp.set(name, value, path)
+        assert board.qmp.get(name, path) == before
+
+    def test_a_depth_cannot_change_while_data_waits(self, board: Board) -> None:
+        """The wrong moment is refused like a wrong value."""
+        board.qmp.set("word-interval-ns", 1_000_000, STREAM)
+        board.request("poke", board.machine.stream.base, "8", 1)
+        with pytest.raises(MonitorError, match="hold data"):
+            board.qmp.set("tx-fifo-depth", 4, STREAM)
+
+
+def test_nothing_of_ours_blocks_itself(board: Board) -> None:
+    """QEMU never says that it blocked an access of one of our regions to another."""
+    source, target = two(board)
+    dma(board, source, target)
+    assert "Blocked re-entrant IO" not in board._process.log_tail()

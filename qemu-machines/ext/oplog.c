@@ -37,7 +37,12 @@ static uint32_t depth; /* may exceed FRAMES: those frames are counted, not kept 
 static struct mapping mappings[MAPPINGS];
 static uint32_t newest; /* index of the newest mapping */
 static uint64_t cpu_pc;
-static uint32_t *store_pc; /* a line: low half of the address of the store that dirtied it */
+
+/* Who touched a line last, from either side: the other half of a race. Addresses are below 4 GiB. */
+static struct history {
+    uint32_t store_pc;                  /* of the store that made it dirty */
+    uint32_t channel, microcode, burst; /* of the device's write */
+} *history;
 
 static struct frame *top(void)
 {
@@ -57,9 +62,14 @@ void oplog_reset(void)
     for (uint32_t i = 0; i < MAPPINGS; i++) {
         mappings[i].handle = 0;
     }
-    if (!store_pc) {
-        store_pc = calloc(views.size / probe->line_size, sizeof(*store_pc));
+    if (!history) {
+        history = calloc(views.size / probe->line_size, sizeof(*history));
     }
+}
+
+static struct history *history_of(uint64_t physical)
+{
+    return &history[(physical - views.base) / probe->line_size];
 }
 
 static uint32_t lines_touched(uint64_t physical, uint64_t length)
@@ -222,7 +232,17 @@ void oplog_cpu_at(uint64_t pc)
 
 void oplog_dirtied(uint64_t physical, uint64_t pc)
 {
-    store_pc[(physical - views.base) / probe->line_size] = (uint32_t)pc;
+    history_of(physical)->store_pc = (uint32_t)pc;
+}
+
+void oplog_device_wrote(uint64_t physical)
+{
+    struct pace_position at = pace_position();
+    struct history *line = history_of(physical);
+
+    line->channel = at.channel;
+    line->microcode = (uint32_t)at.microcode;
+    line->burst = (uint32_t)at.burst;
 }
 
 /* The newest mapping in that direction that covers the address. A device read is owed only by a
@@ -243,24 +263,31 @@ static const struct mapping *owner(enum probe_finding_kind kind, uint64_t physic
 static struct probe_finding describe(enum probe_finding_kind kind, uint64_t physical)
 {
     const struct mapping *mapping = owner(kind, physical);
-    bool device_reads = kind == FINDING_STALE_DEVICE_READ;
+    const struct history *line = history_of(physical);
     struct pace_position at = pace_position();
-
-    return (struct probe_finding){
+    struct probe_finding found = {
         .kind = kind,
         .count = 1,
         .time_ns = gate_time(),
         .command = gate_command(),
         .address = physical,
-        .cpu_pc = device_reads ? store_pc[(physical - views.base) / probe->line_size] : cpu_pc,
-        .routine = !mapping       ? 0
-                   : device_reads ? MAP_TRANSFER_EX
-                                  : FLUSH_ADAPTER_BUFFERS_EX,
-        .channel = device_reads ? at.channel : PACE_NO_CHANNEL,
-        .microcode = device_reads ? at.microcode : 0,
-        .burst = device_reads ? at.burst : 0,
         .adapter = mapping ? mapping->adapter : 0,
     };
+
+    if (kind == FINDING_STALE_DEVICE_READ) {
+        found.cpu_pc = line->store_pc;
+        found.channel = at.channel;
+        found.microcode = at.microcode;
+        found.burst = at.burst;
+        found.routine = mapping ? MAP_TRANSFER_EX : 0;
+    } else {
+        found.cpu_pc = cpu_pc;
+        found.channel = line->channel;
+        found.microcode = line->microcode;
+        found.burst = line->burst;
+        found.routine = mapping ? FLUSH_ADAPTER_BUFFERS_EX : 0;
+    }
+    return found;
 }
 
 static bool same_cause(const struct probe_finding *a, const struct probe_finding *b)

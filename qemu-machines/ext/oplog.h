@@ -29,6 +29,9 @@ void oplog_cpu_at(uint64_t pc);
 /* The store at `pc` made the line at `physical` dirty. */
 void oplog_dirtied(uint64_t physical, uint64_t pc);
 
+/* The device's access that is under way writes the line at `physical`. */
+void oplog_device_wrote(uint64_t physical);
+
 /* A stale byte was read at `physical`. */
 void oplog_stale_read(enum probe_finding_kind kind, uint64_t physical);
 

@@ -190,6 +190,7 @@ void views_device_write(size_t offset, const void *data, unsigned int size)
         return;
     }
     views_lock();
+    oplog_device_wrote(views.base + offset);
     cache_device_write(views.model, offset, data, size);
     views_unlock();
 }

@@ -66,23 +66,24 @@ static void sleep_until(uint64_t deadline)
 }
 
 /* What the wait is for; NULL for nothing but time. */
-static const char *wait_for(uint64_t nanoseconds, const char *event)
+static const char *wait_for(const struct rpc_call *call, const char *event)
 {
-    uint64_t deadline = ident_time() + nanoseconds;
-    uint32_t interrupts = irq_count(), calls = rpc_callbacks();
+    uint64_t deadline = ident_time() + call->argument[0];
     bool any_irq = event && strcmp(event, "irq") == 0, any_call = event && strcmp(event, "callback") == 0;
 
     irq_connect_private(TIMER_INTID, timer_expired, NULL);
-    while (ident_time() < deadline) {
-        sleep_until(deadline);
-        if (any_irq && irq_count() != interrupts) {
+    for (;;) {
+        if (any_irq && irq_count() != call->interrupts) {
             return "irq";
         }
-        if (any_call && rpc_callbacks() != calls) {
+        if (any_call && rpc_callbacks() != call->callbacks) {
             return "callback";
         }
+        if (ident_time() >= deadline) {
+            return "time";
+        }
+        sleep_until(deadline);
     }
-    return "time";
 }
 
 static const char *run_wait(struct rpc_call *call)
@@ -99,7 +100,7 @@ static const char *run_wait(struct rpc_call *call)
         return "EIRQL no callback runs at DISPATCH_LEVEL or above";
     }
     frame_append(call->reply, " ended=");
-    frame_append(call->reply, wait_for(call->argument[0], event));
+    frame_append(call->reply, wait_for(call, event));
     timer_stop();
     frame_append_pair(call->reply, "time", ident_time());
     return NULL;

@@ -13,7 +13,8 @@ uint32_t frame_crc(const char *bytes, size_t size)
     for (size_t i = 0; i < size; i++) {
         crc ^= (uint8_t)bytes[i];
         for (unsigned int bit = 0; bit < 8; bit++) {
-            crc = crc & 1 ? crc >> 1 ^ 0xedb88320u : crc >> 1;
+            /* Without a branch: how long it takes does not depend on the bytes. */
+            crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1)));
         }
     }
     return ~crc;
@@ -130,6 +131,7 @@ enum frame_result frame_parse(char *line, size_t size, struct frame *frame)
         line[size - CRC_SIZE] = '\0';
         rest = take_seq(line, frame);
         if (!rest) {
+            frame->seq = 0;
             return FRAME_BAD_CRC;
         }
     }

@@ -13,6 +13,7 @@ struct level {
     uint32_t id;
     bool returned;
     uint64_t value;
+    uint32_t callbacks, interrupts; /* so many there had been when the present line was taken */
 };
 
 extern const struct rpc_command __commands_start[], __commands_end[];
@@ -105,7 +106,12 @@ static void refuse(struct frame_text *line, const struct frame *frame, const cha
 static void execute(const struct frame *frame, struct frame_text *answer)
 {
     const struct rpc_command *row = find(frame->word[0]);
-    struct rpc_call call = {.framed = frame->framed, .reply = answer};
+    struct rpc_call call = {
+        .framed = frame->framed,
+        .callbacks = innermost->callbacks,
+        .interrupts = innermost->interrupts,
+        .reply = answer,
+    };
     const char *error;
 
     if (!row) {
@@ -186,24 +192,38 @@ static void finish(struct frame_text *answer, bool framed)
     irq_restore(state);
 }
 
-/* Sleep until a line is there. Nothing is left to do whenever this says so (ident_ready): from then
- * on time may stand still. */
-static void wait_for_line(struct uart_line *line)
+/* What is there of a line that has come; also what came with it is still to be handled then. */
+static bool take_line(struct uart_line *line, struct level *level)
 {
-    for (;;) {
-        uint64_t state = irq_save();
+    uart_poll();
+    level->callbacks = callbacks;
+    level->interrupts = irq_count();
+    return uart_take_line(line);
+}
 
-        uart_poll();
-        if (uart_take_line(line)) {
-            irq_restore(state);
-            return;
-        }
+/*
+ * Sleep until a line is there. Nothing is left to do whenever this says so (ident_ready): from then
+ * on time may stand still.
+ *
+ * A line and an interrupt may wake us together. The line is taken first, while interrupts are still
+ * masked: a callback that the interrupt leads to would otherwise serve it, inside of itself.
+ */
+static void wait_for_line(struct uart_line *line, struct level *level)
+{
+    uint64_t state = irq_save();
+
+    while (!take_line(line, level)) {
         if (irq_is_masked(state) || !irq_is_pending()) {
             ident_ready();
             cpu_sleep();
+            if (take_line(line, level)) {
+                break;
+            }
         }
         irq_restore(state);
+        state = irq_save();
     }
+    irq_restore(state);
 }
 
 static uint64_t serve(uint32_t id)
@@ -215,7 +235,7 @@ static uint64_t serve(uint32_t id)
 
     innermost = &level;
     for (;;) {
-        wait_for_line(&line);
+        wait_for_line(&line, &level);
         framed = answer_line(&line, &answer);
         if (level.returned) {
             break;

@@ -16,7 +16,8 @@
 enum { RPC_ARGUMENTS_MAX = FRAME_WORDS_MAX - 1, RPC_LEVEL = 1 };
 
 struct rpc_call {
-    bool framed; /* the harness asks, not a person */
+    bool framed;                    /* the harness asks, not a person */
+    uint32_t callbacks, interrupts; /* so many there had been when the request came */
     unsigned int arguments;
     uint64_t argument[RPC_ARGUMENTS_MAX]; /* 0 where the word is no number */
     const char *word[RPC_ARGUMENTS_MAX];

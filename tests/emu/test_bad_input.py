@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What bad input gets: one clear message, the right exit status, and no QEMU left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dmav3 import Board
+from dmav3.argv import arguments
+from dmav3.deadline import deadline
+from dmav3.errors import DeadlineError, PeerError, QemuRefusedError
+from dmav3.files import Layout
+from dmav3.frame import Ok, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dmav3.argv import Descriptors, Start
+    from dmav3.machine import Machine
+
+CLANG = "clang-19"
+#: Seconds of real time for what must happen at all.
+SECONDS = 60.0
+MARK = "DMAV3_TEST_MARK"
+
+
+@pytest.fixture(autouse=True)
+def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Mark every process that a test starts; at its end none of them runs."""
+    value = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, value)
+    yield value
+    assert marked(value) == []
+
+
+def marked(value: str) -> list[str]:
+    """Return the command lines of the running processes that carry a mark."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"{MARK}={value}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def command(*arguments: object) -> list[str]:
+    """Return `dmav3 run` with arguments."""
+    return [sys.executable, "-m", "dmav3", "run", *map(str, arguments)]
+
+
+def dmav3(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run `dmav3 run` to its end."""
+    return subprocess.run(
+        command(*arguments), capture_output=True, check=False, text=True, timeout=SECONDS
+    )
+
+
+def is_inconclusive(run: subprocess.CompletedProcess[str]) -> str:
+    """Check exit status and JSON of a run that shows nothing; return the reason."""
+    assert run.returncode == 3, run
+    report = json.loads(run.stdout)
+    assert report["verdict"] == "inconclusive"
+    assert report["sha256"] == {"input": None, "device": None, "returned": None}
+    assert "Traceback" not in run.stderr
+    reason: str = report["reason"]
+    return reason
+
+
+def is_refused(run: subprocess.CompletedProcess[str]) -> str:
+    """Check exit status and streams of a call that is wrong; return the message."""
+    assert (run.returncode, run.stdout) == (2, ""), run
+    assert "Traceback" not in run.stderr
+    return run.stderr
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Make a small file to move."""
+    path = tmp_path / "data"
+    path.write_bytes(b"some data")
+    return path
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Make a file that keeps a run busy for minutes, without using the disk."""
+    path = tmp_path / "large"
+    path.touch()
+    os.truncate(path, 4 << 30)
+    return path
+
+
+def script(path: Path, text: str) -> str:
+    """Write a program; return its path."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+class TestQemu:
+    """The QEMU that is named, or not there."""
+
+    @pytest.mark.parametrize("name", ["no-such-qemu", "/no/such/qemu", "/etc/passwd", "/"])
+    def test_a_missing_one_is_named(
+        self, data: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        """The message says what was tried and what would work."""
+        monkeypatch.setenv("DMAV3_QEMU", name)
+        reason = is_inconclusive(dmav3("--input", data, "--json"))
+        assert f"cannot start {name}: " in reason
+        assert "$DMAV3_QEMU" in reason
+
+    def test_one_that_is_too_old_is_named_with_its_version(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The version that was found and the one that is needed, with what it said."""
+        old = script(
+            tmp_path / "qemu",
+            '[ "$1" = --version ] && { echo "QEMU emulator version 7.2.15 (Debian)"; exit 0; }\n'
+            'echo "$0: -icount shift=0,sleep=off: invalid" >&2\nexit 1',
+        )
+        monkeypatch.setenv("DMAV3_QEMU", old)
+        reason = is_inconclusive(dmav3("--input", data, "--json"))
+        assert "QEMU 7.2 is too old, 10.0 or later is needed" in reason
+        assert "sleep=off: invalid" in reason
+
+    def test_something_else_is_not_taken_for_qemu(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A program that names no version."""
+        monkeypatch.setenv("DMAV3_QEMU", script(tmp_path / "qemu", "exit 0"))
+        reason = is_inconclusive(dmav3("--input", data, "--json"))
+        assert "is not QEMU" in reason
+
+
+class TestImage:
+    """What is given as firmware."""
+
+    def test_what_is_no_elf_is_refused(self, data: Path) -> None:
+        """The file is named."""
+        message = is_refused(dmav3("--input", data, "--image", data))
+        assert f"{data}: is not an ELF file" in message
+
+    def test_an_elf_for_another_machine_is_refused(self, data: Path, tmp_path: Path) -> None:
+        """The machine that was found and the one that is needed."""
+        image = build(tmp_path, "", target="arm-none-eabi")
+        message = is_refused(dmav3("--input", data, "--image", image))
+        assert f"{image}: is an ELF for EM_ARM, EM_AARCH64 is needed" in message
+
+    def test_the_extension_is_no_firmware(self, data: Path) -> None:
+        """A library of this computer."""
+        extension = Layout.find().built / "dmav3.so"
+        assert f"{extension}: " in is_refused(dmav3("--input", data, "--image", extension))
+
+    @pytest.mark.parametrize(
+        "sent", [b"\x80\xffgarbage\n", b"U-Boot 2026.01\n", b"@1 ok\n", b"\n", b"x" * 2000 + b"\n"]
+    )
+    def test_garbage_on_the_serial_line_is_quoted(
+        self, data: Path, tmp_path: Path, sent: bytes
+    ) -> None:
+        """Exit status 3, and the bytes as they came."""
+        image = build(tmp_path, sends(sent))
+        reason = is_inconclusive(dmav3("--input", data, "--image", image, "--json"))
+        assert "garbage on the serial line" in reason
+        assert repr(sent[:512].rstrip(b"\n")) in reason
+
+    @pytest.mark.parametrize("loop", ["wfi\n\tb 1b", "b 1b"])
+    def test_an_image_that_answers_nothing_runs_into_the_deadline(
+        self, tmp_path: Path, loop: str
+    ) -> None:
+        """Asleep or busy: the request is named, and QEMU is gone."""
+        image = build(tmp_path, f'__asm__ volatile("1:\\t{loop}");'.replace("\n", "\\n"))
+        with (
+            deadline(1.0),
+            pytest.raises(DeadlineError, match="no answer to `hello`"),
+            Board(image=image),
+        ):
+            pass
+
+    @pytest.mark.parametrize(
+        ("values", "words"),
+        [
+            ({"level": "1", "build": "0x0", "nonce": "0x123"}, "another emulator answers"),
+            ({"level": "2", "build": "0x0", "nonce": "0x123"}, "protocol level 2, 1 is needed"),
+            ({"level": "1"}, "the reply has no `nonce`"),
+        ],
+    )
+    def test_a_stranger_is_not_talked_to(
+        self, tmp_path: Path, values: dict[str, str], words: str
+    ) -> None:
+        """Another nonce, another protocol level, no nonce at all."""
+        image = build(tmp_path, sends(encode(Ok(1, values))))
+        with pytest.raises(PeerError, match=words), Board(image=image):
+            pass
+
+
+def sends(data: bytes) -> str:
+    """Return C that writes bytes to the command UART."""
+    values = ", ".join(map(str, data))
+    return (
+        f"static const unsigned char bytes[] = {{{values}}};\n"
+        "for (unsigned i = 0; i < sizeof bytes; i++)\n"
+        "    *(volatile unsigned *)0x0b030000 = bytes[i];\n"
+    )
+
+
+def build(folder: Path, body: str, target: str = "aarch64-none-elf") -> Path:
+    """Compile an image whose whole program is `body`; it then sleeps."""
+    source, image = folder / "image.c", folder / "image.elf"
+    text = f'void _start(void)\n{{\n{body}\nfor (;;)\n    __asm__ volatile("wfi");\n}}\n'
+    source.write_text(text)
+    subprocess.run(
+        [
+            CLANG,
+            f"--target={target}",
+            *("-O1", "-g", "-ffreestanding", "-nostdlib", "-fno-vectorize", "-fno-slp-vectorize"),
+            *(["-mgeneral-regs-only"] if target.startswith("aarch64") else ["-march=armv7-a"]),
+            *("-fuse-ld=lld-19", "-Wl,-Ttext=0x40200000", "-Wl,--build-id"),
+            *("-o", str(image), str(source)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=SECONDS,
+    )
+    return image
+
+
+class TestMachine:
+    """What is given as machine, through the whole command."""
+
+    def test_an_unknown_one_lists_the_known(self, data: Path) -> None:
+        """Value and choices."""
+        message = is_refused(dmav3("--input", data, "--machine", "vax"))
+        assert "unknown machine 'vax'; known are: virt-a53, virt-a53-coherent" in message
+
+    @pytest.mark.parametrize(
+        ("old", "new", "words"),
+        [
+            ("cpu: cortex-a53\n", "cpu: [\n", "m.yaml:"),
+            ("cpu: cortex-a53\n", "cpu: cortex-a53\ncppu: x\n", "cppu: unknown key"),
+            ("cpu: cortex-a53\n", "cpu: cortex-a53\ncpu: x\n", "cpu: is there twice"),
+            ("cpu: cortex-a53\n", "", "cpu: is missing"),
+            ("memory_mib: 64", "memory_mib: lots", "memory_mib: "),
+            ("line: 64", "line: 48", "cache: Value error, `line` is 48"),
+        ],
+    )
+    def test_a_wrong_key_is_named_with_its_line(
+        self, data: Path, tmp_path: Path, old: str, new: str, words: str
+    ) -> None:
+        """File, line, key."""
+        text = (Layout.find().machines / "virt-a53.yaml").read_text()
+        assert old in text
+        path = tmp_path / "m.yaml"
+        path.write_text(text.replace(old, new))
+        message = is_refused(dmav3("--input", data, "--machine", path))
+        assert re.search(r"m\.yaml:\d+: ", message)
+        assert words in message
+
+
+class TestExtension:
+    """Options that the extension refuses when it is loaded; the option is echoed."""
+
+    @pytest.mark.parametrize(
+        ("old", "new", "words"),
+        [
+            ("view=dma", "view=bogus", ["view=bogus", "view=none"]),
+            ("view=dma", "view=dma,foo=1", ["foo=1"]),
+            ("view=dma", "view=", ["view="]),
+            ("schedule=speculative", "schedule=sometimes", ["schedule=sometimes", "lru"]),
+            ("cache-sets=1024", "cache-sets=3", ["3"]),
+            ("cache-sets=1024", "cache-sets=0", ["cache-sets"]),
+            ("cache-ways=16", "cache-ways=0", ["cache-ways"]),
+            ("cache-line=64", "cache-line=48", ["cache-line=48", "32 or 64"]),
+            (",dram-fd=", ",seed=1,nonce=", ["dram-fd"]),
+            (",dram-fd=", ",dram-fd=9", ["dram-fd"]),
+            ("view=dma", "view=none", ["dram-fd"]),
+            (",probe-fd=", ",probe-fd=9", ["probe-fd"]),
+            (",seed=1", ",seed=x", ["seed"]),
+            (",seed=1", ",seed=1,colour=red", ["colour"]),
+        ],
+    )
+    def test_a_wrong_option_stops_the_load(
+        self, monkeypatch: pytest.MonkeyPatch, old: str, new: str, words: list[str]
+    ) -> None:
+        """QEMU ends during the start, and its log says which option it was."""
+
+        def changed(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
+            argv = arguments(machine, start, fds)
+            wrong = [word.replace(old, new) for word in argv]
+            assert wrong != argv
+            return wrong
+
+        monkeypatch.setattr("dmav3.process.arguments", changed)
+        with pytest.raises(QemuRefusedError) as caught, Board():
+            pass
+        for word in words:
+            assert word in caught.value.log
+            assert word in str(caught.value)
+
+    def test_a_qemu_without_a_function_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The version of QEMU and the name of the function."""
+        extension = Layout.find().built / "tests" / "dmav3-missing-symbol.so"
+        monkeypatch.setattr("dmav3.files.extension", lambda: extension)
+        with pytest.raises(QemuRefusedError) as caught, Board():
+            pass
+        assert re.search(
+            r"dmav3: QEMU \d+\.\d+\S* does not have the function '\w+'", caught.value.log
+        )
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Look at a condition until it is true; fail if that is not so in time."""
+    end, never = time.monotonic() + SECONDS, threading.Event()
+    while not condition():
+        assert time.monotonic() < end
+        never.wait(0.01)
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of a process."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, path.read_text().split())
+    return found
+
+
+def position(pid: int, file: Path) -> int:
+    """Return how far a process has read a file; 0 if it has not opened it."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            if link.readlink() == file:
+                info = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text()
+                return int(info.split()[1])
+    return 0
+
+
+@contextmanager
+def under_way(large: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Give a run that moves its second chunk, and a descriptor of its QEMU."""
+    with subprocess.Popen(
+        command("--input", large, "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        try:
+            until(lambda: run.poll() is not None or position(run.pid, large) >= 2 << 20)
+            assert run.poll() is None, run.communicate()
+            (qemu,) = children(run.pid)
+            handle = os.pidfd_open(qemu)
+            try:
+                yield run, handle
+                assert select.select([handle], [], [], SECONDS)[0], "QEMU still runs"
+            finally:
+                os.close(handle)
+        finally:
+            run.kill()
+
+
+class TestDeath:
+    """One of the two processes dies in the middle of the work."""
+
+    def test_qemu_killed_in_mid_run_is_inconclusive(self, large: Path) -> None:
+        """Exit status 3; the reason says what became of QEMU."""
+        with under_way(large) as (run, qemu):
+            signal.pidfd_send_signal(qemu, signal.SIGKILL)
+            output, errors = run.communicate(timeout=SECONDS)
+        reason = is_inconclusive(
+            subprocess.CompletedProcess(run.args, run.returncode, output, errors)
+        )
+        assert "QEMU ended in mid-run (killed by signal 9)" in reason
+
+    def test_no_qemu_outlives_a_killed_harness(self, large: Path) -> None:
+        """The lifeline closes with the harness, however that dies."""
+        with under_way(large) as (run, _):
+            run.kill()
+            assert run.wait(SECONDS) == -signal.SIGKILL
+
+    def test_no_qemu_outlives_an_interrupted_harness(self, large: Path) -> None:
+        """Ctrl-C ends both, with the status that shells use."""
+        with under_way(large) as (run, _):
+            run.send_signal(signal.SIGINT)
+            assert run.wait(SECONDS) == 130
+
+    def test_no_qemu_outlives_a_terminated_harness(self, large: Path) -> None:
+        """SIGTERM ends both."""
+        with under_way(large) as (run, _):
+            run.terminate()
+            assert run.wait(SECONDS) == -signal.SIGTERM

@@ -1,0 +1,845 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routines of the interface on the board, rule by rule, through real DMA."""
+
+from __future__ import annotations
+
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from driver import (
+    Completions,
+    Flight,
+    adapter_for,
+    arm,
+    context_for,
+    described,
+    finished,
+    free_channel,
+    granted,
+    read_list,
+    sizes,
+    violations,
+)
+
+from dmav3.dma import DmaAdapter, Mdl
+from dmav3.stream import Register
+from dmav3.wdm import (
+    DISPATCH_LEVEL,
+    DMA_SYNCHRONOUS_CALLBACK,
+    DmaCompletionStatus,
+    DmaWidth,
+    InterfaceType,
+    IoAllocationAction,
+    NtStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dmav3 import Board
+
+OK = NtStatus.STATUS_SUCCESS
+INVALID = NtStatus.STATUS_INVALID_PARAMETER
+NO_RESOURCES = NtStatus.STATUS_INSUFFICIENT_RESOURCES
+PAGE = 4096
+#: Numbers that are no object of the layer: nothing, odd, unmapped, a device, plain memory.
+GARBAGE = (0, 1, 0x40000000, 0x40800000, 0xFFFF_FFFF_FFFF_FFFF)
+
+
+def data(size: int, seed: int = 1) -> bytes:
+    """Return random bytes."""
+    return Random(seed).randbytes(size)  # noqa: S311 - repeatable, not secret
+
+
+class TestIoGetDmaAdapter:
+    """What a description must be."""
+
+    @pytest.mark.parametrize(
+        ("wrong", "violated"),
+        [
+            ({"Version": 0}, []),
+            ({"Version": 1}, []),
+            ({"Version": 2}, []),
+            ({"Version": 4}, [0x25]),
+            ({"Version": 0xFFFFFFFF}, [0x25]),
+        ],
+        ids=str,
+    )
+    def test_another_version_gives_null(
+        self, board: Board, wrong: dict[str, int], violated: list[int]
+    ) -> None:
+        """IGA-02: this layer has version 3; above it is a mistake as well."""
+        assert board.IoGetDmaAdapter(**wrong) is None  # type: ignore[arg-type]
+        assert violations(board) == violated
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"DmaRequestLine": 32},
+            {"DmaRequestLine": 0xFFFFFFFF},
+            {"DmaChannel": 8},
+            {"DmaChannel": 0xFFFFFFFF},
+            {"InterfaceType": 1},
+            {"InterfaceType": 18},
+            {"DmaWidth": 5},
+            {"DmaWidth": 0xFFFFFFFF},
+        ],
+        ids=str,
+    )
+    def test_what_no_controller_serves_gives_null(
+        self, board: Board, wrong: dict[str, int]
+    ) -> None:
+        """IGA-18, IGA-19, IGA-20: request line, channel, bus or width that is not there."""
+        assert board.IoGetDmaAdapter(**wrong) is None  # type: ignore[arg-type]
+        assert board.IoGetDmaAdapter() is not None
+
+    @pytest.mark.parametrize("bus", list(InterfaceType))
+    def test_the_buses_of_this_project_are_served(self, board: Board, bus: InterfaceType) -> None:
+        """IGA-18: Internal, PCIBus, ACPIBus and undefined."""
+        assert board.IoGetDmaAdapter(InterfaceType=bus) is not None
+
+    @pytest.mark.parametrize(
+        ("maximum", "registers"),
+        [(0, 64), (1, 2), (4096, 2), (4097, 3), (65_536, 17), (1 << 20, 64), (0xFFFFFFFF, 64)],
+    )
+    def test_the_register_maximum_follows_the_length(
+        self, board: Board, maximum: int, registers: int
+    ) -> None:
+        """IGA-07, IGA-08, IGA-10: pages plus one, at least 2, at most what the platform has."""
+        adapter = board.IoGetDmaAdapter(MaximumLength=maximum)
+        assert adapter is not None
+        assert adapter.NumberOfMapRegisters == registers
+
+    def test_the_public_part_is_version_1(self, board: Board) -> None:
+        """IGA-05, IGA-06: of every interface version, and as large as the structure."""
+        adapter = adapter_for(board, write=True)
+        layout = board.image.struct("DMA_ADAPTER")
+        version, size = (layout.member(name).offset for name in ("Version", "Size"))
+        raw = board.cpu.read(adapter.address, layout.size)
+        assert int.from_bytes(raw[version : version + 2], "little") == 1
+        assert int.from_bytes(raw[size : size + 2], "little") >= layout.size
+
+    def test_adapters_come_back(self, board: Board) -> None:
+        """PDA-05: getting and releasing leaves nothing behind."""
+        for _ in range(100):
+            adapter_for(board, write=True).PutDmaAdapter()
+        assert violations(board) == []
+
+
+class TestGetDmaTransferInfo:
+    """What a mapping may need."""
+
+    @pytest.mark.parametrize(
+        ("offset", "size", "write_only", "elements", "registers"),
+        [
+            (0, 4096, False, 1, 0),
+            (0, 3 * PAGE, False, 1, 0),
+            (4, 4096, False, 3, 2),
+            (4, 4096, True, 1, 0),
+            (64, 128, False, 1, 0),
+            (0, 100, False, 2, 1),
+            (8, 16, False, 1, 1),
+        ],
+    )
+    def test_the_figures_count_bounced_edges_of_a_read(
+        self,
+        board: Board,
+        offset: int,
+        size: int,
+        *,
+        write_only: bool,
+        elements: int,
+        registers: int,
+    ) -> None:
+        """GTI-01, GTI-05, GTI-06, GTI-08: partial lines cost an element and a register each."""
+        adapter = adapter_for(board, write=False)
+        _, mdl = described(board, size, offset=offset)
+        head, element = sizes(board)
+        info = adapter.GetDmaTransferInfo(mdl, WriteOnly=write_only)
+        assert info == (OK, registers, elements, head + elements * element)
+        assert adapter.GetDmaTransferInfo(mdl, WriteOnly=write_only) == info  # GTI-09
+
+    def test_scattered_pages_are_elements_of_their_own(self, board: Board) -> None:
+        """GTI-07: as many as the list of a full mapping has."""
+        buffer, mdl = described(board, 16 * PAGE, region="scatter")
+        info = adapter_for(board, write=True).GetDmaTransferInfo(mdl, WriteOnly=True)
+        assert info.ScatterGatherElementCount == len(buffer.ranges) > 1
+
+    @pytest.mark.parametrize(
+        ("offset", "length"),
+        [(0, 0), (0, 257), (256, 1), (255, 2), (1 << 40, 1), ((1 << 64) - 1, 1), (0, 0xFFFFFFFF)],
+    )
+    def test_a_range_outside_of_the_chain_is_refused(
+        self, board: Board, offset: int, length: int
+    ) -> None:
+        """GTI-03: STATUS_INVALID_PARAMETER."""
+        _, mdl = described(board, 256)
+        info = adapter_for(board, write=True).GetDmaTransferInfo(mdl, offset, length)
+        assert info == (INVALID, 0, 0, 0)
+
+    def test_no_mdl_is_refused(self, board: Board) -> None:
+        """GTI-03: NULL, and what cannot be an MDL."""
+        adapter = adapter_for(board, write=True)
+        for address in (0, 1, 0x40000000):
+            assert adapter.GetDmaTransferInfo(Mdl(address, 64)).status == INVALID
+
+    def test_the_chain_counts_as_a_whole(self, board: Board) -> None:
+        """GTI-12, MTX-22: blocks of different MDLs are separate elements."""
+        first, mdl = described(board, PAGE)
+        board.MmBuildMdlForNonPagedPool(board.IoAllocateMdl(first.address, PAGE, mdl))
+        assert mdl.size == 2 * PAGE
+        info = adapter_for(board, write=True).GetDmaTransferInfo(mdl, WriteOnly=True)
+        assert (info.status, info.ScatterGatherElementCount) == (OK, 2)
+
+
+class TestInitializeDmaTransferContext:
+    """The opaque buffer of a request."""
+
+    @pytest.mark.parametrize("address", [0, 1, 0x40000000, 0xFFFF_FFFF_FFFF_FFF8])
+    def test_what_is_no_memory_is_refused(self, board: Board, address: int) -> None:
+        """ITC-03, ITC-04: NULL, misaligned, unmapped."""
+        assert adapter_for(board, write=True).InitializeDmaTransferContext(address) == INVALID
+
+    @pytest.mark.parametrize("offset", [1, 2, 4, 7])
+    def test_a_misaligned_buffer_is_refused(self, board: Board, offset: int) -> None:
+        """ITC-04: it must be aligned for a 64-bit integer."""
+        context = board.request("allocate", 256).number("address") + offset
+        assert adapter_for(board, write=True).InitializeDmaTransferContext(context) == INVALID
+
+    def test_previous_contents_do_not_matter_and_guards_stay(self, board: Board) -> None:
+        """ITC-02, ITC-06: memory full of 0xFF works, and 128 bytes are all that is written."""
+        adapter = adapter_for(board, write=True)
+        block = board.request("allocate", 128 + 64).number("address")
+        board.request("fill", block, 192, 0xFF)
+        assert adapter.InitializeDmaTransferContext(block) == OK
+        with board.irql(DISPATCH_LEVEL):
+            assert (
+                adapter.AllocateAdapterChannelEx(
+                    block, 1, DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase=True
+                ).status
+                == OK
+            )
+            adapter.FreeAdapterChannel()
+        assert board.cpu.read(block + 128, 64) == b"\xff" * 64
+
+    def test_the_context_of_a_live_request_is_not_overwritten(self, board: Board) -> None:
+        """ITC-08: STATUS_INVALID_PARAMETER and violation 0x40, until the request has ended."""
+        adapter = adapter_for(board, write=True)
+        context = context_for(board, adapter)
+        with board.irql(DISPATCH_LEVEL):
+            adapter.AllocateAdapterChannelEx(
+                context, 1, DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase=True
+            )
+            before = board.cpu.read(context, 128)
+            assert adapter.InitializeDmaTransferContext(context) == INVALID
+            assert board.cpu.read(context, 128) == before
+            assert violations(board) == [0x40]
+            adapter.FreeAdapterChannel()
+        assert adapter.InitializeDmaTransferContext(context) == OK
+
+
+def keep(_device: int, _irp: int, _base: int, _context: object) -> int:
+    """Return KeepObject: the least that an AdapterControl can do."""
+    return IoAllocationAction.KeepObject
+
+
+class TestAllocateAdapterChannelEx:
+    """The channel and the map registers."""
+
+    @pytest.mark.parametrize(
+        ("flags", "routine", "handle", "accepted"),
+        [
+            (0, False, False, False),
+            (0, False, True, False),
+            (0, True, False, True),
+            (0, True, True, False),
+            (1, False, False, False),
+            (1, False, True, True),
+            (1, True, False, True),
+            (1, True, True, True),
+            (2, True, False, False),
+            (3, True, False, False),
+            (0x80000000, True, False, False),
+        ],
+    )
+    def test_the_table_of_arguments_holds(
+        self, board: Board, *, flags: int, routine: bool, handle: bool, accepted: bool
+    ) -> None:
+        """AAX-01, AAX-13: every combination of flag, routine and handle; GEN-06 for refusals."""
+        adapter = adapter_for(board, write=True)
+        entered: list[int] = []
+
+        def control(_device: int, _irp: int, base: int, _context: object) -> int:
+            entered.append(base)
+            return IoAllocationAction.KeepObject
+
+        with board.irql(DISPATCH_LEVEL):
+            status, base = adapter.AllocateAdapterChannelEx(
+                context_for(board, adapter),
+                1,
+                flags,
+                control if routine else None,
+                MapRegisterBase=handle,
+            )
+            assert status == (OK if accepted else INVALID)
+            assert len(entered) == (accepted and routine)
+            assert bool(base) == (accepted and handle)
+            assert not (base and entered) or entered == [base]
+            adapter.FreeAdapterChannel()
+        assert violations(board) == ([] if accepted else [0x04])
+
+    def test_the_callback_gets_what_was_given(self, board: Board) -> None:
+        """ADC-01: device object, a handle, the context; once; at DISPATCH_LEVEL (GEN-08)."""
+        adapter = adapter_for(board, write=True)
+        seen: list[tuple[int, int, object]] = []
+
+        def control(device: int, irp: int, _base: int, context: object) -> int:
+            seen.append((device, irp, context))
+            return IoAllocationAction.KeepObject
+
+        with board.irql(DISPATCH_LEVEL):
+            adapter.AllocateAdapterChannelEx(
+                context_for(board, adapter), 1, 0, control, "mine", DeviceObject=77
+            )
+        assert seen == [(77, 0, "mine")]
+
+    def test_a_synchronous_request_fails_while_the_channel_is_owned(self, board: Board) -> None:
+        """AAX-04: the routine is not called, nothing is queued, the context stays usable."""
+        first, second = adapter_for(board, write=True), adapter_for(board, write=False)
+        granted(board, first)
+        context = context_for(board, second)
+        attempt = partial(
+            second.AllocateAdapterChannelEx, context, 1, DMA_SYNCHRONOUS_CALLBACK, keep
+        )
+        with board.irql(DISPATCH_LEVEL):
+            assert attempt(MapRegisterBase=True) == (NO_RESOURCES, 0)
+            first.FreeAdapterChannel()
+            assert attempt(MapRegisterBase=True).status == OK  # STM-04
+        assert violations(board) == []
+
+    def test_queued_requests_are_served_in_the_order_of_arrival(self, board: Board) -> None:
+        """QUE-03, AAX-05, FAC-07: each free hands the channel to the next one before it returns."""
+        owner = adapter_for(board, write=True)
+        waiting = [adapter_for(board, write=False), adapter_for(board, write=True)]
+        order: list[str] = []
+
+        def control(name: str, _device: int, _irp: int, _base: int, _context: object) -> int:
+            order.append(name)
+            return IoAllocationAction.KeepObject
+
+        granted(board, owner)
+        with board.irql(DISPATCH_LEVEL):
+            for name, adapter in zip(("first", "second"), waiting, strict=True):
+                status = adapter.AllocateAdapterChannelEx(
+                    context_for(board, adapter), 1, 0, partial(control, name)
+                ).status
+                assert (status, order) == (OK, [])
+            owner.FreeAdapterChannel()
+            assert order == ["first"]
+            waiting[0].FreeAdapterChannel()
+            assert order == ["first", "second"]
+            waiting[1].FreeAdapterChannel()
+        assert violations(board) == []
+
+    def test_adapters_of_different_channels_do_not_wait(self, board: Board) -> None:
+        """GEN-16, QUE-11: only who shares a channel shares it."""
+        for number in range(8):
+            assert granted(board, adapter_for(board, write=True, channel=number))
+
+    def test_more_registers_than_the_maximum_are_refused(self, board: Board) -> None:
+        """AAX-06, QUE-05: at once, violation 0x0C, and nothing is queued."""
+        adapter = adapter_for(board, write=True, maximum=4096)
+        with board.irql(DISPATCH_LEVEL):
+            for flags in (0, DMA_SYNCHRONOUS_CALLBACK):
+                context = context_for(board, adapter)
+                status = adapter.AllocateAdapterChannelEx(context, 3, flags, keep).status
+                assert status == NO_RESOURCES
+        assert violations(board) == [0x0C, 0x0C]
+
+    def test_a_context_that_is_not_idle_is_refused(self, board: Board) -> None:
+        """AAX-12, AAX-15, STM-02: raw, garbage, copied, in use, used up, freed."""
+        adapter = adapter_for(board, write=True)
+
+        def attempt(context: int) -> NtStatus:
+            return adapter.AllocateAdapterChannelEx(
+                context, 1, DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase=True
+            ).status
+
+        idle, copied = context_for(board, adapter), board.allocate_context()
+        board.request("copy", copied, idle, 128)
+        with board.irql(DISPATCH_LEVEL):
+            for context in (*GARBAGE, board.allocate_context(), copied):
+                assert attempt(context) == INVALID
+            assert attempt(idle) == OK
+            assert attempt(idle) == INVALID
+            adapter.FreeAdapterChannel()
+            assert attempt(idle) == INVALID
+        freed = context_for(board, adapter)
+        board.request("fill", freed, 128, 0xEE)
+        board.request("release", freed)
+        assert attempt(freed) == INVALID
+        board.request("ping")
+
+
+def mapped(
+    board: Board, size: int = 256, *, write: bool = True, registers: int = 2
+) -> tuple[DmaAdapter, Mdl, int]:
+    """Return an adapter, the MDL of a fresh buffer, and the handle of a granted request."""
+    adapter = adapter_for(board, write=write)
+    _, mdl = described(board, size)
+    return adapter, mdl, granted(board, adapter, registers)
+
+
+class TestMapTransferEx:
+    """Refusals, lists, partial mappings."""
+
+    @pytest.mark.parametrize(
+        ("offset", "length", "violated"),
+        [
+            (256, 0, 0x1F),
+            (256, 4, 0x1F),
+            (1 << 33, 4, 0x1F),
+            ((1 << 64) - 4, 4, 0x1F),
+            (0, 260, 0x24),
+            (252, 8, 0x24),
+            (4, 0xFFFFFFFC, 0x24),
+        ],
+    )
+    def test_a_range_outside_of_the_chain_is_refused(
+        self, board: Board, offset: int, length: int, violated: int
+    ) -> None:
+        """MTX-01, MTX-02: with the violation, and Length keeps its value (GEN-06)."""
+        adapter, mdl, base = mapped(board)
+        result = adapter.MapTransferEx(mdl, base, offset, Length=length, WriteToDevice=True)
+        assert result == (INVALID, length)
+        assert violations(board) == [violated]
+
+    def test_a_list_too_small_for_one_element_is_refused(self, board: Board) -> None:
+        """MTX-05, MTX-06: and so is a length without a list."""
+        adapter, mdl, base = mapped(board)
+        head, element = sizes(board)
+        memory = board.request("allocate", 4096).number("address")
+        for address, size in ((memory, 0), (memory, head), (memory, head + element - 1), (0, 64)):
+            result = adapter.MapTransferEx(
+                mdl,
+                base,
+                WriteToDevice=True,
+                ScatterGatherBuffer=address,
+                ScatterGatherBufferLength=size,
+            )
+            assert result == (INVALID, 256)
+
+    @pytest.mark.parametrize("capacity", [1, 2, 3, 64])
+    def test_a_small_list_gives_a_shorter_mapping(self, board: Board, capacity: int) -> None:
+        """MTX-07, MTX-08, MTX-23, MTX-30: exactly so many elements, whose sum is Length."""
+        adapter = adapter_for(board, write=True)
+        buffer, mdl = described(board, 32 * PAGE, region="scatter")
+        head, element = sizes(board)
+        memory = board.request("allocate", 4096).number("address")
+        base = granted(board, adapter)
+        result = adapter.MapTransferEx(
+            mdl,
+            base,
+            WriteToDevice=True,
+            ScatterGatherBuffer=memory,
+            ScatterGatherBufferLength=head + capacity * element,
+        )
+        written = read_list(board, memory)
+        assert result.status == OK
+        assert len(written) <= capacity
+        assert tuple(written) == buffer.ranges[: len(written)]
+        assert sum(piece.length for piece in written) == result.Length
+        assert result.Length == mdl.size or len(written) == capacity
+
+    @pytest.mark.parametrize("write", [True, False])
+    @pytest.mark.parametrize("capacity", [1, 3])
+    def test_a_long_buffer_goes_through_a_small_list(
+        self, board: Board, capacity: int, *, write: bool
+    ) -> None:
+        """Pattern E, MTX-31, MTX-44, MTX-45, MTX-47: part by part, and every byte is right."""
+        size, head_element = 20 * PAGE + 512, sizes(board)
+        adapter = adapter_for(board, write=write)
+        buffer, mdl = described(board, size, region="scatter")
+        memory = board.request("allocate", 4096).number("address")
+        content = data(size)
+        if write:
+            board.write(buffer, content)
+        else:
+            board.fill(buffer, 0xA5)
+            board.stream.receive_put(content)
+        base, done, offset, parts = granted(board, adapter), Completions(board), 0, 0
+        arm(board, write=write)
+        while offset < size:
+            result = adapter.MapTransferEx(
+                mdl,
+                base,
+                offset,
+                WriteToDevice=write,
+                ScatterGatherBuffer=memory,
+                ScatterGatherBufferLength=head_element[0] + capacity * head_element[1],
+                DmaCompletionRoutine=done,
+            )
+            assert result.status == OK
+            parts += 1
+            finished(board, done, parts)
+            assert (
+                adapter.FlushAdapterBuffersEx(mdl, base, offset, result.Length, WriteToDevice=write)
+                == OK
+            )
+            offset += result.Length
+        board.wait(1_000_000)
+        moved = board.stream.sent_take() if write else board.read(buffer)
+        assert moved == content
+        assert parts >= len(buffer.ranges) // capacity
+        assert (board.findings(), violations(board)) == ([], [])
+
+    def test_an_unflushed_mapping_keeps_the_next_one_out(self, board: Board) -> None:
+        """MTX-14: violation 0x0D; the old mapping is undisturbed and ends well."""
+        flight = Flight.start(board, 256, write=False)
+        again = flight.adapter.MapTransferEx(flight.mdl, flight.base, WriteToDevice=False)
+        assert again == (INVALID, 256)
+        assert violations(board) == [0x0D]
+        board.stream.receive_put(data(256))
+        finished(board, flight.done)
+        flight.end()
+        assert board.read(flight.buffer) == data(256)
+        assert board.findings() == []
+
+    def test_nothing_may_be_mapped(self, board: Board) -> None:
+        """MTX-18: success, an empty list, no callback, violation 0x21; its flush is accepted."""
+        adapter, mdl, base = mapped(board)
+        done = Completions(board)
+        memory = board.request("allocate", 256).number("address")
+        board.request("fill", memory, 256, 0xFF)
+        arm(board, write=True)
+        result = adapter.MapTransferEx(
+            mdl,
+            base,
+            Length=0,
+            WriteToDevice=True,
+            ScatterGatherBuffer=memory,
+            ScatterGatherBufferLength=256,
+            DmaCompletionRoutine=done,
+        )
+        assert result == (OK, 0)
+        assert read_list(board, memory) == []
+        board.wait(1_000_000)
+        assert (done.calls, board.stream.sent_available) == ([], 0)
+        assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 0, WriteToDevice=True) == OK
+        assert violations(board) == [0x21]
+
+    @pytest.mark.parametrize(("width", "length"), [(16, 1), (16, 255), (32, 2), (32, 255)])
+    def test_a_part_of_a_unit_is_refused(self, board: Board, width: int, length: int) -> None:
+        """MTX-38: Length must be a multiple of the device register's width."""
+        adapter = adapter_for(board, write=True, width=width)
+        _, mdl = described(board, 256)
+        base = granted(board, adapter)
+        result = adapter.MapTransferEx(mdl, base, Length=length, WriteToDevice=True)
+        assert result == (INVALID, length)
+
+    @pytest.mark.parametrize("width", [8, 16, 32])
+    def test_an_odd_piece_between_pages_is_bounced(self, board: Board, width: int) -> None:
+        """MTX-38, MR-07: every element is whole units, and the bytes are right."""
+        unit = width // 8
+        adapter = adapter_for(board, write=True, width=width)
+        buffer, mdl = described(
+            board, 6 * PAGE, offset=unit // 2 + 1 if unit > 1 else 1, region="scatter"
+        )
+        content = data(buffer.size)
+        board.write(buffer, content)
+        memory = board.request("allocate", 4096).number("address")
+        base, done = granted(board, adapter, 16), Completions(board)
+        arm(board, write=True, width=width)
+        result = adapter.MapTransferEx(
+            mdl,
+            base,
+            WriteToDevice=True,
+            ScatterGatherBuffer=memory,
+            ScatterGatherBufferLength=4096,
+            DmaCompletionRoutine=done,
+        )
+        assert result == (OK, buffer.size)
+        assert all(piece.length % unit == 0 for piece in read_list(board, memory))
+        finished(board, done)
+        board.wait(1_000_000)
+        assert board.stream.sent_take() == content
+        assert board.findings() == []
+
+    def test_edges_without_registers_stop_the_mapping(self, board: Board) -> None:
+        """AAX-14, MTX-24, MTX-25: no register at all: not even the first unit can be mapped."""
+        adapter = adapter_for(board, write=False)
+        _, mdl = described(board, 256, offset=4)
+        base = granted(board, adapter, registers=0)
+        assert adapter.MapTransferEx(mdl, base, WriteToDevice=False) == (NO_RESOURCES, 256)
+        _, mdl = described(board, 100)
+        assert adapter.MapTransferEx(mdl, base, WriteToDevice=False) == (OK, 64)
+
+    def test_an_mdl_that_was_not_built_is_refused(self, board: Board) -> None:
+        """MDL-08: STATUS_INVALID_PARAMETER and violation 0x0E."""
+        adapter, _, base = mapped(board)
+        buffer = board.memory.allocate(256)
+        mdl = board.IoAllocateMdl(buffer.address, 256)
+        assert adapter.MapTransferEx(mdl, base, WriteToDevice=True) == (INVALID, 256)
+        assert violations(board) == [0x0E]
+
+
+class TestCompletion:
+    """The completion routine."""
+
+    def test_it_is_called_once_with_what_was_given(self, board: Board) -> None:
+        """CMP-01, CMP-03, CMP-04, CMP-06: adapter, device, context, DmaComplete, DISPATCH_LEVEL."""
+        flight = Flight.start(board, 256, write=False)
+        board.stream.receive_put(bytes(256))
+        finished(board, flight.done)
+        board.wait(1_000_000)
+        (call,) = flight.done.calls
+        assert call == (flight.adapter, 1, None, DmaCompletionStatus.DmaComplete, DISPATCH_LEVEL)
+        flight.end()
+        board.wait(1_000_000)
+        assert len(flight.done.calls) == 1
+
+    def test_at_dispatch_level_it_waits_until_the_level_drops(self, board: Board) -> None:
+        """CMP-09: however much time passes before."""
+        flight = Flight.start(board, 256, write=False)
+        with board.irql(DISPATCH_LEVEL):
+            board.stream.receive_put(bytes(256))
+            board.wait(10_000_000)
+            assert board.stream.receive_pending == 0
+            assert flight.done.calls == []
+        assert len(flight.done.calls) == 1
+        flight.end()
+
+    def test_none_follows_a_refusal(self, board: Board) -> None:
+        """CMP-13: no callback after a failed MapTransferEx."""
+        adapter, mdl, base = mapped(board)
+        done = Completions(board)
+        arm(board, write=True)
+        refused = adapter.MapTransferEx(
+            mdl, base, Length=3, WriteToDevice=True, DmaCompletionRoutine=done
+        )
+        assert refused.status == INVALID
+        board.wait(1_000_000)
+        assert done.calls == []
+
+
+class TestFlushAdapterBuffersEx:
+    """The end of a mapping."""
+
+    def test_other_arguments_than_the_mapping_s_are_refused(self, board: Board) -> None:
+        """FBX-04, FBX-18: length, offset, MDL, direction; the mapping is kept."""
+        flight = Flight.start(board, 256, write=False)
+        board.stream.receive_put(data(256))
+        finished(board, flight.done)
+        flush, other = flight.adapter.FlushAdapterBuffersEx, described(board, 256)[1]
+        base, mdl = flight.base, flight.mdl
+        assert flush(mdl, base, 0, 257, WriteToDevice=False) == INVALID
+        assert flush(mdl, base, 4, 252, WriteToDevice=False) == INVALID
+        assert flush(other, base, 0, 256, WriteToDevice=False) == INVALID
+        assert flush(mdl, base, 0, 256, WriteToDevice=True) == INVALID
+        assert violations(board) == [0x00, 0x16, 0x16, 0x48]
+        flight.end()
+        assert board.read(flight.buffer) == data(256)
+
+    @pytest.mark.parametrize("moved", [0, 64, 128])
+    def test_a_running_transfer_is_stopped(self, board: Board, moved: int) -> None:
+        """FBX-15: success, violation 0x23, no callback, and what was moved is kept."""
+        flight = Flight.start(board, 256, write=False)
+        board.fill(described(board, 64)[0], 0)
+        board.stream.receive_put(data(moved))
+        board.wait(1_000_000)
+        assert flight.flush() == OK
+        assert violations(board) == [0x23]
+        board.wait(1_000_000)
+        assert flight.done.calls == []
+        assert board.read(flight.buffer, moved) == data(moved)
+        # The channel is ready for the next mapping.
+        result = flight.adapter.MapTransferEx(
+            flight.mdl, flight.base, WriteToDevice=False, DmaCompletionRoutine=flight.done
+        )
+        assert result.status == OK
+        board.stream.receive_put(data(256, seed=2))
+        finished(board, flight.done)
+        flight.end()
+        assert board.read(flight.buffer) == data(256, seed=2)
+        assert board.findings() == []
+
+    def test_nothing_mapped_is_nothing_to_flush(self, board: Board) -> None:
+        """FBX-20: success without effect, violation 0x16."""
+        adapter, mdl, base = mapped(board)
+        assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 256, WriteToDevice=True) == OK
+        assert violations(board) == [0x16]
+
+    def test_a_shorter_length_ends_the_whole_mapping(self, board: Board) -> None:
+        """FBX-03: the first bytes are the device's, and the next mapping is accepted."""
+        flight = Flight.start(board, 256, write=False)
+        board.stream.receive_put(data(256))
+        finished(board, flight.done)
+        assert flight.flush(64) == OK
+        assert board.read(flight.buffer, 64) == data(256)[:64]
+        assert (
+            flight.adapter.MapTransferEx(flight.mdl, flight.base, WriteToDevice=False).status == OK
+        )
+        assert violations(board) == []
+
+
+class TestEdges:
+    """Reads into buffers that share a line with what the CPU uses."""
+
+    @pytest.mark.parametrize(
+        ("offset", "size"), [(4, 8), (4, 120), (60, 72), (4, 4096), (64, 100), (8, 56), (68, 60)]
+    )
+    def test_neighbours_in_a_shared_line_keep_what_the_cpu_stores(
+        self, board: Board, offset: int, size: int
+    ) -> None:
+        """CCH-12, FBX-13: stores before and during the transfer survive, and so does the data."""
+        whole = board.memory.allocate(2 * PAGE, align=PAGE, name="neighbourhood")
+        board.fill(whole, 0x11)
+        mdl = board.IoAllocateMdl(whole.address + offset, size)
+        board.MmBuildMdlForNonPagedPool(mdl)
+        adapter = adapter_for(board, write=False)
+        base, done = granted(board, adapter), Completions(board)
+        arm(board, write=False)
+        result = adapter.MapTransferEx(mdl, base, WriteToDevice=False, DmaCompletionRoutine=done)
+        assert result == (OK, size)
+        # In flight: the receive ring is empty. Only now the CPU stores, on both sides.
+        board.wait(10_000)
+        before = b"\x22" * offset
+        after = b"\x33" * (whole.size - offset - size)
+        board.write(whole, before)
+        board.write(whole, after[:64], offset + size)
+        assert done.calls == []
+        board.stream.receive_put(data(size))
+        finished(board, done)
+        board.write(whole, after[64:], offset + size + 64)
+        assert adapter.FlushAdapterBuffersEx(mdl, base, 0, size, WriteToDevice=False) == OK
+        assert board.read(whole) == before + data(size) + after
+        assert (board.findings(), violations(board)) == ([], [])
+
+    def test_until_the_flush_a_bounced_buffer_is_unchanged(self, board: Board) -> None:
+        """MR-11: the data waits in the bounce page."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        before = board.cpu.read(flight.buffer.address, 8)
+        board.stream.receive_put(data(8))
+        finished(board, flight.done)
+        assert board.cpu.read(flight.buffer.address, 8) == before
+        flight.end()
+        assert board.read(flight.buffer) == data(8)
+
+
+class TestMisuse:
+    """Whatever is handed in, the shim survives and says what the rules say."""
+
+    @pytest.mark.parametrize("address", GARBAGE, ids=hex)
+    def test_what_is_no_adapter_is_refused(self, board: Board, address: int) -> None:
+        """GEN-04, GEN-05: by every routine, with a violation."""
+        refused = DmaAdapter(board, address, 0)
+        refuse_everything(board, refused)
+        assert set(violations(board)) == {0x18 if address else 0x19}
+
+    def test_a_released_adapter_is_refused(self, board: Board) -> None:
+        """GEN-05: also by those that come after it in the same place."""
+        adapter = adapter_for(board, write=True)
+        adapter.PutDmaAdapter()
+        adapter_for(board, write=True)
+        refuse_everything(board, adapter)
+        assert set(violations(board)) == {0x18}
+
+    @pytest.mark.parametrize("base", GARBAGE, ids=hex)
+    def test_what_is_no_handle_is_refused(self, board: Board, base: int) -> None:
+        """MTX-13: violation 0x4D, in MapTransferEx and in FlushAdapterBuffersEx."""
+        adapter, mdl, good = mapped(board)
+        assert base != good
+        assert adapter.MapTransferEx(mdl, base, WriteToDevice=True) == (INVALID, 256)
+        assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 256, WriteToDevice=True) == INVALID
+        assert violations(board) == [0x4D, 0x4D]
+
+    def test_a_handle_of_another_or_an_ended_request_is_refused(self, board: Board) -> None:
+        """MTX-13: a handle belongs to one adapter and dies with its request."""
+        adapter, mdl, base = mapped(board)
+        other = adapter_for(board, write=True, channel=1)
+        granted(board, other)
+        assert other.MapTransferEx(mdl, base, WriteToDevice=True).status == INVALID
+        free_channel(board, adapter)
+        assert adapter.MapTransferEx(mdl, base, WriteToDevice=True).status == INVALID
+        assert granted(board, adapter) != base
+        assert adapter.MapTransferEx(mdl, base, WriteToDevice=True).status == INVALID
+
+    def test_a_channel_freed_twice_has_no_effect(self, board: Board) -> None:
+        """FAC-05: violation 0x04; the channel of another one is not touched."""
+        adapter, _, _ = mapped(board)
+        other = adapter_for(board, write=True)
+        with board.irql(DISPATCH_LEVEL):
+            other.FreeAdapterChannel()
+            adapter.FreeAdapterChannel()
+            adapter.FreeAdapterChannel()
+        assert violations(board) == [0x04, 0x04]
+
+    def test_a_channel_freed_while_mapped_is_stopped(self, board: Board) -> None:
+        """FAC-04: violation 0x10, no callback, and the channel serves the next request."""
+        flight = Flight.start(board, 256, write=False)
+        free_channel(board, flight.adapter)
+        assert violations(board) == [0x10]
+        board.stream.receive_put(data(64))
+        board.wait(1_000_000)
+        assert flight.done.calls == []
+        assert granted(board, flight.adapter)
+
+    def test_an_adapter_released_while_in_use_gives_all_back(self, board: Board) -> None:
+        """PDA-02, PDA-03: what it held is reclaimed, its transfer stopped."""
+        flight = Flight.start(board, 256, write=False)
+        flight.adapter.PutDmaAdapter()
+        assert {0x08, 0x09} <= set(violations(board))
+        assert granted(board, adapter_for(board, write=False))
+        assert flight.done.calls == []
+
+    @pytest.mark.parametrize("address", GARBAGE, ids=hex)
+    def test_what_is_no_mdl_is_refused(self, board: Board, address: int) -> None:
+        """MTX-01: a mapping of it is refused; the shim lives on."""
+        adapter, _, base = mapped(board)
+        result = adapter.MapTransferEx(Mdl(address, 64), base, WriteToDevice=True)
+        assert result == (INVALID, 64)
+        board.request("ping")
+
+
+def refuse_everything(board: Board, adapter: DmaAdapter) -> None:
+    """Call every routine of an adapter that is none; each refuses, or does nothing."""
+    _, mdl = described(board, 64)
+    context = board.allocate_context()
+    calls: list[Callable[[], NtStatus]] = [
+        lambda: adapter.GetDmaTransferInfo(mdl).status,
+        lambda: adapter.InitializeDmaTransferContext(context),
+        lambda: (
+            adapter.AllocateAdapterChannelEx(
+                context, 1, DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase=True
+            ).status
+        ),
+        lambda: adapter.MapTransferEx(mdl, 1, WriteToDevice=True).status,
+        lambda: adapter.FlushAdapterBuffersEx(mdl, 1, 0, 64, WriteToDevice=True),
+    ]
+    with board.irql(DISPATCH_LEVEL):
+        assert [call() for call in calls] == [INVALID] * len(calls)
+        adapter.FreeAdapterChannel()
+        adapter.PutDmaAdapter()
+    board.request("ping")
+
+
+def test_the_device_address_may_come_with_the_mapping(board: Board) -> None:
+    """IGA-22, MTX-33: DeviceAddress and DeviceOffset are added."""
+    adapter = board.IoGetDmaAdapter(
+        DmaWidth=DmaWidth.Width32Bits, DmaRequestLine=board.machine.stream.transmit
+    )
+    assert adapter is not None
+    buffer, mdl = described(board, 256)
+    board.write(buffer, data(256))
+    base, done = granted(board, adapter), Completions(board)
+    arm(board, write=True)
+    register = board.machine.stream.base + Register.DATA
+    result = adapter.MapTransferEx(
+        mdl, base, DeviceOffset=register, WriteToDevice=True, DmaCompletionRoutine=done
+    )
+    assert result == (OK, 256)
+    finished(board, done)
+    board.wait(1_000_000)
+    assert board.stream.sent_take() == data(256)

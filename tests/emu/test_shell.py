@@ -1,0 +1,495 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shell and its protocol (firmware/PROTOCOL.md) on the emulated board, byte by byte."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from driver import Flight, adapter_for, arm, context_for, described
+from rawline import PROMPT, RawLine
+
+from dmav3.deadline import deadline
+from dmav3.errors import DeadlineError, FaultError, RefusedError
+from dmav3.frame import Ok, Refusal, Request, checksum, encode
+from dmav3.wdm import (
+    DISPATCH_LEVEL,
+    DMA_SYNCHRONOUS_CALLBACK,
+    PASSIVE_LEVEL,
+    IoAllocationAction,
+    NtStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dmav3 import Board
+    from dmav3.dma import DmaAdapter
+
+PROTOCOL = Path(__file__).parents[2] / "firmware" / "PROTOCOL.md"
+PING = encode(Request(7, ("ping",)))
+#: Model time that the shell itself may take around a command: reading, checking, answering.
+OVERHEAD_NS = 50_000
+#: In the 2 MiB below the image, which stay unmapped.
+UNMAPPED = "0x40000000"
+
+
+@pytest.fixture
+def line(board: Board) -> RawLine:
+    """Return the serial line of a fresh board."""
+    return RawLine(board)
+
+
+def code(answer: Ok | Refusal) -> str:
+    """Return the CODE of a refusal."""
+    assert isinstance(answer, Refusal), answer
+    return answer.code
+
+
+def framed(text: bytes) -> bytes:
+    """Return a line with a checksum that holds, whatever is in it."""
+    return text + f" *{checksum(text)}\n".encode()
+
+
+class TestRefusals:
+    """Every CODE of the protocol, and the shim answers the next line."""
+
+    @pytest.mark.parametrize("at", range(1, len(PING) - 1))
+    def test_a_frame_with_one_flipped_bit_is_damaged(self, line: RawLine, at: int) -> None:
+        """A checksum finds a flipped bit wherever it is, and the reply carries SEQ 0."""
+        damaged = PING[:at] + bytes([PING[at] ^ 1]) + PING[at + 1 :]
+        answer = line.answer(damaged)
+        assert (answer.seq, code(answer)) == (0, "CRC")
+        assert line.ask("ping") == Ok(1001)
+
+    @pytest.mark.parametrize(
+        "damaged",
+        [
+            b"@1 ping\n",
+            b"@\n",
+            b"@1 ping *\n",
+            b"@1 ping *00000000\n",
+            PING[:-9] + PING[-9:].upper() if PING[-9:].upper() != PING[-9:] else b"@1 *ABCDEF01\n",
+            PING.replace(b"\n", b" \n"),
+            framed(b"@x ping"),
+            framed(b"@1234567890 ping"),
+            framed(b"@-1 ping"),
+            framed(b"@1 \xff"),
+            framed(b"@1 ping\0"),
+        ],
+    )
+    def test_a_line_of_the_harness_without_a_valid_frame_is_damaged(
+        self, line: RawLine, damaged: bytes
+    ) -> None:
+        """Whatever begins with @ and is no frame is answered with CRC and SEQ 0."""
+        answer = line.answer(damaged)
+        assert (answer.seq, code(answer)) == (0, "CRC")
+        assert line.ask("ping") == Ok(1001)
+
+    def test_a_frame_with_a_cr_before_its_lf_is_whole(self, line: RawLine) -> None:
+        """The CR is dropped before the checksum is looked at."""
+        assert line.answer(PING.replace(b"\n", b"\r\n")) == Ok(7)
+
+    @pytest.mark.parametrize("size", [513, 514, 517, 600, 1025, 20_000])
+    @pytest.mark.parametrize("first", [b"x", b"@"])
+    def test_an_overlong_line_is_dropped_up_to_its_lf(
+        self, line: RawLine, size: int, first: bytes
+    ) -> None:
+        """TOOLONG once, however long; the line behind it is served."""
+        line.send(first + b"x" * (size - 2) + b"\n")
+        line.until(rb"error TOOLONG [^\n]*\n")
+        assert line.ask("ping") == Ok(1001)
+
+    def test_a_line_of_512_bytes_is_served(self, line: RawLine) -> None:
+        """With its LF the longest line that there is."""
+        text = b"@7 ping" + b" " * (512 - 7 - 10 - 1)
+        assert len(framed(text)) == 512
+        assert line.answer(framed(text)) == Ok(7)
+
+    @pytest.mark.parametrize("words", [("pin",), ("pingg",), ("PING",), ("x" * 400,), ("0",)])
+    def test_an_unknown_command_is_named(self, line: RawLine, words: tuple[str, ...]) -> None:
+        """COMMAND, with the word that was not understood."""
+        answer = line.ask(*words)
+        assert code(answer) == "COMMAND"
+        assert isinstance(answer, Refusal)
+        assert words[0] in answer.text
+        assert line.ask("ping") == Ok(1002)
+
+    def test_a_frame_without_a_command_is_refused(self, line: RawLine) -> None:
+        """COMMAND, with the SEQ that was sent."""
+        answer = line.answer(framed(b"@5 "))
+        assert (answer.seq, code(answer)) == (5, "COMMAND")
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("ping", "1"),
+            ("peek", "0x40800000"),
+            ("peek", "0x40800000", "8", "1"),
+            ("wait",),
+            ("wait", "callback"),
+            ("wait", "1", "2"),
+            ("wait", "1", "time"),
+            ("wait", "3600000000001"),
+            ("wait", "1", "irq", "callback"),
+            ("return", "1"),
+            ("allocate", "x"),
+            ("allocate", "-1"),
+            ("allocate", "0x"),
+            ("allocate", "1k"),
+            ("allocate", "18446744073709551616"),
+            ("peek", "0x40800000", "7"),
+            ("peek", "0x40800001", "64"),
+            ("poke", "0x40800001", "16", "0"),
+            ("fill", "0x40800000", "1", "256"),
+            ("ping", *["1"] * 30),
+        ],
+        ids=" ".join,
+    )
+    def test_wrong_arguments_are_refused(self, line: RawLine, words: tuple[str, ...]) -> None:
+        """ARGUMENT for too few, too many, and what is no number or word of the command."""
+        assert code(line.ask(*words)) == "ARGUMENT"
+        assert line.ask("ping") == Ok(1002)
+
+    @pytest.mark.parametrize(
+        ("level", "words"),
+        [
+            (2, ("wait", "1000", "callback")),
+            (15, ("wait", "1000", "callback")),
+            (2, ("KeRaiseIrql", "1")),
+            (0, ("KeRaiseIrql", "256")),
+            (0, ("KeLowerIrql", "1")),
+            (2, ("KeLowerIrql", "3")),
+        ],
+    )
+    def test_what_the_level_forbids_is_refused(
+        self, line: RawLine, level: int, words: tuple[str, ...]
+    ) -> None:
+        """EIRQL, and the level is what it was."""
+        assert isinstance(line.ask("KeRaiseIrql", str(level)), Ok)
+        assert code(line.ask(*words)) == "EIRQL"
+        assert line.ask("KeGetCurrentIrql") == Ok(1003, {"irql": f"{level:#x}"})
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("peek", UNMAPPED, "8"),
+            ("peek", "0xffffffffffffffff", "8"),
+            ("peek", "0x100000000", "64"),
+            ("poke", UNMAPPED, "32", "0"),
+            ("copy", "0x40800000", UNMAPPED, "1"),
+            ("copy", UNMAPPED, "0x40800000", "1"),
+            ("copy", "0x40800000", "0x40ffff00", "0x100000000"),
+            ("fill", "0", "1", "0"),
+            ("fill", "0x40800000", "0xffffffffffffffff", "0"),
+            ("fill", "0xfffffffffffff000", "0x1000", "0"),
+            ("allocate", "0x10000000"),
+            ("allocate", "0xffffffffffffffff"),
+            ("allocate", "0xffffffffffffffc0"),
+            ("IoAllocateMdl", "0x40800000", "0", "0"),
+            ("IoAllocateMdl", "0x40800000", "0xffffffff", "0"),
+            ("IoAllocateMdl", "0x40800000", "0x100000040", "0"),
+        ],
+        ids=" ".join,
+    )
+    def test_memory_that_is_not_there_is_refused(
+        self, line: RawLine, words: tuple[str, ...]
+    ) -> None:
+        """MEMORY for what is not mapped and for what no heap has."""
+        assert code(line.ask(*words)) == "MEMORY"
+        assert line.ask("ping") == Ok(1002)
+
+    @pytest.mark.parametrize("number", ["0", "1", "0xffffffff"])
+    def test_return_outside_a_callback_is_refused(self, line: RawLine, number: str) -> None:
+        """RETURN, whatever the ID."""
+        assert code(line.ask("return", number, "1")) == "RETURN"
+        assert line.ask("ping") == Ok(1002)
+
+
+class TestPerson:
+    """Lines without frame."""
+
+    def test_a_line_is_echoed_and_answered_with_a_prompt(self, line: RawLine) -> None:
+        """Neither SEQ nor checksum, and `> ` when the shim is ready."""
+        assert line.person(b"ping\n") == b"ping\nok\n> "
+        assert line.person(b"  peek 0x40800000   7 \n").startswith(
+            b"  peek 0x40800000   7 \nerror ARGUMENT "
+        )
+        assert re.fullmatch(
+            rb"KeGetCurrentIrql\nok irql=0x0\n> ", line.person(b"KeGetCurrentIrql\n")
+        )
+
+    def test_an_empty_line_gives_a_prompt(self, line: RawLine) -> None:
+        """Also behind a frame, whose bytes are forgotten."""
+        assert line.person(b"\n") == b"\n> "
+        assert line.ask("ping") == Ok(1001)
+        assert line.person(b"\n") == b"\n> "
+
+    def test_help_has_no_checksums_for_a_person(self, line: RawLine) -> None:
+        """What the harness gets framed, a person gets without SEQ and checksum."""
+        answer = line.person(b"help\n")
+        assert b"!0 help command=ping arguments=\n" in answer
+        assert b"*" not in answer
+
+    def test_unprintable_bytes_are_refused(self, line: RawLine) -> None:
+        """COMMAND says which bytes a line may have."""
+        for byte in (b"\0", b"\t", b"\x1b", b"\x7f", b"\xff"):
+            assert b"\nerror COMMAND " in line.person(b"pi" + byte + b"ng\n")
+
+    def test_a_line_may_come_byte_by_byte(self, line: RawLine) -> None:
+        """Each byte alone, with a request's worth of model time in none of them."""
+        for byte in b"ping\n":
+            line.send(bytes([byte]))
+        assert line.until(rb"\n> ") == b"ping\nok\n> "
+        for byte in PING:
+            line.send(bytes([byte]))
+        assert line.until(rb"@7 ok[^\n]*\n").startswith(b"\n@7 ok *")
+
+    def test_lines_that_come_together_are_answered_in_order(self, line: RawLine) -> None:
+        """Nothing is lost when many lines come in one piece."""
+        line.send(b"".join(encode(Request(number, ("ping",))) for number in range(1, 101)))
+        text = line.until(rb"@100 ok[^\n]*\n")
+        assert re.findall(rb"@(\d+) ok", text) == [b"%d" % number for number in range(1, 101)]
+
+
+def garbage(random_: random.Random) -> bytes:
+    """Return a line of bytes that means nothing, often almost something."""
+    words = ["@", "@1", "*", "*00000000", "ping", "return", "0x", "-1", "peek", "wait", "!", " "]
+    match random_.randrange(3):
+        case 0:
+            text = random_.randbytes(random_.randrange(700)).replace(b"\n", b"")
+        case 1:
+            text = " ".join(random_.choices(words, k=random_.randrange(40))).encode()
+        case _:
+            text = bytearray(PING[:-1])  # type: ignore[assignment]
+            text[random_.randrange(len(text))] = random_.randrange(11, 256)  # type: ignore[index]
+    return bytes(text) + b"\n"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_garbage_never_hangs_the_shell(line: RawLine, seed: int) -> None:
+    """After each of many lines of garbage a request is answered."""
+    random_ = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    for number in range(1, 101):
+        sent = garbage(random_)
+        line.send(sent)
+        assert line.ask("ping") == Ok(1000 + number), sent
+
+
+def documented() -> dict[str, int]:
+    """Return how many arguments each command has by the table of PROTOCOL.md."""
+    text = PROTOCOL.read_text(encoding="utf-8").split("\n## Commands\n")[1]
+    commands: dict[str, int] = {}
+    for row in re.findall(r"^\| (`.*?) \|(.*?)\|.*\|$", text, re.MULTILINE):
+        arguments = re.sub(r"\(.*?\)", "", row[1]).strip()
+        count = len(arguments.split(",")) if arguments else 0
+        commands |= dict.fromkeys(re.findall(r"`(\w+)`", row[0]), count)
+    return commands
+
+
+def test_help_lists_what_the_protocol_documents(board: Board) -> None:
+    """The same commands, each with as many arguments."""
+    listed = {
+        notice.values["command"]: len([a for a in notice.values["arguments"].split(",") if a])
+        for notice in board.request("help").notices
+    }
+    assert listed == documented()
+    assert len(listed) > 20
+
+
+class TestTime:
+    """Model time passes inside commands, and only there."""
+
+    @pytest.mark.parametrize("ns", [0, 1, 999, 10_000, 1_000_000, 12_345_678_901, 3_600 * 10**9])
+    def test_wait_takes_as_long_as_it_says(self, board: Board, ns: int) -> None:
+        """At least so much, and no more than the shell's own work on top."""
+        before = board.probe.time_ns
+        reply = board.request("wait", ns)
+        board.probe.settle()
+        assert reply["ended"] == "time"
+        assert ns <= reply.number("time") - before <= board.probe.time_ns - before
+        assert board.probe.time_ns - before < ns + OVERHEAD_NS
+
+    def test_wait_for_an_interrupt_ends_by_time_when_none_comes(self, board: Board) -> None:
+        """Its own timer counts as an interrupt only where one was asked for."""
+        assert board.wait(1_000_000, "callback") == "time"
+
+    def test_no_time_passes_between_requests(self, board: Board) -> None:
+        """However long Python takes in real time, the board's clock stands still."""
+        board.request("ping")
+        board.probe.settle()
+        before = board.probe.time_ns
+        threading.Event().wait(0.05)
+        assert board.probe.time_ns == before
+        board.request("ping")
+        board.probe.settle()
+        assert before < board.probe.time_ns < before + OVERHEAD_NS
+
+
+def allocate(
+    board: Board, adapter: DmaAdapter, inside: Callable[[int], object], flags: int = 0
+) -> NtStatus:
+    """Ask for the adapter's channel, at DISPATCH_LEVEL; `inside` gets the MapRegisterBase."""
+
+    def control(_device: int, _irp: int, base: int, _context: object) -> int:
+        inside(base)
+        return IoAllocationAction.KeepObject
+
+    return adapter.AllocateAdapterChannelEx(
+        context_for(board, adapter), 2, flags, ExecutionRoutine=control
+    ).status
+
+
+class TestCallbacks:
+    """A driver's routines in Python, entered by the shim."""
+
+    @pytest.mark.parametrize("flags", [0, DMA_SYNCHRONOUS_CALLBACK])
+    def test_a_callback_runs_at_dispatch_level(self, board: Board, flags: int) -> None:
+        """Requests inside it are served at its level, and the caller's is kept."""
+        levels: list[int] = []
+
+        def inside(_base: int) -> None:
+            levels.append(board.request("KeGetCurrentIrql").number("irql"))
+
+        with board.irql(DISPATCH_LEVEL):
+            assert allocate(board, adapter_for(board, write=True), inside, flags).success
+        assert levels == [DISPATCH_LEVEL]
+        assert board.request("KeGetCurrentIrql").number("irql") == PASSIVE_LEVEL
+
+    def test_routines_may_be_called_inside_a_callback(self, board: Board) -> None:
+        """AdapterControl maps, flushes and frees; the bytes are at the device."""
+        adapter = adapter_for(board, write=True)
+        buffer, mdl = described(board, 64)
+        board.write(buffer, bytes(range(64)))
+        arm(board, write=True)
+        statuses: list[NtStatus] = []
+
+        def inside(base: int) -> None:
+            statuses.append(adapter.MapTransferEx(mdl, base, WriteToDevice=True).status)
+            board.wait(1_000_000)
+            statuses.append(adapter.FlushAdapterBuffersEx(mdl, base, 0, 64, WriteToDevice=True))
+            adapter.FreeAdapterChannel()
+
+        with board.irql(DISPATCH_LEVEL):
+            assert allocate(board, adapter, inside).success
+        assert statuses == [NtStatus.STATUS_SUCCESS] * 2
+        assert board.stream.sent_take() == bytes(range(64))
+        assert board.findings() == []
+
+    def test_callbacks_nest_and_only_the_innermost_returns(self, board: Board) -> None:
+        """IDs count up from 1; another one than the innermost is refused with RETURN."""
+        first, second = (adapter_for(board, write=True, channel=n) for n in (0, 1))
+        order: list[str] = []
+
+        def inner(_base: int) -> None:
+            for wrong in ("0", "1", "3"):
+                with pytest.raises(RefusedError) as caught:
+                    board.request("return", wrong, 1)
+                assert caught.value.code == "RETURN"
+            order.append("inner")
+
+        def outer(_base: int) -> None:
+            order.append("outer")
+            assert allocate(board, second, inner, DMA_SYNCHRONOUS_CALLBACK).success
+            with pytest.raises(RefusedError, match="RETURN"):
+                board.request("return", 2, 1)
+            order.append("outer again")
+
+        with board.irql(DISPATCH_LEVEL):
+            assert allocate(board, first, outer, DMA_SYNCHRONOUS_CALLBACK).success
+        assert order == ["outer", "inner", "outer again"]
+
+    def test_an_exception_comes_out_of_the_outermost_call(self, board: Board) -> None:
+        """The callback returns KeepObject, so the channel is still owned, and the board answers."""
+        adapter = adapter_for(board, write=True)
+
+        def inside(_base: int) -> None:
+            msg = "a mistake of the test"
+            raise ValueError(msg)
+
+        with board.irql(DISPATCH_LEVEL):
+            with pytest.raises(ValueError, match="a mistake of the test"):
+                allocate(board, adapter, inside)
+            board.request("ping")
+            status = allocate(board, adapter, inside, DMA_SYNCHRONOUS_CALLBACK)
+            assert status == NtStatus.STATUS_INSUFFICIENT_RESOURCES
+            adapter.FreeAdapterChannel()
+        board.request("ping")
+
+    def test_waiting_for_a_callback_is_refused_inside_one(self, board: Board) -> None:
+        """EIRQL: at DISPATCH_LEVEL none could come."""
+
+        def inside(_base: int) -> None:
+            with pytest.raises(RefusedError, match="EIRQL"):
+                board.wait(1_000, "callback")
+
+        with board.irql(DISPATCH_LEVEL):
+            assert allocate(board, adapter_for(board, write=True), inside).success
+
+    def test_wait_ends_with_the_callback(self, board: Board) -> None:
+        """The one that came is served before the reply, and most of the time is left over."""
+        flight = Flight.start(board, 64, write=False)
+        board.stream.receive_put(bytes(64))
+        before = board.probe.time_ns
+        assert board.wait(1_000_000_000, "callback") == "callback"
+        assert len(flight.done.calls) == 1
+        board.probe.settle()
+        assert board.probe.time_ns - before < 1_000_000
+        flight.end()
+
+
+class TestFault:
+    """A crash of the firmware is reported, once, and a reset helps."""
+
+    def test_a_crash_names_function_file_and_line(self, board: Board) -> None:
+        """Code that was overwritten faults where it is; the report says where."""
+        board.request("fill", board.image.symbol("run_ping").address, 4, 0)
+        with deadline(5), pytest.raises(FaultError, match="crashed in run_ping") as caught:
+            board.request("ping")
+        assert re.fullmatch(r"run_ping \(\S*commands\.c:\d+\)", caught.value.place)
+        assert int(caught.value.report["elr"], 0) == board.image.symbol("run_ping").address
+        assert caught.value.report["kind"] == "sync"
+
+    def test_a_bus_error_is_reported(self, board: Board) -> None:
+        """An address in the device window where no device is."""
+        with deadline(5), pytest.raises(FaultError) as caught:
+            board.request("peek", 0x0C000000, "32")
+        assert int(caught.value.report["far"], 0) == 0x0C000000
+        assert "commands.c:" in caught.value.place
+
+    def test_after_a_crash_the_shim_answers_nothing(self, board: Board) -> None:
+        """Every request runs into its deadline, and says so."""
+        with pytest.raises(FaultError):
+            board.request("peek", 0x0C000000, "32")
+        with deadline(0.2), pytest.raises(DeadlineError, match="no answer to `ping`"):
+            board.request("ping")
+
+    def test_a_reset_brings_the_board_back(self, board: Board) -> None:
+        """The image is loaded anew, so even overwritten code works again."""
+        for _ in range(3):
+            board.request("fill", board.image.symbol("run_ping").address, 4, 0)
+            with pytest.raises(FaultError):
+                board.request("ping")
+            with deadline(10):
+                board.reset()
+            board.request("ping")
+            assert board.findings() == []
+
+    def test_a_crash_inside_a_callback_is_reported(self, board: Board) -> None:
+        """It comes out of the call that led into the callback."""
+        adapter = adapter_for(board, write=True)
+        board.request("KeRaiseIrql", DISPATCH_LEVEL)
+        with pytest.raises(FaultError):
+            allocate(board, adapter, lambda _: board.request("peek", 0x0C000000, "32"))
+        board.reset()
+        board.request("ping")
+
+
+def test_the_prompt_comes_after_each_answer(line: RawLine) -> None:
+    """It is the last thing that a person sees, whatever was answered."""
+    for typed in (b"\n", b"ping\n", b"nonsense\n", b"x" * 600 + b"\n"):
+        assert line.person(typed).endswith(PROMPT)

@@ -237,7 +237,7 @@ class Board(Routines):
     # Start
 
     def _start(self, resources: ExitStack) -> None:
-        # The shim prints it: with all its digits, so that the time which that takes is always the same.
+        # The shim prints it: always all digits, so that this always takes the same time.
         self._nonce = 1 << 63 | secrets.randbits(63)
         start = Start(
             qemu=qemu_binary(),

@@ -280,7 +280,7 @@ class Board(Routines):
         if reply.number("nonce") != self._nonce:
             msg = f"another emulator answers: nonce {reply['nonce']} instead of {self._nonce:#x}"
             raise PeerError(msg)
-        build = reply["build"].removeprefix("0x").lower()
+        build = f"{reply.number('build'):016x}"
         if self.image.build_id and not self.image.build_id.startswith(build):
             msg = (
                 f"another image answers: build {build}, {self.image.path} is {self.image.build_id}"

@@ -4,6 +4,7 @@
 #   build/dmav3.so                  the QEMU extension
 #   build/firmware/virt-a64.elf     the shim
 #   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
+#   build/bench/                    programs of the bench
 #   build/tests/                    host test programs, and an extension that needs what no QEMU has
 
 CC := clang-19
@@ -95,6 +96,19 @@ all: $(B)/tests/c/$(1)
 endef
 
 $(foreach test,$(HOST_TESTS),$(eval $(call host_test,$(test))))
+
+# ---- programs of the bench: the lower layers of the shim under another main() ----
+
+BENCH_COMMON := $(filter $(B)/firmware/boot/% $(B)/firmware/hal/%,$(FIRMWARE_SOURCES:firmware/%=$(B)/firmware/%.o)) \
+	$(B)/firmware/bench/main.c.o
+
+$(B)/bench/%.elf: $(B)/firmware/bench/%.c.o $(BENCH_COMMON) $(B)/firmware/shim.ld
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(FIRMWARE_LINK) -T $(B)/firmware/shim.ld -o $@ $(filter %.o,$^)
+	@echo built $@
+
+.PRECIOUS: $(B)/firmware/bench/%.c.o
+all: $(patsubst %,$(B)/bench/%.elf,copy bytes chase echo)
 
 clean:
 	rm -rf $(B)

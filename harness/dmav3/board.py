@@ -27,13 +27,13 @@ from .events import EventLog
 from .link import SocketLink
 from .machine import Machine, load
 from .memory import Buffer, Memory
-from .probe import Lines, Probe
+from .probe import LAYOUTS, Lines, Probe
 from .process import Process, qemu_binary
 from .qmp import Monitor
 from .report import Finding, resolve
 from .rpc import Reply, Rpc
 from .stream import Stream
-from .symbols import Elf
+from .symbols import read_elf
 from .views import Mapping, Window
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class Board(Routines):
         """
         self.machine = machine if isinstance(machine, Machine) else load(machine)
         self.seed, self.schedule = _checked_seed(seed), _checked_schedule(self.machine, schedule)
-        self.image = Elf(image or files.firmware(self.machine.firmware), "EM_AARCH64")
-        self.extension = Elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
+        self.image = read_elf(image or files.firmware(self.machine.firmware), "EM_AARCH64")
+        self.extension = read_elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
         self._log = log
         self._resources = ExitStack()
         self._paused = False
@@ -251,11 +251,18 @@ class Board(Routines):
         resources.callback(self._process.quit, lambda: self.qmp.execute("quit"))
         self.link = SocketLink(self._process.serial)
         self.rpc = Rpc(self.link)
+        self._read_layouts()
         try:
             self._hello()
         except ClosedError as error:
             raise self._process.early_end() from error
         self._map(resources)
+
+    def _read_layouts(self) -> None:
+        """Read what will be needed while QEMU starts, on another core if there is one."""
+        for name in LAYOUTS:
+            self.extension.struct(name)
+        self.image.symbol("__arena_start")
 
     def _map(self, resources: ExitStack) -> None:
         def view(fd: int, *, writable: bool = False) -> memoryview:

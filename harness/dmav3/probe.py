@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MAGIC = 0x33764D44
 _LAYOUT = 1
+#: The structures of probe.h that are read by name.
+LAYOUTS = ("probe", "probe_record", "probe_finding", "probe_cost", "stream_rings")
 
 
 class Kind(enum.IntEnum):

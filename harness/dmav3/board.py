@@ -262,7 +262,7 @@ class Board(Routines):
         """Read what will be needed while QEMU starts, on another core if there is one."""
         for name in LAYOUTS:
             self.extension.struct(name)
-        self.image.symbol("__arena_start")
+        self.image.function(0)
 
     def _map(self, resources: ExitStack) -> None:
         def view(fd: int, *, writable: bool = False) -> memoryview:

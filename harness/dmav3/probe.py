@@ -130,6 +130,15 @@ class Probe:
         """Findings that had no room."""
         return int(self._get("findings_lost"))
 
+    @property
+    def spoiled(self) -> bool:
+        """True if a PL330 channel ended in a way that a reset of QEMU's model does not repair.
+
+        Known when the gate is closed; of a channel that still runs, or has just faulted, after
+        the reset.
+        """
+        return bool(self._get("spoiled"))
+
     def settle(self) -> None:
         """Return when memory stands still; `DeadlineError` if that is not so in time."""
         seconds, waiting_for = allowance(), "the gate to close"

@@ -41,7 +41,7 @@ class Wanted:
 
 
 class Pool:
-    """Boards that nobody uses at the moment; a context manager that ends them all.
+    """The boards of one session; a context manager that ends them all.
 
     :ivar started: how many processes have been started.
     """
@@ -52,6 +52,7 @@ class Pool:
     def __init__(self) -> None:
         """Start with none."""
         self._idle: dict[tuple[Machine, Path | None], Board] = {}
+        self._running: set[Board] = set()
         self.started = 0
 
     def __enter__(self) -> Self:
@@ -59,9 +60,9 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End every board that has been given back."""
-        while self._idle:
-            drop(self._idle.popitem()[1])
+        """End every board, given back or not."""
+        for board in list(self._running):
+            self.drop(board)
 
     def take(self, wanted: Wanted) -> Board:
         """Return a running board with nothing on it, to be given back or dropped.
@@ -72,23 +73,25 @@ class Pool:
         if board is not None:
             if not wanted.fresh and _renew(board, wanted):
                 return board
-            drop(board)
-        self.started += 1
-        return Board(
+            self.drop(board)
+        board = Board(
             wanted.machine, image=wanted.image, seed=wanted.seed, schedule=wanted.schedule
         ).__enter__()
+        self.started += 1
+        self._running.add(board)
+        return board
 
     def give_back(self, board: Board, wanted: Wanted) -> None:
         """Keep a board, taken for `wanted`, for the next one; the longest unused may have to go."""
         self._idle[wanted.machine, wanted.image] = board
         if len(self._idle) > self.IDLE:
-            drop(self._idle.pop(next(iter(self._idle))))
+            self.drop(self._idle.pop(next(iter(self._idle))))
 
-
-def drop(board: Board) -> None:
-    """End a board, in whatever state it is."""
-    with suppress(LinkError):  # the process is gone all the same
-        board.__exit__(None, None, None)
+    def drop(self, board: Board) -> None:
+        """End a board, in whatever state it is."""
+        self._running.discard(board)
+        with suppress(LinkError):  # the process is gone all the same
+            board.__exit__(None, None, None)
 
 
 def _renew(board: Board, wanted: Wanted) -> bool:

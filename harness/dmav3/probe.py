@@ -173,6 +173,12 @@ class Probe:
 
         return Lines(*(having(flag) for flag in LineState))
 
+    def states(self) -> bytes:
+        """Return the state of every line of RAM, a `LineState` each; empty without a cache."""
+        if not self._lines_at or not self.line_size:
+            return b""
+        return bytes(self._view[self._lines_at : self._lines_at + self.ram_size // self.line_size])
+
     def records(self, first: int, end: int) -> list[Record]:
         """Return records number `first` to `end` - 1, which must still be in the ring."""
         return [self._one(number) for number in range(first, end)]

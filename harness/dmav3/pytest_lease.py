@@ -12,7 +12,6 @@ from .artefacts import save
 from .deadline import unhurried
 from .errors import InfrastructureError
 from .gdb import serve_gdb
-from .pool import drop
 from .pytest_wanted import wanted
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Lease:
         if self.passed:
             self._pool.give_back(self.board, self._wanted)
         else:
-            drop(self.board)
+            self._pool.drop(self.board)
 
     def _prepare(self, resources: ExitStack) -> None:
         board = self.board

@@ -10,7 +10,8 @@
     ├── TargetError             the firmware                                     exit status 1
     │   ├── RefusedError        it answered `error CODE`
     │   ├── FaultError          it crashed and said so
-    │   └── TransferError       it answered, but the transfer did not do what it should
+    │   ├── TransferError       it answered, but the transfer did not do what it should
+    │   └── FindingsError       the cache model's findings are not those that were expected
     ├── LinkError               the serial line or the monitor                   exit status 3
     │   ├── GarbageError        bytes that are no line of the protocol
     │   ├── DeadlineError       no answer in time
@@ -35,6 +36,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from .report import Finding
 
 
 class Dmav3Error(Exception):
@@ -109,6 +112,18 @@ class FaultError(TargetError):
 
 class TransferError(TargetError):
     """A routine failed, or a transfer did not end as it should; the state is as the text says."""
+
+
+class FindingsError(TargetError):
+    """The findings are not those that were expected.
+
+    :ivar findings: those that the message names.
+    """
+
+    def __init__(self, problem: str, findings: Sequence[Finding]) -> None:
+        """Say what is wrong, then each finding on a line of its own."""
+        super().__init__("\n".join([problem, *(finding.line() for finding in findings)]))
+        self.findings = tuple(findings)
 
 
 class LinkError(Dmav3Error):

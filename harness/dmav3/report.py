@@ -101,6 +101,16 @@ class Finding:
         """Return the object of `dmav3 run --json`."""
         return asdict(self)
 
+    def line(self) -> str:
+        """Return all that a person needs, on one line."""
+        times = f", {self.count} times" if self.count > 1 else ""
+        return f"{self.kind} at {self.address}{times}: {self.text}"
+
+
+def kinds() -> list[str]:
+    """Return the name of every kind of finding."""
+    return [kind.name for kind in _KINDS.values()]
+
 
 def routine_names(image: Elf) -> dict[int, str]:
     """Return the names of the operation log's ids, from the firmware's own enumeration."""

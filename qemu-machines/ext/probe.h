@@ -27,6 +27,9 @@ enum probe_line {
     PROBE_LINE_STALE = 8,   /* holds bytes written by a device that no invalidate has covered since */
 };
 
+/* struct probe.spoiled: a bit a channel of the PL330, and this one. */
+enum { PROBE_SPOILED_MANAGER = 1 << 8 };
+
 /* `a` to `f` of a record, by kind. */
 enum probe_kind {
     PROBE_RESET = 1, /* a new run begins; model time and command are 0 */
@@ -99,6 +102,8 @@ struct probe {
     uint32_t findings;      /* valid entries below */
     uint32_t findings_lost; /* more root causes than fit */
     uint32_t costs;
+    uint32_t spoiled; /* killed, faulted, or reset in mid-program since the start: a reset is not enough */
+    uint32_t unused;
     struct probe_finding finding[PROBE_FINDINGS];
     struct probe_cost cost[PROBE_COSTS];
 };

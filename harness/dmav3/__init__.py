@@ -2,6 +2,7 @@
 """Tests, with caches that hold data, for code that uses the version-3 DMA operations interface."""
 
 from .board import Board
+from .build import build_image
 from .deadline import deadline
 from .dma import Allocated, DmaAdapter, Mapped, Mdl, TransferInfo
 from .errors import Dmav3Error, InfrastructureError, LinkError, TargetError, UsageError
@@ -14,6 +15,7 @@ from .wdm import DmaCompletionStatus, DmaWidth, InterfaceType, IoAllocationActio
 
 __all__ = (  # noqa: RUF022 - from most to least important
     "Board",
+    "build_image",
     "DmaAdapter",
     "Mdl",
     "Buffer",

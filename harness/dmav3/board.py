@@ -35,6 +35,7 @@ from .rpc import Reply, Rpc
 from .stream import Stream
 from .symbols import Elf
 from .views import Mapping, Window
+from .wdm import NtStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,6 +127,17 @@ class Board(Routines):
             raise self._process.death() from error
         except FaultError as error:
             raise FaultError(error.report, self._place(error.report)) from error
+
+    def call(self, command: str, *arguments: int) -> dict[str, int]:
+        """Run a command of one's own driver (firmware/include/dmav3.h).
+
+        :return: what its routine returned as `status`, an `NtStatus`; then its values by key.
+        :raises RefusedError: there is no such command, or it takes other arguments.
+        :raises FaultError: the driver crashed; only `reset` helps.
+        """
+        reply = self.request(command, *arguments)
+        values = {key: reply.number(key) for key in reply.values}
+        return {"status": NtStatus(values.pop("status", 0)), **values}
 
     def callback(self, handler: Handler) -> int:
         """Register a Python function for the shim's callbacks; returns its cookie."""
@@ -298,9 +310,12 @@ class Board(Routines):
             os.pwrite(fd, data, offset)
 
     def _place(self, report: dict[str, str]) -> str:
-        pc = int(report.get("elr", "0"), 0)
-        function, line = self.image.function(pc), self.image.line(pc)
-        return f"{function} ({line.file}:{line.line})" if function and line else function or ""
+        """Name the place of a fault; after a jump to nowhere, where it came from."""
+        pc, caller = (int(report.get(key, "0"), 0) for key in ("elr", "x30"))
+        if place := self.image.place(pc):
+            return place
+        place = self.image.place(caller - 4) if caller else ""
+        return f"a jump to {pc:#x} by {place}" if place else ""
 
     @staticmethod
     def _check_inside(buffer: Buffer, offset: int, length: int) -> None:

@@ -69,7 +69,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Place:
-    """A byte of a buffer of the test."""
+    """A byte of a buffer of the test, or of a variable of the firmware."""
 
     name: str
     offset: int
@@ -112,8 +112,7 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
     kind = _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "")
     routine = routine_names(image).get(raw["routine"]) if raw["routine"] else None
     rule = kind.rules.get(routine) if routine else None
-    place = memory.locate(raw["address"])
-    buffer = Place(place[0].name, place[1]) if place else None
+    buffer = _buffer(raw["address"], image, memory)
     cpu, device = _cpu(raw["cpu_pc"], image), _device(raw)
     return Finding(
         kind=kind.name,
@@ -153,6 +152,14 @@ def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
         for name, (operations, redundant) in sorted(sums.items())
         if redundant
     ]
+
+
+def _buffer(physical: int, image: Elf, memory: Memory) -> Place | None:
+    if place := memory.locate(physical):
+        return Place(place[0].name, place[1])
+    if variable := image.variable(physical):  # the image is mapped where it lies
+        return Place(variable.name, physical - variable.address)
+    return None
 
 
 def _cpu(pc: int, image: Elf) -> Cpu | None:

@@ -88,6 +88,19 @@ class Elf:
         index = bisect.bisect_right(starts, pc) - 1
         return rows[index] if index >= 0 else None
 
+    def place(self, pc: int) -> str:
+        """Return function, file and line of `pc` as text, as far as known, else the empty text."""
+        function, line = self.function(pc), self.line(pc)
+        return f"{function} ({line.file}:{line.line})" if function and line else function or ""
+
+    def variable(self, address: int) -> Symbol | None:
+        """Return the variable that the byte at `address` belongs to, if any."""
+        starts, variables = self._variables
+        index = bisect.bisect_right(starts, address) - 1
+        if index < 0 or address >= starts[index] + variables[index].size:
+            return None
+        return variables[index]
+
     def struct(self, name: str) -> Struct:
         """Return the layout of `struct name`, or of a typedef of that name.
 
@@ -111,17 +124,24 @@ class Elf:
 
     @cached_property
     def _functions(self) -> tuple[list[int], list[Symbol]]:
+        return self._by_address("STT_FUNC")
+
+    @cached_property
+    def _variables(self) -> tuple[list[int], list[Symbol]]:
+        return self._by_address("STT_OBJECT")
+
+    def _by_address(self, kind: str) -> tuple[list[int], list[Symbol]]:
         table: Any = self._elf.get_section_by_name(".symtab")
         entries = table.iter_symbols() if table else ()
-        functions = sorted(
+        symbols = sorted(
             (
                 Symbol(entry.name, entry["st_value"], entry["st_size"])
                 for entry in entries
-                if entry["st_info"]["type"] == "STT_FUNC" and entry["st_shndx"] != "SHN_UNDEF"
+                if entry["st_info"]["type"] == kind and entry["st_shndx"] != "SHN_UNDEF"
             ),
             key=lambda symbol: symbol.address,
         )
-        return [symbol.address for symbol in functions], functions
+        return [symbol.address for symbol in symbols], symbols
 
     @cached_property
     def _lines(self) -> tuple[list[int], list[Line | None]]:

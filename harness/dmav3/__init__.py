@@ -5,7 +5,16 @@ from .board import Board
 from .build import build_image
 from .deadline import deadline
 from .dma import Allocated, DmaAdapter, Mapped, Mdl, TransferInfo
-from .errors import Dmav3Error, InfrastructureError, LinkError, TargetError, UsageError
+from .errors import (
+    BuildError,
+    Dmav3Error,
+    FaultError,
+    InfrastructureError,
+    LinkError,
+    RefusedError,
+    TargetError,
+    UsageError,
+)
 from .machine import Machine, load
 from .memory import Buffer
 from .probe import Kind, Lines, Record
@@ -37,7 +46,10 @@ __all__ = (  # noqa: RUF022 - from most to least important
     "Report",
     "Dmav3Error",
     "UsageError",
+    "BuildError",
     "TargetError",
+    "RefusedError",
+    "FaultError",
     "LinkError",
     "InfrastructureError",
 )

@@ -311,11 +311,11 @@ class Board(Routines):
 
     def _place(self, report: dict[str, str]) -> str:
         """Name the place of a fault; after a jump to nowhere, where it came from."""
-        pc, caller = (int(report.get(key, "0"), 0) for key in ("elr", "x30"))
-        if place := self.image.place(pc):
-            return place
-        place = self.image.place(caller - 4) if caller else ""
-        return f"a jump to {pc:#x} by {place}" if place else ""
+        caller = self.image.place(int(report.get("x30", "4"), 0) - 4)
+        if "elr" not in report:
+            return caller
+        pc = int(report["elr"], 0)
+        return self.image.place(pc) or (f"a jump to {pc:#x} by {caller}" if caller else "")
 
     @staticmethod
     def _check_inside(buffer: Buffer, offset: int, length: int) -> None:

@@ -214,6 +214,22 @@ def test_a_read_before_the_flush_is_found(folder: Path, schedule: str) -> None:
     assert finding.cpu.line == line_of(source, "Sum += Buffer[i]")
 
 
+def test_without_its_map_call_nothing_moves(folder: Path) -> None:
+    """Only mapping starts the device, so there is nothing to race; the compiler sees it first."""
+    example = EXAMPLE.read_text()
+    call = example[example.index("    Adapter->DmaOperations->MapTransferEx") :].partition("\n")[0]
+    (folder / "driver.c").write_text(example.replace(call, ""))
+    built = dmav3("build", "driver.c", "-o", "app.elf")
+    line = line_of(example, "static VOID Done(")
+    assert f"driver.c:{line}:13: warning: unused function 'Done'" in built.stderr
+    with Board(image=Path("app.elf")) as board:
+        board.call("hello_send", 5)
+        board.wait(1_000_000)
+        assert board.stream.sent_take() == b""
+        assert board.call("hello_sum")["status"] == NtStatus.STATUS_PENDING
+        assert board.call("hello_send", 5)["status"] == NtStatus.STATUS_DEVICE_BUSY
+
+
 # Crashes
 
 

@@ -191,6 +191,7 @@ def test_a_map_call_before_the_store_is_found(folder: Path) -> None:
     assert finding.cpu is not None
     assert (finding.cpu.function, finding.cpu.file) == ("Ready", "driver.c")
     assert finding.cpu.line == line_of(source, "RtlCopyMemory")
+    assert "MapTransferEx had been called before that store" in finding.text
     assert finding.buffer is not None
     assert (finding.buffer.name, finding.buffer.offset) == ("Buffer", 0)
 
@@ -212,6 +213,7 @@ def test_a_read_before_the_flush_is_found(folder: Path, schedule: str) -> None:
     assert finding.cpu is not None
     assert (finding.cpu.function, finding.cpu.file) == ("Done", "driver.c")
     assert finding.cpu.line == line_of(source, "Sum += Buffer[i]")
+    assert "FlushAdapterBuffersEx had not been called yet" in finding.text
 
 
 def test_without_its_map_call_nothing_moves(folder: Path) -> None:

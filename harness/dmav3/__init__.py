@@ -14,12 +14,16 @@ from .deadline import deadline  # at once: the module has the same name
 
 if TYPE_CHECKING:
     from .board import Board
+    from .build import build_image
     from .dma import Allocated, DmaAdapter, Mapped, Mdl, TransferInfo
     from .errors import (
+        BuildError,
         Dmav3Error,
+        FaultError,
         FindingsError,
         InfrastructureError,
         LinkError,
+        RefusedError,
         TargetError,
         UsageError,
     )
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = (  # noqa: RUF022 - from most to least important
     "Board",
+    "build_image",
     "DmaAdapter",
     "Mdl",
     "Buffer",
@@ -53,7 +58,10 @@ __all__ = (  # noqa: RUF022 - from most to least important
     "Report",
     "Dmav3Error",
     "UsageError",
+    "BuildError",
     "TargetError",
+    "RefusedError",
+    "FaultError",
     "FindingsError",
     "LinkError",
     "InfrastructureError",
@@ -62,11 +70,15 @@ __all__ = (  # noqa: RUF022 - from most to least important
 _HOMES = {
     "board": ("Board",),
     "dma": ("Allocated", "DmaAdapter", "Mapped", "Mdl", "TransferInfo"),
+    "build": ("build_image",),
     "errors": (
+        "BuildError",
         "Dmav3Error",
+        "FaultError",
         "FindingsError",
         "InfrastructureError",
         "LinkError",
+        "RefusedError",
         "TargetError",
         "UsageError",
     ),

@@ -43,6 +43,7 @@ from .rpc import Reply, Rpc
 from .stream import Stream
 from .symbols import read_elf
 from .views import Mapping, Window
+from .wdm import NtStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,6 +146,17 @@ class Board(Routines):
             raise self._process.death() from error
         except FaultError as error:
             raise FaultError(error.report, self._place(error.report)) from error
+
+    def call(self, command: str, *arguments: int) -> dict[str, int]:
+        """Run a command of one's own driver (firmware/include/dmav3.h).
+
+        :return: what its routine returned as `status`, an `NtStatus`; then its values by key.
+        :raises RefusedError: there is no such command, or it takes other arguments.
+        :raises FaultError: the driver crashed; only `reset` helps.
+        """
+        reply = self.request(command, *arguments)
+        values = {key: reply.number(key) for key in reply.values}
+        return {"status": NtStatus(values.pop("status", 0)), **values}
 
     def callback(self, handler: Handler) -> int:
         """Register a Python function for the shim's callbacks; returns its cookie."""
@@ -377,9 +389,12 @@ class Board(Routines):
             os.pwrite(fd, data, offset)
 
     def _place(self, report: dict[str, str]) -> str:
-        pc = int(report.get("elr", "0"), 0)
-        function, line = self.image.function(pc), self.image.line(pc)
-        return f"{function} ({line.file}:{line.line})" if function and line else function or ""
+        """Name the place of a fault; after a jump to nowhere, where it came from."""
+        caller = self.image.place(int(report.get("x30", "4"), 0) - 4)
+        if "elr" not in report:
+            return caller
+        pc = int(report["elr"], 0)
+        return self.image.place(pc) or (f"a jump to {pc:#x} by {caller}" if caller else "")
 
     def _check_expectation(self, kind: str, routine: str | None, count: int) -> None:
         if kind not in kinds():

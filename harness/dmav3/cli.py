@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from .build import build_image
 from .console_report import show
 from .errors import Dmav3Error
 from .run import Options
@@ -30,11 +31,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-@app.callback()
-def _commands() -> None:
-    """Make `run` a command of its own although it is the only one."""
 
 
 def _width(value: int) -> int:
@@ -91,6 +87,45 @@ def run(
         console.width = max(console.width, _TABLE_COLUMNS)
         show(console, report)
     raise typer.Exit(report.exit_status)
+
+
+@app.command()
+def build(
+    sources: Annotated[list[Path], typer.Argument(metavar="FILE.c...", help="Your C files.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="ELF", help="The image.")],
+    machine: Annotated[
+        str, typer.Option(help="Name of a machine, or the path of a YAML file.")
+    ] = "virt-a53",
+    include: Annotated[
+        list[Path] | None, typer.Option("--include", "-I", metavar="DIR", help="More headers.")
+    ] = None,
+    define: Annotated[
+        list[str] | None, typer.Option("--define", "-D", metavar="NAME[=VALUE]", help="A macro.")
+    ] = None,
+) -> None:
+    """Compile your own driver and link it with the firmware.
+
+    It needs <wdm_dma.h>, and <dmav3.h> for its commands. Exit status: 0 built, 2 it does not
+    compile or link, or a file cannot be read or written, 3 the compiler is missing.
+    """
+    errors = Console(stderr=True)
+
+    def say(text: str) -> None:
+        errors.out(text, end="", highlight=False)
+
+    try:
+        build_image(
+            *sources,
+            output=output,
+            machine=machine,
+            include=include or (),
+            define=define or (),
+            say=say,
+        )
+    except Dmav3Error as error:
+        errors.print(f"dmav3: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(error.exit_status) from None
+    typer.echo(f"built {output}")
 
 
 @contextmanager

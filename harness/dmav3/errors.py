@@ -6,7 +6,8 @@
     Dmav3Error
     ├── UsageError              the call, or a file that it names, is wrong      exit status 2
     │   ├── MachineFileError    a machine description is not accepted
-    │   └── ImageError          a file is not an ELF for the machine
+    │   ├── ImageError          a file is not an ELF for the machine
+    │   └── BuildError          C files do not compile, or do not link
     ├── TargetError             the firmware                                     exit status 1
     │   ├── RefusedError        it answered `error CODE`
     │   ├── FaultError          it crashed and said so
@@ -20,6 +21,7 @@
     │   └── MonitorError        QEMU's monitor refused a command
     └── InfrastructureError     this computer                                    exit status 3
         ├── NotBuiltError       nothing in build/, or it is older than its sources
+        ├── CompilerMissingError    there is none, or no linker
         └── QemuError           QEMU cannot be used:
             ├── QemuMissingError    there is none
             ├── QemuTooOldError     older than the extension can live in
@@ -75,6 +77,15 @@ class ImageError(UsageError):
         """Name the file and say what it is and what is needed."""
         super().__init__(f"{path}: {problem}")
         self.path = path
+
+
+class BuildError(UsageError):
+    """C files do not compile or link; `output` is what compiler or linker said, unchanged."""
+
+    def __init__(self, problem: str, output: str) -> None:
+        """Say what is wrong, then quote the tool."""
+        super().__init__(f"{problem}\n{output.rstrip()}")
+        self.output = output
 
 
 class TargetError(Dmav3Error):
@@ -176,6 +187,14 @@ class NotBuiltError(InfrastructureError):
         """Name the file and the way out."""
         super().__init__(f"{path} {problem}: run ci/build")
         self.path = path
+
+
+class CompilerMissingError(InfrastructureError):
+    """There is no compiler or no linker."""
+
+    def __init__(self, problem: str, way_out: str) -> None:
+        """Say what is missing and how to get it."""
+        super().__init__(f"{problem} ({way_out})")
 
 
 class QemuError(InfrastructureError):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _WIDE = 64
 #: STT_FUNC
 _FUNCTION = 2
+_VARIABLE = 1
 
 
 class Line(NamedTuple):
@@ -108,6 +109,19 @@ class Elf:
         index = bisect.bisect_right(starts, pc) - 1
         return rows[index] if index >= 0 else None
 
+    def place(self, pc: int) -> str:
+        """Return function, file and line of `pc` as text, as far as known, else the empty text."""
+        function, line = self.function(pc), self.line(pc)
+        return f"{function} ({line.file}:{line.line})" if function and line else function or ""
+
+    def variable(self, address: int) -> Symbol | None:
+        """Return the variable that the byte at `address` belongs to, if any."""
+        starts, variables = self._variables
+        index = bisect.bisect_right(starts, address) - 1
+        if index < 0 or address >= starts[index] + variables[index].size:
+            return None
+        return variables[index]
+
     def struct(self, name: str) -> Struct:
         """Return the layout of `struct name`, or of a typedef of that name.
 
@@ -127,11 +141,18 @@ class Elf:
 
     @cached_property
     def _functions(self) -> tuple[list[int], list[Symbol]]:
-        functions = sorted(
-            (symbol for symbol, kind in self._table if kind == _FUNCTION),
+        return self._by_address(_FUNCTION)
+
+    @cached_property
+    def _variables(self) -> tuple[list[int], list[Symbol]]:
+        return self._by_address(_VARIABLE)
+
+    def _by_address(self, wanted: int) -> tuple[list[int], list[Symbol]]:
+        symbols = sorted(
+            (symbol for symbol, kind in self._table if kind == wanted),
             key=lambda symbol: symbol.address,
         )
-        return [symbol.address for symbol in functions], functions
+        return [symbol.address for symbol in symbols], symbols
 
     @cached_property
     def _table(self) -> list[tuple[Symbol, int]]:

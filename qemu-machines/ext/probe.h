@@ -70,13 +70,15 @@ struct probe_finding {
     uint64_t time_ns; /* of the first, as are all below */
     uint32_t command;
     uint32_t seq;
-    uint64_t address;   /* physical */
-    uint64_t cpu_pc;    /* of the access or store that raced; 0: not known */
-    uint32_t routine;   /* trace id of the routine that owed the maintenance; 0: none */
-    uint32_t channel;   /* of the PL330; ~0: no channel is known */
-    uint64_t microcode; /* address of the channel's instruction */
-    uint64_t burst;     /* n-th load or store of the program, from 1 */
-    uint64_t adapter;   /* whose mapping covers the address; 0: none does */
+    uint64_t address;      /* physical */
+    uint64_t cpu_pc;       /* of the access or store that raced; 0: not known */
+    uint32_t routine;      /* trace id of the routine that owed the maintenance; 0: none */
+    uint32_t channel;      /* of the PL330; ~0: no channel is known */
+    uint64_t microcode;    /* address of the channel's instruction */
+    uint64_t burst;        /* n-th load or store of the program, from 1 */
+    uint64_t adapter;      /* whose mapping covers the address; 0: none does */
+    uint32_t while_mapped; /* 1: the CPU's access came between MapTransferEx and FlushAdapterBuffersEx */
+    uint32_t reserved;
 };
 
 /* Maintenance by one instruction of the program. */

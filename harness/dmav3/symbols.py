@@ -113,14 +113,15 @@ class Elf:
     def _functions(self) -> tuple[list[int], list[Symbol]]:
         table: Any = self._elf.get_section_by_name(".symtab")
         entries = table.iter_symbols() if table else ()
-        functions = sorted(
+        found = sorted(
             (
-                Symbol(entry.name, entry["st_value"], entry["st_size"])
+                (entry["st_value"], entry["st_info"]["bind"] != "STB_WEAK", entry)
                 for entry in entries
                 if entry["st_info"]["type"] == "STT_FUNC" and entry["st_shndx"] != "SHN_UNDEF"
             ),
-            key=lambda symbol: symbol.address,
+            key=lambda item: item[:2],  # of two names for one place, the one that is not weak
         )
+        functions = [Symbol(entry.name, start, entry["st_size"]) for start, _, entry in found]
         return [symbol.address for symbol in functions], functions
 
     @cached_property

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Self
 from . import files
 from .argv import Start
 from .dma import Routines
+from .doors import Card, Doors
 from .errors import ClosedError, FaultError, PeerError, TargetError, UsageError
 from .events import EventLog
 from .link import SocketLink
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from .errors import QemuDiedError
     from .rpc import Handler
 
 SCHEDULES = ("lru", "speculative")
@@ -60,6 +62,7 @@ class Board(Routines):
     :ivar events: the event log since the last reset.
     :ivar stream: the host side of the stream peripheral.
     :ivar memory: buffers for tests.
+    :ivar doors: where a person's monitor and gdb attach; None unless asked for.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Board(Routines):
         seed: int = 1,
         schedule: str | None = None,
         log: Path | None = None,
+        doors: bool = False,
     ) -> None:
         """Check every argument and file; start nothing yet.
 
@@ -79,6 +83,7 @@ class Board(Routines):
         :param schedule: when the cache acts of its own accord, "speculative" (the default) or
             "lru"; cannot be named for a machine without a cache model.
         :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
+        :param doors: open a second monitor and a gdb socket in this user's private folder.
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
         """
@@ -86,7 +91,7 @@ class Board(Routines):
         self.seed, self.schedule = _checked_seed(seed), _checked_schedule(self.machine, schedule)
         self.image = Elf(image or files.firmware(self.machine.firmware), "EM_AARCH64")
         self.extension = Elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
-        self._log = log
+        self._log, self._with_doors = log, doors
         self._resources = ExitStack()
         self._paused = False
 
@@ -110,6 +115,19 @@ class Board(Routines):
         """True while QEMU runs."""
         return self._process.running
 
+    @property
+    def pid(self) -> int:
+        """QEMU's process id."""
+        return self._process.pid
+
+    def death(self) -> QemuDiedError:
+        """Explain that QEMU ended although nobody asked it to."""
+        return self._process.death()
+
+    def fault(self, report: dict[str, str]) -> FaultError:
+        """Explain a fault line of the shim, with function, file and line."""
+        return FaultError(report, self._place(report))
+
     # Conversation
 
     def request(self, *words: str | int) -> Reply:
@@ -123,9 +141,9 @@ class Board(Routines):
         try:
             return self.rpc.call(*words)
         except ClosedError as error:
-            raise self._process.death() from error
+            raise self.death() from error
         except FaultError as error:
-            raise FaultError(error.report, self._place(error.report)) from error
+            raise self.fault(error.report) from error
 
     def callback(self, handler: Handler) -> int:
         """Register a Python function for the shim's callbacks; returns its cookie."""
@@ -247,7 +265,12 @@ class Board(Routines):
             seed=self.seed,
             schedule=self.schedule,
         )
-        self._process = resources.enter_context(Process(self.machine, start, self._log))
+        self.doors = resources.enter_context(Doors(self.machine.name)) if self._with_doors else None
+        inherited = self.doors.descriptors() if self.doors else None
+        process = Process(self.machine, start, self._log, inherited)
+        self._process = resources.enter_context(process)
+        if self.doors:
+            self.doors.handed_over()
         self.qmp = resources.enter_context(Monitor(self._process.monitor))
         resources.callback(self._process.quit, lambda: self.qmp.execute("quit"))
         self.link = SocketLink(self._process.serial)
@@ -257,6 +280,23 @@ class Board(Routines):
         except ClosedError as error:
             raise self._process.early_end() from error
         self._map(resources)
+        if self.doors:
+            self.doors.announce(self._card(self.doors))
+
+    def _card(self, doors: Doors) -> Card:
+        process = self._process
+        return Card(
+            board=doors.name,
+            pid=process.pid,
+            machine=self.machine.name,
+            seed=self.seed,
+            schedule=self.schedule,
+            image=str(self.image.path.absolute()),
+            qmp=str(doors.qmp),
+            gdb=str(doors.gdb),
+            cpu_view=f"/proc/{process.pid}/fd/{process.ram}",
+            dram=f"/proc/{process.pid}/fd/{process.dram}",
+        )
 
     def _map(self, resources: ExitStack) -> None:
         def view(fd: int, *, writable: bool = False) -> memoryview:

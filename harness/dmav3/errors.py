@@ -19,6 +19,7 @@
     │   └── MonitorError        QEMU's monitor refused a command
     └── InfrastructureError     this computer                                    exit status 3
         ├── NotBuiltError       nothing in build/, or it is older than its sources
+        ├── PrivateFolderError  the folder for sockets is not ours alone
         └── QemuError           QEMU cannot be used:
             ├── QemuMissingError    there is none
             ├── QemuTooOldError     older than the extension can live in
@@ -160,6 +161,15 @@ class NotBuiltError(InfrastructureError):
     def __init__(self, path: Path, problem: str) -> None:
         """Name the file and the way out."""
         super().__init__(f"{path} {problem}: run ci/build")
+        self.path = path
+
+
+class PrivateFolderError(InfrastructureError):
+    """The folder for a person's sockets cannot be used; `path` is what is wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the path and the way out."""
+        super().__init__(f"{path} {problem}: remove it, or name another folder in $XDG_RUNTIME_DIR")
         self.path = path
 
 

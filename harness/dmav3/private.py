@@ -140,8 +140,8 @@ def _removed(path: Path) -> bool:
         fd = _locked(path)
     except FileNotFoundError:
         return True
-    except NotADirectoryError:
-        return False  # a stranger's file is not ours to remove
+    except OSError:
+        return False  # a stranger's file or link is not ours to remove
     if fd is None:
         return False
     shutil.rmtree(path, ignore_errors=True)

@@ -162,6 +162,7 @@ VOID dma_put_adapter(PDMA_ADAPTER DmaAdapter)
     }
     layer_leave(call, STATUS_SUCCESS, 0, 0);
 }
+DMA_ROUTINE_NAME(PutDmaAdapter, dma_put_adapter);
 
 /* ---- GetDmaTransferInfo ---- */
 
@@ -224,3 +225,4 @@ NTSTATUS dma_get_transfer_info(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGLONG Offs
     layer_leave(call, status, Length, elements);
     return status;
 }
+DMA_ROUTINE_NAME(GetDmaTransferInfo, dma_get_transfer_info);

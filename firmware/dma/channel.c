@@ -387,6 +387,7 @@ NTSTATUS dma_allocate_adapter_channel_ex(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT
     layer_leave(call, status, 0, 0);
     return status;
 }
+DMA_ROUTINE_NAME(AllocateAdapterChannelEx, dma_allocate_adapter_channel_ex);
 
 /* ---- the other routines about requests ---- */
 
@@ -404,6 +405,7 @@ VOID dma_free_adapter_channel(PDMA_ADAPTER DmaAdapter)
     }
     layer_leave(call, STATUS_SUCCESS, 0, 0);
 }
+DMA_ROUTINE_NAME(FreeAdapterChannel, dma_free_adapter_channel);
 
 NTSTATUS dma_initialize_transfer_context(PDMA_ADAPTER DmaAdapter, PVOID DmaTransferContext)
 {
@@ -422,3 +424,4 @@ NTSTATUS dma_initialize_transfer_context(PDMA_ADAPTER DmaAdapter, PVOID DmaTrans
     layer_leave(call, status, 0, 0);
     return status;
 }
+DMA_ROUTINE_NAME(InitializeDmaTransferContext, dma_initialize_transfer_context);

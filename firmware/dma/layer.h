@@ -162,6 +162,11 @@ void controller_take_reports(struct controller *controller);
 
 /* ---- the routines ---- */
 
+/* In a debugger a routine goes by its name in the interface as well (break MapTransferEx). Weak: a
+ * driver may have a function of that name. */
+#define DMA_ROUTINE_NAME(routine, function)                                                                    \
+    extern __typeof__(function) routine __attribute__((weak, alias(#function)))
+
 VOID dma_put_adapter(PDMA_ADAPTER DmaAdapter);
 NTSTATUS dma_get_transfer_info(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGLONG Offset, ULONG Length,
                                BOOLEAN WriteOnly, PDMA_TRANSFER_INFO TransferInfo);

@@ -241,6 +241,7 @@ NTSTATUS dma_map_transfer_ex(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegiste
     layer_leave(frame, status, bytes, elements);
     return status;
 }
+DMA_ROUTINE_NAME(MapTransferEx, dma_map_transfer_ex);
 
 /* ---- FlushAdapterBuffersEx ---- */
 
@@ -310,3 +311,4 @@ NTSTATUS dma_flush_adapter_buffers_ex(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID M
     layer_leave(frame, status, NT_SUCCESS(status) ? Length : 0, 0);
     return status;
 }
+DMA_ROUTINE_NAME(FlushAdapterBuffersEx, dma_flush_adapter_buffers_ex);

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Descriptors:
-    """File descriptors that QEMU inherits; `dram` is None where there is one view of memory."""
+    """File descriptors that QEMU inherits; `dram` is None where there is one view of memory.
+
+    :ivar doors: listening sockets for a person's monitor and gdb.
+    """
 
     ram: int
     dram: int | None
@@ -23,11 +26,12 @@ class Descriptors:
     serial: int
     monitor: int
     lifeline: int
+    doors: tuple[int, int] | None = None
 
     def all(self) -> tuple[int, ...]:
         """Return every descriptor, for `pass_fds`."""
         fds = (self.ram, self.probe, self.stream, self.serial, self.monitor, self.lifeline)
-        return fds if self.dram is None else (*fds, self.dram)
+        return (*fds, *([] if self.dram is None else [self.dram]), *(self.doors or ()))
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,18 @@ def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
         "-plugin", f"{_escape(str(start.extension))},view={machine.view}",
         "-device", _device(machine, start, fds),
         "-kernel", str(start.image),
+        *(_doors(*fds.doors) if fds.doors else ()),
+    ]
+    # fmt: on
+
+
+def _doors(monitor: int, gdb: int) -> list[str]:
+    # fmt: off
+    return [
+        "-chardev", f"socket,id=person,fd={monitor},server=on,wait=off",
+        "-mon", "chardev=person,mode=control",
+        "-chardev", f"socket,id=gdb,fd={gdb},server=on,wait=off",
+        "-gdb", "chardev:gdb",
     ]
     # fmt: on
 

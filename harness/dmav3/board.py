@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Self
 from . import files
 from .argv import Start
 from .dma import Routines
+from .doors import Card, Doors
 from .errors import (
     ClosedError,
     FaultError,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from .errors import QemuDiedError
     from .rpc import Handler
 
 SCHEDULES = ("lru", "speculative")
@@ -69,6 +71,7 @@ class Board(Routines):
     :ivar events: the event log since the last reset.
     :ivar stream: the host side of the stream peripheral.
     :ivar memory: buffers for tests.
+    :ivar doors: where a person's monitor and gdb attach; None unless asked for.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Board(Routines):
         seed: int = 1,
         schedule: str | None = None,
         log: Path | None = None,
+        doors: bool = False,
     ) -> None:
         """Check every argument and file; start nothing yet.
 
@@ -88,6 +92,7 @@ class Board(Routines):
         :param schedule: when the cache acts of its own accord, "speculative" (the default) or
             "lru"; cannot be named for a machine without a cache model.
         :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
+        :param doors: open a second monitor and a gdb socket in this user's private folder.
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
         """
@@ -95,9 +100,9 @@ class Board(Routines):
         self.seed, self.schedule = checked_seed(seed), checked_schedule(self.machine, schedule)
         self.image = read_elf(image or files.firmware(self.machine.firmware), "EM_AARCH64")
         self.extension = read_elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
-        self._log = log
+        self._log, self._with_doors = log, doors
         self._resources = ExitStack()
-        self._paused = False
+        self._paused = self._crashed = False
         self._expected = Ledger()
         self._version: str | None = None
         self._log_start = 0
@@ -130,6 +135,23 @@ class Board(Routines):
             self._version = "{major}.{minor}.{micro}".format(**version)
         return self._version
 
+    @property
+    def pid(self) -> int:
+        """QEMU's process id."""
+        return self._process.pid
+
+    def death(self) -> QemuDiedError:
+        """Explain that QEMU ended although nobody asked it to."""
+        return self._process.death()
+
+    def fault(self, report: dict[str, str]) -> FaultError:
+        """Explain a fault line of the shim, with function, file and line.
+
+        From then on the core sleeps, so memory counts as standing still until the next reset.
+        """
+        self._crashed = True
+        return FaultError(report, self._place(report))
+
     # Conversation
 
     def request(self, *words: str | int) -> Reply:
@@ -143,9 +165,9 @@ class Board(Routines):
         try:
             return self.rpc.call(*words)
         except ClosedError as error:
-            raise self._process.death() from error
+            raise self.death() from error
         except FaultError as error:
-            raise FaultError(error.report, self._place(error.report)) from error
+            raise self.fault(error.report) from error
 
     def call(self, command: str, *arguments: int) -> dict[str, int]:
         """Run a command of one's own driver (firmware/include/dmav3.h).
@@ -297,6 +319,7 @@ class Board(Routines):
         if schedule is not None and checked_schedule(self.machine, schedule) != self.schedule:
             self.qmp.set("schedule", schedule, lasting=True)
             self.schedule = schedule
+        self._crashed = False
         before = self.probe.ring_reset
         since = len(self.qmp.events)
         self.qmp.wait_event("RESET", since, doing=lambda: self.qmp.execute("system_reset"))
@@ -331,7 +354,12 @@ class Board(Routines):
             seed=self.seed,
             schedule=self.schedule,
         )
-        self._process = resources.enter_context(Process(self.machine, start, self._log))
+        self.doors = resources.enter_context(Doors(self.machine.name)) if self._with_doors else None
+        inherited = self.doors.descriptors() if self.doors else None
+        process = Process(self.machine, start, self._log, inherited)
+        self._process = resources.enter_context(process)
+        if self.doors:
+            self.doors.handed_over()
         self.qmp = resources.enter_context(Monitor(self._process.monitor))
         resources.callback(self._process.quit, lambda: self.qmp.execute("quit"))
         self.link = SocketLink(self._process.serial)
@@ -342,6 +370,23 @@ class Board(Routines):
         except ClosedError as error:
             raise self._process.early_end() from error
         self._map(resources)
+        if self.doors:
+            self.doors.announce(self._card(self.doors))
+
+    def _card(self, doors: Doors) -> Card:
+        process = self._process
+        return Card(
+            board=doors.name,
+            pid=process.pid,
+            machine=self.machine.name,
+            seed=self.seed,
+            schedule=self.schedule,
+            image=str(self.image.path.absolute()),
+            qmp=str(doors.qmp),
+            gdb=str(doors.gdb),
+            cpu_view=f"/proc/{process.pid}/fd/{process.ram}",
+            dram=f"/proc/{process.pid}/fd/{process.dram}",
+        )
 
     def _read_layouts(self) -> None:
         """Read what will be needed while QEMU starts, on another core if there is one."""
@@ -379,7 +424,7 @@ class Board(Routines):
             raise PeerError(msg)
 
     def _stands_still(self) -> bool:
-        return self._paused or not self._process.running
+        return self._paused or self._crashed or not self._process.running
 
     def _stage(self, data: bytes) -> None:
         """Put bytes into the staging window, in both views."""

@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `dmav3`."""
+"""The command `dmav3`.
+
+Each command imports what it needs when it runs, so that none waits for another's.
+"""
 
 from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from .build import build_image
-from .console_report import show
 from .errors import Dmav3Error
-from .run import Options
-from .run import run as run_main_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rich.console import Console
+
 _WIDTHS = (8, 16, 32)
 _TABLE_COLUMNS = 130  # a narrower terminal wraps the lines, and loses nothing
 _INTERRUPTED = 130  # what shells report for Ctrl-C
+_SOMETHING_MISSING = 3
 
 app = typer.Typer(
     help="Hardware-in-the-loop tests for code that uses the version-3 DMA operations interface.",
@@ -33,6 +33,18 @@ app = typer.Typer(
 )
 
 
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Print an error of ours as one message and exit with its status."""
+    try:
+        yield
+    except Dmav3Error as error:
+        typer.echo(f"dmav3: {error}", err=True)
+        raise typer.Exit(error.exit_status) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
+
+
 def _width(value: int) -> int:
     if value not in _WIDTHS:
         msg = f"{value} is none of {', '.join(map(str, _WIDTHS))}"
@@ -40,46 +52,48 @@ def _width(value: int) -> int:
     return value
 
 
+Machine = Annotated[str, typer.Option(help="Name of a machine, or the path of a YAML file.")]
+Schedule = Annotated[
+    str | None,
+    typer.Option(help="What the cache does of its own accord: speculative (default) or lru."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
+Image = Annotated[
+    Path | None, typer.Option(metavar="ELF", help="Use this firmware instead of our own.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
 @app.command()
 def run(
     input_file: Annotated[Path, typer.Option("--input", help="The file to move.")],
-    machine: Annotated[
-        str, typer.Option(help="Name of a machine, or the path of a YAML file.")
-    ] = "virt-a53",
-    schedule: Annotated[
-        str | None,
-        typer.Option(help="What the cache does of its own accord: speculative (default) or lru."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the schedule.")] = 1,
+    machine: Machine = "virt-a53",
+    schedule: Schedule = None,
+    seed: Seed = 1,
     width: Annotated[
         int, typer.Option(callback=_width, help="Bits of the device's data register: 8, 16, 32.")
     ] = 32,
     firmware_bug: Annotated[
         str | None, typer.Option(metavar="NAME", help="Use the firmware with this known bug.")
     ] = None,
-    image: Annotated[
-        Path | None, typer.Option(metavar="ELF", help="Use this firmware instead of our own.")
-    ] = None,
+    image: Image = None,
     *,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of the tables.")
-    ] = False,
+    json_output: Json = False,
 ) -> None:
     """Move a file from memory to a device and back, and verify memory and cache state.
 
     Exit status: 0 pass, 1 fail, 2 the call or a file named in it is wrong, 3 inconclusive
     (something on this computer kept us from knowing).
     """
+    from rich.console import Console
+
+    from .console_report import show
+    from .run import Options
+    from .run import run as run_main_job
+
     options = Options(machine, input_file, schedule, seed, width, firmware_bug, image)
-    errors = Console(stderr=True)
-    try:
-        with _progress(errors) as begin:
-            report = run_main_job(options, begin)
-    except Dmav3Error as error:
-        errors.print(f"dmav3: {error}", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(error.exit_status) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
+    with _failures(), _progress(Console(stderr=True)) as begin:
+        report = run_main_job(options, begin)
     if json_output:
         typer.echo(json.dumps(report.json(), indent=2))
     else:
@@ -108,29 +122,90 @@ def build(
     It needs <wdm_dma.h>, and <dmav3.h> for its commands. Exit status: 0 built, 2 it does not
     compile or link, or a file cannot be read or written, 3 the compiler is missing.
     """
-    errors = Console(stderr=True)
+    from .build import build_image
 
-    def say(text: str) -> None:
-        errors.out(text, end="", highlight=False)
-
-    try:
+    with _failures():
         build_image(
             *sources,
             output=output,
             machine=machine,
             include=include or (),
             define=define or (),
-            say=say,
+            say=lambda text: typer.echo(text, nl=False, err=True),
         )
-    except Dmav3Error as error:
-        errors.print(f"dmav3: {error}", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(error.exit_status) from None
     typer.echo(f"built {output}")
+
+
+@app.command()
+def console(
+    machine: Machine = "virt-a53",
+    image: Image = None,
+    seed: Seed = 1,
+    schedule: Schedule = None,
+) -> None:
+    """Start a board and talk to its shell; a pipe is read line by line.
+
+    Exit status: 0, or from a pipe 1 if the shim refused a command; 1 the firmware crashed, 2 the
+    call is wrong, 3 the board could not be started, or died.
+    """
+    from .console import Options, run
+
+    with _failures():
+        status = run(Options(machine, image, seed, schedule))
+    raise typer.Exit(status)
+
+
+@app.command()
+def qmp(
+    board: Annotated[
+        str | None, typer.Argument(help="As `dmav3 boards` names it; may be left out for the only.")
+    ] = None,
+) -> None:
+    """Talk to the monitor of a running board in qemu.qmp's own qmp-shell."""
+    from .monitor_shell import run
+
+    with _failures():
+        run(board)
+
+
+@app.command()
+def boards(*, json_output: Json = False) -> None:
+    """List the running boards that a person may attach to; remove what dead ones left."""
+    from .listing import running, running_table
+
+    with _failures():
+        typer.echo(json.dumps(running(), indent=2) if json_output else "\n".join(running_table()))
+
+
+@app.command()
+def machines(*, json_output: Json = False) -> None:
+    """List the machines that come with dmav3."""
+    from .listing import machines, machines_table
+
+    with _failures():
+        typer.echo(json.dumps(machines(), indent=2) if json_output else "\n".join(machines_table()))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is here, in which version, and what to do about what is not.
+
+    Exit status: 0 all is right, 3 something is missing.
+    """
+    from .doctor import examine
+
+    status = 0
+    for check in examine():
+        typer.echo(str(check))
+        status = status if check.right else _SOMETHING_MISSING
+    raise typer.Exit(status)
 
 
 @contextmanager
 def _progress(console: Console) -> Iterator[Callable[[int], Callable[[int], object]]]:
     """Give a function that starts a progress bar, which only a terminal shows."""
+    from rich.progress import Progress
+
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
 
         def begin(total: int) -> Callable[[int], object]:

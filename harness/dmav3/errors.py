@@ -22,6 +22,7 @@
     └── InfrastructureError     this computer                                    exit status 3
         ├── NotBuiltError       nothing in build/, or it is older than its sources
         ├── CompilerMissingError    there is none, or no linker
+        ├── PrivateFolderError  the folder for sockets is not ours alone
         └── QemuError           QEMU cannot be used:
             ├── QemuMissingError    there is none
             ├── QemuTooOldError     older than the extension can live in
@@ -195,6 +196,15 @@ class CompilerMissingError(InfrastructureError):
     def __init__(self, problem: str, way_out: str) -> None:
         """Say what is missing and how to get it."""
         super().__init__(f"{problem} ({way_out})")
+
+
+class PrivateFolderError(InfrastructureError):
+    """The folder for a person's sockets cannot be used; `path` is what is wrong."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        """Name the path and the way out."""
+        super().__init__(f"{path} {problem}: remove it, or name another folder in $XDG_RUNTIME_DIR")
+        self.path = path
 
 
 class QemuError(InfrastructureError):

@@ -56,9 +56,16 @@ class Process:
     :ivar argv: the command line.
     """
 
-    def __init__(self, machine: Machine, start: Start, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        start: Start,
+        log: Path | None = None,
+        doors: tuple[int, int] | None = None,
+    ) -> None:
         """Start QEMU.
 
+        :param doors: listening sockets for a person's monitor and gdb, which stay the caller's.
         :param log: file for its error output; None: memory that is gone with us.
         :raises QemuMissingError: there is nothing to start. Nothing is left behind.
         """
@@ -81,6 +88,7 @@ class Process:
                 serial=serial.fileno(),
                 monitor=monitor.fileno(),
                 lifeline=lifeline.fileno(),
+                doors=doors,
             )
             self.argv = arguments(machine, start, fds)
             self._child = self._spawn(fds)

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from .layout import Struct
 
 _WIDE = 64
-#: STT_FUNC
-_FUNCTION = 2
-_VARIABLE = 1
+#: STT_FUNC, STT_OBJECT, STB_WEAK
+_FUNCTION, _VARIABLE, _WEAK = 2, 1, 2
 
 
 class Line(NamedTuple):
@@ -137,7 +136,7 @@ class Elf:
 
     @cached_property
     def _symbols(self) -> dict[str, Symbol]:
-        return {symbol.name: symbol for symbol, _ in self._table}
+        return {symbol.name: symbol for symbol, *_ in self._table}
 
     @cached_property
     def _functions(self) -> tuple[list[int], list[Symbol]]:
@@ -148,15 +147,16 @@ class Elf:
         return self._by_address(_VARIABLE)
 
     def _by_address(self, wanted: int) -> tuple[list[int], list[Symbol]]:
-        symbols = sorted(
-            (symbol for symbol, kind in self._table if kind == wanted),
-            key=lambda symbol: symbol.address,
-        )
-        return [symbol.address for symbol in symbols], symbols
+        found = sorted(
+            (symbol.address, bind != _WEAK, symbol)
+            for symbol, bind, kind in self._table
+            if kind == wanted
+        )  # of two names for one place, the one that is not weak comes last and counts
+        return [address for address, _, _ in found], [symbol for _, _, symbol in found]
 
     @cached_property
-    def _table(self) -> list[tuple[Symbol, int]]:
-        """Defined symbols with their types; elftools' own reading takes a hundred times longer."""
+    def _table(self) -> list[tuple[Symbol, int, int]]:
+        """Defined symbols, binding, type; elftools itself would take a hundred times longer."""
         section: Any = self._elf.get_section_by_name(".symtab")
         if section is None:
             return []
@@ -169,7 +169,7 @@ class Elf:
             )
             if name and index:
                 text = names[name : names.index(0, name)].decode()
-                table.append((Symbol(text, address, size), info & 0xF))
+                table.append((Symbol(text, address, size), info >> 4, info & 0xF))
         return table
 
     @cached_property

@@ -120,3 +120,13 @@ def test_the_completion_routine_waits_for_the_level_to_drop(board: Board) -> Non
         board.wait(1_000_000)
         assert not ended
     assert ended == [DmaCompletionStatus.DmaComplete]
+
+
+def test_model_time_does_not_depend_on_the_nonce(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shim prints it, so all have the same number of digits."""
+    times = set()
+    for bits in (0, 1, (1 << 63) - 1):
+        monkeypatch.setattr("secrets.randbits", lambda _, bits=bits: bits)
+        with Board() as board:
+            times.add(board.request("wait", 1000)["time"])
+    assert len(times) == 1

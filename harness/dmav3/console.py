@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dmav3 console`: a board of one's own, and its shell.
+
+On a terminal lines are edited and answers folded to its width. From a pipe or a file each line is a
+command, and each answer one line on standard output; then the exit status is 1 if the shim refused
+any of them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import answers, files
+from .board import Board
+from .errors import ClosedError, FaultError, RefusedError, UsageError
+from .frame import Event, Refusal
+from .signals import Signals
+from .talk import Talk
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import TextIO
+
+    from .frame import Answer
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    machine: str
+    image: Path | None = None
+    seed: int = 1
+    schedule: str | None = None
+
+
+def run(options: Options) -> int:
+    """Start a board and let standard input talk to it; return the exit status.
+
+    :raises Dmav3Error: the board could not be started, died, or (from a pipe) crashed.
+    """
+    terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    board = Board(
+        options.machine,
+        image=options.image,
+        seed=options.seed,
+        schedule=options.schedule,
+        doors=True,
+    )
+    with Signals(warn=terminal) as signals, board:
+        try:
+            session = _Session(board, signals, terminal=terminal)
+            return _from_terminal(session) if terminal else _from_pipe(session)
+        except ClosedError as error:
+            raise board.death() from error
+        finally:
+            signals.ending()
+
+
+class _Session:
+    """One board, one standard input.
+
+    :ivar status: what to exit with if nothing else happens.
+    """
+
+    def __init__(self, board: Board, signals: Signals, *, terminal: bool) -> None:
+        self._board, self.signals, self._terminal = board, signals, terminal
+        self._talk = Talk(board.link, patient=terminal)
+        self._events_seen = 0
+        self._crashed = False
+        self.status = 0
+
+    def introduction(self) -> str:
+        """Say what was started and how else to get at it."""
+        board, doors = self._board, self._board.doors
+        if doors is None:
+            raise AssertionError
+        how = f", {board.schedule}, seed {board.seed}" if board.schedule else ", coherent"
+        return (
+            f"board {doors.name}: {board.machine.name}{how}; QEMU is process {board.pid}\n"
+            f"gdb:  {gdb_command(board.image.path, doors.gdb)}\n"
+            f"qmp:  dmav3 qmp {doors.name}"
+        )
+
+    def names(self) -> list[str]:
+        """Return the commands of this image, none where it has no `help`."""
+        with suppress(RefusedError):
+            return [notice.values["command"] for notice in self._board.request("help").notices]
+        return []
+
+    def prompt(self) -> str:
+        """Return the prompt; inside a callback it has the callback's ID."""
+        return f"!{self._talk.callbacks[-1]}> " if self._talk.callbacks else "> "
+
+    def check(self) -> None:
+        """Raise if QEMU has ended."""
+        if not self._board.running:
+            raise self._board.death()
+
+    def execute(self, line: str) -> None:
+        """Carry out one command and show its answers; an empty line does nothing."""
+        self._notice_reset()
+        if not line.split():
+            return
+        if self._crashed:
+            self._say("the firmware has crashed and answers nothing until a reset")
+            return
+        try:
+            for answer in self._talk.ask(line):
+                self._show(answer)
+        except UsageError as error:
+            self._refused(f"error: {error}")
+
+    def _show(self, answer: Answer) -> None:
+        if isinstance(answer, Event) and answer.name == "fault" and not answer.id:
+            self._fault(self._board.fault(answer.values))
+        elif isinstance(answer, Refusal):
+            self._refused(self._text(answer))
+        else:
+            self._say(self._text(answer))
+
+    def _text(self, answer: Answer) -> str:
+        if self._terminal:
+            return answers.readable(answer, os.get_terminal_size(sys.stdout.fileno()).columns)
+        return answers.plain(answer)
+
+    def _refused(self, text: str) -> None:
+        self._say(text)
+        if not self._terminal:
+            self.status = 1
+
+    def _fault(self, error: FaultError) -> None:
+        """On a terminal the board stays, for gdb and the monitor."""
+        if not self._terminal:
+            raise error
+        self._say(f"{error}\nonly a reset helps: dmav3 qmp, then system_reset")
+        self._crashed, self.status = True, FaultError.exit_status
+        self._talk.forget()
+
+    def _notice_reset(self) -> None:
+        """Somebody may have reset the board through the other monitor."""
+        events = self._board.qmp.events
+        new, self._events_seen = events[self._events_seen :], len(events)
+        if any(event["event"] == "RESET" for event in new):
+            self._say("the board was reset")
+            self._crashed, self.status = False, 0
+            self._talk.forget()
+
+    @staticmethod
+    def _say(text: str) -> None:
+        print(text, flush=True)  # noqa: T201 - that is what a console is for
+
+
+def gdb_command(image: Path, socket: Path) -> str:
+    """Return the command that attaches gdb, for a shell."""
+    checkout = files.Layout.find().checkout
+    sources = ["-d", str(checkout)] if checkout else []
+    words = ["gdb-multiarch", *sources, str(image), "-ex", f"target remote {socket}"]
+    return shlex.join(words)
+
+
+def _from_terminal(session: _Session) -> int:
+    from .editor import Editor  # noqa: PLC0415 - readline changes the terminal when it is loaded
+
+    print(session.introduction(), "help lists the commands, Ctrl-D ends", sep="\n")  # noqa: T201
+    with Editor(session.names()) as editor:
+        while True:
+            try:
+                with session.signals.waiting(session.check):
+                    line = editor.read(session.prompt())
+            except EOFError:
+                print()  # noqa: T201
+                return session.status
+            except KeyboardInterrupt:
+                print()  # noqa: T201
+                continue
+            session.execute(line)
+
+
+def _from_pipe(session: _Session) -> int:
+    print(session.introduction(), file=sys.stderr, flush=True)  # noqa: T201
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # such a line is refused, not fatal
+    try:
+        while line := _next_line(session, sys.stdin):
+            session.execute(line)
+    except BrokenPipeError:  # whoever read our answers has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return session.status
+
+
+def _next_line(session: _Session, stdin: TextIO | None) -> str:
+    """Return the next line with its end, empty at the end of file."""
+    if stdin is None:
+        return ""
+    with session.signals.waiting(session.check):
+        return stdin.readline()

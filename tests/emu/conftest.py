@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A person for a test, who leaves nothing behind."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from person import Person
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Iterator[Person]:
+    """Return somebody at a terminal; afterwards no process and no socket of theirs may be left."""
+    with tempfile.TemporaryDirectory(prefix="dmav3-") as runtime:
+        someone = Person(Path(runtime), tmp_path)
+        try:
+            yield someone
+            left = someone.processes()
+        finally:
+            someone.leave()
+        assert left == []
+        assert list(Path(runtime).iterdir()) == []

@@ -21,7 +21,8 @@ def board(tmp_path: Path) -> Iterator[Board]:
     """Build the driver, start a board with it, and let no finding of the cache model pass."""
     with Board(image=build_image(DRIVER, output=tmp_path / "hello.elf")) as running:
         yield running
-        assert running.findings() == []
+        if findings := running.findings():
+            pytest.fail("\n".join(finding.text for finding in findings))
 
 
 def test_the_greeting_arrives(board: Board) -> None:

@@ -5,20 +5,52 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+DRIVER = ROOT / "examples" / "hello_driver" / "hello_driver.c"
 README = (ROOT / "README.md").read_text()
 
 
-def test_its_python_runs() -> None:
-    """Every Python example runs as it stands."""
-    examples = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    assert examples
-    for example in examples:
-        exec(compile(example, "README.md", "exec"), {})  # noqa: S102 - that is the test
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("example", [text for text in EXAMPLES if "def test_" not in text])
+def test_its_python_runs(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every Python example runs as it stands, in the root of the project."""
+    monkeypatch.chdir(ROOT)
+    exec(compile(example, "README.md", "exec"), {})  # noqa: S102 - that is the test
+
+
+@pytest.mark.parametrize("example", [text for text in EXAMPLES if "def test_" in text])
+def test_its_tests_pass(pytester: pytest.Pytester, example: str) -> None:
+    """Every example of a test passes in an empty folder."""
+    pytester.makepyfile(example)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+#: Each mistake of the README's driver example, and what the finding must say.
+MISTAKES = re.findall(
+    r"^    (sed .* good\.c >hello_driver\.c)\n    pytest\n\n((?:    .*\n)+)", README, re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(("command", "said"), MISTAKES, ids=["early read", "late store"])
+def test_its_mistakes_are_found(pytester: pytest.Pytester, command: str, said: str) -> None:
+    """Each change gives the finding that the README shows, with file and line."""
+    shutil.copy(DRIVER, pytester.path / "good.c")
+    shutil.copy(DRIVER.with_name("test_hello_driver.py"), pytester.path)
+    subprocess.run(command, shell=True, check=True, cwd=pytester.path)  # noqa: S602 - as shown
+    result = pytester.runpytest_subprocess()
+    assert result.ret != 0
+    output = " ".join(result.stdout.str().split())
+    for part in " ".join(said.split()).split(" … "):
+        assert part.strip("… ") in output
 
 
 def test_its_bug_is_found() -> None:

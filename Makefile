@@ -3,7 +3,9 @@
 #
 #   build/dmav3.so                  the QEMU extension
 #   build/firmware/virt-a64.elf     the shim
+#   build/firmware/link/virt-a64/   the shim for `dmav3 build`: library, linker script, flags
 #   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
+#   build/bench/                    programs of the bench
 #   build/tests/                    host test programs, and an extension that needs what no QEMU has
 
 CC := clang-19
@@ -41,10 +43,13 @@ all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so
 FIRMWARE_SOURCES := $(sort $(wildcard firmware/boot/a64_*.S firmware/hal/a64_*.S firmware/*.c firmware/hal/*.c \
 	firmware/dma/*.c firmware/rpc/*.c))
 FIRMWARE_HEADERS := $(wildcard firmware/*/*.h)
-FIRMWARE_FLAGS = --target=aarch64-none-elf -ffreestanding -nostdlibinc -mgeneral-regs-only -mstrict-align -std=c11 \
-	-g -O2 -fno-omit-frame-pointer -ffunction-sections -fdata-sections $(WARNINGS)
-FIRMWARE_LINK := --target=aarch64-none-elf -nostdlib -static -fuse-ld=lld-19 -Wl,--build-id=sha1 -Wl,--gc-sections \
+# What a user's files are compiled and linked with as well; their linker is of their choice.
+FIRMWARE_TARGET := --target=aarch64-none-elf -ffreestanding -nostdlibinc -mgeneral-regs-only -mstrict-align \
+	-g -fno-omit-frame-pointer -ffunction-sections -fdata-sections
+FIRMWARE_IMAGE := --target=aarch64-none-elf -nostdlib -static -Wl,--build-id=sha1 -Wl,--gc-sections \
 	-Wl,--fatal-warnings -Wl,-z,max-page-size=4096
+FIRMWARE_FLAGS := $(FIRMWARE_TARGET) -std=c11 -O2 $(WARNINGS)
+FIRMWARE_LINK := $(FIRMWARE_IMAGE) -fuse-ld=lld-19
 
 define firmware
 $(1)/%.o: $(2)firmware/%
@@ -64,6 +69,21 @@ all: $(1)/virt-a64.elf
 endef
 
 $(eval $(call firmware,$(B)/firmware,))
+
+# ---- the same without its end: what `dmav3 build` links a user's files with ----
+
+LINK := $(B)/firmware/link/virt-a64
+
+# No symbol table (S): ar knows no AArch64 ELF everywhere, and all members are linked anyway.
+$(LINK)/libdmav3-virt-a64.a: $(FIRMWARE_SOURCES:firmware/%=$(B)/firmware/%.o) $(B)/firmware/shim.ld Makefile
+	$(Q)rm -rf $(@D) && mkdir -p $(@D)
+	$(Q)cp $(B)/firmware/shim.ld $(@D)/image.ld
+	$(Q)echo '$(FIRMWARE_TARGET)' >$(@D)/compile.flags
+	$(Q)echo '$(FIRMWARE_IMAGE)' >$(@D)/link.flags
+	$(Q)ar qcSD $@ $(filter %.o,$^)
+	@echo built $@
+
+all: $(LINK)/libdmav3-virt-a64.a
 
 # ---- known bugs: the same sources, copied and patched ----
 
@@ -95,6 +115,19 @@ all: $(B)/tests/c/$(1)
 endef
 
 $(foreach test,$(HOST_TESTS),$(eval $(call host_test,$(test))))
+
+# ---- programs of the bench: the lower layers of the shim under another main() ----
+
+BENCH_COMMON := $(filter $(B)/firmware/boot/% $(B)/firmware/hal/%,$(FIRMWARE_SOURCES:firmware/%=$(B)/firmware/%.o)) \
+	$(B)/firmware/bench/main.c.o
+
+$(B)/bench/%.elf: $(B)/firmware/bench/%.c.o $(BENCH_COMMON) $(B)/firmware/shim.ld
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(FIRMWARE_LINK) -T $(B)/firmware/shim.ld -o $@ $(filter %.o,$^)
+	@echo built $@
+
+.PRECIOUS: $(B)/firmware/bench/%.c.o
+all: $(patsubst %,$(B)/bench/%.elf,copy bytes chase echo)
 
 clean:
 	rm -rf $(B)

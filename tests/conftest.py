@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board for a test: fresh, on the default machine unless the test asks for another."""
+"""A board for a test: the plugin's, under a shorter name."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3 import Board
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from dmav3 import Board
+
+pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
-def board() -> Iterator[Board]:
-    """Return a running board: virt-a53, speculative, seed 1."""
-    with Board() as running:
-        yield running
+def board(dmav3_board: Board) -> Board:
+    """Return a board as the test's marks say: virt-a53, speculative, seed 1 without any."""
+    return dmav3_board

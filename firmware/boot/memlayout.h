@@ -7,11 +7,12 @@
 #define BOOT_MEMLAYOUT_H
 
 /* Devices: QEMU hw/arm/virt.c (GICv2), then what the extension adds. */
-#define GICD_BASE  0x08000000
-#define GICC_BASE  0x08010000
-#define PL330_BASE 0x0b000000
-#define IDENT_BASE 0x0b020000
-#define UART_BASE  0x0b030000
+#define GICD_BASE       0x08000000
+#define GICC_BASE       0x08010000
+#define BOARD_UART_BASE 0x09000000 /* PL011 */
+#define PL330_BASE      0x0b000000
+#define IDENT_BASE      0x0b020000
+#define UART_BASE       0x0b030000
 
 /* Shared peripheral interrupts (GIC INTID minus 32) and the timer's private one (an INTID). */
 #define PL330_ABORT_SPI 176

@@ -84,12 +84,45 @@ typedef union _LARGE_INTEGER {
     LONGLONG QuadPart;
 } LARGE_INTEGER, PHYSICAL_ADDRESS, *PPHYSICAL_ADDRESS;
 
+/* ---- odds and ends of every driver ---- */
+
+#define UNREFERENCED_PARAMETER(parameter) ((void)(parameter))
+
+/* Inline, and without lines of their own, so that what is found in them is found in the line that
+ * uses them. */
+#define WDM_INLINE static inline __attribute__((always_inline, nodebug, unused))
+
+WDM_INLINE void RtlCopyMemory(_Out_writes_bytes_(Length) PVOID Destination, const void *Source, size_t Length)
+{
+    for (size_t i = 0; i < Length; i++) {
+        ((UCHAR *)Destination)[i] = ((const UCHAR *)Source)[i];
+    }
+}
+
+WDM_INLINE void RtlFillMemory(_Out_writes_bytes_(Length) PVOID Destination, size_t Length, UCHAR Fill)
+{
+    for (size_t i = 0; i < Length; i++) {
+        ((UCHAR *)Destination)[i] = Fill;
+    }
+}
+
+WDM_INLINE void RtlZeroMemory(_Out_writes_bytes_(Length) PVOID Destination, size_t Length)
+{
+    RtlFillMemory(Destination, Length, 0);
+}
+
+/* A 32-bit device register, after everything before it and before everything after it. Device
+ * registers are mapped at their physical addresses. */
+ULONG READ_REGISTER_ULONG(_In_ volatile ULONG *Register);
+void WRITE_REGISTER_ULONG(_In_ volatile ULONG *Register, _In_ ULONG Value);
+
 /* ---- status codes ---- */
 
 #define NT_SUCCESS(status) (((NTSTATUS)(status)) >= 0)
 
 #define STATUS_SUCCESS                ((NTSTATUS)0x00000000)
 #define STATUS_PENDING                ((NTSTATUS)0x00000103)
+#define STATUS_DEVICE_BUSY            ((NTSTATUS)0x80000011)
 #define STATUS_UNSUCCESSFUL           ((NTSTATUS)0xC0000001)
 #define STATUS_NOT_IMPLEMENTED        ((NTSTATUS)0xC0000002)
 #define STATUS_INVALID_PARAMETER      ((NTSTATUS)0xC000000D)

@@ -16,7 +16,7 @@ struct level {
     uint32_t callbacks, interrupts; /* so many there had been when the present line was taken */
 };
 
-extern const struct rpc_command __commands_start[], __commands_end[];
+extern const struct dmav3_command __commands_start[], __commands_end[];
 
 static struct level *innermost;
 static uint32_t callbacks;
@@ -34,9 +34,9 @@ static void send(struct frame_text *line, bool framed)
 
 /* ---- one command ---- */
 
-static const struct rpc_command *find(const char *name)
+static const struct dmav3_command *find(const char *name)
 {
-    for (const struct rpc_command *row = __commands_start; row < __commands_end; row++) {
+    for (const struct dmav3_command *row = __commands_start; row < __commands_end; row++) {
         if (strcmp(row->name, name) == 0) {
             return row;
         }
@@ -60,11 +60,25 @@ static bool is_listed(const char *arguments, unsigned int index, const char *wor
     return false;
 }
 
-static const char *take_arguments(const struct rpc_command *row, const struct frame *frame,
+/* A driver's command takes as many as it names. */
+static bool takes(const struct dmav3_command *row, unsigned int count)
+{
+    unsigned int named = *row->arguments != '\0';
+
+    if (!row->routine) {
+        return count >= row->least && count <= row->most;
+    }
+    for (const char *at = row->arguments; *at; at++) {
+        named += *at == ' ';
+    }
+    return count == named;
+}
+
+static const char *take_arguments(const struct dmav3_command *row, const struct frame *frame,
                                   struct rpc_call *call)
 {
     call->arguments = frame->words - 1;
-    if (call->arguments < row->least || call->arguments > row->most) {
+    if (!takes(row, call->arguments)) {
         return "ARGUMENT too few or too many arguments, it takes: ";
     }
     for (unsigned int i = 0; i < call->arguments; i++) {
@@ -105,8 +119,9 @@ static void refuse(struct frame_text *line, const struct frame *frame, const cha
 
 static void execute(const struct frame *frame, struct frame_text *answer)
 {
-    const struct rpc_command *row = find(frame->word[0]);
+    const struct dmav3_command *row = find(frame->word[0]);
     struct rpc_call call = {
+        .row = row,
         .framed = frame->framed,
         .callbacks = innermost->callbacks,
         .interrupts = innermost->interrupts,
@@ -299,7 +314,7 @@ RPC_COMMAND(return, "ID value", 2, 2, run_return);
 
 static const char *run_help(struct rpc_call *call)
 {
-    for (const struct rpc_command *row = __commands_start; row < __commands_end; row++) {
+    for (const struct dmav3_command *row = __commands_start; row < __commands_end; row++) {
         struct frame_text line = {.size = 0};
 
         frame_append(&line, "!0 help command=");

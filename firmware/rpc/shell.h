@@ -11,11 +11,14 @@
 #ifndef RPC_SHELL_H
 #define RPC_SHELL_H
 
+#include <dmav3.h>
+
 #include "rpc/frame.h"
 
 enum { RPC_ARGUMENTS_MAX = FRAME_WORDS_MAX - 1, RPC_LEVEL = 1 };
 
 struct rpc_call {
+    const struct dmav3_command *row;
     bool framed;                    /* the harness asks, not a person */
     uint32_t callbacks, interrupts; /* so many there had been when the request came */
     unsigned int arguments;
@@ -24,20 +27,10 @@ struct rpc_call {
     struct frame_text *reply; /* after "ok": append pairs */
 };
 
-/* Appends to the reply and returns NULL; or returns an error, "CODE text…", and nothing of the
- * reply is sent. */
-typedef const char *rpc_run(struct rpc_call *call);
-
-struct rpc_command {
-    const char *name, *arguments; /* as in PROTOCOL.md */
-    unsigned int least, most;     /* how many */
-    rpc_run *run;
-};
-
-/* Arguments must be numbers, but for words listed in [brackets] in `arguments`. */
-#define RPC_COMMAND(name, arguments, least, most, run)                                                         \
-    static const struct rpc_command rpc_command_##name                                                         \
-        __attribute__((used, section(".commands"), aligned(8))) = {#name, arguments, least, most, run}
+/* `run` appends to the reply and returns NULL; or it returns an error, "CODE text...", and nothing of
+ * the reply is sent. Arguments, named as in PROTOCOL.md, must be numbers, but for words listed in
+ * [brackets] in `arguments`. A driver's commands (dmav3.h) stand in the same table. */
+#define RPC_COMMAND(name, arguments, least, most, run) DMAV3_ROW(name, arguments, least, most, run, NULL)
 
 /* Serve commands for ever. At PASSIVE_LEVEL, everything initialised. */
 _Noreturn void rpc_serve(void);

@@ -1,19 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests, with caches that hold data, for code that uses the version-3 DMA operations interface."""
+"""Tests, with caches that hold data, for code that uses the version-3 DMA operations interface.
 
-from .board import Board
-from .deadline import deadline
-from .dma import Allocated, DmaAdapter, Mapped, Mdl, TransferInfo
-from .errors import Dmav3Error, InfrastructureError, LinkError, TargetError, UsageError
-from .machine import Machine, load
-from .memory import Buffer
-from .probe import Kind, Lines, Record
-from .report import Finding
-from .verdict import Report
-from .wdm import DmaCompletionStatus, DmaWidth, InterfaceType, IoAllocationAction, NtStatus
+Each name is imported when it is first used: pytest imports this package in every project of an
+environment, and most of them start no board.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .deadline import deadline  # at once: the module has the same name
+
+if TYPE_CHECKING:
+    from .board import Board
+    from .build import build_image
+    from .dma import Allocated, DmaAdapter, Mapped, Mdl, TransferInfo
+    from .errors import (
+        BuildError,
+        Dmav3Error,
+        FaultError,
+        FindingsError,
+        InfrastructureError,
+        LinkError,
+        RefusedError,
+        TargetError,
+        UsageError,
+    )
+    from .machine import Machine, load
+    from .memory import Buffer
+    from .probe import Kind, Lines, Record
+    from .report import Finding
+    from .verdict import Report
+    from .wdm import DmaCompletionStatus, DmaWidth, InterfaceType, IoAllocationAction, NtStatus
 
 __all__ = (  # noqa: RUF022 - from most to least important
     "Board",
+    "build_image",
     "DmaAdapter",
     "Mdl",
     "Buffer",
@@ -35,7 +58,44 @@ __all__ = (  # noqa: RUF022 - from most to least important
     "Report",
     "Dmav3Error",
     "UsageError",
+    "BuildError",
     "TargetError",
+    "RefusedError",
+    "FaultError",
+    "FindingsError",
     "LinkError",
     "InfrastructureError",
 )
+
+_HOMES = {
+    "board": ("Board",),
+    "dma": ("Allocated", "DmaAdapter", "Mapped", "Mdl", "TransferInfo"),
+    "build": ("build_image",),
+    "errors": (
+        "BuildError",
+        "Dmav3Error",
+        "FaultError",
+        "FindingsError",
+        "InfrastructureError",
+        "LinkError",
+        "RefusedError",
+        "TargetError",
+        "UsageError",
+    ),
+    "machine": ("Machine", "load"),
+    "memory": ("Buffer",),
+    "probe": ("Kind", "Lines", "Record"),
+    "report": ("Finding",),
+    "verdict": ("Report",),
+    "wdm": ("DmaCompletionStatus", "DmaWidth", "InterfaceType", "IoAllocationAction", "NtStatus"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(f".{home}", __name__), name)
+            globals()[name] = value
+            return value
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -61,7 +61,8 @@ def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
         "-m", str(machine.memory_mib),
         "-object", f"memory-backend-file,id=ram0,share=on,size={size},{ram}",
         "-nodefaults", "-display", "none",
-        "-accel", "tcg,thread=single",
+        # Every reset translates the image anew; a small buffer for that is soon used again.
+        "-accel", "tcg,thread=single,tb-size=32",
         "-icount", "shift=0,sleep=off",
         "-chardev", f"socket,id=command,fd={fds.serial}",
         "-chardev", f"socket,id=monitor,fd={fds.monitor}",

@@ -23,19 +23,28 @@ from . import files
 from .argv import Start
 from .dma import Routines
 from .doors import Card, Doors
-from .errors import ClosedError, FaultError, PeerError, TargetError, UsageError
+from .errors import (
+    ClosedError,
+    FaultError,
+    FindingsError,
+    PeerError,
+    TargetError,
+    UsageError,
+)
 from .events import EventLog
+from .expectation import Ledger
 from .link import SocketLink
 from .machine import Machine, load
 from .memory import Buffer, Memory
-from .probe import Lines, Probe
+from .probe import LAYOUTS, Lines, Probe
 from .process import Process, qemu_binary
 from .qmp import Monitor
-from .report import Finding, resolve
+from .report import Finding, kinds, resolve, routine_names
 from .rpc import Reply, Rpc
 from .stream import Stream
-from .symbols import Elf
+from .symbols import read_elf
 from .views import Mapping, Window
+from .wdm import NtStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,12 +97,15 @@ class Board(Routines):
         :raises NotBuiltError: firmware or extension have not been built.
         """
         self.machine = machine if isinstance(machine, Machine) else load(machine)
-        self.seed, self.schedule = _checked_seed(seed), _checked_schedule(self.machine, schedule)
-        self.image = Elf(image or files.firmware(self.machine.firmware), "EM_AARCH64")
-        self.extension = Elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
+        self.seed, self.schedule = checked_seed(seed), checked_schedule(self.machine, schedule)
+        self.image = read_elf(image or files.firmware(self.machine.firmware), "EM_AARCH64")
+        self.extension = read_elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
         self._log, self._with_doors = log, doors
         self._resources = ExitStack()
         self._paused = False
+        self._expected = Ledger()
+        self._version: str | None = None
+        self._log_start = 0
 
     def __enter__(self) -> Self:
         """Start QEMU and wait for the shim's first word.
@@ -128,6 +140,14 @@ class Board(Routines):
         """Explain a fault line of the shim, with function, file and line."""
         return FaultError(report, self._place(report))
 
+    @property
+    def qemu_version(self) -> str:
+        """Version of the QEMU that runs, such as "10.0.2"."""
+        if self._version is None:
+            version = self.qmp.execute("query-version")["qemu"]
+            self._version = "{major}.{minor}.{micro}".format(**version)
+        return self._version
+
     # Conversation
 
     def request(self, *words: str | int) -> Reply:
@@ -144,6 +164,17 @@ class Board(Routines):
             raise self.death() from error
         except FaultError as error:
             raise self.fault(error.report) from error
+
+    def call(self, command: str, *arguments: int) -> dict[str, int]:
+        """Run a command of one's own driver (firmware/include/dmav3.h).
+
+        :return: what its routine returned as `status`, an `NtStatus`; then its values by key.
+        :raises RefusedError: there is no such command, or it takes other arguments.
+        :raises FaultError: the driver crashed; only `reset` helps.
+        """
+        reply = self.request(command, *arguments)
+        values = {key: reply.number(key) for key in reply.values}
+        return {"status": NtStatus(values.pop("status", 0)), **values}
 
     def callback(self, handler: Handler) -> int:
         """Register a Python function for the shim's callbacks; returns its cookie."""
@@ -227,6 +258,39 @@ class Board(Routines):
         self.probe.settle()
         return [resolve(raw, self.image, self.memory) for raw in self.probe.findings()]
 
+    def unexpected(self) -> list[Finding]:
+        """Return the findings that no `expect` has consumed."""
+        self.probe.settle()
+        raw = self.probe.findings()
+        return [resolve(raw[n], self.image, self.memory) for n in self._expected.open(raw)]
+
+    @contextmanager
+    def expect(self, kind: str, *, routine: str | None = None, count: int = 1) -> Iterator[None]:
+        """Let the block cause exactly these findings, and consume them.
+
+        :param kind: of the findings, such as "stale-cpu-read".
+        :param routine: that owed the maintenance; None: whichever, or nobody.
+        :param count: how many findings, that is, root causes, however often each was seen.
+        :raises FindingsError: there were fewer or more; none is consumed.
+        :raises UsageError: there is no such kind or routine, or `count` is below 1.
+        """
+        self._check_expectation(kind, routine, count)
+        self.probe.settle()
+        before = self.probe.findings()
+        yield
+        self.probe.settle()
+        after = self.probe.findings()
+        new = {
+            index: resolve(after[index], self.image, self.memory)
+            for index in self._expected.open(after, before)
+        }
+        right = [n for n, one in new.items() if one.kind == kind and routine in {None, one.routine}]
+        if len(right) != count:
+            wanted = f"{count} of {kind}" + (f" owed by {routine}" if routine else "")
+            msg = f"{wanted} expected, there were {len(right)}; all findings of the block:"
+            raise FindingsError(msg if new else msg.partition(";")[0], tuple(new.values()))
+        self._expected.settle(after, right)
+
     # Run control
 
     @contextmanager
@@ -240,8 +304,17 @@ class Board(Routines):
             self._paused = False
             self.qmp.execute("cont")
 
-    def reset(self) -> None:
-        """Reset the machine and wait for the shim's first word; buffers and callbacks are gone."""
+    def reset(self, *, seed: int | None = None, schedule: str | None = None) -> None:
+        """Reset the machine and wait for the shim's first word; buffers and callbacks are gone.
+
+        :param seed, schedule: from now on; None: as before.
+        """
+        if seed is not None and checked_seed(seed) != self.seed:
+            self.qmp.set("seed", seed, lasting=True)
+            self.seed = seed
+        if schedule is not None and checked_schedule(self.machine, schedule) != self.schedule:
+            self.qmp.set("schedule", schedule, lasting=True)
+            self.schedule = schedule
         before = self.probe.ring_reset
         since = len(self.qmp.events)
         self.qmp.wait_event("RESET", since, doing=lambda: self.qmp.execute("system_reset"))
@@ -250,7 +323,18 @@ class Board(Routines):
         self.probe.settle()
         self.rpc.forget()
         self.memory.free_all()
+        self._expected.forget()
         self._hello()
+
+    def forget_logs(self) -> None:
+        """Empty the logs of the serial line and of the monitor."""
+        self.link.log.clear()
+        self.qmp.log.clear()
+        self._log_start = self._process.log_size()
+
+    def qemu_log(self) -> str:
+        """Return what QEMU has written to its error output since `forget_logs`."""
+        return self._process.log(self._log_start)
 
     # Start
 
@@ -275,6 +359,7 @@ class Board(Routines):
         resources.callback(self._process.quit, lambda: self.qmp.execute("quit"))
         self.link = SocketLink(self._process.serial)
         self.rpc = Rpc(self.link)
+        self._read_layouts()
         try:
             self._hello()
         except ClosedError as error:
@@ -297,6 +382,12 @@ class Board(Routines):
             cpu_view=f"/proc/{process.pid}/fd/{process.ram}",
             dram=f"/proc/{process.pid}/fd/{process.dram}",
         )
+
+    def _read_layouts(self) -> None:
+        """Read what will be needed while QEMU starts, on another core if there is one."""
+        for name in LAYOUTS:
+            self.extension.struct(name)
+        self.image.function(0)
 
     def _map(self, resources: ExitStack) -> None:
         def view(fd: int, *, writable: bool = False) -> memoryview:
@@ -338,9 +429,24 @@ class Board(Routines):
             os.pwrite(fd, data, offset)
 
     def _place(self, report: dict[str, str]) -> str:
-        pc = int(report.get("elr", "0"), 0)
-        function, line = self.image.function(pc), self.image.line(pc)
-        return f"{function} ({line.file}:{line.line})" if function and line else function or ""
+        """Name the place of a fault; after a jump to nowhere, where it came from."""
+        caller = self.image.place(int(report.get("x30", "4"), 0) - 4)
+        if "elr" not in report:
+            return caller
+        pc = int(report["elr"], 0)
+        return self.image.place(pc) or (f"a jump to {pc:#x} by {caller}" if caller else "")
+
+    def _check_expectation(self, kind: str, routine: str | None, count: int) -> None:
+        if kind not in kinds():
+            msg = f"unknown kind of finding {kind!r}; known are: {', '.join(kinds())}"
+            raise UsageError(msg)
+        known = routine_names(self.image).values() if routine is not None else ()
+        if routine is not None and routine not in known:
+            msg = f"unknown routine {routine!r}; known are: {', '.join(known)}"
+            raise UsageError(msg)
+        if count < 1:
+            msg = f"count={count}: an expectation is of at least 1 finding, such as count=1"
+            raise UsageError(msg)
 
     @staticmethod
     def _check_inside(buffer: Buffer, offset: int, length: int) -> None:
@@ -349,14 +455,16 @@ class Board(Routines):
             raise UsageError(msg)
 
 
-def _checked_seed(seed: int) -> int:
+def checked_seed(seed: int) -> int:
+    """Return `seed`; `UsageError` if it does not fit."""
     if not 0 <= seed <= _LAST_SEED:
         msg = f"seed {seed} is not in 0 to {_LAST_SEED}"
         raise UsageError(msg)
     return seed
 
 
-def _checked_schedule(machine: Machine, schedule: str | None) -> str | None:
+def checked_schedule(machine: Machine, schedule: str | None) -> str | None:
+    """Return the schedule that a machine gets for a wish; `UsageError` if it cannot be met."""
     if machine.cache is None:
         if schedule is not None:
             msg = f"schedule {schedule!r} makes no sense: {machine.name} has no cache model"

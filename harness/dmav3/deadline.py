@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 #: Seconds of real time that one answer may take where no scope says otherwise.
 DEFAULT_SECONDS = 30.0
 
+#: ... and where somebody debugs.
+UNHURRIED_SECONDS = 1e7
+
+_default: ContextVar[float] = ContextVar("dmav3_default", default=DEFAULT_SECONDS)
 _ends: ContextVar[float | None] = ContextVar("dmav3_deadline", default=None)
 
 
@@ -44,7 +48,17 @@ def deadline(seconds: float) -> Iterator[None]:
         _ends.reset(token)
 
 
-def allowance(seconds: float = DEFAULT_SECONDS) -> float:
-    """Seconds that one wait that starts now may take: `seconds`, less if a scope ends earlier."""
-    ends = _ends.get()
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Where no scope says otherwise, everything inside may take as long as a person likes."""
+    token = _default.set(UNHURRIED_SECONDS)
+    try:
+        yield
+    finally:
+        _default.reset(token)
+
+
+def allowance() -> float:
+    """Seconds that one wait that starts now may take: the default, less if a scope ends earlier."""
+    seconds, ends = _default.get(), _ends.get()
     return seconds if ends is None else max(0.0, min(seconds, ends - time.monotonic()))

@@ -6,11 +6,13 @@
     Dmav3Error
     ├── UsageError              the call, or a file that it names, is wrong      exit status 2
     │   ├── MachineFileError    a machine description is not accepted
-    │   └── ImageError          a file is not an ELF for the machine
+    │   ├── ImageError          a file is not an ELF for the machine
+    │   └── BuildError          C files do not compile, or do not link
     ├── TargetError             the firmware                                     exit status 1
     │   ├── RefusedError        it answered `error CODE`
     │   ├── FaultError          it crashed and said so
-    │   └── TransferError       it answered, but the transfer did not do what it should
+    │   ├── TransferError       it answered, but the transfer did not do what it should
+    │   └── FindingsError       the cache model's findings are not those that were expected
     ├── LinkError               the serial line or the monitor                   exit status 3
     │   ├── GarbageError        bytes that are no line of the protocol
     │   ├── DeadlineError       no answer in time
@@ -20,6 +22,7 @@
     └── InfrastructureError     this computer                                    exit status 3
         ├── NotBuiltError       nothing in build/, or it is older than its sources
         ├── PrivateFolderError  the folder for sockets is not ours alone
+        ├── CompilerMissingError    there is none, or no linker
         └── QemuError           QEMU cannot be used:
             ├── QemuMissingError    there is none
             ├── QemuTooOldError     older than the extension can live in
@@ -36,6 +39,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from .report import Finding
 
 
 class Dmav3Error(Exception):
@@ -75,6 +80,15 @@ class ImageError(UsageError):
         self.path = path
 
 
+class BuildError(UsageError):
+    """C files do not compile or link; `output` is what compiler or linker said, unchanged."""
+
+    def __init__(self, problem: str, output: str) -> None:
+        """Say what is wrong, then quote the tool."""
+        super().__init__(f"{problem}\n{output.rstrip()}")
+        self.output = output
+
+
 class TargetError(Dmav3Error):
     """The firmware did not do what it should."""
 
@@ -110,6 +124,18 @@ class FaultError(TargetError):
 
 class TransferError(TargetError):
     """A routine failed, or a transfer did not end as it should; the state is as the text says."""
+
+
+class FindingsError(TargetError):
+    """The findings are not those that were expected.
+
+    :ivar findings: those that the message names.
+    """
+
+    def __init__(self, problem: str, findings: Sequence[Finding]) -> None:
+        """Say what is wrong, then each finding on a line of its own."""
+        super().__init__("\n".join([problem, *(finding.line() for finding in findings)]))
+        self.findings = tuple(findings)
 
 
 class LinkError(Dmav3Error):
@@ -171,6 +197,14 @@ class PrivateFolderError(InfrastructureError):
         """Name the path and the way out."""
         super().__init__(f"{path} {problem}: remove it, or name another folder in $XDG_RUNTIME_DIR")
         self.path = path
+
+
+class CompilerMissingError(InfrastructureError):
+    """There is no compiler or no linker."""
+
+    def __init__(self, problem: str, way_out: str) -> None:
+        """Say what is missing and how to get it."""
+        super().__init__(f"{problem} ({way_out})")
 
 
 class QemuError(InfrastructureError):

@@ -17,13 +17,18 @@ class Layout:
     """One place that holds everything.
 
     :ivar machines: folder of the descriptions.
-    :ivar built: folder of `dmav3.so`, `firmware/` and `seeded/`.
+    :ivar built: folder of `dmav3.so`, `firmware/`, `seeded/`, and `include/` in a package.
     :ivar checkout: root of the sources; None where there are none (an installed wheel).
     """
 
     machines: Path
     built: Path
     checkout: Path | None = None
+
+    @property
+    def headers(self) -> Path:
+        """Folder of the public headers."""
+        return self.checkout / "firmware" / "include" if self.checkout else self.built / "include"
 
     @staticmethod
     def find() -> Layout:
@@ -33,6 +38,21 @@ class Layout:
             return Layout(data / "machines", data)
         root = package.parents[1]
         return Layout(root / "qemu-machines", root / "build", root)
+
+
+@dataclass(frozen=True)
+class Link:
+    """What somebody's own C files are compiled and linked with, for one firmware.
+
+    :ivar library: the shim; all its members are needed.
+    :ivar compile_flags, link_flags: files that the compiler takes as `@FILE`.
+    """
+
+    headers: Path
+    library: Path
+    script: Path
+    compile_flags: Path
+    link_flags: Path
 
 
 def machines() -> dict[str, Path]:
@@ -50,6 +70,20 @@ def firmware(name: str) -> Path:
     """Return a firmware image by its name in a machine's description; raises `NotBuiltError`."""
     layout = Layout.find()
     return _fresh(layout, layout.built / "firmware" / f"{name}.elf", "firmware")
+
+
+def link(name: str) -> Link:
+    """Return what is linked with the firmware `name`; raises `NotBuiltError`."""
+    layout = Layout.find()
+    folder = layout.built / "firmware" / "link" / name
+    library = _fresh(layout, folder / f"libdmav3-{name}.a", "firmware")
+    return Link(
+        layout.headers,
+        library,
+        folder / "image.ld",
+        folder / "compile.flags",
+        folder / "link.flags",
+    )
 
 
 def seeded(bug: str, name: str) -> Path:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MAGIC = 0x33764D44
 _LAYOUT = 1
+#: The structures of probe.h that are read by name.
+LAYOUTS = ("probe", "probe_record", "probe_finding", "probe_cost", "stream_rings")
 
 
 class Kind(enum.IntEnum):
@@ -128,6 +130,15 @@ class Probe:
         """Findings that had no room."""
         return int(self._get("findings_lost"))
 
+    @property
+    def spoiled(self) -> bool:
+        """True if a PL330 channel ended in a way that a reset of QEMU's model does not repair.
+
+        Known when the gate is closed; of a channel that still runs, or has just faulted, after
+        the reset.
+        """
+        return bool(self._get("spoiled"))
+
     def settle(self) -> None:
         """Return when memory stands still; `DeadlineError` if that is not so in time."""
         seconds, waiting_for = allowance(), "the gate to close"
@@ -161,6 +172,12 @@ class Probe:
             return sum(count for value, count in by_value.items() if value & flag)
 
         return Lines(*(having(flag) for flag in LineState))
+
+    def states(self) -> bytes:
+        """Return the state of every line of RAM, a `LineState` each; empty without a cache."""
+        if not self._lines_at or not self.line_size:
+            return b""
+        return bytes(self._view[self._lines_at : self._lines_at + self.ram_size // self.line_size])
 
     def records(self, first: int, end: int) -> list[Record]:
         """Return records number `first` to `end` - 1, which must still be in the ring."""

@@ -112,11 +112,17 @@ class Process:
         """True until it has ended."""
         return self._child.poll() is None
 
+    def log_size(self) -> int:
+        """Return how many bytes QEMU has written to its error output."""
+        return os.fstat(self._log).st_size
+
+    def log(self, since: int = 0) -> str:
+        """Return what QEMU wrote to its error output from byte `since` on."""
+        return os.pread(self._log, self.log_size() - since, since).decode(errors="replace")
+
     def log_tail(self) -> str:
         """Return the end of what QEMU wrote to its error output."""
-        size = os.fstat(self._log).st_size
-        tail = os.pread(self._log, _LOG_TAIL_BYTES, max(0, size - _LOG_TAIL_BYTES))
-        return tail.decode(errors="replace").strip()
+        return self.log(max(0, self.log_size() - _LOG_TAIL_BYTES)).strip()
 
     def quit(self, ask: Callable[[], object]) -> None:
         """Let `ask` make QEMU end, the first rung of a stop; its errors do not matter."""

@@ -32,12 +32,18 @@ class Monitor:
 
     :ivar log: ("command" | "return" | "event", content), everything exchanged, in order.
     :ivar events: every event, as QEMU sent it.
+    :ivar altered: a command was executed that neither `restore` nor a reset undoes.
     """
+
+    #: How commands begin that alter nothing, or what `system_reset` brings back.
+    _HARMLESS = ("query-", "qom-get", "qom-list", "system_reset", "stop", "cont")
 
     def __init__(self, sock: socket.socket) -> None:
         """Talk over a connected socket, which this object owns from now on."""
         self.log: list[tuple[str, Any]] = []
         self.events: list[dict[str, Any]] = []
+        self._originals: dict[tuple[str, str], object] = {}
+        self.altered = False
         self._changed = threading.Condition()
         self._socket = sock
         self._client = QMPClient("dmav3")
@@ -65,6 +71,10 @@ class Monitor:
         :raises ClosedError: QEMU is gone.
         """
         named = {key.replace("_", "-"): value for key, value in arguments.items()}
+        self.altered |= not command.startswith(self._HARMLESS)
+        return self._command(command, named)
+
+    def _command(self, command: str, named: dict[str, object]) -> Any:
         self._result(self._connected, "the monitor's greeting")
         self.log.append(("command", {"execute": command, "arguments": named}))
         value = self._result(self._submit(self._execute(command, named)), command)
@@ -75,9 +85,27 @@ class Monitor:
         """Read a property of the extension's device, or of the object at `path`."""
         return self.execute("qom-get", path=path, property=name)
 
-    def set(self, name: str, value: object, path: str = BOARD) -> None:
-        """Write a property; `MonitorError` at a wrong moment or for a wrong value."""
-        self.execute("qom-set", path=path, property=name, value=value)
+    def set(self, name: str, value: object, path: str = BOARD, *, lasting: bool = False) -> None:
+        """Write a property; `MonitorError` at a wrong moment or for a wrong value.
+
+        :param lasting: `restore` leaves it as it is.
+        """
+        if not lasting and (path, name) not in self._originals:
+            with suppress(MonitorError):  # one that cannot be read has nothing to restore
+                self._originals[path, name] = self.get(name, path)
+        self._command("qom-set", {"path": path, "property": name, "value": value})
+
+    def restore(self) -> None:
+        """Give every property that `set` has changed the value that it had before; raises as it."""
+        for path, name in list(self._originals):
+            self.set(name, self._originals[path, name], path, lasting=True)
+            del self._originals[path, name]
+
+    @property
+    def stopped(self) -> bool:
+        """True if the machine was stopped and has not been made to go on."""
+        turns = [event["event"] for event in self.events if event["event"] in {"STOP", "RESUME"}]
+        return turns[-1:] == ["STOP"]
 
     def wait_event(self, name: str, since: int, doing: Callable[[], object] | None = None) -> None:
         """Wait for an event.

@@ -21,12 +21,16 @@ _NO_CHANNEL = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a kind of finding is called, which rule of which routine was owed, and what it means."""
+    """What a kind of finding is called, which rule of which routine was owed, and what it means.
+
+    `remedy` is for the routine; `misuse` for a driver that touched the buffer while it was mapped.
+    """
 
     name: str
     rules: Mapping[str, str]
     meaning: str
     remedy: str
+    misuse: str
 
 
 _KINDS = {
@@ -36,6 +40,7 @@ _KINDS = {
         "the CPU read bytes that the device had written to memory, without an invalidate between: "
         "it may have got what its cache held from before",
         "must invalidate the lines of the range after the transfer",
+        "had not been called yet, so the buffer was still the device's: call it first",
     ),
     2: _Kind(
         "stale-device-read",
@@ -43,6 +48,7 @@ _KINDS = {
         "the device read bytes that the CPU had stored, without a clean between: "
         "it may have got what memory held before the stores",
         "must clean the lines of the range before it starts the device",
+        "had been called before that store, so the buffer was the device's already: store first",
     ),
 }
 
@@ -69,7 +75,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Place:
-    """A byte of a buffer of the test."""
+    """A byte of a buffer of the test, or of a variable of the firmware."""
 
     name: str
     offset: int
@@ -101,6 +107,16 @@ class Finding:
         """Return the object of `dmav3 run --json`."""
         return asdict(self)
 
+    def line(self) -> str:
+        """Return all that a person needs, on one line."""
+        times = f", {self.count} times" if self.count > 1 else ""
+        return f"{self.kind} at {self.address}{times}: {self.text}"
+
+
+def kinds() -> list[str]:
+    """Return the name of every kind of finding."""
+    return [kind.name for kind in _KINDS.values()]
+
 
 def routine_names(image: Elf) -> dict[int, str]:
     """Return the names of the operation log's ids, from the firmware's own enumeration."""
@@ -109,11 +125,10 @@ def routine_names(image: Elf) -> dict[int, str]:
 
 def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
     """Explain one `struct probe_finding`."""
-    kind = _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "")
+    kind = _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "", "")
     routine = routine_names(image).get(raw["routine"]) if raw["routine"] else None
     rule = kind.rules.get(routine) if routine else None
-    place = memory.locate(raw["address"])
-    buffer = Place(place[0].name, place[1]) if place else None
+    buffer = _buffer(raw["address"], image, memory)
     cpu, device = _cpu(raw["cpu_pc"], image), _device(raw)
     return Finding(
         kind=kind.name,
@@ -127,7 +142,9 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
         buffer=buffer,
         routine=routine,
         rule=rule,
-        text=_text(kind, routine, rule, cpu, device, buffer),
+        text=_text(
+            kind, routine, rule, cpu, device, buffer, while_mapped=bool(raw["while_mapped"])
+        ),
     )
 
 
@@ -155,6 +172,14 @@ def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
     ]
 
 
+def _buffer(physical: int, image: Elf, memory: Memory) -> Place | None:
+    if place := memory.locate(physical):
+        return Place(place[0].name, place[1])
+    if variable := image.variable(physical):  # the image is mapped where it lies
+        return Place(variable.name, physical - variable.address)
+    return None
+
+
 def _cpu(pc: int, image: Elf) -> Cpu | None:
     if not pc:
         return None
@@ -177,6 +202,8 @@ def _text(
     cpu: Cpu | None,
     device: Device | None,
     buffer: Place | None,
+    *,
+    while_mapped: bool,
 ) -> str:
     parts = [kind.meaning]
     if buffer:
@@ -187,7 +214,8 @@ def _text(
     if device:
         parts.append(f"the device's was burst {device.burst} of channel {device.channel}")
     if routine:
-        parts.append(f"{routine} {kind.remedy}" + (f" ({rule})" if rule else ""))
+        what = kind.misuse if while_mapped else kind.remedy
+        parts.append(f"{routine} {what}" + (f" ({rule})" if rule else ""))
     else:
         parts.append("no mapping covers the address, so no routine owed anything")
     return "; ".join(parts)

@@ -109,7 +109,8 @@ class Rpc:
         return number
 
     def forget(self) -> None:
-        """After a reset: no callback can come any more, and nothing is on its way."""
+        """After a reset: all as at the start; nothing of before is on its way any more."""
+        self._numbers = self._count()
         self._cookies.clear()
         self._failures.clear()
         self._link.drain()

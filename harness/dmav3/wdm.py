@@ -18,6 +18,8 @@ class NtStatus(enum.IntEnum):
     """The codes that the routines return; others are kept as they come."""
 
     STATUS_SUCCESS = 0x00000000
+    STATUS_PENDING = 0x00000103
+    STATUS_DEVICE_BUSY = 0x80000011
     STATUS_UNSUCCESSFUL = 0xC0000001
     STATUS_NOT_IMPLEMENTED = 0xC0000002
     STATUS_INVALID_PARAMETER = 0xC000000D

@@ -81,15 +81,22 @@ void cache_model_free(struct cache_model *model)
     free(model);
 }
 
+/* Only what was touched is written: clearing everything would touch every page of the masks. */
+static void forget_lines(struct cache_model *model, size_t first, size_t count)
+{
+    static const uint8_t untouched[PAGE];
+
+    if (memcmp(&model->views.lines[first], untouched, count) != 0) {
+        memset(&model->views.lines[first], 0, count);
+        memset(&model->unclean[first], 0, count * sizeof(*model->unclean));
+        memset(&model->device[first], 0, count * sizeof(*model->device));
+    }
+}
+
 void cache_model_reset(struct cache_model *model)
 {
-    /* Only lines that were touched are written: clearing all of them would touch every page. */
-    for (size_t line = 0; line < line_count(model); line++) {
-        if (model->views.lines[line]) {
-            model->views.lines[line] = 0;
-            model->unclean[line] = 0;
-            model->device[line] = 0;
-        }
+    for (size_t page = 0; page < model->views.size / PAGE; page++) {
+        forget_lines(model, page * PAGE / model->geometry.line, PAGE / model->geometry.line);
     }
     memset(model->ways, 0, (size_t)model->geometry.sets * model->geometry.ways * sizeof(*model->ways));
     memset(&model->counts, 0, sizeof(model->counts));

@@ -28,6 +28,7 @@ struct range {
 struct mapping {
     uint64_t handle, adapter;
     bool live, write;
+    uint32_t number; /* counts up from 1 since reset */
     uint32_t ranges;
     struct range range[RANGES];
 };
@@ -36,11 +37,13 @@ static struct frame stack[FRAMES];
 static uint32_t depth; /* may exceed FRAMES: those frames are counted, not kept */
 static struct mapping mappings[MAPPINGS];
 static uint32_t newest; /* index of the newest mapping */
+static uint32_t mapped; /* mappings made since reset */
 static uint64_t cpu_pc;
 
 /* Who touched a line last, from either side: the other half of a race. Addresses are below 4 GiB. */
 static struct history {
     uint32_t store_pc;                  /* of the store that made it dirty */
+    uint32_t store_mapped;              /* `mapped` at that time */
     uint32_t channel, microcode, burst; /* of the device's write */
 } *history;
 
@@ -59,6 +62,7 @@ static struct mapping *nth_newest(uint32_t n)
 void oplog_reset(void)
 {
     depth = 0;
+    mapped = 0;
     for (uint32_t i = 0; i < MAPPINGS; i++) {
         mappings[i].handle = 0;
     }
@@ -111,8 +115,8 @@ static struct mapping *live_mapping(uint64_t handle)
 static struct mapping *new_mapping(uint64_t handle, bool write)
 {
     newest = (newest + 1) % MAPPINGS;
-    mappings[newest] =
-        (struct mapping){.handle = handle, .adapter = top()->adapter, .live = true, .write = write};
+    mappings[newest] = (struct mapping){
+        .handle = handle, .adapter = top()->adapter, .live = true, .write = write, .number = ++mapped};
     return &mappings[newest];
 }
 
@@ -208,12 +212,12 @@ void oplog_maintenance(uint64_t pc, uint64_t physical, bool cleaned, bool invali
     struct frame *frame = top();
     uint64_t line = physical & ~(uint64_t)(probe->line_size - 1);
     bool wrote_back = cleaned && (before & PROBE_LINE_DIRTY);
-    bool mapped = false;
+    bool inside = false;
 
-    for (uint32_t n = 0; n < MAPPINGS && !mapped; n++) {
-        mapped = nth_newest(n)->live && covers(nth_newest(n), line, probe->line_size);
+    for (uint32_t n = 0; n < MAPPINGS && !inside; n++) {
+        inside = nth_newest(n)->live && covers(nth_newest(n), line, probe->line_size);
     }
-    if (mapped) {
+    if (inside) {
         frame->cleaned += cleaned;
         frame->invalidated += invalidated;
         frame->written_back += wrote_back;
@@ -232,7 +236,10 @@ void oplog_cpu_at(uint64_t pc)
 
 void oplog_dirtied(uint64_t physical, uint64_t pc)
 {
-    history_of(physical)->store_pc = (uint32_t)pc;
+    struct history *line = history_of(physical);
+
+    line->store_pc = (uint32_t)pc;
+    line->store_mapped = mapped;
 }
 
 void oplog_device_wrote(uint64_t physical)
@@ -280,12 +287,14 @@ static struct probe_finding describe(enum probe_finding_kind kind, uint64_t phys
         found.microcode = at.microcode;
         found.burst = at.burst;
         found.routine = mapping ? MAP_TRANSFER_EX : 0;
+        found.while_mapped = mapping && line->store_mapped >= mapping->number;
     } else {
         found.cpu_pc = cpu_pc;
         found.channel = line->channel;
         found.microcode = line->microcode;
         found.burst = line->burst;
         found.routine = mapping ? FLUSH_ADAPTER_BUFFERS_EX : 0;
+        found.while_mapped = mapping && mapping->live;
     }
     return found;
 }
@@ -293,6 +302,7 @@ static struct probe_finding describe(enum probe_finding_kind kind, uint64_t phys
 static bool same_cause(const struct probe_finding *a, const struct probe_finding *b)
 {
     return a->kind == b->kind && a->routine == b->routine && a->adapter == b->adapter &&
+           a->while_mapped == b->while_mapped &&
            (a->routine || (a->cpu_pc == b->cpu_pc && a->channel == b->channel));
 }
 

@@ -7,6 +7,7 @@
 #include "views.h"
 
 /* PL330 registers (DDI 0424, 3.3) and opcodes (4.3). */
+enum { DSR = 0x000, CSR0 = 0x100, CSR_STEP = 8, STATE_MASK = 0xf, STATE_STOPPED = 0, STATE_FAULTING = 15 };
 enum { DBGCMD = 0xd04, DBGINST0 = 0xd08, DBGINST1 = 0xd0c, PL330_SIZE = 0x1000 };
 enum { DMAGO = 0xa0, DMAGO_MASK = 0xfd, DMAKILL = 0x01, DMALPEND = 0x28, DMALPEND_MASK = 0xe8 };
 
@@ -26,8 +27,43 @@ static struct {
     uint32_t debug[2];
 } pace = {.current = PACE_NO_CHANNEL};
 
+static MemoryRegion *registers; /* the model's own */
+
+/* ---- what a reset does not repair ---- */
+
+static uint32_t state(hwaddr status_register)
+{
+    uint64_t value = 0;
+
+    qemu.memory_region_dispatch_read(registers, status_register, &value, MO_32, MEMTXATTRS_UNSPECIFIED);
+    return (uint32_t)value & STATE_MASK;
+}
+
+/* QEMU's model loses count of what is queued for a channel that ends otherwise than by DMAEND, and a
+ * reset does not set that right: every later load of the channel may lock up. It keeps a fault of the
+ * manager, too. Whether something was queued cannot be seen from here. */
+static void spoil_channel(uint32_t n)
+{
+    if (state(CSR0 + CSR_STEP * n) != STATE_STOPPED) {
+        probe->spoiled |= 1u << n;
+    }
+}
+
+static void spoil_manager(void)
+{
+    if (state(DSR) == STATE_FAULTING) {
+        probe->spoiled |= PROBE_SPOILED_MANAGER;
+    }
+}
+
 void pace_reset(void)
 {
+    for (uint32_t n = 0; registers && n < PACE_CHANNELS; n++) {
+        spoil_channel(n);
+    }
+    if (registers) {
+        spoil_manager();
+    }
     memset(&pace, 0, sizeof(pace));
     pace.current = PACE_NO_CHANNEL;
 }
@@ -174,7 +210,10 @@ static void debug_command(void)
         probe_record(PROBE_DMAGO, n, pace.debug[1], 0, 0, 0, 0);
         views_unlock();
     } else if (by_channel && opcode == DMAKILL) {
+        spoil_channel(pace.debug[0] >> 8 & 7);
         pace.channel[pace.debug[0] >> 8 & 7].active = false;
+    } else if (opcode == DMAKILL) {
+        spoil_manager();
     }
 }
 
@@ -210,6 +249,7 @@ MemoryRegion *pace_overlay(MemoryRegion *pl330)
 {
     static QemuRegion overlay;
 
+    registers = pl330;
     qemu.memory_region_init_io(region(&overlay), NULL, &overlay_ops, pl330, "dmav3-pl330", PL330_SIZE);
     return region(&overlay);
 }

@@ -27,6 +27,9 @@ enum probe_line {
     PROBE_LINE_STALE = 8,   /* holds bytes written by a device that no invalidate has covered since */
 };
 
+/* struct probe.spoiled: a bit a channel of the PL330, and this one. */
+enum { PROBE_SPOILED_MANAGER = 1 << 8 };
+
 /* `a` to `f` of a record, by kind. */
 enum probe_kind {
     PROBE_RESET = 1, /* a new run begins; model time and command are 0 */
@@ -67,13 +70,15 @@ struct probe_finding {
     uint64_t time_ns; /* of the first, as are all below */
     uint32_t command;
     uint32_t seq;
-    uint64_t address;   /* physical */
-    uint64_t cpu_pc;    /* of the access or store that raced; 0: not known */
-    uint32_t routine;   /* trace id of the routine that owed the maintenance; 0: none */
-    uint32_t channel;   /* of the PL330; ~0: no channel is known */
-    uint64_t microcode; /* address of the channel's instruction */
-    uint64_t burst;     /* n-th load or store of the program, from 1 */
-    uint64_t adapter;   /* whose mapping covers the address; 0: none does */
+    uint64_t address;      /* physical */
+    uint64_t cpu_pc;       /* of the access or store that raced; 0: not known */
+    uint32_t routine;      /* trace id of the routine that owed the maintenance; 0: none */
+    uint32_t channel;      /* of the PL330; ~0: no channel is known */
+    uint64_t microcode;    /* address of the channel's instruction */
+    uint64_t burst;        /* n-th load or store of the program, from 1 */
+    uint64_t adapter;      /* whose mapping covers the address; 0: none does */
+    uint32_t while_mapped; /* 1: the CPU's access came between MapTransferEx and FlushAdapterBuffersEx */
+    uint32_t reserved;
 };
 
 /* Maintenance by one instruction of the program. */
@@ -99,6 +104,8 @@ struct probe {
     uint32_t findings;      /* valid entries below */
     uint32_t findings_lost; /* more root causes than fit */
     uint32_t costs;
+    uint32_t spoiled; /* killed, faulted, or reset in mid-program since the start: a reset is not enough */
+    uint32_t unused;
     struct probe_finding finding[PROBE_FINDINGS];
     struct probe_cost cost[PROBE_COSTS];
 };

@@ -131,6 +131,16 @@ void views_reset_enter(void)
     views_unlock();
 }
 
+/* A page of zeroes is there already, as a hole. */
+static void copy_page(size_t offset)
+{
+    static const uint8_t zeroes[1 << PAGE_SHIFT];
+
+    if (memcmp(views.cpu + offset, zeroes, sizeof(zeroes)) != 0) {
+        memcpy(views.dram + offset, views.cpu + offset, sizeof(zeroes));
+    }
+}
+
 /* Only what was written since the punch is there: copy that. */
 static void copy_extents(int fd)
 {
@@ -139,7 +149,9 @@ static void copy_extents(int fd)
     while (from >= 0 && from < (off_t)views.size) {
         off_t to = lseek(fd, from, SEEK_HOLE);
 
-        memcpy(views.dram + from, views.cpu + from, (size_t)(to - from));
+        for (off_t page = from; page < to; page += 1 << PAGE_SHIFT) {
+            copy_page((size_t)page);
+        }
         from = lseek(fd, to, SEEK_DATA);
     }
 }

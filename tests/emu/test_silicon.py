@@ -8,23 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from microcode import CSR0, FTR0, Controller, copy, mov, wait_for
 
-from dmav3 import Board, Buffer
 from dmav3.errors import MonitorError
 from dmav3.stream import Register, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from dmav3 import Board, Buffer
 
 SIZE = 4096
 DEVICE = "/machine/peripheral/dmav3"
 STREAM = DEVICE + "/stream"
-
-
-@pytest.fixture
-def lru() -> Iterator[Board]:
-    """Return a board whose cache does nothing of its own accord."""
-    with Board(schedule="lru") as running:
-        yield running
 
 
 def two(board: Board) -> tuple[Buffer, Buffer]:
@@ -43,28 +35,30 @@ def dma(board: Board, source: Buffer, target: Buffer) -> None:
     assert (controller.read(CSR0), controller.read(FTR0)) == (0, 0)
 
 
+@pytest.mark.dmav3_cache(schedule="lru")
 class TestCache:
     """Two views of memory, and what moves bytes between them."""
 
-    def test_a_store_stays_in_the_cache_until_it_is_cleaned(self, lru: Board) -> None:
+    def test_a_store_stays_in_the_cache_until_it_is_cleaned(self, board: Board) -> None:
         """The CPU reads its own store; DRAM keeps the old bytes until a clean."""
-        buffer, _ = two(lru)
-        lru.fill(buffer, 0x33)
-        assert lru.cpu.read(buffer.address, SIZE) == b"\x33" * SIZE
-        assert lru.dram.read(buffer.address, SIZE) == b"\x11" * SIZE
-        assert lru.lines(buffer).dirty == SIZE // 64
-        lru.request("clean", buffer.address, SIZE)
-        assert lru.dram.read(buffer.address, SIZE) == b"\x33" * SIZE
-        assert (lru.lines(buffer).dirty, lru.lines(buffer).valid) == (0, SIZE // 64)
+        buffer, _ = two(board)
+        board.fill(buffer, 0x33)
+        assert board.cpu.read(buffer.address, SIZE) == b"\x33" * SIZE
+        assert board.dram.read(buffer.address, SIZE) == b"\x11" * SIZE
+        assert board.lines(buffer).dirty == SIZE // 64
+        board.request("clean", buffer.address, SIZE)
+        assert board.dram.read(buffer.address, SIZE) == b"\x33" * SIZE
+        assert (board.lines(buffer).dirty, board.lines(buffer).valid) == (0, SIZE // 64)
 
-    def test_without_a_clean_the_device_moves_old_bytes(self, lru: Board) -> None:
+    def test_without_a_clean_the_device_moves_old_bytes(self, board: Board) -> None:
         """A missing clean gives wrong data, and one finding that says where the bytes are from."""
-        source, target = two(lru)
-        lru.fill(source, 0x33)
-        dma(lru, source, target)
-        lru.request("invalidate", target.address, SIZE)
-        assert lru.read(target) == b"\x11" * SIZE
-        (finding,) = lru.findings()
+        source, target = two(board)
+        board.fill(source, 0x33)
+        with board.expect("stale-device-read"):
+            dma(board, source, target)
+        board.request("invalidate", target.address, SIZE)
+        assert board.read(target) == b"\x11" * SIZE
+        (finding,) = board.findings()
         assert (finding.kind, finding.count) == ("stale-device-read", SIZE // 8)
         assert finding.buffer is not None
         assert (finding.buffer.name, finding.buffer.offset) == ("source", 0)
@@ -73,25 +67,26 @@ class TestCache:
         assert finding.device is not None
         assert (finding.device.channel, finding.device.burst) == (0, 1)
 
-    def test_a_cached_line_hides_what_the_device_wrote(self, lru: Board) -> None:
+    def test_a_cached_line_hides_what_the_device_wrote(self, board: Board) -> None:
         """A missing invalidate gives old bytes where the line was cached, and a finding."""
-        source, target = two(lru)
-        assert lru.read(target) == b"\x22" * SIZE  # now the target is cached
-        dma(lru, source, target)
-        assert lru.dram.read(target.address, SIZE) == b"\x11" * SIZE
-        assert lru.lines(target).stale == SIZE // 64
-        assert lru.read(target) == b"\x22" * SIZE
-        assert [finding.kind for finding in lru.findings()] == ["stale-cpu-read"]
-        lru.request("invalidate", target.address, SIZE)
-        assert lru.read(target) == b"\x11" * SIZE
+        source, target = two(board)
+        assert board.read(target) == b"\x22" * SIZE  # now the target is cached
+        dma(board, source, target)
+        assert board.dram.read(target.address, SIZE) == b"\x11" * SIZE
+        assert board.lines(target).stale == SIZE // 64
+        with board.expect("stale-cpu-read"):
+            assert board.read(target) == b"\x22" * SIZE
+        board.request("invalidate", target.address, SIZE)
+        assert board.read(target) == b"\x11" * SIZE
 
-    def test_a_missing_invalidate_is_found_where_luck_gives_right_bytes(self, lru: Board) -> None:
+    def test_a_missing_invalidate_is_found_where_luck_gives_right_bytes(self, board: Board) -> None:
         """The line was not cached, so the bytes are right; the finding comes all the same."""
-        source, target = two(lru)
-        dma(lru, source, target)
-        assert lru.read(target) == b"\x11" * SIZE
-        assert [finding.kind for finding in lru.findings()] == ["stale-cpu-read"]
+        source, target = two(board)
+        dma(board, source, target)
+        with board.expect("stale-cpu-read"):
+            assert board.read(target) == b"\x11" * SIZE
 
+    @pytest.mark.dmav3_cache(schedule="speculative")
     def test_correct_maintenance_gives_right_bytes_and_no_finding(self, board: Board) -> None:
         """Clean, transfer, invalidate: right under speculation too."""
         source, target = two(board)
@@ -102,76 +97,80 @@ class TestCache:
         assert board.read(target) == b"\x44" * SIZE
         assert board.findings() == []
 
-    def test_an_invalidate_loses_stores(self, lru: Board) -> None:
+    def test_an_invalidate_loses_stores(self, board: Board) -> None:
         """What was stored and not cleaned is gone."""
-        buffer, _ = two(lru)
-        lru.fill(buffer, 0x33)
-        lru.request("invalidate", buffer.address, SIZE)
-        assert lru.read(buffer) == b"\x11" * SIZE
+        buffer, _ = two(board)
+        board.fill(buffer, 0x33)
+        board.request("invalidate", buffer.address, SIZE)
+        assert board.read(buffer) == b"\x11" * SIZE
 
-    def test_a_full_set_evicts_its_oldest_line(self, lru: Board) -> None:
+    def test_a_full_set_evicts_its_oldest_line(self, board: Board) -> None:
         """Seventeen lines of one set do not fit sixteen ways: the first goes down to DRAM."""
-        cache = lru.machine.cache
+        cache = board.machine.cache
         assert cache is not None
         stride = cache.line * cache.sets
-        buffer = lru.memory.allocate(stride * cache.ways + 64)
+        buffer = board.memory.allocate(stride * cache.ways + 64)
         for way in range(cache.ways):
-            lru.request("poke", buffer.address + way * stride, "64", way + 1)
-        assert lru.dram.read(buffer.address, 1) == b"\0"
-        lru.request("poke", buffer.address + cache.ways * stride, "64", 99)
-        assert lru.dram.read(buffer.address, 1) == b"\1"
+            board.request("poke", buffer.address + way * stride, "64", way + 1)
+        assert board.dram.read(buffer.address, 1) == b"\0"
+        board.request("poke", buffer.address + cache.ways * stride, "64", 99)
+        assert board.dram.read(buffer.address, 1) == b"\1"
 
-    def test_a_virtual_window_is_translated(self, lru: Board) -> None:
+    def test_a_virtual_window_is_translated(self, board: Board) -> None:
         """Stores through the scattered window reach the physical pages that it maps."""
-        buffer = lru.memory.allocate(3 * 4096, region="scatter", align=4096)
+        buffer = board.memory.allocate(3 * 4096, region="scatter", align=4096)
         data = bytes(range(256)) * 48
-        lru.write(buffer, data)
-        assert lru.lines(buffer).dirty == 3 * 64
-        lru.request("clean", buffer.address, buffer.size)
-        assert b"".join(lru.dram.read(*piece) for piece in buffer.ranges) == data
+        board.write(buffer, data)
+        assert board.lines(buffer).dirty == 3 * 64
+        board.request("clean", buffer.address, buffer.size)
+        assert b"".join(board.dram.read(*piece) for piece in buffer.ranges) == data
         assert len(buffer.ranges) >= 1
 
-    def test_an_access_over_a_line_boundary_touches_both_lines(self, lru: Board) -> None:
+    def test_an_access_over_a_line_boundary_touches_both_lines(self, board: Board) -> None:
         """A copy of unaligned bytes dirties every line that it touches and no other."""
-        buffer = lru.memory.allocate(256)
-        lru.request("clean_invalidate", buffer.address, 256)
-        lru.request("copy", buffer.address + 60, lru.memory.staging.start, 8)
-        assert lru.lines(buffer).dirty == 2
+        buffer = board.memory.allocate(256)
+        board.request("clean_invalidate", buffer.address, 256)
+        board.request("copy", buffer.address + 60, board.memory.staging.start, 8)
+        assert board.lines(buffer).dirty == 2
 
-    def test_uncached_memory_needs_no_maintenance(self, lru: Board) -> None:
+    def test_uncached_memory_needs_no_maintenance(self, board: Board) -> None:
         """A store to the staging window is in DRAM at once."""
-        address = lru.memory.staging.start
-        lru.request("poke", address, "64", 0x1122334455667788)
-        assert lru.dram.read(address, 8) == bytes.fromhex("8877665544332211")
+        address = board.memory.staging.start
+        board.request("poke", address, "64", 0x1122334455667788)
+        assert board.dram.read(address, 8) == bytes.fromhex("8877665544332211")
 
+    @pytest.mark.dmav3_cache(schedule="speculative")
     def test_speculation_fills_lines_during_a_transfer(self, board: Board) -> None:
         """Under `speculative` a forgotten invalidate gives wrong bytes even on an empty cache."""
         source, target = two(board)
         dma(board, source, target)
-        assert board.read(target) != b"\x11" * SIZE
-        assert [finding.kind for finding in board.findings()] == ["stale-cpu-read"]
+        with board.expect("stale-cpu-read"):
+            assert board.read(target) != b"\x11" * SIZE
 
-    def test_a_coherent_machine_needs_no_maintenance(self) -> None:
+    @pytest.mark.dmav3_cache
+    @pytest.mark.dmav3_machine("virt-a53-coherent")
+    def test_a_coherent_machine_needs_no_maintenance(self, board: Board) -> None:
         """One view: the device sees stores at once, and there is nothing to find."""
-        with Board("virt-a53-coherent") as board:
-            source, target = two(board)
-            board.fill(source, 0x55)
-            dma(board, source, target)
-            assert board.read(target) == b"\x55" * SIZE
-            assert board.findings() == []
+        source, target = two(board)
+        board.fill(source, 0x55)
+        dma(board, source, target)
+        assert board.read(target) == b"\x55" * SIZE
+        assert board.findings() == []
 
-    def test_reset_forgets_everything(self, lru: Board) -> None:
+    def test_reset_forgets_everything(self, board: Board) -> None:
         """After a reset memory, lines, findings, log and time are as at the start."""
-        source, target = two(lru)
-        lru.fill(source, 0x33)
-        dma(lru, source, target)
-        lru.read(target)
-        assert lru.findings()
-        lru.reset()
-        assert lru.findings() == []
-        assert lru.probe.count([(source.address, SIZE)]).valid == 0
+        source, target = two(board)
+        board.fill(source, 0x33)
+        dma(board, source, target)
+        board.read(target)
+        assert board.findings()
+        board.reset()
+        assert board.findings() == []
+        assert board.probe.count([(source.address, SIZE)]).valid == 0
         assert (
-            lru.cpu.read(source.address, SIZE) == lru.dram.read(source.address, SIZE) == bytes(SIZE)
+            board.cpu.read(source.address, SIZE)
+            == board.dram.read(source.address, SIZE)
+            == bytes(SIZE)
         )
 
 

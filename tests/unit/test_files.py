@@ -58,6 +58,17 @@ def test_file_older_than_a_source_is_not_built(checkout: Path) -> None:
     files.firmware("virt-a64")
 
 
+def test_headers_are_in_the_checkout_or_in_the_package(checkout: Path) -> None:
+    """What is linked with one's own files lies beside the firmware."""
+    with pytest.raises(NotBuiltError, match=r"libdmav3-virt-a64\.a is missing"):
+        files.link("virt-a64")
+    library = checkout / "build/firmware/link/virt-a64/libdmav3-virt-a64.a"
+    library.parent.mkdir(parents=True)
+    library.touch()
+    assert files.link("virt-a64").headers == checkout / "firmware/include"
+    assert files.Layout(checkout, checkout / "data").headers == checkout / "data/include"
+
+
 def test_unknown_bug_lists_the_known(checkout: Path) -> None:
     """Those with a patch count as well as those that are built."""
     (checkout / "tests/seeded/other.patch").touch()

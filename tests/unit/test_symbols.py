@@ -68,6 +68,20 @@ def test_function_is_found_by_any_of_its_instructions(elf: Elf) -> None:
     assert elf.function(0) is None
 
 
+def test_variable_is_found_by_any_of_its_bytes(elf: Elf) -> None:
+    """Its last byte too; a function is none."""
+    variable = elf.symbol("everything")
+    assert elf.variable(variable.address + variable.size - 1) == variable
+    assert elf.variable(variable.address + variable.size) is None
+    assert elf.variable(elf.symbol("twice").address) is None
+
+
+def test_place_is_function_file_and_line(elf: Elf) -> None:
+    """As much as is known."""
+    assert elf.place(elf.symbol("twice").address).startswith("twice (small.c:1")
+    assert not elf.place(0)
+
+
 def test_line_is_that_of_the_source(elf: Elf) -> None:
     """The file is relative to where the compiler ran; unknown addresses have no line."""
     for name, last in (("twice", 16), ("thrice", 20)):

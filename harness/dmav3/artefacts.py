@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a board leaves for whoever has to find out what happened: one folder of plain files.
+
+| file | what |
+|---|---|
+| `console.log` | the serial line, `>` to the board and `<` from it |
+| `qmp.jsonl` | commands, returns and events of the monitor |
+| `qemu.log` | QEMU's error output |
+| `findings.json` | the findings, each with `expected` |
+| `events.jsonl` | the event log, the last records of the ring |
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from .deadline import deadline
+from .errors import Dmav3Error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from .board import Board
+
+#: Seconds of real time to wait for a board that does not stand still.
+_PATIENCE_SECONDS = 1.0
+
+
+def save(board: Board, folder: Path) -> None:
+    """Write everything into `folder`, which is made if need be; works in every state of a board.
+
+    :raises OSError: the folder or a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    console = b"".join(line + b"\n" for line in list(board.link.log))
+    (folder / "console.log").write_bytes(console)
+    _lines(folder / "qmp.jsonl", ({kind: content} for kind, content in list(board.qmp.log)))
+    (folder / "qemu.log").write_text(board.qemu_log())
+    with suppress(Dmav3Error), ExitStack() as held:
+        reason = _hold(board, held)
+        findings = [{"unknown": reason}] if reason else _findings(board)
+        (folder / "findings.json").write_text(json.dumps(findings, indent=1) + "\n")
+        _lines(folder / "events.jsonl", [{"unknown": reason}] if reason else _events(board))
+
+
+def _hold(board: Board, held: ExitStack) -> str:
+    """Make a board stand still until `held` ends; returns why it cannot be, or nothing."""
+    with suppress(Dmav3Error), deadline(_PATIENCE_SECONDS):
+        board.probe.settle()
+        return ""
+    try:
+        with deadline(_PATIENCE_SECONDS):
+            held.enter_context(board.paused())
+    except Dmav3Error as error:
+        return str(error)
+    return ""
+
+
+def _findings(board: Board) -> list[dict[str, Any]]:
+    unexpected = board.unexpected()
+    return [
+        finding.json() | {"expected": finding not in unexpected} for finding in board.findings()
+    ]
+
+
+def _events(board: Board) -> Iterable[dict[str, Any]]:
+    for record in board.events.all():
+        yield asdict(record) | {"kind": record.kind.name.lower()}
+
+
+def _lines(path: Path, objects: Iterable[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(one, default=str) + "\n" for one in objects))

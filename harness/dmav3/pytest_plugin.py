@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pytest plugin: options, markers, and the fixture `dmav3_board`.
+
+pytest loads this file in every project of an environment, so it imports nothing that a project
+without our tests would have to wait for; what does the work is in the other `pytest_*` files.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .board import Board
+    from .pool import Pool
+
+MARKERS = (
+    "dmav3_fresh: the board is a QEMU process that no test has used before",
+    "dmav3_cache(schedule=, seed=): when the cache acts of its own accord, instead of the options",
+    "dmav3_machine(name): the machine, by name or YAML file, instead of the option",
+    'dmav3_rule(rule): the rule that the test is about, such as dmav3_rule("MTX-07")',
+)
+_ACTIVE = "dmav3-reports"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, all with our prefix."""
+    group = parser.getgroup("dmav3", "dmav3: boards with a PL330 and caches that hold data")
+    group.addoption("--dmav3-machine", metavar="NAME", help="machine (default: virt-a53)")
+    group.addoption(
+        "--dmav3-schedule",
+        metavar="NAME",
+        help="when the cache acts of its own accord (default: speculative)",
+    )
+    group.addoption("--dmav3-seed", metavar="N", help="seed of the schedule (default: 1)")
+    group.addoption("--dmav3-image", metavar="ELF", help="firmware (default: the machine's own)")
+    group.addoption(
+        "--dmav3-keep", action="store_true", help="keep the artefacts of passed tests, too"
+    )
+    group.addoption(
+        "--dmav3-gdb",
+        action="store_true",
+        help="before each test, print how to attach gdb, and wait until it lets the board go on",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers; check the options that were given."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    names = ("machine", "schedule", "seed", "image", "gdb")
+    if any(config.getoption(f"dmav3_{name}") for name in names):
+        from .pytest_wanted import check_options  # noqa: PLC0415 - see above
+
+        check_options(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Check our marks, each once, before any test runs."""
+    seen: set[pytest.Item | pytest.Collector] = set()
+    for item in items:
+        node: pytest.Item | pytest.Collector | None = item
+        while node is not None and node not in seen:
+            seen.add(node)
+            for mark in node.own_markers:
+                if mark.name.startswith("dmav3_"):
+                    from .pytest_wanted import check_mark  # noqa: PLC0415 - see above
+
+                    check_mark(node, mark)
+            node = node.parent
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Watch the reports if a test may have a board of its own."""
+    if "dmav3.board" in sys.modules:
+        _watch_reports(session.config)
+
+
+@pytest.fixture(scope="session")
+def dmav3_pool(pytestconfig: pytest.Config) -> Iterator[Pool]:
+    """Keep the boards that wait for their next test; one pool a process."""
+    from .pool import Pool  # noqa: PLC0415 - see above
+
+    _watch_reports(pytestconfig)
+    with Pool() as pool:
+        yield pool
+
+
+@pytest.fixture
+def dmav3_board(
+    request: pytest.FixtureRequest,
+    dmav3_pool: Pool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Board]:
+    """Give a running board with nothing on it, as the options and the test's marks say.
+
+    Findings that the test does not expect (`Board.expect`) fail it.
+    """
+    from .pytest_lease import Lease  # noqa: PLC0415 - see above
+
+    with Lease(request.node, dmav3_pool, tmp_path_factory) as board:
+        yield board
+
+
+def _watch_reports(config: pytest.Config) -> None:
+    """Register the hooks that act on every test, which is not before there is a board."""
+    if not config.pluginmanager.has_plugin(_ACTIVE):
+        from .pytest_reports import Reports  # noqa: PLC0415 - see above
+
+        config.pluginmanager.register(Reports(), _ACTIVE)

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bench: what the harness costs, beside bare QEMU and labgrid, measured in one run.
+
+Ratios are of user and system CPU time of QEMU where the work is QEMU's, else of real time; the two
+sides take turns (A B B A …), and the median counts. Nothing here is asserted: the table shows each
+target beside what was measured.
+
+    python tests/bench/bench.py [--rounds N] [--labgrid PYTHON]
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import random
+import resource
+import select
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from dmav3 import Board, files
+from dmav3.argv import Start
+from dmav3.machine import load
+from dmav3.mainjob import MainJob
+from dmav3.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / "build"
+QEMU = "qemu-system-aarch64"
+CPU = "cortex-a53"
+MACHINE = "virt,highmem=off"
+TCG = ["-accel", "tcg,thread=single"]
+ICOUNT = ["-icount", "shift=0,sleep=off"]
+MIB = 1 << 20
+PROGRAMS = ("copy", "bytes", "chase")
+
+
+@dataclass
+class Row:
+    """A line of the table."""
+
+    what: str
+    measured: str
+    target: str
+    detail: str
+
+
+# ---- measuring ----
+
+
+def in_turns(rounds: int, *work: Callable[[], float]) -> list[float]:
+    """Run each N times, in the order A B B A; return the median of each."""
+    values: list[list[float]] = [[] for _ in work]
+    for turn in range(rounds):
+        order = range(len(work)) if turn % 2 == 0 else reversed(range(len(work)))
+        for which in order:
+            values[which].append(work[which]())
+    return [statistics.median(each) for each in values]
+
+
+def children_time() -> float:
+    """Return the CPU time of all children that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def image(program: str) -> Path:
+    """Return a program of the bench."""
+    return BUILD / "bench" / f"{program}.elf"
+
+
+def stock(program: str, *more: str) -> list[str]:
+    """Return the command that runs a program on QEMU as it is."""
+    kernel = ["-cpu", CPU, "-m", "64", "-kernel", str(image(program))]
+    return [QEMU, "-M", MACHINE, *TCG, "-nodefaults", "-display", "none", *kernel, *more]
+
+
+def bare(program: str, *more: str) -> float:
+    """Return the CPU time of a program on QEMU as it is."""
+    before = children_time()
+    subprocess.run(stock(program, *more), check=True, stderr=subprocess.DEVNULL, timeout=120)
+    return children_time() - before
+
+
+def started(machine: str, program: str) -> Process:
+    """Start a program on one of our machines, without the harness's own start."""
+    described = load(machine)
+    schedule = "speculative" if described.cache else None
+    return Process(described, Start(QEMU, files.extension(), image(program), 0, 1, schedule))
+
+
+def extended(program: str, machine: str) -> float:
+    """Return the CPU time of a program on one of our machines."""
+    before = children_time()
+    with started(machine, program) as process:
+        ended = os.pidfd_open(process.pid)
+        select.select([ended], [], [], 120)
+        os.close(ended)
+    return children_time() - before
+
+
+def main_job(machine: str) -> float:
+    """Return QEMU's CPU time for the main job on 1 MiB, without its start."""
+    data = random.Random(1).randbytes(MIB)  # noqa: S311 - to be repeatable
+    with Board(machine) as board:
+        before = process_time(board._process.pid)
+        MainJob(board, 32).run(io.BytesIO(data))
+        return process_time(board._process.pid) - before
+
+
+def process_time(pid: int) -> float:
+    """Return the CPU time of a running process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# ---- the rows ----
+
+
+def cache_model(rounds: int) -> list[Row]:
+    """Full fidelity and the coherent machine against bare QEMU, program by program."""
+    full, coherent, icount, detail = [], [], [], []
+    for name in PROGRAMS:
+        stock, model, single, free = in_turns(
+            rounds,
+            lambda name=name: bare(name, *ICOUNT),  # type: ignore[misc]
+            lambda name=name: extended(name, "virt-a53"),  # type: ignore[misc]
+            lambda name=name: extended(name, "virt-a53-coherent"),  # type: ignore[misc]
+            lambda name=name: bare(name),  # type: ignore[misc]
+        )
+        full.append(model / stock)
+        coherent.append(single / stock)
+        icount.append(stock / free)
+        detail.append(f"{name} {model / stock:.2f}")
+    stock, model = in_turns(
+        rounds, lambda: main_job("virt-a53-coherent"), lambda: main_job("virt-a53")
+    )
+    full.append(model / stock)
+    detail.append(f"main job {model / stock:.2f}")
+    return [
+        Row(
+            "cache model with findings, CPU time over bare QEMU",
+            f"{statistics.geometric_mean(full):.2f} (geometric mean)",
+            "at most 4; each miss 10",
+            ", ".join(detail),
+        ),
+        Row(
+            "coherent machine, CPU time over bare QEMU",
+            f"{statistics.geometric_mean(coherent):.2f}",
+            "at most 1.05",
+            ", ".join(f"{n} {r:.2f}" for n, r in zip(PROGRAMS, coherent, strict=True)),
+        ),
+        Row(
+            "icount itself, CPU time over QEMU without it",
+            f"{statistics.geometric_mean(icount):.2f}",
+            "(beside)",
+            ", ".join(f"{n} {r:.2f}" for n, r in zip(PROGRAMS, icount, strict=True)),
+        ),
+    ]
+
+
+def first_byte() -> float:
+    """Return the seconds from QEMU's start to the first byte on its UART."""
+    ours, theirs = socket.socketpair()
+    console = ["-chardev", f"socket,id=c,fd={theirs.fileno()}", "-serial", "chardev:c"]
+    start = time.perf_counter()
+    with (
+        ours,
+        subprocess.Popen(
+            stock("copy", *ICOUNT, *console),
+            pass_fds=[theirs.fileno()],
+            stderr=subprocess.DEVNULL,
+        ) as process,
+    ):
+        theirs.close()
+        ours.recv(1)
+        seconds = time.perf_counter() - start
+        process.kill()
+    return seconds
+
+
+def cold_start() -> float:
+    """Return the seconds from nothing to the shim's first reply."""
+    board = Board()
+    start = time.perf_counter()
+    with board:
+        return time.perf_counter() - start
+
+
+def starting(rounds: int, labgrid: str | None) -> list[Row]:
+    """Cold start, and a reset between tests, against bare QEMU and labgrid."""
+    stock, ours = in_turns(rounds, first_byte, cold_start)
+    with Board() as board:
+
+        def reset() -> float:
+            start = time.perf_counter()
+            board.reset()
+            return time.perf_counter() - start
+
+        (again,) = in_turns(10 * rounds, reset)
+    rows = [
+        Row(
+            "cold start to the first reply, over bare QEMU to its first UART byte",
+            f"{ours / stock:.2f}",
+            "at most 1.25",
+            f"{1000 * ours:.0f} ms against {1000 * stock:.0f} ms",
+        )
+    ]
+    theirs = labgrid_seconds(labgrid, rounds) if labgrid else None
+    rows.append(
+        Row(
+            "isolated board per test: reset to the first reply",
+            f"{1000 * again:.1f} ms" + (f", {theirs / again:.0f} times faster" if theirs else ""),
+            "3 ms, 20 times",
+            f"labgrid's QEMU driver {1000 * theirs:.0f} ms" if theirs else "labgrid not measured",
+        )
+    )
+    return rows
+
+
+def labgrid_seconds(python: str, rounds: int) -> float:
+    """Return the median that labgrid takes to start an image on the same QEMU."""
+    extra = " ".join(["-nodefaults", *TCG, *ICOUNT])
+    script = Path(__file__).with_name("labgrid_start.py")
+    done = subprocess.run(
+        [python, script, QEMU, BUILD / "bench" / "copy.elf", MACHINE, CPU, str(rounds), extra],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return statistics.median(seconds)
+
+
+def round_trip(rounds: int) -> Row:
+    """Measure a `ping` against an echo of as many bytes over the same UART."""
+    line = b"x" * len(b"@123 ping *00000000") + b"\n"
+    with Board() as board, started("virt-a53", "echo") as echo:
+        console = echo.serial.makefile("rwb", buffering=0)
+
+        def bounce() -> float:
+            start = time.perf_counter()
+            for _ in range(100):
+                console.write(line)
+                assert console.readline() == line
+            return (time.perf_counter() - start) / 100
+
+        def ping() -> float:
+            start = time.perf_counter()
+            for _ in range(100):
+                board.request("ping")
+            return (time.perf_counter() - start) / 100
+
+        bare_echo, rpc = in_turns(rounds, bounce, ping)
+    return Row(
+        "RPC round trip over a bare echo of as many bytes",
+        f"{rpc / bare_echo:.2f}",
+        "at most 3",
+        f"{1e6 * rpc:.0f} µs against {1e6 * bare_echo:.0f} µs",
+    )
+
+
+def verifying(rounds: int) -> Row:
+    """Measure a comparison of 8 MiB of the guest's memory against `pmemsave` and the same."""
+    with Board() as board, tempfile.TemporaryDirectory() as folder:
+        start, size = board.memory.region("arena").start, 8 * MIB
+        expected, file = board.dram.read(start, size), Path(folder) / "memory"
+
+        def mapped() -> float:
+            begin = time.perf_counter()
+            assert board.dram.read(start, size) == expected
+            return time.perf_counter() - begin
+
+        def saved() -> float:
+            begin = time.perf_counter()
+            board.qmp.execute("pmemsave", val=start, size=size, filename=str(file))
+            assert file.read_bytes() == expected
+            return time.perf_counter() - begin
+
+        pmemsave, ours = in_turns(rounds, saved, mapped)
+    return Row(
+        "verifying memory",
+        f"{size / ours / (1 << 30):.1f} GiB/s, {pmemsave / ours:.0f} times pmemsave",
+        "1 GiB/s, 5 times",
+        f"8 MiB in {1000 * ours:.1f} ms against {1000 * pmemsave:.1f} ms",
+    )
+
+
+def main() -> None:
+    """Measure everything and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9, help="how often each side runs")
+    parser.add_argument("--labgrid", metavar="PYTHON", help="interpreter that has labgrid")
+    options = parser.parse_args()
+    rows = [
+        *starting(options.rounds, options.labgrid),
+        *cache_model(options.rounds),
+        round_trip(options.rounds),
+        verifying(options.rounds),
+    ]
+    table = Table("what", "measured", "target", "in detail", title="dmav3 bench")
+    for row in rows:
+        table.add_row(row.what, row.measured, row.target, row.detail)
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start an image with labgrid's QEMU driver, once after the other; print the seconds of each.
+
+Runs in labgrid's own environment: labgrid_start.py QEMU IMAGE MACHINE CPU TIMES EXTRA-ARGUMENTS
+"""
+
+import json
+import sys
+import tempfile
+import time
+
+from labgrid import Environment
+
+CONFIGURATION = """
+targets:
+  main:
+    drivers:
+      QEMUDriver:
+        qemu_bin: qemu
+        machine: {machine}
+        cpu: {cpu}
+        memory: 64M
+        extra_args: "{extra}"
+        kernel: kernel
+tools:
+  qemu: {qemu}
+images:
+  kernel: {image}
+"""
+
+
+def main() -> None:
+    """From activation to the first byte on the console; the driver is off again between."""
+    qemu, image, machine, cpu, times, extra = sys.argv[1:]
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(
+            CONFIGURATION.format(qemu=qemu, image=image, machine=machine, cpu=cpu, extra=extra)
+        )
+        file.flush()
+        target = Environment(file.name).get_target("main")
+        driver = target.get_driver("QEMUDriver", activate=False)
+        seconds = []
+        for _ in range(int(times)):
+            start = time.perf_counter()
+            target.activate(driver)
+            driver.on()
+            driver.read(size=1, timeout=10)
+            seconds.append(time.perf_counter() - start)
+            driver.off()
+            target.deactivate(driver)
+    print(json.dumps(seconds))
+
+
+main()

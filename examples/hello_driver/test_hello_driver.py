@@ -22,7 +22,7 @@ def board(tmp_path: Path) -> Iterator[Board]:
     with Board(image=build_image(DRIVER, output=tmp_path / "hello.elf")) as running:
         yield running
         if findings := running.findings():
-            pytest.fail("\n".join(finding.text for finding in findings))
+            pytest.fail("\n".join(finding.text for finding in findings), pytrace=False)
 
 
 def test_the_greeting_arrives(board: Board) -> None:

@@ -104,39 +104,6 @@ def run(
 
 
 @app.command()
-def build(
-    sources: Annotated[list[Path], typer.Argument(metavar="FILE.c...", help="Your C files.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="ELF", help="The image.")],
-    machine: Annotated[
-        str, typer.Option(help="Name of a machine, or the path of a YAML file.")
-    ] = "virt-a53",
-    include: Annotated[
-        list[Path] | None, typer.Option("--include", "-I", metavar="DIR", help="More headers.")
-    ] = None,
-    define: Annotated[
-        list[str] | None, typer.Option("--define", "-D", metavar="NAME[=VALUE]", help="A macro.")
-    ] = None,
-) -> None:
-    """Compile your own driver and link it with the firmware.
-
-    It needs <wdm_dma.h>, and <dmav3.h> for its commands. Exit status: 0 built, 2 it does not
-    compile or link, or a file cannot be read or written, 3 the compiler is missing.
-    """
-    from .build import build_image
-
-    with _failures():
-        build_image(
-            *sources,
-            output=output,
-            machine=machine,
-            include=include or (),
-            define=define or (),
-            say=lambda text: typer.echo(text, nl=False, err=True),
-        )
-    typer.echo(f"built {output}")
-
-
-@app.command()
 def console(
     machine: Machine = "virt-a53",
     image: Image = None,
@@ -199,6 +166,37 @@ def doctor() -> None:
         typer.echo(str(check))
         status = status if check.right else _SOMETHING_MISSING
     raise typer.Exit(status)
+
+
+@app.command()
+def build(
+    sources: Annotated[list[Path], typer.Argument(metavar="FILE.c...", help="Your C files.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="ELF", help="The image.")],
+    machine: Machine = "virt-a53",
+    include: Annotated[
+        list[Path] | None, typer.Option("--include", "-I", metavar="DIR", help="More headers.")
+    ] = None,
+    define: Annotated[
+        list[str] | None, typer.Option("--define", "-D", metavar="NAME[=VALUE]", help="A macro.")
+    ] = None,
+) -> None:
+    """Compile your own driver and link it with the firmware.
+
+    It needs <wdm_dma.h>, and <dmav3.h> for its commands. Exit status: 0 built, 2 it does not
+    compile or link, or a file cannot be read or written, 3 the compiler is missing.
+    """
+    from .build import build_image
+
+    with _failures():
+        build_image(
+            *sources,
+            output=output,
+            machine=machine,
+            include=include or (),
+            define=define or (),
+            say=lambda text: typer.echo(text, nl=False, err=True),
+        )
+    typer.echo(f"built {output}")
 
 
 @contextmanager

@@ -21,8 +21,8 @@
     │   └── MonitorError        QEMU's monitor refused a command
     └── InfrastructureError     this computer                                    exit status 3
         ├── NotBuiltError       nothing in build/, or it is older than its sources
-        ├── CompilerMissingError    there is none, or no linker
         ├── PrivateFolderError  the folder for sockets is not ours alone
+        ├── CompilerMissingError    there is none, or no linker
         └── QemuError           QEMU cannot be used:
             ├── QemuMissingError    there is none
             ├── QemuTooOldError     older than the extension can live in
@@ -190,14 +190,6 @@ class NotBuiltError(InfrastructureError):
         self.path = path
 
 
-class CompilerMissingError(InfrastructureError):
-    """There is no compiler or no linker."""
-
-    def __init__(self, problem: str, way_out: str) -> None:
-        """Say what is missing and how to get it."""
-        super().__init__(f"{problem} ({way_out})")
-
-
 class PrivateFolderError(InfrastructureError):
     """The folder for a person's sockets cannot be used; `path` is what is wrong."""
 
@@ -205,6 +197,14 @@ class PrivateFolderError(InfrastructureError):
         """Name the path and the way out."""
         super().__init__(f"{path} {problem}: remove it, or name another folder in $XDG_RUNTIME_DIR")
         self.path = path
+
+
+class CompilerMissingError(InfrastructureError):
+    """There is no compiler or no linker."""
+
+    def __init__(self, problem: str, way_out: str) -> None:
+        """Say what is missing and how to get it."""
+        super().__init__(f"{problem} ({way_out})")
 
 
 class QemuError(InfrastructureError):

@@ -46,7 +46,7 @@ def _introduction(card: Card) -> str:
 def _check_free(card: Card) -> None:
     """Refuse a monitor that is in use: it has one user, the next would wait without a word."""
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(min(allowance(), _GREETING_SECONDS))
+        probe.settimeout(min(_GREETING_SECONDS, allowance()))
         try:
             probe.connect(card.qmp)
             json.loads(probe.makefile("rb").readline())

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-from person import ask, status, value
+from person import SECONDS, ask, status, value
 
 if TYPE_CHECKING:
     from person import Person
@@ -200,6 +203,12 @@ def test_two_consoles_have_two_boards(person: Person) -> None:
         ("virt-a53", 1),
         ("virt-a53-2", 7),
     ]
+    heading, *lines = person.piped("boards").stdout.splitlines()
+    assert heading.split() == ["board", "machine", "seed", "schedule", "pid"]
+    assert [line.split()[:4] for line in lines] == [
+        ["virt-a53", "virt-a53", "1", "speculative"],
+        ["virt-a53-2", "virt-a53", "7", "speculative"],
+    ]
     ask(first, "KeRaiseIrql 2")
     assert ask(second, "KeGetCurrentIrql") == "ok irql=0x0"
     done = person.piped("qmp")
@@ -224,12 +233,47 @@ def test_signal_ends_a_console_cleanly(person: Person, number: signal.Signals) -
     assert status(console) == 128 + number
 
 
+def test_interrupt_ends_a_console_on_a_pipe(person: Person) -> None:
+    """At once: nobody is there to be warned."""
+    console = subprocess.Popen(
+        [sys.executable, "-m", "dmav3", "console"],
+        env=person.environment,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with console:
+        assert console.stderr
+        for line in console.stderr:
+            if line.startswith("qmp:"):
+                break
+        console.send_signal(signal.SIGINT)
+        assert console.wait(SECONDS) == 130
+
+
+def test_private_folder_that_is_not_ours_is_refused(person: Person) -> None:
+    """By the console, which starts nothing, and by the lists: status 3 and what to do."""
+    folder = person.runtime / f"dmav3-{os.geteuid()}"
+    folder.mkdir()
+    folder.chmod(0o755)
+    for command in ("console", "boards", "qmp"):
+        done = person.piped(command)
+        assert done.returncode == 3
+        assert f"{folder} is open to others (mode 0755, 0700 is needed): remove it" in done.stderr
+    folder.rmdir()
+
+
 def test_boards_removes_what_a_killed_console_left(person: Person) -> None:
     """SIGKILL leaves the folder; QEMU ends by its lifeline."""
     console = person.console()
+    (board,) = person.boards()
+    qemu = os.pidfd_open(board["pid"])
     assert console.pid is not None
     os.kill(console.pid, signal.SIGKILL)
     assert status(console) == -signal.SIGKILL
+    ended, _, _ = select.select([qemu], [], [], SECONDS)
+    os.close(qemu)
+    assert ended
     assert (person.runtime / f"dmav3-{os.geteuid()}" / "virt-a53").is_dir()
     assert person.boards() == []
 

@@ -401,8 +401,8 @@ class Board(Routines):
 
 def checked_seed(seed: int) -> int:
     """Return `seed`; `UsageError` if it does not fit."""
-    if not 0 <= seed <= _LAST_SEED:
-        msg = f"seed {seed} is not in 0 to {_LAST_SEED}"
+    if not isinstance(seed, int) or not 0 <= seed <= _LAST_SEED:
+        msg = f"seed {seed!r} is not in 0 to {_LAST_SEED}"
         raise UsageError(msg)
     return seed
 

@@ -3,8 +3,9 @@
 
 /*
  * void _start(void)
- * in: MMU and caches off, interrupts masked, EL1 (QEMU enters ELF images there).
- * out: main() on its stack, .bss zeroed, VBAR_EL1 set. Does not return.
+ * in: MMU and caches off, interrupts masked, EL1 (QEMU enters ELF images there); .bss zeroed, as
+ *     whoever loads an ELF image must (doing it again would be a seventh of a reset).
+ * out: main() on its stack, VBAR_EL1 set. Does not return.
  */
     .section .text.boot, "ax"
     .global _start
@@ -16,19 +17,11 @@ _start:
     add x0, x0, :lo12:vectors
     msr vbar_el1, x0
     isb
-    adrp x0, __bss_start
-    add x0, x0, :lo12:__bss_start
-    adrp x1, __bss_end
-    add x1, x1, :lo12:__bss_end
-1:  cmp x0, x1
-    b.hs 2f
-    stp xzr, xzr, [x0], #16
-    b 1b
-2:  mov x29, xzr
+    mov x29, xzr
     mov x30, xzr
     bl main
-3:  wfi
-    b 3b
+1:  wfi
+    b 1b
 
 /*
  * One entry of the table: save what C may clobber, then call `handler(kind, frame)`.

@@ -344,7 +344,11 @@ class Board(Routines):
     # Start
 
     def _start(self, resources: ExitStack) -> None:
+<<<<<<< HEAD
         # The shim prints it: always all digits, so that this always takes the same time.
+=======
+        # With as many digits every time: the shim prints it, which takes model time.
+>>>>>>> 6610dda3202eb5e06b52c1a0996b4f1a061e1568
         self._nonce = 1 << 63 | secrets.randbits(63)
         start = Start(
             qemu=qemu_binary(),
@@ -462,8 +466,8 @@ class Board(Routines):
 
 def checked_seed(seed: int) -> int:
     """Return `seed`; `UsageError` if it does not fit."""
-    if not 0 <= seed <= _LAST_SEED:
-        msg = f"seed {seed} is not in 0 to {_LAST_SEED}"
+    if not isinstance(seed, int) or not 0 <= seed <= _LAST_SEED:
+        msg = f"seed {seed!r} is not in 0 to {_LAST_SEED}"
         raise UsageError(msg)
     return seed
 

@@ -59,8 +59,29 @@ def pytest_configure(config: pytest.Config) -> None:
         check_options(config)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check our marks, each once, before any test runs."""
+    try:
+        _check_marks(items)
+    except pytest.UsageError as error:
+        if not hasattr(config, "workerinput"):
+            raise
+        # pytest-xdist loses what a worker raises here, but not what its tests raise.
+        config.pluginmanager.register(_Refusal(error))
+
+
+class _Refusal:
+    """Lets no test run."""
+
+    def __init__(self, reason: pytest.UsageError) -> None:
+        self._reason = reason
+
+    def pytest_runtest_setup(self) -> None:
+        """Say why."""
+        raise self._reason
+
+
+def _check_marks(items: list[pytest.Item]) -> None:
     seen: set[pytest.Item | pytest.Collector] = set()
     for item in items:
         node: pytest.Item | pytest.Collector | None = item

@@ -344,11 +344,7 @@ class Board(Routines):
     # Start
 
     def _start(self, resources: ExitStack) -> None:
-<<<<<<< HEAD
         # The shim prints it: always all digits, so that this always takes the same time.
-=======
-        # With as many digits every time: the shim prints it, which takes model time.
->>>>>>> 6610dda3202eb5e06b52c1a0996b4f1a061e1568
         self._nonce = 1 << 63 | secrets.randbits(63)
         start = Start(
             qemu=qemu_binary(),

@@ -100,6 +100,7 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
         options |= {
             "dram-fd": fds.dram,
             "schedule": start.schedule,
+            "cache-level": machine.cache.level,
             "cache-line": machine.cache.line,
             "cache-sets": machine.cache.sets,
             "cache-ways": machine.cache.ways,

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .errors import QemuDiedError
     from .rpc import Handler
 
-SCHEDULES = ("lru", "speculative")
+SCHEDULES = ("lru", "speculative", "never", "eager")
 #: Model time that `run_until` allows unless told otherwise: 10 s.
 RUN_NS = 10_000_000_000
 _PROTOCOL_LEVEL = 1
@@ -90,7 +90,7 @@ class Board(Routines):
         :param image: firmware; None: the machine's own.
         :param seed: of the schedule, 64 bits.
         :param schedule: when the cache acts of its own accord, "speculative" (the default) or
-            "lru"; cannot be named for a machine without a cache model.
+            "lru", "never" or "eager"; cannot be named for a machine without a cache model.
         :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
         :param doors: open a second monitor and a gdb socket in this user's private folder.
         :raises UsageError: an argument, or a file that one names, is wrong.

@@ -55,7 +55,7 @@ def _width(value: int) -> int:
 Machine = Annotated[str, typer.Option(help="Name of a machine, or the path of a YAML file.")]
 Schedule = Annotated[
     str | None,
-    typer.Option(help="What the cache does of its own accord: speculative (default) or lru."),
+    typer.Option(help="What the cache does by itself: speculative (default), lru, never, eager."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
 Image = Annotated[

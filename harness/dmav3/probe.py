@@ -47,6 +47,7 @@ class LineState(enum.IntFlag):
     DIRTY = 2
     UNCLEAN = 4
     STALE = 8
+    OWED = 16
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Lines:
     dirty: int = 0
     unclean: int = 0
     stale: int = 0
+    owed: int = 0
 
 
 class Probe:

@@ -50,6 +50,45 @@ _KINDS = {
         "must clean the lines of the range before it starts the device",
         "had been called before that store, so the buffer was the device's already: store first",
     ),
+    3: _Kind(
+        "lost-device-write",
+        {"MapTransferEx": "CCH-04"},
+        "a device wrote bytes that were dirty in the cache: a write-back at any moment puts the "
+        "CPU's old bytes over them",
+        "must clean and invalidate the lines of the range before it starts the device",
+        "",
+    ),
+    4: _Kind(
+        "lost-cpu-write",
+        {"FlushAdapterBuffersEx": "CCH-15"},
+        "bytes were read that the CPU had stored and an invalidate had then discarded",
+        "must not invalidate a line that holds other data: only lines wholly inside the range",
+        "",
+    ),
+    5: _Kind(
+        "shared-line",
+        {"MapTransferEx": "CCH-12"},
+        "the CPU and a device wrote different bytes of one cache line: a write-back or an "
+        "invalidate of the line loses one of them",
+        "must bounce a line that the buffer shares with other data",
+        "",
+    ),
+    6: _Kind(
+        "missing-barrier",
+        {"MapTransferEx": "CCH-08", "FlushAdapterBuffersEx": "CCH-09"},
+        "there was no barrier between the maintenance, or the store, and the access that relied on "
+        "it: it may not have been complete",
+        "must issue a DSB behind its maintenance",
+        "",
+    ),
+    7: _Kind(
+        "mismatched-alias",
+        {},
+        "a line that is in the cache was reached through a mapping that is not cacheable: what "
+        "such an access gives is not defined",
+        "",
+        "",
+    ),
 }
 
 

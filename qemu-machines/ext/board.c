@@ -33,7 +33,7 @@ static struct {
     bool separate_views;
     uint64_t dram_fd, probe_fd, stream_fd, wake_fd, lifeline_fd;
     uint64_t nonce, seed, wake_mask;
-    uint64_t cache_line, cache_sets, cache_ways;
+    uint64_t cache_level, cache_line, cache_sets, cache_ways;
     enum cache_schedule schedule;
     char *command;
     bool realized;
@@ -46,6 +46,7 @@ static struct {
     .wake_fd = ~0ull,
     .lifeline_fd = ~0ull,
     .seed = 1,
+    .cache_level = 2,
     .cache_line = 64,
     .cache_sets = 1024,
     .cache_ways = 16,
@@ -54,7 +55,12 @@ static struct {
 
 /* ---- properties ---- */
 
-static const char *const schedules[] = {[CACHE_LRU] = "lru", [CACHE_SPECULATIVE] = "speculative"};
+static const char *const schedules[] = {
+    [CACHE_LRU] = "lru",
+    [CACHE_SPECULATIVE] = "speculative",
+    [CACHE_NEVER] = "never",
+    [CACHE_EAGER] = "eager",
+};
 
 static void apply_schedule(void)
 {
@@ -92,7 +98,7 @@ static void set_schedule(Object *object, Visitor *visitor, const char *name, voi
             return;
         }
     }
-    error_setg(errp, "schedule=%s is not known: lru or speculative", value);
+    error_setg(errp, "schedule=%s is not known: lru, speculative, never or eager", value);
     qemu.g_free(value);
 }
 
@@ -150,13 +156,21 @@ struct number {
 };
 
 static struct number board_numbers[] = {
-    {"dram-fd", NULL, NULL, &board.dram_fd},           {"probe-fd", NULL, NULL, &board.probe_fd},
-    {"stream-fd", NULL, NULL, &board.stream_fd},       {"wake-fd", NULL, NULL, &board.wake_fd},
-    {"lifeline-fd", NULL, NULL, &board.lifeline_fd},   {"nonce", NULL, NULL, &board.nonce},
-    {"cache-line", NULL, NULL, &board.cache_line},     {"cache-sets", NULL, NULL, &board.cache_sets},
-    {"cache-ways", NULL, NULL, &board.cache_ways},     {"seed", get_seed, set_seed, NULL},
-    {"wake-mask", get_wake_mask, set_wake_mask, NULL}, {"findings", get_findings, NULL, NULL},
-    {"ring-lost", get_ring_lost, NULL, NULL},          {NULL, NULL, NULL, NULL},
+    {"dram-fd", NULL, NULL, &board.dram_fd},
+    {"probe-fd", NULL, NULL, &board.probe_fd},
+    {"stream-fd", NULL, NULL, &board.stream_fd},
+    {"wake-fd", NULL, NULL, &board.wake_fd},
+    {"lifeline-fd", NULL, NULL, &board.lifeline_fd},
+    {"nonce", NULL, NULL, &board.nonce},
+    {"cache-level", NULL, NULL, &board.cache_level},
+    {"cache-line", NULL, NULL, &board.cache_line},
+    {"cache-sets", NULL, NULL, &board.cache_sets},
+    {"cache-ways", NULL, NULL, &board.cache_ways},
+    {"seed", get_seed, set_seed, NULL},
+    {"wake-mask", get_wake_mask, set_wake_mask, NULL},
+    {"findings", get_findings, NULL, NULL},
+    {"ring-lost", get_ring_lost, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 static struct number stream_numbers[] = {
@@ -244,10 +258,17 @@ static MemoryRegion *find_ram(Error **errp)
     return qemu.host_memory_backend_get_memory((HostMemoryBackend *)backend);
 }
 
+struct board_cache board_cache(void)
+{
+    return (struct board_cache){
+        (uint32_t)board.cache_level,
+        {(uint32_t)board.cache_line, (uint32_t)board.cache_sets, (uint32_t)board.cache_ways},
+    };
+}
+
 static bool open_memory(Error **errp)
 {
-    struct cache_geometry geometry = {(uint32_t)board.cache_line, (uint32_t)board.cache_sets,
-                                      (uint32_t)board.cache_ways};
+    struct cache_geometry geometry = board_cache().geometry;
     MemoryRegion *ram = find_ram(errp);
 
     if (!ram) {
@@ -343,6 +364,7 @@ static uint32_t features(void)
 
 static void realize(DeviceState *device, Error **errp)
 {
+    static Error *no_migration;
     DeviceState *gic = (DeviceState *)qemu.object_resolve_path_type("", "arm_gic", NULL);
 
     if (!gic) {
@@ -351,6 +373,10 @@ static void realize(DeviceState *device, Error **errp)
     }
     if (!open_memory(errp) || !add_pl330_and_stream(gic, errp) || !add_command_uart(gic, errp) ||
         !start_lifeline(errp)) {
+        return;
+    }
+    error_setg(&no_migration, "dmav3-board cannot be migrated: its caches and its clock are not saved");
+    if (qemu.migrate_add_blocker(&no_migration, errp) < 0) {
         return;
     }
     map(IDENT_BASE, ident_page(features(), board.nonce));

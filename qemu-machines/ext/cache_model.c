@@ -5,10 +5,24 @@
 #include <string.h>
 
 enum { PAGE = 4096, SPECULATION_WINDOW = 64, NEAR_FILL_ONE_IN = 16, FAR_FILL_ONE_IN = 1024 };
+enum { EAGER_ONE_IN = 4, EAGER_SEARCH = 64 };
 
 struct way {
     size_t line;
     uint64_t stamp; /* of the last access; 0: the way is empty */
+};
+
+/* As the header says; a bit a byte. */
+struct line {
+    uint64_t unclean, device, cleaned, invalidated, lost_cpu, lost_device, stored, raced;
+    unsigned int listed; /* a bit a list that it is in */
+};
+
+/* Lines that a barrier, or the next start of a device, has to look at; each at most once. */
+struct list {
+    unsigned int bit;
+    uint32_t *line;
+    size_t count;
 };
 
 struct cache_model {
@@ -22,8 +36,10 @@ struct cache_model {
     uint64_t clock; /* accesses so far; each stamps the line that it touched */
     uint64_t begun; /* `clock` when the command began */
     struct way *ways;
-    uint64_t *unclean, *device; /* a bit a byte, a word a line */
-    uint32_t *pages;            /* the first `page_count`: pages that may be filled speculatively */
+    struct line *line;
+    struct list maintained, stored, raced; /* lines with `cleaned` or `invalidated`; `stored`; `raced` */
+    uint64_t no_stamp;                     /* of lines under CACHE_NEVER, which are in no way */
+    uint32_t *pages;                       /* the first `page_count`: pages that may be filled speculatively */
     uint32_t page_count;
     uint8_t *page_known;
 };
@@ -60,11 +76,17 @@ struct cache_model *cache_model_new(const struct cache_geometry *geometry, const
     model->views = *views;
     model->events = *events;
     model->ways = calloc((size_t)geometry->sets * geometry->ways, sizeof(*model->ways));
-    model->unclean = calloc(line_count(model), sizeof(*model->unclean));
-    model->device = calloc(line_count(model), sizeof(*model->device));
+    model->line = calloc(line_count(model), sizeof(*model->line));
+    model->maintained.bit = 1;
+    model->stored.bit = 2;
+    model->raced.bit = 4;
+    model->maintained.line = calloc(line_count(model), sizeof(uint32_t));
+    model->stored.line = calloc(line_count(model), sizeof(uint32_t));
+    model->raced.line = calloc(line_count(model), sizeof(uint32_t));
     model->pages = calloc(views->size / PAGE, sizeof(*model->pages));
     model->page_known = calloc(views->size / PAGE, 1);
-    if (!model->ways || !model->unclean || !model->device || !model->pages || !model->page_known) {
+    if (!model->ways || !model->line || !model->maintained.line || !model->stored.line || !model->raced.line ||
+        !model->pages || !model->page_known) {
         cache_model_free(model);
         return NULL;
     }
@@ -74,8 +96,10 @@ struct cache_model *cache_model_new(const struct cache_geometry *geometry, const
 void cache_model_free(struct cache_model *model)
 {
     free(model->ways);
-    free(model->unclean);
-    free(model->device);
+    free(model->line);
+    free(model->maintained.line);
+    free(model->stored.line);
+    free(model->raced.line);
     free(model->pages);
     free(model->page_known);
     free(model);
@@ -88,8 +112,7 @@ static void forget_lines(struct cache_model *model, size_t first, size_t count)
 
     if (memcmp(&model->views.lines[first], untouched, count) != 0) {
         memset(&model->views.lines[first], 0, count);
-        memset(&model->unclean[first], 0, count * sizeof(*model->unclean));
-        memset(&model->device[first], 0, count * sizeof(*model->device));
+        memset(&model->line[first], 0, count * sizeof(*model->line));
     }
 }
 
@@ -100,6 +123,7 @@ void cache_model_reset(struct cache_model *model)
     }
     memset(model->ways, 0, (size_t)model->geometry.sets * model->geometry.ways * sizeof(*model->ways));
     memset(&model->counts, 0, sizeof(model->counts));
+    model->maintained.count = model->stored.count = model->raced.count = 0;
     cache_model_forget_pages(model);
     model->clock = 0;
     cache_model_begin(model, 0);
@@ -163,10 +187,18 @@ static void copy_up(struct cache_model *model, size_t line)
     memcpy(model->views.cpu + offset, model->views.dram + offset, model->geometry.line);
 }
 
+static unsigned int owed_state(const struct line *masks)
+{
+    uint64_t others = masks->cleaned | masks->invalidated | masks->lost_cpu | masks->lost_device |
+                      masks->stored | masks->raced;
+
+    return (masks->unclean ? CACHE_LINE_UNCLEAN : 0) | (masks->device ? CACHE_LINE_STALE : 0) |
+           (others ? CACHE_LINE_OWED : 0);
+}
+
 static void set_state(struct cache_model *model, size_t line, unsigned int valid_dirty)
 {
-    model->views.lines[line] = (uint8_t)(valid_dirty | (model->unclean[line] ? CACHE_LINE_UNCLEAN : 0) |
-                                         (model->device[line] ? CACHE_LINE_STALE : 0));
+    model->views.lines[line] = (uint8_t)(valid_dirty | owed_state(&model->line[line]));
 }
 
 /* Bring the mask bits of the state up to date. */
@@ -185,31 +217,46 @@ static struct way *set_of(struct cache_model *model, size_t line)
     return &model->ways[(line & (model->geometry.sets - 1)) * model->geometry.ways];
 }
 
-/* The way that holds a valid line. */
+/* The way that holds a valid line; NULL if it is in none (CACHE_NEVER). */
 static struct way *find(struct cache_model *model, size_t line)
 {
-    struct way *way = set_of(model, line);
+    struct way *set = set_of(model, line);
 
-    while (!way->stamp || way->line != line) {
-        way++;
+    for (struct way *way = set; way < set + model->geometry.ways; way++) {
+        if (way->stamp && way->line == line) {
+            return way;
+        }
     }
-    return way;
+    return NULL;
 }
 
-/* Take a line out of the cache; the views become equal. */
-static void drop(struct cache_model *model, struct way *way, bool write_back)
+/* A dirty line goes down to DRAM, over whatever a device wrote there. */
+static void write_back(struct cache_model *model, size_t line)
 {
-    size_t line = way->line;
-    bool dirty = model->views.lines[line] & CACHE_LINE_DIRTY;
+    struct line *masks = &model->line[line];
 
-    if (dirty && write_back) {
-        copy_down(model, line);
+    copy_down(model, line);
+    masks->lost_device |= masks->device;
+    masks->device = 0;
+    model->views.lines[line] &= (uint8_t)~CACHE_LINE_DIRTY;
+}
+
+/* Take a valid line out of the cache; the views become equal. */
+static void drop(struct cache_model *model, size_t line, bool keep_stores)
+{
+    struct way *way = find(model, line);
+    bool down = keep_stores && (model->views.lines[line] & CACHE_LINE_DIRTY);
+
+    if (down) {
+        write_back(model, line);
     } else {
         copy_up(model, line);
     }
-    way->stamp = 0;
+    if (way) {
+        way->stamp = 0;
+    }
     set_state(model, line, 0);
-    line_changed(model, line, !(dirty && write_back));
+    line_changed(model, line, !down);
 }
 
 static struct way *make_room(struct cache_model *model, size_t line)
@@ -224,119 +271,108 @@ static struct way *make_room(struct cache_model *model, size_t line)
     if (oldest->stamp) {
         model->counts.evictions++;
         model->counts.write_backs += !!(model->views.lines[oldest->line] & CACHE_LINE_DIRTY);
-        drop(model, oldest, true);
+        drop(model, oldest->line, true);
     }
     return oldest;
 }
 
-/* The way of a line, filled if it was invalid. The access counts as its latest. */
-static struct way *touch(struct cache_model *model, size_t line)
+/* Make a line valid if it is not; the access counts as its latest. Returns where its stamp is. */
+static uint64_t *touch(struct cache_model *model, size_t line)
 {
-    struct way *way;
+    bool valid = model->views.lines[line] & CACHE_LINE_VALID;
+    struct way *way = valid ? find(model, line) : NULL;
 
-    if (model->views.lines[line] & CACHE_LINE_VALID) {
-        way = find(model, line);
-    } else {
+    model->clock++;
+    if (!valid && model->schedule != CACHE_NEVER) {
         way = make_room(model, line);
         way->line = line;
+    }
+    if (!valid) {
         set_state(model, line, CACHE_LINE_VALID);
     }
-    way->stamp = ++model->clock;
-    return way;
-}
-
-/* ---- the CPU ---- */
-
-static struct cache_shortcut shortcut(struct cache_model *model, struct way *way)
-{
-    size_t line = way->line;
-    bool current = !model->device[line];
-
-    return (struct cache_shortcut){
-        .stamp = &way->stamp,
-        .clock = &model->clock,
-        .unclean = &model->unclean[line],
-        .line = line,
-        .readable = current,
-        .writable = current && (model->views.lines[line] & CACHE_LINE_DIRTY),
-    };
-}
-
-struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, unsigned int size)
-{
-    struct way *way = touch(model, line_of(model, offset));
-
-    if (model->device[way->line] & byte_mask(model, offset, size)) {
-        model->events.stale_read(model->events.opaque, CACHE_STALE_CPU_READ, offset, size);
+    if (!way) {
+        return &model->no_stamp;
     }
-    return shortcut(model, way);
+    way->stamp = model->clock;
+    return &way->stamp;
 }
 
-struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, unsigned int size)
-{
-    struct way *way = touch(model, line_of(model, offset));
-    uint64_t bytes = byte_mask(model, offset, size);
+/* ---- masks ---- */
 
-    model->unclean[way->line] |= bytes;
-    model->device[way->line] &= ~bytes;
-    set_state(model, way->line, CACHE_LINE_VALID | CACHE_LINE_DIRTY);
-    return shortcut(model, way);
+static void hazard(struct cache_model *model, enum cache_hazard kind, bool by_device, size_t offset)
+{
+    model->events.hazard(model->events.opaque, kind, by_device, offset);
 }
 
-void cache_cpu_read_uncached(struct cache_model *model, size_t offset)
+static void remember(struct cache_model *model, struct list *list, size_t line)
 {
-    size_t line = line_of(model, offset);
-
-    model->clock++;
-    if (model->views.lines[line] & CACHE_LINE_VALID) {
-        drop(model, find(model, line), true);
+    if (!(model->line[line].listed & list->bit)) {
+        model->line[line].listed |= list->bit;
+        list->line[list->count++] = (uint32_t)line;
     }
 }
 
-void cache_cpu_write_uncached(struct cache_model *model, size_t offset, unsigned int size)
+static size_t take(struct cache_model *model, struct list *list)
 {
-    size_t line = line_of(model, offset);
-    uint64_t bytes = byte_mask(model, offset, size);
+    size_t line = list->line[--list->count];
 
-    model->clock++;
-    if (model->views.lines[line] & CACHE_LINE_VALID) {
-        /* The store is already in the CPU view: the whole line goes down with it. */
-        model->views.lines[line] |= CACHE_LINE_DIRTY;
-        drop(model, find(model, line), true);
-    } else {
-        memcpy(model->views.dram + offset, model->views.cpu + offset, size);
-    }
-    model->unclean[line] &= ~bytes;
-    model->device[line] &= ~bytes;
+    model->line[line].listed &= ~list->bit;
+    return line;
+}
+
+/* Somebody wrote the bytes anew: whatever was remembered of them is history. */
+static void overwritten(struct line *masks, uint64_t bytes)
+{
+    masks->unclean &= ~bytes;
+    masks->device &= ~bytes;
+    masks->lost_cpu &= ~bytes;
+    masks->lost_device &= ~bytes;
+    masks->raced &= ~bytes;
+}
+
+static void completed(struct cache_model *model, size_t line)
+{
+    model->line[line].cleaned = 0;
+    model->line[line].invalidated = 0;
     masks_changed(model, line);
+    line_changed(model, line, false);
 }
 
-unsigned int cache_maintain(struct cache_model *model, enum cache_operation operation, size_t offset)
+void cache_barrier(struct cache_model *model, bool completes_maintenance)
 {
-    size_t line = line_of(model, offset);
-    unsigned int before = model->views.lines[line];
+    struct list *maintained = &model->maintained, *stored = &model->stored;
 
-    if (operation & CACHE_CLEAN) {
-        if (before & CACHE_LINE_DIRTY) {
-            copy_down(model, line);
-            model->views.lines[line] &= (uint8_t)~CACHE_LINE_DIRTY;
-        }
-        model->unclean[line] = 0;
+    while (completes_maintenance && maintained->count) {
+        completed(model, take(model, maintained));
     }
-    if (operation & CACHE_INVALIDATE) {
-        model->device[line] = 0;
-        if (before & CACHE_LINE_VALID) {
-            drop(model, find(model, line), false);
-        }
+    while (stored->count) {
+        size_t line = take(model, stored);
+
+        model->line[line].stored = 0;
+        masks_changed(model, line);
     }
-    masks_changed(model, line);
-    if (model->views.lines[line] != before) {
-        line_changed(model, line, false);
-    }
-    return before;
 }
 
-/* ---- devices ---- */
+void cache_device_started(struct cache_model *model)
+{
+    struct list *stored = &model->stored, *raced = &model->raced;
+
+    while (raced->count) {
+        size_t line = take(model, raced);
+
+        model->line[line].raced = 0;
+        masks_changed(model, line);
+    }
+    while (stored->count) {
+        size_t line = take(model, stored);
+
+        remember(model, raced, line);
+        model->line[line].raced = model->line[line].stored;
+        model->line[line].stored = 0;
+    }
+}
+
+/* ---- of its own accord ---- */
 
 /* A number that depends on seed, command and access number only (the finaliser of splitmix64). */
 static uint64_t draw(const struct cache_model *model)
@@ -348,6 +384,202 @@ static uint64_t draw(const struct cache_model *model)
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
     return z ^ (z >> 31);
 }
+
+/* Under CACHE_EAGER: one of a few neighbouring ways, if one is dirty, is written back now. */
+static void act_by_itself(struct cache_model *model)
+{
+    size_t ways = (size_t)model->geometry.sets * model->geometry.ways;
+    uint64_t lot;
+
+    if (model->schedule != CACHE_EAGER) {
+        return;
+    }
+    lot = draw(model);
+    for (size_t i = 0; lot % EAGER_ONE_IN == 0 && i < EAGER_SEARCH; i++) {
+        const struct way *way = &model->ways[((lot >> 8) + i) % ways];
+
+        if (way->stamp && (model->views.lines[way->line] & CACHE_LINE_DIRTY)) {
+            model->counts.write_backs++;
+            write_back(model, way->line);
+            masks_changed(model, way->line);
+            line_changed(model, way->line, false);
+            return;
+        }
+    }
+}
+
+/* ---- the CPU ---- */
+
+static struct cache_shortcut shortcut(struct cache_model *model, size_t line, uint64_t *stamp)
+{
+    struct line *masks = &model->line[line];
+    bool current = !(masks->device | masks->invalidated | masks->lost_cpu | masks->lost_device);
+
+    return (struct cache_shortcut){
+        .stamp = stamp,
+        .clock = &model->clock,
+        .unclean = &masks->unclean,
+        .line = line,
+        .readable = current,
+        .writable = current && !masks->cleaned && (model->views.lines[line] & CACHE_LINE_DIRTY),
+    };
+}
+
+static void check_load(struct cache_model *model, size_t offset, uint64_t bytes)
+{
+    const struct line *masks = &model->line[line_of(model, offset)];
+
+    if (masks->device & bytes) {
+        hazard(model, CACHE_STALE_CPU_READ, false, offset);
+    } else if (masks->lost_device & bytes) {
+        hazard(model, CACHE_LOST_DEVICE_WRITE, false, offset);
+    } else if (masks->lost_cpu & bytes) {
+        hazard(model, CACHE_LOST_CPU_WRITE, false, offset);
+    } else if (masks->invalidated & bytes) {
+        hazard(model, CACHE_MISSING_BARRIER, false, offset);
+    }
+}
+
+struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, unsigned int size)
+{
+    size_t line = line_of(model, offset);
+    uint64_t *stamp;
+
+    act_by_itself(model);
+    stamp = touch(model, line);
+    check_load(model, offset, byte_mask(model, offset, size));
+    return shortcut(model, line, stamp);
+}
+
+struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, unsigned int size)
+{
+    size_t line = line_of(model, offset);
+    uint64_t bytes = byte_mask(model, offset, size), *stamp;
+    struct line *masks = &model->line[line];
+
+    act_by_itself(model);
+    stamp = touch(model, line);
+    if (masks->device & ~bytes) {
+        hazard(model, CACHE_SHARED_LINE, false, offset);
+    }
+    overwritten(masks, bytes);
+    masks->cleaned &= ~bytes;
+    masks->invalidated &= ~bytes;
+    masks->unclean |= bytes;
+    set_state(model, line, CACHE_LINE_VALID | CACHE_LINE_DIRTY);
+    return shortcut(model, line, stamp);
+}
+
+/* An uncached access to a line that is valid through another mapping: the bytes cannot be made right,
+ * so the line goes and the views are equal again. */
+static void mismatched(struct cache_model *model, size_t offset)
+{
+    hazard(model, CACHE_MISMATCHED_ALIAS, false, offset);
+    drop(model, line_of(model, offset), true);
+}
+
+void cache_cpu_read_uncached(struct cache_model *model, size_t offset)
+{
+    model->clock++;
+    if (model->views.lines[line_of(model, offset)] & CACHE_LINE_VALID) {
+        mismatched(model, offset);
+    }
+}
+
+void cache_cpu_write_uncached(struct cache_model *model, size_t offset, unsigned int size)
+{
+    size_t line = line_of(model, offset);
+    uint64_t bytes = byte_mask(model, offset, size);
+    struct line *masks = &model->line[line];
+
+    model->clock++;
+    if (model->views.lines[line] & CACHE_LINE_VALID) {
+        /* The store is already in the CPU view: the whole line goes down with it. */
+        model->views.lines[line] |= CACHE_LINE_DIRTY;
+        mismatched(model, offset);
+    } else {
+        memcpy(model->views.dram + offset, model->views.cpu + offset, size);
+    }
+    overwritten(masks, bytes);
+    remember(model, &model->stored, line);
+    masks->stored |= bytes;
+    masks_changed(model, line);
+}
+
+static void clean(struct cache_model *model, size_t line)
+{
+    struct line *masks = &model->line[line];
+
+    if (model->views.lines[line] & CACHE_LINE_DIRTY) {
+        write_back(model, line);
+    }
+    if (masks->unclean) {
+        remember(model, &model->maintained, line);
+        masks->cleaned |= masks->unclean;
+        masks->unclean = 0;
+    }
+}
+
+static void invalidate(struct cache_model *model, size_t line)
+{
+    struct line *masks = &model->line[line];
+
+    masks->lost_cpu |= masks->unclean;
+    masks->unclean = 0;
+    if (masks->device) {
+        remember(model, &model->maintained, line);
+        masks->invalidated |= masks->device;
+        masks->device = 0;
+    }
+    if (model->views.lines[line] & CACHE_LINE_VALID) {
+        drop(model, line, false);
+    }
+}
+
+unsigned int cache_maintain(struct cache_model *model, enum cache_operation operation, size_t offset)
+{
+    size_t line = line_of(model, offset);
+    unsigned int before = model->views.lines[line];
+
+    if (operation & CACHE_CLEAN) {
+        clean(model, line);
+    }
+    if (operation & CACHE_INVALIDATE) {
+        invalidate(model, line);
+    }
+    masks_changed(model, line);
+    if (model->views.lines[line] != before) {
+        line_changed(model, line, false);
+    }
+    return before;
+}
+
+/* Under CACHE_NEVER no line is in a way: the first way of a set stands for all its lines. */
+static void maintain_endless_set(struct cache_model *model, enum cache_operation operation, uint32_t set)
+{
+    for (size_t line = set; line < line_count(model); line += model->geometry.sets) {
+        if (model->views.lines[line] & CACHE_LINE_VALID) {
+            cache_maintain(model, operation, line * model->geometry.line);
+        }
+    }
+}
+
+void cache_maintain_set_way(struct cache_model *model, enum cache_operation operation, uint32_t set,
+                            uint32_t way)
+{
+    const struct way *which = &model->ways[set * model->geometry.ways + way];
+
+    if (set >= model->geometry.sets || way >= model->geometry.ways) {
+        return;
+    }
+    if (model->schedule == CACHE_NEVER && way == 0) {
+        maintain_endless_set(model, operation, set);
+    } else if (which->stamp) {
+        cache_maintain(model, operation, which->line * model->geometry.line);
+    }
+}
+
+/* ---- devices ---- */
 
 static void fill(struct cache_model *model, size_t line)
 {
@@ -381,6 +613,32 @@ static unsigned int within_line(const struct cache_model *model, size_t offset, 
     return size < room ? size : room;
 }
 
+static void check_device_read(struct cache_model *model, size_t offset, uint64_t bytes)
+{
+    const struct line *masks = &model->line[line_of(model, offset)];
+
+    if (masks->unclean & bytes) {
+        hazard(model, CACHE_STALE_DEVICE_READ, true, offset);
+    } else if (masks->lost_cpu & bytes) {
+        hazard(model, CACHE_LOST_CPU_WRITE, true, offset);
+    } else if (masks->lost_device & bytes) {
+        hazard(model, CACHE_LOST_DEVICE_WRITE, true, offset);
+    } else if ((masks->cleaned | masks->raced) & bytes) {
+        hazard(model, CACHE_MISSING_BARRIER, true, offset);
+    }
+}
+
+static void check_device_write(struct cache_model *model, size_t offset, uint64_t bytes)
+{
+    const struct line *masks = &model->line[line_of(model, offset)];
+
+    if (masks->unclean & bytes) {
+        hazard(model, CACHE_LOST_DEVICE_WRITE, true, offset);
+    } else if (masks->unclean) {
+        hazard(model, CACHE_SHARED_LINE, true, offset);
+    }
+}
+
 void cache_device_read(struct cache_model *model, size_t offset, void *data, unsigned int size)
 {
     uint8_t *to = data;
@@ -390,9 +648,7 @@ void cache_device_read(struct cache_model *model, size_t offset, void *data, uns
     while (size) {
         unsigned int part = within_line(model, offset, size);
 
-        if (model->unclean[line_of(model, offset)] & byte_mask(model, offset, part)) {
-            model->events.stale_read(model->events.opaque, CACHE_STALE_DEVICE_READ, offset, part);
-        }
+        check_device_read(model, offset, byte_mask(model, offset, part));
         memcpy(to, model->views.dram + offset, part);
         offset += part, to += part, size -= part;
     }
@@ -410,6 +666,7 @@ void cache_device_write(struct cache_model *model, size_t offset, const void *da
         uint64_t bytes = byte_mask(model, offset, part);
         bool valid;
 
+        act_by_itself(model);
         if (model->schedule == CACHE_SPECULATIVE) {
             speculate(model, line);
         }
@@ -418,8 +675,10 @@ void cache_device_write(struct cache_model *model, size_t offset, const void *da
         if (!valid) {
             memcpy(model->views.cpu + offset, from, part);
         }
-        model->device[line] |= bytes;
-        model->unclean[line] &= ~bytes;
+        check_device_write(model, offset, bytes);
+        overwritten(&model->line[line], bytes);
+        model->line[line].cleaned &= ~bytes;
+        model->line[line].device |= bytes;
         masks_changed(model, line);
         line_changed(model, line, !valid);
         offset += part, from += part, size -= part;

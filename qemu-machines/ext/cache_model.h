@@ -14,16 +14,20 @@
  * DRAM, and to the CPU view as well where the line is invalid; a valid line keeps its old bytes,
  * and the CPU goes on reading those.
  *
- * Beside the state, two masks a line, a bit a byte, remember what maintenance is owed. They
- * outlive the line, because an eviction is luck and not maintenance:
+ * Beside the state, masks a line, a bit a byte, remember what is owed. They outlive the line, because
+ * an eviction is luck and not maintenance; so a finding does not depend on the schedule.
  *
- *   unclean  stored by the CPU through a cacheable mapping, no clean of the line since;
- *            a device that reads such a byte races            -> CACHE_STALE_DEVICE_READ
- *   device   written by a device, no invalidate of the line since;
- *            a cacheable load of such a byte races            -> CACHE_STALE_CPU_READ
+ *   unclean      stored by the CPU through a cacheable mapping, no clean or invalidate since
+ *   device       written by a device, no invalidate since
+ *   cleaned      was unclean, cleaned, and no barrier has completed that yet
+ *   invalidated  was device, invalidated, and no barrier has completed that yet
+ *   lost_cpu     stores that an invalidate destroyed
+ *   lost_device  device's bytes that a write-back of the line destroyed
+ *   stored       stored uncached, no barrier since
+ *   raced        was stored when a device was started: that start was not ordered behind the store
  *
- * A store takes its bytes out of `device`, a device write takes its bytes out of `unclean`: the
- * last writer counts.
+ * A store or a device's write takes its bytes out of every mask of the other side: the last writer
+ * counts. Which access is a hazard (enum cache_hazard) is said where it is found.
  *
  * Offsets are bytes from the start of RAM. Callers serialise all calls.
  */
@@ -37,6 +41,8 @@
 enum cache_schedule {
     CACHE_LRU,         /* lines leave by geometry only */
     CACHE_SPECULATIVE, /* ... and device writes may be met by speculative fills */
+    CACHE_NEVER,       /* nothing leaves but by maintenance: a cache without an end */
+    CACHE_EAGER,       /* as lru, and dirty lines are written back at any moment */
 };
 
 enum cache_operation {
@@ -45,9 +51,14 @@ enum cache_operation {
     CACHE_CLEAN_INVALIDATE = CACHE_CLEAN | CACHE_INVALIDATE,
 };
 
-enum cache_stale {
-    CACHE_STALE_CPU_READ = 1,
-    CACHE_STALE_DEVICE_READ,
+enum cache_hazard {
+    CACHE_STALE_CPU_READ = 1, /* a load of `device` bytes */
+    CACHE_STALE_DEVICE_READ,  /* a device's read of `unclean` bytes */
+    CACHE_LOST_DEVICE_WRITE,  /* a device's write to `unclean` bytes, or any read of `lost_device` */
+    CACHE_LOST_CPU_WRITE,     /* any read of `lost_cpu` bytes */
+    CACHE_SHARED_LINE,        /* a device's write beside `unclean` bytes, a store beside `device` bytes */
+    CACHE_MISSING_BARRIER,    /* a load of `invalidated` bytes, a device's read of `cleaned` or `raced` */
+    CACHE_MISMATCHED_ALIAS,   /* an uncached access to a valid line */
 };
 
 /* State bits of a line, as in `lines` below. */
@@ -56,6 +67,7 @@ enum cache_line {
     CACHE_LINE_DIRTY = 2,
     CACHE_LINE_UNCLEAN = 4, /* `unclean` is not empty */
     CACHE_LINE_STALE = 8,   /* `device` is not empty */
+    CACHE_LINE_OWED = 16,   /* one of the other masks is not empty */
 };
 
 struct cache_geometry {
@@ -78,8 +90,8 @@ struct cache_events {
     /* The line's state or masks changed, or (rewritten) its bytes in the CPU view. Whatever the
      * caller remembered about it (struct cache_shortcut, translated code) is void. */
     void (*line_changed)(void *opaque, size_t line, bool rewritten);
-    /* Bytes were read that the other side wrote and no maintenance made visible. */
-    void (*stale_read)(void *opaque, enum cache_stale kind, size_t offset, unsigned int size);
+    /* An access was a hazard; by_device: the device's. */
+    void (*hazard)(void *opaque, enum cache_hazard kind, bool by_device, size_t offset);
     void *opaque;
 };
 
@@ -123,6 +135,15 @@ void cache_cpu_write_uncached(struct cache_model *, size_t offset, unsigned int 
 
 /* Maintenance of the line that holds `offset`. What it found: CACHE_LINE_ bits of before. */
 unsigned int cache_maintain(struct cache_model *, enum cache_operation, size_t offset);
+
+/* The same by set and way (each counted from 0); a set or way that is not there does nothing. */
+void cache_maintain_set_way(struct cache_model *, enum cache_operation, uint32_t set, uint32_t way);
+
+/* A barrier of the CPU: DSB completes maintenance and orders stores, DMB only orders stores. */
+void cache_barrier(struct cache_model *, bool completes_maintenance);
+
+/* The CPU starts a device by the store that it executes now. */
+void cache_device_started(struct cache_model *);
 
 /* A device's access, any size and alignment inside RAM. */
 void cache_device_read(struct cache_model *, size_t offset, void *data, unsigned int size);

@@ -8,6 +8,11 @@
 #define MSR_OP0_3                  0xd5180000u /* MSR S3_..., Xt */
 #define CLASS_MASK                 0xfff80000u
 
+/* Barriers, of whichever kind and domain (C6.2). */
+#define BARRIER_MASK 0xfffff0ffu
+#define DSB          0xd503309fu
+#define DMB          0xd50330bfu
+
 static enum decode_kind data_cache_operation(uint32_t fields)
 {
     switch (fields) {
@@ -21,6 +26,12 @@ static enum decode_kind data_cache_operation(uint32_t fields)
         return DECODE_CLEAN_INVALIDATE;
     case FIELDS(3, 7, 4, 1):
         return DECODE_ZERO;
+    case FIELDS(0, 7, 6, 2):
+        return DECODE_INVALIDATE_SET_WAY;
+    case FIELDS(0, 7, 10, 2):
+        return DECODE_CLEAN_SET_WAY;
+    case FIELDS(0, 7, 14, 2):
+        return DECODE_CLEAN_INVALIDATE_SET_WAY;
     default:
         return DECODE_OTHER;
     }
@@ -47,6 +58,10 @@ struct decoded decode_a64(uint32_t opcode)
         decoded.kind = (fields >> 12 & 15) == 8 ? DECODE_TRANSLATION : data_cache_operation(fields);
     } else if ((opcode & CLASS_MASK) == (MSR_OP0_3)) {
         decoded.kind = system_register_write(fields);
+    } else if ((opcode & BARRIER_MASK) == DSB) {
+        decoded.kind = DECODE_DSB;
+    } else if ((opcode & BARRIER_MASK) == DMB) {
+        decoded.kind = DECODE_DMB;
     }
     return decoded;
 }

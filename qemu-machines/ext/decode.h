@@ -9,11 +9,16 @@
 
 enum decode_kind {
     DECODE_OTHER,
-    DECODE_CLEAN,            /* DC CVAC, CVAP, CVADP: to the point of coherency */
-    DECODE_INVALIDATE,       /* DC IVAC */
-    DECODE_CLEAN_INVALIDATE, /* DC CIVAC */
-    DECODE_ZERO,             /* DC ZVA: a store that gives no memory callback */
-    DECODE_TRANSLATION,      /* changes how addresses translate: SCTLR, TTBR, TCR, MAIR, TLBI */
+    DECODE_CLEAN,                    /* DC CVAC, CVAP, CVADP: to the point of coherency */
+    DECODE_INVALIDATE,               /* DC IVAC */
+    DECODE_CLEAN_INVALIDATE,         /* DC CIVAC */
+    DECODE_ZERO,                     /* DC ZVA: a store that gives no memory callback */
+    DECODE_CLEAN_SET_WAY,            /* DC CSW */
+    DECODE_INVALIDATE_SET_WAY,       /* DC ISW */
+    DECODE_CLEAN_INVALIDATE_SET_WAY, /* DC CISW */
+    DECODE_DSB,
+    DECODE_DMB,
+    DECODE_TRANSLATION, /* changes how addresses translate: SCTLR, TTBR, TCR, MAIR, TLBI */
 };
 
 struct decoded {

@@ -42,9 +42,10 @@ static uint64_t cpu_pc;
 
 /* Who touched a line last, from either side: the other half of a race. Addresses are below 4 GiB. */
 static struct history {
-    uint32_t store_pc;                  /* of the store that made it dirty */
-    uint32_t store_mapped;              /* `mapped` at that time */
-    uint32_t channel, microcode, burst; /* of the device's write */
+    uint32_t store_pc;         /* of the store that made it dirty */
+    uint32_t store_mapped;     /* `mapped` at that time */
+    uint32_t channel;          /* of the device's write, plus 1 */
+    uint32_t microcode, burst; /* the same */
 } *history;
 
 static struct frame *top(void)
@@ -247,29 +248,64 @@ void oplog_device_wrote(uint64_t physical)
     struct pace_position at = pace_position();
     struct history *line = history_of(physical);
 
-    line->channel = at.channel;
+    line->channel = at.channel + 1;
     line->microcode = (uint32_t)at.microcode;
     line->burst = (uint32_t)at.burst;
 }
 
-/* The newest mapping in that direction that covers the address. A device read is owed only by a
- * live one; a CPU read comes after the flush. */
-static const struct mapping *owner(enum probe_finding_kind kind, uint64_t physical)
+/*
+ * Which mapping, and so which routine, a hazard belongs to: the newest that covers the address and
+ * runs in the hazard's direction. What a device does is owed by a live mapping only; what the CPU reads
+ * may have been owed by one that has ended. A line's neighbours count where lines are shared.
+ */
+struct debt {
+    enum { READS, WRITES, EITHER } direction;
+    bool live_only;
+    bool whole_line;
+    uint32_t routine;
+};
+
+static struct debt debt_of(enum cache_hazard kind, bool by_device)
 {
+    switch (kind) {
+    case CACHE_STALE_CPU_READ:
+        return (struct debt){READS, false, false, FLUSH_ADAPTER_BUFFERS_EX};
+    case CACHE_STALE_DEVICE_READ:
+        return (struct debt){WRITES, true, false, MAP_TRANSFER_EX};
+    case CACHE_LOST_DEVICE_WRITE:
+        return (struct debt){READS, by_device, false, MAP_TRANSFER_EX};
+    case CACHE_LOST_CPU_WRITE:
+        return (struct debt){READS, false, true, FLUSH_ADAPTER_BUFFERS_EX};
+    case CACHE_SHARED_LINE:
+        return (struct debt){READS, false, true, MAP_TRANSFER_EX};
+    case CACHE_MISSING_BARRIER:
+        return by_device ? (struct debt){WRITES, true, false, MAP_TRANSFER_EX}
+                         : (struct debt){READS, false, false, FLUSH_ADAPTER_BUFFERS_EX};
+    default:
+        return (struct debt){EITHER, false, true, 0};
+    }
+}
+
+static const struct mapping *owner(const struct debt *debt, uint64_t physical)
+{
+    uint64_t line = probe->line_size, first = debt->whole_line ? physical & ~(line - 1) : physical;
+
     for (uint32_t n = 0; n < MAPPINGS; n++) {
         const struct mapping *mapping = nth_newest(n);
-        bool fits = kind == FINDING_STALE_DEVICE_READ ? mapping->live && mapping->write : !mapping->write;
+        bool direction = debt->direction == EITHER || mapping->write == (debt->direction == WRITES);
 
-        if (mapping->handle && fits && covers(mapping, physical, 1)) {
+        if (mapping->handle && direction && (mapping->live || !debt->live_only) &&
+            covers(mapping, first, debt->whole_line ? line : 1)) {
             return mapping;
         }
     }
     return NULL;
 }
 
-static struct probe_finding describe(enum probe_finding_kind kind, uint64_t physical)
+static struct probe_finding describe(enum cache_hazard kind, bool by_device, uint64_t physical)
 {
-    const struct mapping *mapping = owner(kind, physical);
+    struct debt debt = debt_of(kind, by_device);
+    const struct mapping *mapping = owner(&debt, physical);
     const struct history *line = history_of(physical);
     struct pace_position at = pace_position();
     struct probe_finding found = {
@@ -279,21 +315,16 @@ static struct probe_finding describe(enum probe_finding_kind kind, uint64_t phys
         .command = gate_command(),
         .address = physical,
         .adapter = mapping ? mapping->adapter : 0,
+        .routine = mapping ? debt.routine : 0,
+        .cpu_pc = by_device ? line->store_pc : cpu_pc,
+        .channel = by_device ? at.channel : line->channel - 1,
+        .microcode = by_device ? at.microcode : line->microcode,
+        .burst = by_device ? at.burst : line->burst,
     };
 
-    if (kind == FINDING_STALE_DEVICE_READ) {
-        found.cpu_pc = line->store_pc;
-        found.channel = at.channel;
-        found.microcode = at.microcode;
-        found.burst = at.burst;
-        found.routine = mapping ? MAP_TRANSFER_EX : 0;
+    if (kind == CACHE_STALE_DEVICE_READ) {
         found.while_mapped = mapping && line->store_mapped >= mapping->number;
-    } else {
-        found.cpu_pc = cpu_pc;
-        found.channel = line->channel;
-        found.microcode = line->microcode;
-        found.burst = line->burst;
-        found.routine = mapping ? FLUSH_ADAPTER_BUFFERS_EX : 0;
+    } else if (kind == CACHE_STALE_CPU_READ) {
         found.while_mapped = mapping && mapping->live;
     }
     return found;
@@ -302,13 +333,12 @@ static struct probe_finding describe(enum probe_finding_kind kind, uint64_t phys
 static bool same_cause(const struct probe_finding *a, const struct probe_finding *b)
 {
     return a->kind == b->kind && a->routine == b->routine && a->adapter == b->adapter &&
-           a->while_mapped == b->while_mapped &&
-           (a->routine || (a->cpu_pc == b->cpu_pc && a->channel == b->channel));
+           a->while_mapped == b->while_mapped && (a->routine || a->cpu_pc == b->cpu_pc);
 }
 
-void oplog_stale_read(enum probe_finding_kind kind, uint64_t physical)
+void oplog_hazard(enum cache_hazard kind, bool by_device, uint64_t physical)
 {
-    struct probe_finding found = describe(kind, physical);
+    struct probe_finding found = describe(kind, by_device, physical);
 
     for (uint32_t i = 0; i < probe->findings; i++) {
         if (same_cause(&probe->finding[i], &found)) {

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cache_model.h"
 #include "probe.h"
 
 void oplog_reset(void);
@@ -23,7 +24,7 @@ bool oplog_record(uint32_t kind, uint32_t id, const uint64_t arguments[5]);
  * what it does, `before` is the line's enum probe_line before. */
 void oplog_maintenance(uint64_t pc, uint64_t physical, bool cleaned, bool invalidated, unsigned int before);
 
-/* The CPU executes a load or store at `pc` (for a stale-cpu-read that follows). */
+/* The CPU executes a load or store at `pc` (for a hazard that follows). */
 void oplog_cpu_at(uint64_t pc);
 
 /* The store at `pc` made the line at `physical` dirty. */
@@ -32,7 +33,7 @@ void oplog_dirtied(uint64_t physical, uint64_t pc);
 /* The device's access that is under way writes the line at `physical`. */
 void oplog_device_wrote(uint64_t physical);
 
-/* A stale byte was read at `physical`. */
-void oplog_stale_read(enum probe_finding_kind kind, uint64_t physical);
+/* An access at `physical` was a hazard; by_device: the device's that is under way. */
+void oplog_hazard(enum cache_hazard kind, bool by_device, uint64_t physical);
 
 #endif

@@ -206,6 +206,7 @@ static void debug_command(void)
 
         pace.channel[n] = (struct channel){true, pace.debug[1], pace.debug[1], pace.debug[1], 0};
         pace.rest = 0;
+        views_device_started();
         views_lock();
         probe_record(PROBE_DMAGO, n, pace.debug[1], 0, 0, 0, 0);
         views_unlock();

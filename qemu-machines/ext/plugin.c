@@ -188,7 +188,9 @@ static void access_line(uint64_t address, unsigned int size, unsigned int mmu_in
         return;
     }
     if (page->kind == UNCACHED) {
+        oplog_cpu_at(pc);
         if (store) {
+            oplog_dirtied(views.base + offset, pc);
             cache_cpu_write_uncached(views.model, offset, size);
         } else {
             cache_cpu_read_uncached(views.model, offset);
@@ -312,6 +314,46 @@ static void zero(const struct operation *operation, uint64_t address, size_t off
     }
 }
 
+/* DC CSW and the like (Arm ARM C5.3): level in bits 3:1, way at the top, set above the offset in the
+ * line. Only the level that is modelled is there. */
+static void maintain_set_way(enum decode_kind kind, uint32_t operand)
+{
+    static const enum cache_operation operations[] = {
+        [DECODE_CLEAN_SET_WAY] = CACHE_CLEAN,
+        [DECODE_INVALIDATE_SET_WAY] = CACHE_INVALIDATE,
+        [DECODE_CLEAN_INVALIDATE_SET_WAY] = CACHE_CLEAN_INVALIDATE,
+    };
+    struct board_cache cache = board_cache();
+    unsigned int way_bits =
+        cache.geometry.ways > 1 ? 32 - (unsigned int)__builtin_clz(cache.geometry.ways - 1) : 0;
+
+    if ((operand >> 1 & 7) + 1 == cache.level) {
+        uint32_t way = way_bits ? operand >> (32 - way_bits) : 0;
+
+        cache_maintain_set_way(views.model, operations[kind], operand >> line_shift & (cache.geometry.sets - 1),
+                               way);
+    }
+}
+
+static void on_set_way(unsigned int vcpu, void *opaque)
+{
+    const struct operation *operation = opaque;
+
+    (void)vcpu;
+    enter_callback();
+    maintain_set_way(operation->decoded.kind, (uint32_t)read_x(operation->decoded.rt));
+    leave_callback();
+}
+
+/* A DSB is hooked with something, a DMB with nothing. */
+static void on_barrier(unsigned int vcpu, void *is_dsb)
+{
+    (void)vcpu;
+    enter_callback();
+    cache_barrier(views.model, is_dsb != NULL);
+    leave_callback();
+}
+
 static void on_operation(unsigned int vcpu, void *opaque)
 {
     const struct operation *operation = opaque;
@@ -353,12 +395,18 @@ static void on_translation_change(unsigned int vcpu, void *opaque)
 
 /* ---- translation ---- */
 
-static void hook_operation(struct qemu_plugin_insn *instruction, struct decoded decoded, uint64_t pc)
+static void hook_operation(struct qemu_plugin_insn *instruction, struct decoded decoded, uint64_t pc,
+                           PluginInsnCallback *callback)
 {
     struct operation *operation = malloc(sizeof(*operation));
 
     *operation = (struct operation){decoded, pc};
-    qemu.qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_operation, QEMU_PLUGIN_CB_R_REGS, operation);
+    qemu.qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, QEMU_PLUGIN_CB_R_REGS, operation);
+}
+
+static void hook(struct qemu_plugin_insn *instruction, PluginInsnCallback *callback, void *opaque)
+{
+    qemu.qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, QEMU_PLUGIN_CB_NO_REGS, opaque);
 }
 
 static void hook_instruction(struct qemu_plugin_insn *instruction)
@@ -377,11 +425,21 @@ static void hook_instruction(struct qemu_plugin_insn *instruction)
                                               (void *)(uintptr_t)pc);
         break;
     case DECODE_TRANSLATION:
-        qemu.qemu_plugin_register_vcpu_insn_exec_cb(instruction, on_translation_change, QEMU_PLUGIN_CB_NO_REGS,
-                                                    NULL);
+        hook(instruction, on_translation_change, NULL);
+        break;
+    case DECODE_DSB:
+        hook(instruction, on_barrier, views.model);
+        break;
+    case DECODE_DMB:
+        hook(instruction, on_barrier, NULL);
+        break;
+    case DECODE_CLEAN_SET_WAY:
+    case DECODE_INVALIDATE_SET_WAY:
+    case DECODE_CLEAN_INVALIDATE_SET_WAY:
+        hook_operation(instruction, decoded, pc, on_set_way);
         break;
     default:
-        hook_operation(instruction, decoded, pc);
+        hook_operation(instruction, decoded, pc, on_operation);
     }
 }
 
@@ -410,6 +468,21 @@ static void *env_of(CPUState *cpu)
     return (uint8_t *)cpu + (*type)[2];
 }
 
+/* FEAT_MOPS copies memory in ways that give no callback: ID_AA64ISAR2_EL1.MOPS, bits 19:16. */
+static void refuse_memory_copies(struct qemu_plugin_register *id_register)
+{
+    GByteArray *bytes = qemu.g_byte_array_new();
+    uint64_t value = 0;
+
+    if (qemu.qemu_plugin_read_register(id_register, bytes) == sizeof(value)) {
+        memcpy(&value, bytes->data, sizeof(value));
+    }
+    if (value >> 16 & 15) {
+        die("this CPU has FEAT_MOPS, which the cache model cannot follow: take another, such as -cpu "
+            "cortex-a53");
+    }
+}
+
 static void on_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
 {
     GArray *registers = qemu.qemu_plugin_get_registers();
@@ -426,6 +499,8 @@ static void on_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
 
         if (sscanf(found->name, "x%u%c", &number, &rest) == 1 && number < 31) {
             x_register[number] = found->handle;
+        } else if (!strcmp(found->name, "ID_AA64ISAR2_EL1")) {
+            refuse_memory_copies(found->handle);
         }
     }
     qemu.g_array_free(registers, 1);

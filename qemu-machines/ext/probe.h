@@ -25,6 +25,7 @@ enum probe_line {
     PROBE_LINE_DIRTY = 2,   /* ... and newer than DRAM */
     PROBE_LINE_UNCLEAN = 4, /* holds bytes stored by the CPU that no clean has covered since */
     PROBE_LINE_STALE = 8,   /* holds bytes written by a device that no invalidate has covered since */
+    PROBE_LINE_OWED = 16,   /* something else is remembered of it: a barrier owed, bytes lost */
 };
 
 /* struct probe.spoiled: a bit a channel of the PL330, and this one. */
@@ -57,9 +58,15 @@ struct probe_record {
     uint64_t a, b, c, d, e;
 };
 
+/* As enum cache_hazard has them. */
 enum probe_finding_kind {
     FINDING_STALE_CPU_READ = 1,
     FINDING_STALE_DEVICE_READ,
+    FINDING_LOST_DEVICE_WRITE,
+    FINDING_LOST_CPU_WRITE,
+    FINDING_SHARED_LINE,
+    FINDING_MISSING_BARRIER,
+    FINDING_MISMATCHED_ALIAS,
 };
 
 /* One root cause, counted: what the same routine owed for the same adapter, or, where no mapping

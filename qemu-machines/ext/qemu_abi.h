@@ -165,6 +165,7 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, error_setg_internal,                                                                               \
       (Error **, const char *file, int line, const char *function, const char *format, ...))                   \
     F(void, error_report, (const char *format, ...))                                                           \
+    F(int, migrate_add_blocker, (Error * *reason, Error **))                                                   \
     F(VersionInfo *, qmp_query_version, (Error **))                                                            \
     /* devices */                                                                                              \
     F(void, device_class_set_parent_realize,                                                                   \

@@ -50,17 +50,15 @@ static void line_changed(void *opaque, size_t line, bool rewritten)
     }
 }
 
-static void stale_read(void *opaque, enum cache_stale kind, size_t offset, unsigned int size)
+static void hazard(void *opaque, enum cache_hazard kind, bool by_device, size_t offset)
 {
     (void)opaque;
-    (void)size;
-    oplog_stale_read(kind == CACHE_STALE_CPU_READ ? FINDING_STALE_CPU_READ : FINDING_STALE_DEVICE_READ,
-                     views.base + offset);
+    oplog_hazard(kind, by_device, views.base + offset);
 }
 
 static bool separate_views(int dram_fd, const struct cache_geometry *geometry, Error **errp)
 {
-    struct cache_events events = {line_changed, stale_read, NULL};
+    struct cache_events events = {line_changed, hazard, NULL};
     struct cache_views both;
     void *dram = mmap(NULL, views.size, PROT_READ | PROT_WRITE, MAP_SHARED, dram_fd, 0);
 
@@ -168,6 +166,15 @@ void views_begin_command(uint32_t command)
     if (views.model) {
         views_lock();
         cache_model_begin(views.model, command);
+        views_unlock();
+    }
+}
+
+void views_device_started(void)
+{
+    if (views.model) {
+        views_lock();
+        cache_device_started(views.model);
         views_unlock();
     }
 }

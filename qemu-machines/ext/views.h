@@ -41,6 +41,9 @@ void views_unlock(void);
 void views_begin_command(uint32_t command);
 void views_record_counts(void); /* writes PROBE_READY */
 
+/* The CPU's store that is under way starts a device. */
+void views_device_started(void);
+
 static inline bool views_has(uint64_t physical)
 {
     return physical - views.base < views.size;

@@ -27,7 +27,14 @@ static const struct {
     {0xd518a200, DECODE_TRANSLATION, 0, "msr mair_el1, x0"},
     {0xd518c000, DECODE_OTHER, 0, "msr vbar_el1, x0"},
     {0xd5381000, DECODE_OTHER, 0, "mrs x0, sctlr_el1"},
-    {0xd5033f9f, DECODE_OTHER, 31, "dsb sy"},
+    {0xd5087640, DECODE_INVALIDATE_SET_WAY, 0, "dc isw, x0"},
+    {0xd5087a41, DECODE_CLEAN_SET_WAY, 1, "dc csw, x1"},
+    {0xd5087e42, DECODE_CLEAN_INVALIDATE_SET_WAY, 2, "dc cisw, x2"},
+    {0xd5033f9f, DECODE_DSB, 31, "dsb sy"},
+    {0xd5033a9f, DECODE_DSB, 31, "dsb ishst"},
+    {0xd5033fbf, DECODE_DMB, 31, "dmb sy"},
+    {0xd5033bbf, DECODE_DMB, 31, "dmb ish"},
+    {0xd5033fdf, DECODE_OTHER, 31, "isb"},
     {0xf9400000, DECODE_OTHER, 0, "ldr x0, [x0]"},
 };
 

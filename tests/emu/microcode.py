@@ -33,10 +33,11 @@ def wait_for(line: int) -> bytes:
     return bytes([0x30, line << 3])
 
 
-def copy(source: int, target: int, size: int) -> bytes:
-    """Return a program that copies a multiple of 64 bytes, at most 16 KiB."""
-    head = mov(_SAR, source) + mov(_DAR, target) + mov(_CCR, COPY_64)
-    return head + loop(size // 64, _LD + _ST + _WMB) + _END
+def copy(source: int, target: int, size: int, beats: int = 8) -> bytes:
+    """Return a program that copies whole bursts of 1 to 8 beats of 8 bytes, at most 256."""
+    control = COPY_64 & ~(0xF << 4 | 0xF << 18) | (beats - 1) << 4 | (beats - 1) << 18
+    head = mov(_SAR, source) + mov(_DAR, target) + mov(_CCR, control)
+    return head + loop(size // (8 * beats), _LD + _ST + _WMB) + _END
 
 
 class Controller:

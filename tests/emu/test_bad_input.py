@@ -22,7 +22,7 @@ import pytest
 from dmav3 import Board
 from dmav3.argv import arguments
 from dmav3.deadline import deadline
-from dmav3.errors import DeadlineError, PeerError, QemuRefusedError
+from dmav3.errors import DeadlineError, MonitorError, PeerError, QemuRefusedError
 from dmav3.files import Layout
 from dmav3.frame import Ok, encode
 
@@ -291,6 +291,8 @@ class TestExtension:
             (",probe-fd=", ",probe-fd=9", ["probe-fd"]),
             (",seed=1", ",seed=x", ["seed"]),
             (",seed=1", ",seed=1,colour=red", ["colour"]),
+            ("-nodefaults", "-nodefaults -smp 2", ["more than one CPU"]),
+            ("cortex-a53", "max", ["FEAT_MOPS", "cortex-a53"]),
         ],
     )
     def test_a_wrong_option_stops_the_load(
@@ -300,7 +302,7 @@ class TestExtension:
 
         def changed(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
             argv = arguments(machine, start, fds)
-            wrong = [word.replace(old, new) for word in argv]
+            wrong = [part for word in argv for part in word.replace(old, new).split(" ")]
             assert wrong != argv
             return wrong
 
@@ -310,6 +312,13 @@ class TestExtension:
         for word in words:
             assert word in caught.value.log
             assert word in str(caught.value)
+
+    def test_migration_is_refused(self) -> None:
+        """The reason is said, and the board goes on."""
+        with Board() as board:
+            with pytest.raises(MonitorError, match="cannot be migrated"):
+                board.qmp.execute("migrate", uri="exec:cat >/dev/null")
+            board.request("ping")
 
     def test_a_qemu_without_a_function_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The version of QEMU and the name of the function."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from microcode import CSR0, FTR0, Controller, copy, mov, wait_for
 
+from dmav3 import Board
 from dmav3.errors import MonitorError
 from dmav3.stream import Register, Status
 
 if TYPE_CHECKING:
-    from dmav3 import Board, Buffer
+    from dmav3 import Buffer
 
 SIZE = 4096
 DEVICE = "/machine/peripheral/dmav3"
@@ -102,7 +103,64 @@ class TestCache:
         buffer, _ = two(board)
         board.fill(buffer, 0x33)
         board.request("invalidate", buffer.address, SIZE)
-        assert board.read(buffer) == b"\x11" * SIZE
+        with board.expect("lost-cpu-write"):
+            assert board.read(buffer) == b"\x11" * SIZE
+
+    def test_a_device_write_onto_dirty_bytes_is_told_at_once(self, board: Board) -> None:
+        """Without maintenance before it, a write-back may destroy what the device wrote."""
+        source, target = two(board)
+        board.fill(target, 0x33)
+        with board.expect("lost-device-write"):
+            dma(board, source, target)
+
+    def test_one_line_written_from_both_sides_is_told(self, board: Board) -> None:
+        """The device writes the buffer, the CPU a neighbour in the same line."""
+        source, _ = two(board)
+        both = board.memory.allocate(SIZE + 64, name="both")
+        board.request("clean_invalidate", both.address, both.size)
+        neighbour = both.address + 8
+        board.request("poke", neighbour, "64", 1)
+        with board.expect("shared-line"):
+            Controller(board).start(copy(source.address, both.address + 16, 64, beats=1))
+
+    def test_different_bytes_of_a_line_with_nothing_lost_are_nobodys_fault(
+        self, board: Board
+    ) -> None:
+        """The CPU only reads its own bytes of a line that a device writes elsewhere."""
+        source, _ = two(board)
+        both = board.memory.allocate(128)
+        board.request("clean_invalidate", both.address, both.size)
+        Controller(board).start(copy(source.address, both.address, 64, beats=1))
+        assert board.request("peek", both.address + 64, "64").number("value") == 0
+        assert board.findings() == []
+
+    def test_a_dirty_receive_buffer_may_be_discarded(self, board: Board) -> None:
+        """Stores that nobody reads any more may be invalidated before the device writes."""
+        source, target = two(board)
+        board.fill(target, 0x33)
+        board.request("invalidate", target.address, SIZE)
+        dma(board, source, target)
+        board.request("invalidate", target.address, SIZE)
+        assert board.read(target) == b"\x11" * SIZE
+        assert board.findings() == []
+
+    @pytest.mark.parametrize("schedule", ["lru", "never", "eager", "speculative"])
+    def test_a_missing_clean_is_found_under_every_schedule(self, schedule: str) -> None:
+        """Whether bytes come out wrong is a matter of the schedule; the finding is not."""
+        with Board(schedule=schedule) as board:
+            source, target = two(board)
+            board.fill(source, 0x33)
+            with board.expect("stale-device-read"):
+                dma(board, source, target)
+
+    def test_under_eager_a_missing_preparation_destroys_what_the_device_wrote(self) -> None:
+        """Dirty lines of the receive buffer go down over the device's bytes."""
+        with Board(schedule="eager") as board:
+            source, target = two(board)
+            board.fill(target, 0x33)
+            with board.expect("lost-device-write"):
+                dma(board, source, target)
+            assert board.dram.read(target.address, SIZE) != b"\x11" * SIZE
 
     def test_a_full_set_evicts_its_oldest_line(self, board: Board) -> None:
         """Seventeen lines of one set do not fit sixteen ways: the first goes down to DRAM."""

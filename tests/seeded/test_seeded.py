@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Known bugs of the firmware must be caught at their place; correct firmware gives nothing.
 
-Each bug is a patch with a header: `Finding:`, `Routine:` and `Place:` are what must be reported.
+Each bug is a patch with a header: `Finding:`, `Routine:` and `Place:` are what must be reported,
+`Bytes:` says whether the bug shows in the bytes on this emulator as well.
 """
 
 from __future__ import annotations
@@ -45,15 +46,17 @@ def caught(folder: Path, patch: Path, size: int, seed: int) -> None:
     expected = header(patch)
     status, report = run(folder, size, "--firmware-bug", patch.stem, "--seed", seed)
     assert (status, report["verdict"]) == (1, "fail")
-    assert len(set(report["sha256"].values())) > 1
-    found = {(finding["kind"], finding["routine"]) for finding in report["findings"]}
-    assert found == {(expected["Finding"], expected["Routine"])}
+    assert len(set(report["sha256"].values())) == (1 if expected["Bytes"] == "right" else 2)
+    assert {finding["kind"] for finding in report["findings"]} == {expected["Finding"]}
+    routines = {finding["routine"] for finding in report["findings"]}
+    assert expected.get("Routine") in routines
     for finding in report["findings"]:
         cpu = finding["cpu"]
         assert cpu["file"] in expected["Place"]
         assert cpu["function"] in expected["Place"]
         assert cpu["line"] > 0
-        assert finding["buffer"]["name"] in ("source", "destination")
+        if finding["routine"]:
+            assert finding["buffer"]["name"] in ("source", "destination")
 
 
 def passes(folder: Path, size: int, width: int, *options: str | int) -> None:

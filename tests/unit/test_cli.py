@@ -76,7 +76,7 @@ def test_width_must_be_one_of_three(data: Path, width: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--schedule", "never"), "known are: lru, speculative"),
+        (("--schedule", "sometimes"), "known are: lru, speculative, never, eager"),
         (("--schedule", "lru", "--machine", "virt-a53-coherent"), "has no cache model"),
         (("--seed", "-1"), "seed -1"),
         (("--firmware-bug", "no-such"), "unknown bug 'no-such'; known are"),

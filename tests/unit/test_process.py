@@ -42,7 +42,7 @@ def test_command_line_names_everything_that_is_modelled() -> None:
     line = " ".join(arguments(load("virt-a53"), start, fds))
     assert "-plugin /a,,b/dmav3.so,view=dma" in line
     assert "size=64M,mem-path=/proc/self/fd/3" in line
-    assert "dram-fd=4,schedule=lru,cache-line=64" in line
+    assert "dram-fd=4,schedule=lru,cache-level=2,cache-line=64" in line
     assert "nonce=5,seed=6" in line
 
 

@@ -40,7 +40,8 @@ _KINDS = {
         "the CPU read bytes that the device had written to memory, without an invalidate between: "
         "it may have got what its cache held from before",
         "must invalidate the lines of the range after the transfer",
-        "had not been called yet, so the buffer was still the device's: call it first",
+        "had not ended the mapping (not called yet, or refused), so the buffer was still the "
+        "device's: call it first",
     ),
     2: _Kind(
         "stale-device-read",

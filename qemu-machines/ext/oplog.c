@@ -15,6 +15,7 @@ enum { FRAMES = 64, MAPPINGS = 64, RANGES = 1024 };
 
 struct frame {
     uint64_t adapter;
+    uint32_t id;
     uint32_t cleaned, invalidated, written_back, other; /* lines */
 };
 
@@ -28,6 +29,7 @@ struct range {
 struct mapping {
     uint64_t handle, adapter;
     bool live, write;
+    bool abandoned;  /* it ended otherwise than by a flush */
     uint32_t number; /* counts up from 1 since reset */
     uint32_t ranges;
     struct range range[RANGES];
@@ -42,8 +44,7 @@ static uint64_t cpu_pc;
 
 /* Who touched a line last, from either side: the other half of a race. Addresses are below 4 GiB. */
 static struct history {
-    uint32_t store_pc;         /* of the store that made it dirty */
-    uint32_t store_mapped;     /* `mapped` at that time */
+    uint64_t origin[8];        /* of the last store to each 8 bytes: its pc, and above it `mapped` then */
     uint32_t channel;          /* of the device's write, plus 1 */
     uint32_t microcode, burst; /* the same */
 } *history;
@@ -89,7 +90,7 @@ static uint32_t lines_touched(uint64_t physical, uint64_t length)
 static void enter(uint32_t id, const uint64_t *a)
 {
     if (depth++ < FRAMES) {
-        *top() = (struct frame){.adapter = a[0]};
+        *top() = (struct frame){.adapter = a[0], .id = id};
     }
     probe_record(PROBE_ENTER, id, a[0], a[1], a[2], a[3], a[4]);
 }
@@ -143,6 +144,7 @@ static void unmapped(const uint64_t *a)
 
     if (mapping) {
         mapping->live = false;
+        mapping->abandoned = top()->id != FLUSH_ADAPTER_BUFFERS_EX;
         for (uint32_t i = 0; i < mapping->ranges && !mapping->write; i++) {
             if (mapping->range[i].kind == RANGE_BOUNCED) {
                 top()->other += lines_touched(mapping->range[i].physical, mapping->range[i].length);
@@ -235,12 +237,26 @@ void oplog_cpu_at(uint64_t pc)
     cpu_pc = pc;
 }
 
-void oplog_dirtied(uint64_t physical, uint64_t pc)
+uint64_t *oplog_store_origins(uint64_t physical)
 {
-    struct history *line = history_of(physical);
+    return history_of(physical)->origin;
+}
 
-    line->store_pc = (uint32_t)pc;
-    line->store_mapped = mapped;
+uint64_t oplog_store_origin(uint64_t pc)
+{
+    return (uint32_t)pc | (uint64_t)mapped << 32;
+}
+
+static uint64_t *origin_of(uint64_t physical)
+{
+    return &history_of(physical)->origin[(physical & (probe->line_size - 1)) / 8];
+}
+
+void oplog_stored(uint64_t physical, unsigned int size, uint64_t pc)
+{
+    for (uint64_t *origin = origin_of(physical); origin <= origin_of(physical + size - 1); origin++) {
+        *origin = oplog_store_origin(pc);
+    }
 }
 
 void oplog_device_wrote(uint64_t physical)
@@ -316,16 +332,16 @@ static struct probe_finding describe(enum cache_hazard kind, bool by_device, uin
         .address = physical,
         .adapter = mapping ? mapping->adapter : 0,
         .routine = mapping ? debt.routine : 0,
-        .cpu_pc = by_device ? line->store_pc : cpu_pc,
+        .cpu_pc = by_device ? (uint32_t)*origin_of(physical) : cpu_pc,
         .channel = by_device ? at.channel : line->channel - 1,
         .microcode = by_device ? at.microcode : line->microcode,
         .burst = by_device ? at.burst : line->burst,
     };
 
     if (kind == CACHE_STALE_DEVICE_READ) {
-        found.while_mapped = mapping && line->store_mapped >= mapping->number;
+        found.while_mapped = mapping && *origin_of(physical) >> 32 >= mapping->number;
     } else if (kind == CACHE_STALE_CPU_READ) {
-        found.while_mapped = mapping && mapping->live;
+        found.while_mapped = mapping && (mapping->live || mapping->abandoned);
     }
     return found;
 }

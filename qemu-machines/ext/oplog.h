@@ -27,8 +27,13 @@ void oplog_maintenance(uint64_t pc, uint64_t physical, bool cleaned, bool invali
 /* The CPU executes a load or store at `pc` (for a hazard that follows). */
 void oplog_cpu_at(uint64_t pc);
 
-/* The store at `pc` made the line at `physical` dirty. */
-void oplog_dirtied(uint64_t physical, uint64_t pc);
+/* The store at `pc` wrote `size` bytes at `physical`, all in one line. */
+void oplog_stored(uint64_t physical, unsigned int size, uint64_t pc);
+
+/* For who does the same by himself: where the origins of a line's stores are, one for each 8 bytes, and
+ * what to put there for a store at `pc`. The first stays as it is, the second until the next record. */
+uint64_t *oplog_store_origins(uint64_t physical);
+uint64_t oplog_store_origin(uint64_t pc);
 
 /* The device's access that is under way writes the line at `physical`. */
 void oplog_device_wrote(uint64_t physical);

@@ -38,6 +38,7 @@ EXPORT int qemu_plugin_version = QEMU_PLUGIN_API;
 struct line_entry {
     uint64_t load_key, store_key; /* virtual line and MMU index, or NO_KEY */
     struct cache_shortcut shortcut;
+    uint64_t *origins; /* oplog_store_origins() of the line */
 };
 
 struct page_entry {
@@ -169,6 +170,7 @@ static void remember(uint64_t address, unsigned int mmu_index, const struct cach
         line_entry_of[entry->shortcut.line] = 0;
     }
     entry->shortcut = *shortcut;
+    entry->origins = oplog_store_origins(views.base + ((uint64_t)shortcut->line << line_shift));
     entry->load_key = shortcut->readable ? key : NO_KEY;
     entry->store_key = shortcut->writable ? key : NO_KEY;
     if (shortcut->readable || shortcut->writable) {
@@ -190,7 +192,7 @@ static void access_line(uint64_t address, unsigned int size, unsigned int mmu_in
     if (page->kind == UNCACHED) {
         oplog_cpu_at(pc);
         if (store) {
-            oplog_dirtied(views.base + offset, pc);
+            oplog_stored(views.base + offset, size, pc);
             cache_cpu_write_uncached(views.model, offset, size);
         } else {
             cache_cpu_read_uncached(views.model, offset);
@@ -199,7 +201,7 @@ static void access_line(uint64_t address, unsigned int size, unsigned int mmu_in
     }
     oplog_cpu_at(pc);
     if (store) {
-        oplog_dirtied(views.base + offset, pc);
+        oplog_stored(views.base + offset, size, pc);
         shortcut = cache_cpu_write(views.model, offset, size);
     } else {
         shortcut = cache_cpu_read(views.model, offset, size);
@@ -254,10 +256,14 @@ HOT static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t
 
     (void)vcpu;
     if (entry->store_key == key_of(address, line_shift, info & 15) && within_line(info, address)) {
-        uint64_t bytes = ~0ull >> (64 - (1u << (info >> 4 & 7)));
+        unsigned int size = 1u << (info >> 4 & 7), at = (unsigned int)address & ((1u << line_shift) - 1);
+        uint64_t origin = oplog_store_origin((uint64_t)(uintptr_t)pc);
 
         *entry->shortcut.stamp = ++*entry->shortcut.clock;
-        *entry->shortcut.unclean |= bytes << (address & ((1u << line_shift) - 1));
+        *entry->shortcut.unclean |= ~0ull >> (64 - size) << at;
+        for (unsigned int i = at / 8; i <= (at + size - 1) / 8; i++) {
+            entry->origins[i] = origin;
+        }
         return;
     }
     access_slowly(info, address, true, (uint64_t)(uintptr_t)pc);

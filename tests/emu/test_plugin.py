@@ -25,6 +25,7 @@ STALE = """
     def stale(board):
         buffer = board.memory.allocate(4096, name="mine")
         board.fill(buffer, 1)
+        board.request("clean_invalidate", buffer.address, buffer.size)
         from_device(board, buffer.address)
         board.read(buffer)
 

@@ -15,18 +15,25 @@ looked at.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import ExitStack, contextmanager
+from contextvars import Context
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from . import files
 from .argv import Start
+from .deadline import deadline
 from .dma import Routines
 from .doors import Card, Doors
 from .errors import (
     ClosedError,
+    DeadlineError,
+    Dmav3Error,
     FaultError,
     FindingsError,
+    HangError,
     PeerError,
     TargetError,
     UsageError,
@@ -48,7 +55,6 @@ from .wdm import NtStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from .errors import QemuDiedError
     from .rpc import Handler
@@ -57,6 +63,8 @@ SCHEDULES = ("lru", "speculative", "never", "eager")
 #: Model time that `run_until` allows unless told otherwise: 10 s.
 RUN_NS = 10_000_000_000
 _PROTOCOL_LEVEL = 1
+#: Real time that the monitor has to say where the core is.
+_MONITOR_SECONDS = 2.0
 _LAST_SEED = (1 << 64) - 1
 
 
@@ -78,7 +86,7 @@ class Board(Routines):
         self,
         machine: str | Path | Machine = "virt-a53",
         *,
-        image: Path | None = None,
+        image: Path | str | None = None,
         seed: int = 1,
         schedule: str | None = None,
         log: Path | None = None,
@@ -98,7 +106,9 @@ class Board(Routines):
         """
         self.machine = machine if isinstance(machine, Machine) else load(machine)
         self.seed, self.schedule = checked_seed(seed), checked_schedule(self.machine, schedule)
-        self.image = read_elf(image or files.firmware(self.machine.firmware), "EM_AARCH64")
+        self.image = read_elf(
+            Path(image) if image else files.firmware(self.machine.firmware), "EM_AARCH64"
+        )
         self.extension = read_elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
         self._log, self._with_doors = log, doors
         self._resources = ExitStack()
@@ -159,6 +169,7 @@ class Board(Routines):
 
         :raises RefusedError: the shim answered `error`; nothing was done.
         :raises FaultError: the firmware crashed; only `reset` helps.
+        :raises HangError: it did not answer in time, though QEMU does; only `reset` helps.
         :raises QemuDiedError: QEMU ended.
         :raises LinkError: no or no sensible answer; only `reset` helps.
         """
@@ -168,6 +179,10 @@ class Board(Routines):
             raise self.death() from error
         except FaultError as error:
             raise self.fault(error.report) from error
+        except HangError:
+            raise
+        except DeadlineError as error:
+            raise self._silence(error) from error
 
     def call(self, command: str, *arguments: int) -> dict[str, int]:
         """Run a command of one's own driver (firmware/include/dmav3.h).
@@ -432,6 +447,22 @@ class Board(Routines):
         offset = self.memory.staging.start - self.probe.ram_base
         for fd in {self._process.ram, self._process.dram}:
             os.pwrite(fd, data, offset)
+
+    def _silence(self, error: DeadlineError) -> DeadlineError:
+        """Tell a firmware that hangs from a QEMU that does: ask the monitor where the core is."""
+
+        def registers() -> str:
+            with deadline(_MONITOR_SECONDS):
+                return str(
+                    self.qmp.execute("human-monitor-command", **{"command-line": "info registers"})
+                )
+
+        try:
+            pc = re.search(r"PC=([0-9a-f]+)", Context().run(registers))
+        except Dmav3Error:
+            return error
+        at = int(pc[1], 16) if pc else 0
+        return HangError(error, self.image.place(at) or f"{at:#x}")
 
     def _place(self, report: dict[str, str]) -> str:
         """Name the place of a fault; after a jump to nowhere, where it came from."""

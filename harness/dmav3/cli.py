@@ -7,6 +7,8 @@ Each command imports what it needs when it runs, so that none waits for another'
 from __future__ import annotations
 
 import json
+import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +45,20 @@ def _failures() -> Iterator[None]:
         raise typer.Exit(error.exit_status) from None
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
+
+
+@contextmanager
+def _output(status: int) -> Iterator[None]:
+    """Print inside; a reader that has seen enough does not change the status."""
+    try:
+        yield
+    except (BrokenPipeError, SystemExit):  # the latter is what rich makes of the former
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(status) from None
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        typer.echo(f"dmav3: the output cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(_SOMETHING_MISSING) from None
 
 
 def _width(value: int) -> int:
@@ -94,12 +110,14 @@ def run(
     options = Options(machine, input_file, schedule, seed, width, firmware_bug, image)
     with _failures(), _progress(Console(stderr=True)) as begin:
         report = run_main_job(options, begin)
-    if json_output:
-        typer.echo(json.dumps(report.json(), indent=2))
-    else:
-        console = Console(highlight=False)
-        console.width = max(console.width, _TABLE_COLUMNS)
-        show(console, report)
+    with _output(report.exit_status):
+        if json_output:
+            typer.echo(json.dumps(report.json(), indent=2))
+        else:
+            console = Console(highlight=False)
+            console.width = max(console.width, _TABLE_COLUMNS)
+            show(console, report)
+            sys.stdout.flush()
     raise typer.Exit(report.exit_status)
 
 

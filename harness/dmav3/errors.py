@@ -11,6 +11,7 @@
     ├── TargetError             the firmware                                     exit status 1
     │   ├── RefusedError        it answered `error CODE`
     │   ├── FaultError          it crashed and said so
+    │   ├── HangError           it does not answer, but QEMU does (a DeadlineError as well)
     │   ├── TransferError       it answered, but the transfer did not do what it should
     │   └── FindingsError       the cache model's findings are not those that were expected
     ├── LinkError               the serial line or the monitor                   exit status 3
@@ -158,6 +159,16 @@ class DeadlineError(LinkError):
         """Name what was waited for."""
         super().__init__(f"no answer to `{request}` within {seconds:g} s")
         self.request, self.seconds = request, seconds
+
+
+class HangError(TargetError, DeadlineError):
+    """The firmware does not answer, though QEMU runs and its monitor answers."""
+
+    def __init__(self, silence: DeadlineError, place: str) -> None:
+        """Say where the core is: a function, file and line."""
+        DeadlineError.__init__(self, silence.request, silence.seconds)
+        self.args = (f"{silence}; QEMU runs, and its CPU is in {place}",)
+        self.place = place
 
 
 class ClosedError(LinkError):

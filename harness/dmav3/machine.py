@@ -95,6 +95,25 @@ class Machine(_Part):
         return self
 
 
+#: What the extension builds on a board, and what the core's CCSIDR says of its cache: a description
+#: repeats it and cannot choose it.
+_BUILT: dict[Place, int] = {
+    ("cache", "level"): 2,
+    ("cache", "line"): 64,
+    ("cache", "sets"): 1024,
+    ("cache", "ways"): 16,
+    ("pl330", 0, "base"): 0x0B000000,
+    ("pl330", 0, "abort_irq"): 176,
+    ("pl330", 0, "request_lines"): 32,
+    **{("pl330", 0, "event_irqs", n): 177 + n for n in range(16)},
+    ("stream", "base"): 0x0B010000,
+    ("stream", "pl330"): 0,
+    ("stream", "receive"): 0,
+    ("stream", "transmit"): 1,
+    ("uart", "base"): 0x0B030000,
+    ("uart", "irq"): 193,
+}
+
 #: A description that is accepted, for error messages.
 _EXAMPLE: dict[str, Any] = {
     "name": "virt-a53",
@@ -141,9 +160,28 @@ def load_file(path: Path) -> Machine:
         raise MachineFileError(path, 1, "", f"cannot be read: {error}") from error
     value, places = parse(path, text)
     try:
-        return Machine.model_validate(value)
+        machine = Machine.model_validate(value)
     except ValidationError as error:
         raise _explain(path, places, error) from error
+    _check_built(path, places, value)
+    return machine
+
+
+def _check_built(path: Path, places: dict[Place, int], value: object) -> None:
+    """Refuse what contradicts the hardware."""
+    for place in sorted(places, key=lambda place: places[place]):
+        if place not in _BUILT:
+            continue
+        given: Any = value
+        for part in place:
+            given = given[part]
+        if given != _BUILT[place]:
+            built = hex(_BUILT[place]) if place[-1] == "base" else str(_BUILT[place])
+            key = ".".join(str(part) for part in place)
+            problem = f"is {given:#x} here, " if place[-1] == "base" else f"is {given} here, "
+            raise MachineFileError(
+                path, places[place], key, problem + f"{built} on this board", built
+            )
 
 
 def _explain(path: Path, places: dict[Place, int], error: ValidationError) -> MachineFileError:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
-from .errors import TransferError
+from .errors import TransferError, UsageError
 from .journal import Journal
 from .memory import PAGE
 from .report import routine_names
@@ -76,7 +76,7 @@ class MainJob:
 
         :raises TransferError: a routine or the device failed; `outcome` has what was done.
         """
-        chunk = file.read(self._chunk_size())
+        chunk = _read(file, self._chunk_size())
         if not chunk:
             self._adapter(write=True, width=self._width)
         else:
@@ -84,7 +84,7 @@ class MainJob:
             self._destination = self._buffer("destination", len(chunk))
         while chunk:
             self._there_and_back(chunk)
-            chunk = file.read(len(chunk))
+            chunk = _read(file, len(chunk))
         for adapter in self._adapters.values():
             self._journal.call(None, adapter.PutDmaAdapter)
         self.outcome.complete = True
@@ -177,3 +177,11 @@ class MainJob:
         found = self._board.stream.sent_available
         msg = f"the device received {found} of {length} bytes"
         raise TransferError(msg)
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    try:
+        return file.read(size)
+    except OSError as error:
+        msg = f"the input {getattr(file, 'name', '')} cannot be read: {error.strerror}"
+        raise UsageError(msg) from error

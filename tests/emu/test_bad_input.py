@@ -411,3 +411,25 @@ class TestDeath:
         with under_way(large) as (run, _):
             run.terminate()
             assert run.wait(SECONDS) == -signal.SIGTERM
+
+
+class TestOutput:
+    """Where the report goes decides nothing about the verdict."""
+
+    def test_a_reader_that_stops_early_changes_no_status(self, data: Path) -> None:
+        """`dmav3 run | head -1` passes."""
+        command = f"set -o pipefail; {sys.executable} -m dmav3 run --input {data} | head -n 1"
+        assert subprocess.run(["/bin/bash", "-c", command], check=False).returncode == 0
+
+    def test_a_full_disk_is_no_failure_of_the_firmware(self, data: Path) -> None:
+        """Exit status 3 and one line."""
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "dmav3", "run", "--input", data],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert done.returncode == 3
+        assert done.stderr == "dmav3: the output cannot be written: No space left on device\n"

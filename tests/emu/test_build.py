@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from dmav3 import Board, FaultError, NtStatus, RefusedError, build_image
+from dmav3 import Board, FaultError, NtStatus, RefusedError, build_image, deadline
 from dmav3.cli import app
+from dmav3.errors import HangError
 from dmav3.symbols import Elf
 
 EXAMPLE = Path(__file__).parents[2] / "examples/hello_driver/hello_driver.c"
@@ -213,7 +214,7 @@ def test_a_read_before_the_flush_is_found(folder: Path, schedule: str) -> None:
     assert finding.cpu is not None
     assert (finding.cpu.function, finding.cpu.file) == ("Done", "driver.c")
     assert finding.cpu.line == line_of(source, "Sum += Buffer[i]")
-    assert "FlushAdapterBuffersEx had not been called yet" in finding.text
+    assert "FlushAdapterBuffersEx had not ended the mapping" in finding.text
 
 
 def test_without_its_map_call_nothing_moves(folder: Path) -> None:
@@ -230,6 +231,28 @@ def test_without_its_map_call_nothing_moves(folder: Path) -> None:
         assert board.stream.sent_take() == b""
         assert board.call("hello_sum")["status"] == NtStatus.STATUS_PENDING
         assert board.call("hello_send", 5)["status"] == NtStatus.STATUS_DEVICE_BUSY
+
+
+def test_a_driver_that_hangs_is_named_by_its_place(tmp_path: Path) -> None:
+    """Not the environment's fault: QEMU answers, and says where its CPU is."""
+    source = tmp_path / "spin.c"
+    source.write_text(
+        HEAD
+        + """
+static NTSTATUS Spin(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    for (volatile ULONG i = 0;; i++) {
+        (void)argument, (void)reply;
+    }
+}
+DMAV3_COMMAND(spin, "", Spin);
+"""
+    )
+    with Board(image=build_image(source, output=tmp_path / "spin.elf")) as board:
+        with deadline(1), pytest.raises(HangError, match=r"its CPU is in Spin \(.*spin\.c:\d+\)"):
+            board.call("spin")
+        board.reset()
+        board.request("ping")
 
 
 # Crashes

@@ -11,7 +11,7 @@
 /* Routines that owe maintenance, by their position in DMA_OPERATIONS. */
 enum { MAP_TRANSFER_EX = 23, FLUSH_ADAPTER_BUFFERS_EX = 26 };
 enum { RANGE_MAPPED, RANGE_BOUNCED };
-enum { FRAMES = 64, MAPPINGS = 64, RANGES = 1024 };
+enum { PAGE_SHIFT = 12, FRAMES = 64, MAPPINGS = 64, RANGES = 1024 };
 
 struct frame {
     uint64_t adapter;
@@ -326,6 +326,7 @@ static struct probe_finding describe(enum cache_hazard kind, bool by_device, uin
     struct pace_position at = pace_position();
     struct probe_finding found = {
         .kind = kind,
+        .by_device = by_device,
         .count = 1,
         .time_ns = gate_time(),
         .command = gate_command(),
@@ -349,7 +350,9 @@ static struct probe_finding describe(enum cache_hazard kind, bool by_device, uin
 static bool same_cause(const struct probe_finding *a, const struct probe_finding *b)
 {
     return a->kind == b->kind && a->routine == b->routine && a->adapter == b->adapter &&
-           a->while_mapped == b->while_mapped && (a->routine || a->cpu_pc == b->cpu_pc);
+           a->while_mapped == b->while_mapped && a->by_device == b->by_device &&
+           (a->routine ||
+            (a->by_device ? a->address >> PAGE_SHIFT == b->address >> PAGE_SHIFT : a->cpu_pc == b->cpu_pc));
 }
 
 void oplog_hazard(enum cache_hazard kind, bool by_device, uint64_t physical)

@@ -69,8 +69,9 @@ enum probe_finding_kind {
     FINDING_MISMATCHED_ALIAS,
 };
 
-/* One root cause, counted: what the same routine owed for the same adapter, or, where no mapping
- * covers the address, what the same code of the CPU raced with. The first case is kept. */
+/* One root cause, counted: what the same routine owed for the same adapter; where no mapping covers the
+ * address, what the same code of the CPU did, or what a device did in the same page. The first case is
+ * kept. */
 struct probe_finding {
     uint32_t kind;    /* enum probe_finding_kind */
     uint32_t count;   /* how many times */
@@ -85,7 +86,7 @@ struct probe_finding {
     uint64_t burst;        /* n-th load or store of the program, from 1 */
     uint64_t adapter;      /* whose mapping covers the address; 0: none does */
     uint32_t while_mapped; /* 1: the CPU's access came between MapTransferEx and FlushAdapterBuffersEx */
-    uint32_t reserved;
+    uint32_t by_device;    /* 1: the access that showed it was the device's */
 };
 
 /* Maintenance by one instruction of the program. */

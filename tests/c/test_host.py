@@ -20,3 +20,10 @@ def test_host_program(program: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert done.stdout.startswith("ok ")
+
+
+@pytest.mark.soak
+def test_ten_million_random_operations_agree_with_the_reference() -> None:
+    """The cache model and the dumbest reference never differ: five million under each schedule."""
+    program = ROOT / "build" / "tests" / "c" / "test_cache_reference"
+    subprocess.run([program, "5000000"], check=True, timeout=280)

@@ -27,3 +27,7 @@ test_layer_flags := $(DMA_FLAGS)
 
 test_pl330_sources := tests/c/test_pl330.c tests/c/fake_hal.c firmware/dma/pl330.c firmware/dma/pl330_program.c
 test_pl330_flags := $(DMA_FLAGS) -DMMIO_FAKE
+
+HOST_TESTS += test_cache_reference
+test_cache_reference_sources := tests/c/test_cache_reference.c $(EXT)/cache_model.c
+test_cache_reference_flags := -I$(EXT)

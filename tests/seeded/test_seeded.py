@@ -2,7 +2,7 @@
 """Known bugs of the firmware must be caught at their place; correct firmware gives nothing.
 
 Each bug is a patch with a header: `Finding:`, `Routine:` and `Place:` are what must be reported,
-`Bytes:` says whether the bug shows in the bytes on this emulator as well.
+`Bytes:` says whether the bug shows in the bytes as well: where it does is up to size and schedule.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+#: How many different digests a run may give, by what the header says of the bytes.
+BYTES = {"right": {1}, "wrong": {2, 3}, "either": {1, 2, 3}}
 PATCHES = sorted(Path(__file__).parent.glob("*.patch"))
 SIZES = {"65,537 bytes": 65_537, "1 MiB": 1 << 20}
 FULL_SIZES = {"0": 0, "1": 1, "63": 63, **SIZES, "5,000,011": 5_000_011}
@@ -46,7 +48,7 @@ def caught(folder: Path, patch: Path, size: int, seed: int) -> None:
     expected = header(patch)
     status, report = run(folder, size, "--firmware-bug", patch.stem, "--seed", seed)
     assert (status, report["verdict"]) == (1, "fail")
-    assert len(set(report["sha256"].values())) == (1 if expected["Bytes"] == "right" else 2)
+    assert len(set(report["sha256"].values())) in BYTES[expected["Bytes"]]
     assert {finding["kind"] for finding in report["findings"]} == {expected["Finding"]}
     routines = {finding["routine"] for finding in report["findings"]}
     assert expected.get("Routine") in routines

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cache model against the dumbest reference there is: two byte arrays, and for each byte and line
+ * what the header of the model says in words. Random operations; states, bytes and hazards are compared
+ * after each. The schedules that draw lots are left out: test_cache_model has their invariant.
+ *
+ *     test_cache_reference [STEPS]
+ */
+#include <string.h>
+
+#include "cache_model.h"
+#include "check.h"
+
+enum { SIZE = 4 * 4096, LINE = 64, LINES = SIZE / LINE, SETS = 4, WAYS = 2, KINDS = 8 };
+
+/* ---- the reference ---- */
+
+struct byte {
+    bool unclean, device, cleaned, invalidated, lost_cpu, lost_device, stored, raced;
+};
+
+static struct {
+    uint8_t cpu[SIZE], dram[SIZE];
+    struct byte byte[SIZE];
+    struct {
+        bool valid, dirty;
+        uint64_t used;
+    } line[LINES];
+    uint64_t now;
+    unsigned int found[KINDS][2];
+    bool endless;
+} reference;
+
+static void ref_found(enum cache_hazard kind, bool by_device)
+{
+    reference.found[kind][by_device]++;
+}
+
+static void ref_write_back(size_t line)
+{
+    for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+        reference.dram[at] = reference.cpu[at];
+        if (reference.byte[at].device) {
+            reference.byte[at].device = false;
+            reference.byte[at].lost_device = true;
+        }
+    }
+    reference.line[line].dirty = false;
+}
+
+static void ref_drop(size_t line, bool keep)
+{
+    if (reference.line[line].dirty && keep) {
+        ref_write_back(line);
+    }
+    memcpy(&reference.cpu[line * LINE], &reference.dram[line * LINE], LINE);
+    reference.line[line].valid = reference.line[line].dirty = false;
+}
+
+static void ref_touch(size_t line)
+{
+    size_t oldest = LINES, resident = 0;
+
+    reference.now++;
+    for (size_t other = line % SETS; other < LINES; other += SETS) {
+        if (reference.line[other].valid) {
+            resident++;
+            if (oldest == LINES || reference.line[other].used < reference.line[oldest].used) {
+                oldest = other;
+            }
+        }
+    }
+    if (!reference.line[line].valid && resident == WAYS && !reference.endless) {
+        ref_drop(oldest, true);
+    }
+    reference.line[line].valid = true;
+    reference.line[line].used = reference.now;
+}
+
+static bool ref_any(size_t offset, unsigned int size, size_t member)
+{
+    for (unsigned int i = 0; i < size; i++) {
+        if (((const bool *)&reference.byte[offset + i])[member]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+#define ANY(offset, size, member) ref_any(offset, size, offsetof(struct byte, member) / sizeof(bool))
+
+static void ref_overwritten(size_t offset, unsigned int size)
+{
+    for (unsigned int i = 0; i < size; i++) {
+        struct byte *byte = &reference.byte[offset + i];
+
+        byte->unclean = byte->device = byte->lost_cpu = byte->lost_device = byte->raced = false;
+    }
+}
+
+static void ref_load(size_t offset, unsigned int size)
+{
+    ref_touch(offset / LINE);
+    if (ANY(offset, size, device)) {
+        ref_found(CACHE_STALE_CPU_READ, false);
+    } else if (ANY(offset, size, lost_device)) {
+        ref_found(CACHE_LOST_DEVICE_WRITE, false);
+    } else if (ANY(offset, size, lost_cpu)) {
+        ref_found(CACHE_LOST_CPU_WRITE, false);
+    } else if (ANY(offset, size, invalidated)) {
+        ref_found(CACHE_MISSING_BARRIER, false);
+    }
+}
+
+/* Is the member set for a byte of the line outside of [offset, offset + size)? */
+static bool ref_elsewhere(size_t offset, unsigned int size, size_t member)
+{
+    size_t first = offset / LINE * LINE, end = offset + size;
+
+    return ref_any(first, (unsigned int)(offset - first), member) ||
+           ref_any(end, (unsigned int)(first + LINE - end), member);
+}
+
+static void ref_store(size_t offset, unsigned int size, const uint8_t *bytes)
+{
+    memcpy(&reference.cpu[offset], bytes, size);
+    ref_touch(offset / LINE);
+    if (ref_elsewhere(offset, size, offsetof(struct byte, device) / sizeof(bool))) {
+        ref_found(CACHE_SHARED_LINE, false);
+    }
+    ref_overwritten(offset, size);
+    for (unsigned int i = 0; i < size; i++) {
+        struct byte *byte = &reference.byte[offset + i];
+
+        byte->cleaned = byte->invalidated = false;
+        byte->unclean = true;
+    }
+    reference.line[offset / LINE].dirty = true;
+}
+
+static void ref_uncached(size_t offset, unsigned int size, const uint8_t *bytes)
+{
+    size_t line = offset / LINE;
+
+    reference.now++;
+    if (bytes) {
+        memcpy(&reference.cpu[offset], bytes, size);
+    }
+    if (reference.line[line].valid) {
+        ref_found(CACHE_MISMATCHED_ALIAS, false);
+        reference.line[line].dirty |= bytes != NULL;
+        ref_drop(line, true);
+    } else if (bytes) {
+        memcpy(&reference.dram[offset], bytes, size);
+    }
+    if (bytes) {
+        ref_overwritten(offset, size);
+        for (unsigned int i = 0; i < size; i++) {
+            reference.byte[offset + i].stored = true;
+        }
+    }
+}
+
+static void ref_maintain(enum cache_operation operation, size_t line)
+{
+    if (operation & CACHE_CLEAN) {
+        if (reference.line[line].dirty) {
+            ref_write_back(line);
+        }
+        for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+            reference.byte[at].cleaned |= reference.byte[at].unclean;
+            reference.byte[at].unclean = false;
+        }
+    }
+    if (operation & CACHE_INVALIDATE) {
+        for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+            reference.byte[at].lost_cpu |= reference.byte[at].unclean;
+            reference.byte[at].unclean = false;
+            reference.byte[at].invalidated |= reference.byte[at].device;
+            reference.byte[at].device = false;
+        }
+        if (reference.line[line].valid) {
+            ref_drop(line, false);
+        }
+    }
+}
+
+static void ref_barrier(bool completes)
+{
+    for (size_t at = 0; at < SIZE; at++) {
+        reference.byte[at].stored = false;
+        if (completes) {
+            reference.byte[at].cleaned = reference.byte[at].invalidated = false;
+        }
+    }
+}
+
+static void ref_started(void)
+{
+    for (size_t at = 0; at < SIZE; at++) {
+        reference.byte[at].raced = reference.byte[at].stored;
+        reference.byte[at].stored = false;
+    }
+}
+
+/* The part of a device's access that lies in one line. */
+static void ref_device(size_t offset, unsigned int size, uint8_t *bytes, bool write)
+{
+    if (!write) {
+        if (ANY(offset, size, unclean)) {
+            ref_found(CACHE_STALE_DEVICE_READ, true);
+        } else if (ANY(offset, size, lost_cpu)) {
+            ref_found(CACHE_LOST_CPU_WRITE, true);
+        } else if (ANY(offset, size, lost_device)) {
+            ref_found(CACHE_LOST_DEVICE_WRITE, true);
+        } else if (ANY(offset, size, cleaned) || ANY(offset, size, raced)) {
+            ref_found(CACHE_MISSING_BARRIER, true);
+        }
+        memcpy(bytes, &reference.dram[offset], size);
+        return;
+    }
+    if (ANY(offset, size, unclean)) {
+        ref_found(CACHE_LOST_DEVICE_WRITE, true);
+    } else if (ref_elsewhere(offset, size, offsetof(struct byte, unclean) / sizeof(bool))) {
+        ref_found(CACHE_SHARED_LINE, true);
+    }
+    memcpy(&reference.dram[offset], bytes, size);
+    if (!reference.line[offset / LINE].valid) {
+        memcpy(&reference.cpu[offset], bytes, size);
+    }
+    ref_overwritten(offset, size);
+    for (unsigned int i = 0; i < size; i++) {
+        reference.byte[offset + i].cleaned = false;
+        reference.byte[offset + i].device = true;
+    }
+}
+
+/* ---- both ---- */
+
+static uint8_t cpu[SIZE], dram[SIZE], states[LINES];
+static unsigned int found[KINDS][2];
+static struct cache_model *model;
+
+static void line_changed(void *opaque, size_t line, bool rewritten)
+{
+    (void)opaque, (void)line, (void)rewritten;
+}
+
+static void hazard(void *opaque, enum cache_hazard kind, bool by_device, size_t offset)
+{
+    (void)opaque, (void)offset;
+    found[kind][by_device]++;
+}
+
+static uint32_t next_random(void)
+{
+    static uint32_t x = 2463534242u;
+
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return x;
+}
+
+static void device_access(size_t offset, unsigned int size, bool write)
+{
+    uint8_t bytes[16], expected[16];
+    unsigned int first = LINE - (unsigned int)(offset % LINE);
+
+    memset(bytes, (int)(next_random() & 0xff), sizeof(bytes));
+    memcpy(expected, bytes, sizeof(bytes));
+    first = first < size ? first : size;
+    ref_device(offset, first, expected, write);
+    if (first < size) {
+        ref_device(offset + first, size - first, expected + first, write);
+    }
+    if (write) {
+        cache_device_write(model, offset, bytes, size);
+    } else {
+        cache_device_read(model, offset, bytes, size);
+        CHECK(memcmp(bytes, expected, size) == 0);
+    }
+}
+
+static void step(void)
+{
+    unsigned int size = 1u << next_random() % 5;
+    size_t offset = next_random() % (SIZE / 4) / size * size; /* a quarter: lines meet often */
+    enum cache_operation operation = (enum cache_operation)(1 + next_random() % 3);
+    uint8_t bytes[16];
+
+    memset(bytes, (int)(next_random() & 0xff), sizeof(bytes));
+    switch (next_random() % 10) {
+    case 0:
+    case 1:
+        ref_store(offset, size, bytes);
+        memcpy(cpu + offset, bytes, size);
+        cache_cpu_write(model, offset, size);
+        break;
+    case 2:
+    case 3:
+        ref_load(offset, size);
+        cache_cpu_read(model, offset, size);
+        break;
+    case 4:
+        ref_uncached(offset, size, bytes);
+        memcpy(cpu + offset, bytes, size);
+        cache_cpu_write_uncached(model, offset, size);
+        break;
+    case 5:
+        ref_uncached(offset, size, NULL);
+        cache_cpu_read_uncached(model, offset);
+        break;
+    case 6:
+        ref_maintain(operation, offset / LINE);
+        cache_maintain(model, operation, offset);
+        break;
+    case 7:
+        ref_barrier(size & 1);
+        cache_barrier(model, size & 1);
+        if (size & 2) {
+            ref_started();
+            cache_device_started(model);
+        }
+        break;
+    default:
+        device_access(next_random() % (SIZE / 4 - 16), size, next_random() & 1);
+    }
+}
+
+static void compare(size_t line)
+{
+    unsigned int state = (reference.line[line].valid ? CACHE_LINE_VALID : 0) |
+                         (reference.line[line].dirty ? CACHE_LINE_DIRTY : 0);
+
+    for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+        const struct byte *byte = &reference.byte[at];
+
+        state |= (byte->unclean ? CACHE_LINE_UNCLEAN : 0) | (byte->device ? CACHE_LINE_STALE : 0);
+        state |= byte->cleaned || byte->invalidated || byte->lost_cpu || byte->lost_device || byte->stored ||
+                         byte->raced
+                     ? CACHE_LINE_OWED
+                     : 0;
+    }
+    CHECK_EQ(states[line], state);
+    CHECK(memcmp(cpu + line * LINE, reference.cpu + line * LINE, LINE) == 0);
+    CHECK(memcmp(dram + line * LINE, reference.dram + line * LINE, LINE) == 0);
+}
+
+static void walk(enum cache_schedule schedule, unsigned long steps)
+{
+    const struct cache_geometry geometry = {LINE, SETS, WAYS};
+    const struct cache_views views = {cpu, dram, states, SIZE};
+    const struct cache_events events = {line_changed, hazard, NULL};
+
+    memset(&reference, 0, sizeof(reference));
+    memset(found, 0, sizeof(found));
+    memset(cpu, 0, SIZE);
+    memset(dram, 0, SIZE);
+    memset(states, 0, LINES);
+    reference.endless = schedule == CACHE_NEVER;
+    model = cache_model_new(&geometry, &views, &events);
+    CHECK(model != NULL);
+    cache_model_set_schedule(model, schedule, 1);
+    for (unsigned long n = 0; n < steps; n++) {
+        step();
+        CHECK(memcmp(found, reference.found, sizeof(found)) == 0);
+        compare(next_random() % (LINES / 4));
+        if (n % 64 == 0) {
+            for (size_t line = 0; line < LINES; line++) {
+                compare(line);
+            }
+        }
+    }
+    for (unsigned int kind = 1; kind < KINDS; kind++) {
+        CHECK(found[kind][0] + found[kind][1] > 0); /* each kind was met */
+    }
+    cache_model_free(model);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long steps = argc > 1 ? strtoul(argv[1], NULL, 10) : 50000;
+
+    walk(CACHE_LRU, steps);
+    walk(CACHE_NEVER, steps);
+    puts("ok cache_reference");
+    return 0;
+}

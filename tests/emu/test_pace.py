@@ -45,9 +45,12 @@ def registers(controller: Controller) -> list[int]:
 
 
 def go_on(board: Board, channel: Channel, way: str) -> None:
-    """Let a channel that is held at a burst go on to the next, or to its end."""
+    """Let a channel that is held go on to the next burst, or, with "free", to its end."""
     if way == "stepped":
         channel.step()
+    elif way == "free":
+        channel.release()
+        board.wait(100_000)
     else:
         bursts = [record.b for record in board.events.all() if record.kind == Kind.HELD][-1]
         channel.hold_at_burst = bursts + 2
@@ -185,8 +188,13 @@ class BackEnd:
             DeviceAddress=stream.base,
         )
 
-    def run(self, way: str) -> tuple[bytes, list[int]]:
-        """Run it; return the bytes that arrived and the registers of the channel at the end."""
+    def run(
+        self, way: str, *, hold_at_byte: int = 0, look: Callable[[], object] = lambda: None
+    ) -> tuple[bytes, list[int]]:
+        """Run it; return the bytes that arrived and the registers of the channel at the end.
+
+        :param look: is called while the channel is held.
+        """
         board, shape = self.board, self.shape
         assert self.adapter is not None
         if shape.write:
@@ -200,11 +208,13 @@ class BackEnd:
             frame = Control.frame(shape.bits // 8)
             board.request("poke", board.machine.stream.base + 8, "32", enable | frame)
             channel.hold_at_burst = int(way != "free")
+            channel.hold_at_byte = hold_at_byte
 
         def run_until(condition: Callable[[], bool], _deadline: int = 0) -> None:
             while not condition():
                 if channel.held:
                     self.held += 1
+                    look()
                     go_on(board, channel, way)
                 else:
                     board.wait(1_000_000, "callback")
@@ -263,6 +273,45 @@ def test_a_transfer_is_held_at_a_byte(board: Board) -> None:
     assert board.dram.read(target.address, size) == data
     board.request("invalidate", target.address, size)
     assert board.read(target) == data
+
+
+def test_a_transfer_of_the_back_end_is_held_at_a_byte(board: Board) -> None:
+    """What the device has given out, memory, and the channel's registers agree to the byte."""
+    shape = Shape(32, write=False, offset=0, units=16384)
+    back_end, done = BackEnd(board, shape), 4096
+    seen: list[tuple[bytes, int, int]] = []
+    channel, controller = board.channel(0), Controller(board)
+    board.fill(back_end.buffer, 0)
+
+    def look() -> None:
+        if channel.held and not seen:
+            moved = b"".join(board.dram.read(*piece) for piece in back_end.buffer.ranges)
+            seen.append((moved, controller.read(DAR0), controller.read(CSR0) & 0xF))
+
+    pieces = back_end.buffer.ranges
+    first, length = pieces[0]
+    after = first + done if done < length else pieces[1][0]
+    moved, _ = back_end.run("free", hold_at_byte=done, look=look)
+    assert moved == back_end.data
+    ((held, target, state),) = seen
+    assert held == back_end.data[:done] + bytes(65536 - done)
+    assert target in {first + done, after}
+    assert state == 1
+    assert board.findings() == []
+
+
+def test_a_reset_ends_a_hold(board: Board) -> None:
+    """Nothing of it is left, and the board need not be thrown away; holds work as before."""
+    for _ in range(2):
+        source, target = two(board, 4096)
+        channel = board.channel(0)
+        channel.hold_at_burst = 2
+        Controller(board).start(copy(source.address, target.address, 4096))
+        assert channel.held
+        board.reset()
+        assert not channel.held
+        assert not board.probe.spoiled
+        assert Controller(board).read(CSR0) == 0
 
 
 def test_a_release_waits_for_time_and_a_step_does_not(board: Board) -> None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Self
 
 from . import files
 from .argv import Start
+from .channel import Channel
 from .deadline import deadline
 from .dma import Routines
 from .doors import Card, Doors
@@ -91,6 +92,7 @@ class Board(Routines):
         schedule: str | None = None,
         log: Path | None = None,
         doors: bool = False,
+        trace: bool = False,
     ) -> None:
         """Check every argument and file; start nothing yet.
 
@@ -100,6 +102,7 @@ class Board(Routines):
         :param schedule: when the cache acts of its own accord, "speculative" (the default) or
             "lru", "never" or "eager"; cannot be named for a machine without a cache model.
         :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
+        :param trace: record every instruction of the DMA controller in the event log.
         :param doors: open a second monitor and a gdb socket in this user's private folder.
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
@@ -110,7 +113,7 @@ class Board(Routines):
             Path(image) if image else files.firmware(self.machine.firmware), "EM_AARCH64"
         )
         self.extension = read_elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
-        self._log, self._with_doors = log, doors
+        self._log, self._with_doors, self._trace = log, doors, trace
         self._resources = ExitStack()
         self._paused = self._crashed = False
         self._expected = Ledger()
@@ -231,6 +234,10 @@ class Board(Routines):
         before = self.request("KeRaiseIrql", level).number("irql")
         yield
         self.request("KeLowerIrql", before)
+
+    def channel(self, number: int) -> Channel:
+        """Return a channel of the DMA controller, 0 to 7; `UsageError` if there is no such."""
+        return Channel(self.qmp, number)
 
     # Memory
 
@@ -385,6 +392,8 @@ class Board(Routines):
         except ClosedError as error:
             raise self._process.early_end() from error
         self._map(resources)
+        if self._trace:
+            self.qmp.set("trace", 1, lasting=True)
         if self.doors:
             self.doors.announce(self._card(self.doors))
 

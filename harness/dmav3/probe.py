@@ -38,6 +38,9 @@ class Kind(enum.IntEnum):
     VIOLATION = 8
     DMAGO = 9
     FINDING = 10
+    INSTRUCTION = 11
+    HELD = 12
+    CHANNEL_FAULT = 13
 
 
 class LineState(enum.IntFlag):

@@ -6,10 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fetch.h"
 #include "gate.h"
 #include "ident.h"
 #include "oplog.h"
+#include "overlay.h"
 #include "pace.h"
+#include "pace_object.h"
 #include "plugin.h"
 #include "probe.h"
 #include "qemu_abi.h"
@@ -27,6 +30,8 @@ enum {
     PL330_ABORT_SPI = 176, /* event n: the next but n */
     UART_SPI = 193,
 };
+/* The request lines that no device has: a non-secure channel may wait on them too. */
+#define OWN_LINES (1u << PACE_LINE_KICK | 1u << FETCH_LINE_FREE | 1u << FETCH_LINE_BUSY)
 enum { CHANNELS = 8, REQUEST_LINES = 32, EVENTS = 16, STREAM_RECEIVE_LINE = 0, STREAM_TRANSMIT_LINE = 1 };
 
 static struct {
@@ -170,6 +175,11 @@ static struct number board_numbers[] = {
     {"wake-mask", get_wake_mask, set_wake_mask, NULL},
     {"findings", get_findings, NULL, NULL},
     {"ring-lost", get_ring_lost, NULL, NULL},
+    {"trace", pace_trace, pace_set_trace, NULL},
+    {"slice-instructions", pace_slice_instructions, pace_set_slice_instructions, NULL},
+    {"unsliceable-instructions", pace_unsliceable_instructions, pace_set_unsliceable_instructions, NULL},
+    {"fault-base", overlay_fault_base, overlay_set_fault_base, NULL},
+    {"fault-size", overlay_fault_size, overlay_set_fault_size, NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -299,6 +309,7 @@ static DeviceState *make_pl330(DeviceState *gic, Error **errp)
         !qemu.object_property_set_uint(object, "num_chnls", CHANNELS, errp) ||
         !qemu.object_property_set_uint(object, "num_periph_req", REQUEST_LINES, errp) ||
         !qemu.object_property_set_uint(object, "num_events", EVENTS, errp) ||
+        !qemu.object_property_set_uint(object, "PNS", OWN_LINES, errp) ||
         !qemu.sysbus_realize_and_unref((SysBusDevice *)pl330, errp)) {
         return NULL;
     }
@@ -321,7 +332,9 @@ static bool add_pl330_and_stream(DeviceState *gic, Error **errp)
     if (!pl330) {
         return false;
     }
-    map(PL330_BASE, pace_overlay(qemu.sysbus_mmio_get_region((SysBusDevice *)pl330, 0)));
+    map(PL330_BASE, pace_initialise(qemu.sysbus_mmio_get_region((SysBusDevice *)pl330, 0),
+                                    qemu.qdev_get_gpio_in(pl330, FETCH_LINE_BUSY),
+                                    qemu.qdev_get_gpio_in(pl330, PACE_LINE_KICK)));
     if (board.stream_fd == ~0ull) {
         return true;
     }
@@ -380,6 +393,7 @@ static void realize(DeviceState *device, Error **errp)
         return;
     }
     map(IDENT_BASE, ident_page(features(), board.nonce));
+    pace_object_add((Object *)device);
     if (board.stream_fd != ~0ull) {
         qemu.object_property_add_child((Object *)device, "stream", qemu.object_new("dmav3-stream"));
     }
@@ -449,6 +463,7 @@ void board_register(bool separate_views)
     };
 
     board.separate_views = separate_views;
+    pace_object_register();
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         qemu.type_register_static(&types[i]);
     }

@@ -3,254 +3,441 @@
 
 #include <string.h>
 
+#include "fetch.h"
+#include "gate.h"
+#include "overlay.h"
 #include "probe.h"
 #include "views.h"
 
-/* PL330 registers (DDI 0424, 3.3) and opcodes (4.3). */
-enum { DSR = 0x000, CSR0 = 0x100, CSR_STEP = 8, STATE_MASK = 0xf, STATE_STOPPED = 0, STATE_FAULTING = 15 };
-enum { DBGCMD = 0xd04, DBGINST0 = 0xd08, DBGINST1 = 0xd0c, PL330_SIZE = 0x1000 };
-enum { DMAGO = 0xa0, DMAGO_MASK = 0xfd, DMAKILL = 0x01, DMALPEND = 0x28, DMALPEND_MASK = 0xe8 };
+enum { SAR0 = 0x400, DAR0 = 0x404, CCR0 = 0x408, CHANNEL_STEP = 0x20 };
+enum { DMASEV = 0x34, NS_PER_INSTRUCTION = 10, INTERVAL_MAX_NS = 1000000000, INSTRUCTIONS_MAX = 1000000000 };
 
-struct channel {
-    bool active;
-    uint64_t at;     /* instruction fetched last */
-    uint64_t after;  /* the one behind it */
-    uint64_t target; /* of its loop; `after` where it is none */
-    uint64_t bursts;
+struct hold {
+    uint64_t at_burst, at_byte, interval_ns; /* properties */
+    uint64_t step_to;                        /* bursts after which a step ends; 0: no step */
+    bool by_person, for_time;
+    uint64_t paced;        /* bursts whose interval is over */
+    uint64_t instructions; /* of this run of the engine */
+    uint64_t began_ns;     /* model time of the first of them */
+    uint32_t pending;      /* fault that it will have when it is empty */
+    struct model_timer timer;
 };
 
 static struct {
-    struct channel channel[PACE_CHANNELS];
-    uint32_t current;
-    unsigned int rest; /* bytes of the instruction still to be fetched for the second time */
-    uint8_t opcode;
-    uint32_t debug[2];
-} pace = {.current = PACE_NO_CHANNEL};
+    struct hold hold[PACE_CHANNELS];
+    qemu_irq line_busy;
+    bool trace;
+    uint64_t slice, unsliceable;
+} pace = {.slice = 100000, .unsliceable = 100000};
 
-static MemoryRegion *registers; /* the model's own */
-
-/* ---- what a reset does not repair ---- */
-
-static uint32_t state(hwaddr status_register)
+static uint32_t index_of(const struct hold *hold)
 {
-    uint64_t value = 0;
-
-    qemu.memory_region_dispatch_read(registers, status_register, &value, MO_32, MEMTXATTRS_UNSPECIFIED);
-    return (uint32_t)value & STATE_MASK;
+    return (uint32_t)(hold - pace.hold);
 }
 
-/* QEMU's model loses count of what is queued for a channel that ends otherwise than by DMAEND, and a
- * reset does not set that right: every later load of the channel may lock up. It keeps a fault of the
- * manager, too. Whether something was queued cannot be seen from here. */
-static void spoil_channel(uint32_t n)
+static void record(enum probe_kind kind, uint32_t n, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
-    if (state(CSR0 + CSR_STEP * n) != STATE_STOPPED) {
-        probe->spoiled |= 1u << n;
-    }
-}
-
-static void spoil_manager(void)
-{
-    if (state(DSR) == STATE_FAULTING) {
-        probe->spoiled |= PROBE_SPOILED_MANAGER;
-    }
-}
-
-void pace_reset(void)
-{
-    for (uint32_t n = 0; registers && n < PACE_CHANNELS; n++) {
-        spoil_channel(n);
-    }
-    if (registers) {
-        spoil_manager();
-    }
-    memset(&pace, 0, sizeof(pace));
-    pace.current = PACE_NO_CHANNEL;
+    views_lock();
+    probe_record(kind, n, a, b, c, d, 0);
+    views_unlock();
 }
 
 struct pace_position pace_position(void)
 {
-    struct pace_position position = {.channel = pace.current};
+    struct pace_position position = {.channel = fetch_current()};
+    const struct fetch_thread *thread;
 
-    if (pace.current != PACE_NO_CHANNEL) {
-        position.microcode = pace.channel[pace.current].at;
-        position.burst = pace.channel[pace.current].bursts;
+    if (position.channel != PACE_NO_CHANNEL) {
+        thread = fetch_thread(position.channel);
+        position.microcode = thread->at;
+        position.burst = thread->is.bursts;
+        if (thread->fetched) {
+            unsigned int kind = channel_access(&thread->is, thread->code[0]).kind;
+
+            position.burst += kind == ACCESS_LOAD || kind == ACCESS_ZERO;
+        }
     }
     return position;
 }
 
-/* ---- fetches ---- */
+/* ---- at the fetch of an instruction ---- */
 
-static unsigned int instruction_length(uint8_t opcode)
+static bool begins_burst(const struct channel_access *access)
 {
-    if (opcode == 0xbc || (opcode & DMAGO_MASK) == DMAGO) {
-        return 6; /* DMAMOV, DMAGO */
-    }
-    if ((opcode & 0xf5) == 0x54) {
-        return 3; /* DMAADDH, DMAADNH */
-    }
-    return (opcode >= 0x20 && opcode <= 0x3f) ? 2 : 1;
+    return access->kind == ACCESS_LOAD || access->kind == ACCESS_ZERO;
 }
 
-/* DMALD, DMALDS, DMALDB, DMALDPS, DMALDPB. */
-static bool is_load(uint8_t opcode)
+static bool is_at_burst(const struct hold *hold, const struct channel *is, bool begins)
 {
-    return (opcode & 0xfc) == 0x04 || (opcode & 0xfd) == 0x25;
+    return hold->at_burst && is->bursts + begins >= hold->at_burst;
 }
 
-static bool may_be_at(const struct channel *channel, uint64_t address)
+static bool is_at_byte(const struct hold *hold, const struct channel *is, uint64_t begins)
 {
-    return channel->active &&
-           (address == channel->at || address == channel->after || address == channel->target);
+    return hold->at_byte && channel_bytes(is) + begins > hold->at_byte;
 }
 
-/* The channel that fetches at `address`: most often the one that fetched before. */
-static uint32_t channel_at(uint64_t address)
+static bool ends_step(const struct hold *hold, const struct channel *is, bool begins)
 {
-    if (pace.current != PACE_NO_CHANNEL && may_be_at(&pace.channel[pace.current], address)) {
-        return pace.current;
-    }
-    for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
-        if (may_be_at(&pace.channel[n], address)) {
-            return n;
-        }
-    }
-    return PACE_NO_CHANNEL;
+    return hold->step_to && begins && is->bursts >= hold->step_to;
 }
 
-static void fetched_opcode(uint32_t n, uint64_t address, uint8_t opcode)
+static void hold_for_person(struct hold *hold, const struct fetch_thread *thread)
 {
-    struct channel *channel = &pace.channel[n];
-
-    pace.current = n;
-    pace.opcode = opcode;
-    pace.rest = instruction_length(opcode);
-    channel->at = address;
-    channel->after = channel->target = address + pace.rest;
+    hold->by_person = true;
+    hold->at_burst = hold->at_byte = hold->step_to = 0;
+    record(PROBE_HELD, index_of(hold), thread->at, thread->is.bursts, channel_bytes(&thread->is), 0);
 }
 
-static void fetched_rest(uint64_t address, const uint8_t *bytes, unsigned int size)
+static void check_person(struct hold *hold, const struct fetch_thread *thread,
+                         const struct channel_access *access)
 {
-    struct channel *channel = &pace.channel[pace.current];
+    bool begins = begins_burst(access);
 
-    if ((pace.opcode & DMALPEND_MASK) == DMALPEND && address <= channel->at + 1 &&
-        channel->at + 1 < address + size) {
-        channel->target = channel->at - bytes[channel->at + 1 - address];
-    }
-    pace.rest -= size < pace.rest ? size : pace.rest;
-    channel->bursts += !pace.rest && is_load(pace.opcode);
-}
-
-static void watch_read(uint64_t address, const uint8_t *bytes, unsigned int size)
-{
-    if (pace.rest && address >= pace.channel[pace.current].at && address < pace.channel[pace.current].after) {
-        fetched_rest(address, bytes, size);
-    } else if (size == 1) {
-        uint32_t n = channel_at(address);
-
-        if (n != PACE_NO_CHANNEL) {
-            fetched_opcode(n, address, bytes[0]);
-        }
+    if (is_at_burst(hold, &thread->is, begins) || is_at_byte(hold, &thread->is, begins ? access->bytes : 0) ||
+        ends_step(hold, &thread->is, begins)) {
+        hold_for_person(hold, thread);
     }
 }
 
-/* ---- memory ---- */
-
-static uint64_t dma_read(void *opaque, hwaddr offset, unsigned int size)
+static void hold_for_time(struct hold *hold, uint64_t ns)
 {
-    uint64_t value = 0;
-
-    (void)opaque;
-    views_device_read(offset, &value, size);
-    watch_read(views.base + offset, (const uint8_t *)&value, size);
-    return value;
+    hold->for_time = true;
+    model_timer_arm(&hold->timer, gate_time() + ns);
 }
 
-static void dma_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size)
+static void check_pace(struct hold *hold, const struct channel *is)
 {
-    (void)opaque;
-    views_device_write(offset, &value, size);
+    if (hold->interval_ns && !hold->step_to && is->bursts > hold->paced) {
+        hold->paced = is->bursts;
+        hold_for_time(hold, hold->interval_ns);
+    }
 }
 
-static const MemoryRegionOps dma_ops = {
-    .read = dma_read,
-    .write = dma_write,
-    .endianness = 2,
-    .valid = {1, 8, true, NULL},
-    .impl = {1, 8, true},
-};
+/* A run of the engine takes no time. */
+static void count_instruction(struct hold *hold)
+{
+    if (++hold->instructions == 1) {
+        hold->began_ns = gate_time();
+    } else if (hold->instructions > pace.slice && gate_time() != hold->began_ns) {
+        hold->instructions = 1;
+        hold->began_ns = gate_time();
+    }
+}
+
+static void check_slice(struct hold *hold)
+{
+    if (hold->instructions > pace.slice && !hold->for_time) {
+        hold_for_time(hold, pace.slice * NS_PER_INSTRUCTION);
+    }
+}
+
+/* A step must not wake the CPU by an interrupt while time stands still. */
+static void wait_for_gate(struct hold *hold)
+{
+    if (!hold->for_time) {
+        hold_for_time(hold, 0);
+    }
+}
+
+static enum fetch_serving fault(uint32_t n, uint32_t type)
+{
+    const struct fetch_thread *thread = fetch_thread(n);
+
+    overlay_set_fault(n, type);
+    record(PROBE_CHANNEL_FAULT, n, thread->at, type, thread->is.source, thread->is.target);
+    return SERVE_FAULT;
+}
+
+/* The fault that the channel has now, before it executes the instruction. */
+static uint32_t fault_due(const struct hold *hold, const struct fetch_thread *thread,
+                          const struct channel_access *access)
+{
+    bool empty = channel_is_empty(&thread->is);
+
+    if (empty && hold->pending) {
+        return hold->pending;
+    }
+    if (overlay_is_faulty(thread->at, 1)) {
+        return FAULT_FETCH;
+    }
+    if (access->kind == ACCESS_LOAD && overlay_is_faulty(access->address, access->span)) {
+        return FAULT_READ;
+    }
+    return !empty && hold->instructions > pace.slice + pace.unsliceable ? FAULT_LOCKUP : 0;
+}
+
+static enum fetch_serving decide(uint32_t n, uint8_t opcode)
+{
+    struct hold *hold = &pace.hold[n];
+    const struct fetch_thread *thread = fetch_thread(n);
+    struct channel_access access = channel_access(&thread->is, opcode);
+    uint32_t type;
+
+    count_instruction(hold);
+    type = fault_due(hold, thread, &access);
+    if ((type || opcode == DMASEV) && channel_is_empty(&thread->is) && !gate_is_open()) {
+        wait_for_gate(hold);
+    } else if (type) {
+        return fault(n, type);
+    }
+    if (channel_is_empty(&thread->is)) {
+        check_person(hold, thread, &access);
+        check_pace(hold, &thread->is);
+        check_slice(hold);
+    }
+    if (hold->by_person || hold->for_time) {
+        qemu.qemu_set_irq(pace.line_busy, 1); /* a reset takes it down in the model */
+        return SERVE_HOLD;
+    }
+    if ((access.kind == ACCESS_STORE || access.kind == ACCESS_ZERO) &&
+        overlay_is_faulty(access.address, access.span)) {
+        hold->pending = FAULT_WRITE;
+    }
+    return SERVE_PROGRAM;
+}
+
+static void executes(uint32_t n)
+{
+    const struct fetch_thread *thread = fetch_thread(n);
+    struct channel_access access;
+    uint64_t code = 0;
+
+    if (pace.trace) {
+        access = channel_access(&thread->is, thread->code[0]);
+        memcpy(&code, thread->code, channel_instruction_length(thread->code[0]));
+        record(PROBE_INSTRUCTION, n, thread->at, code, access.address, access.bytes);
+    }
+}
+
+/* ---- going on ---- */
+
+static void let_go(struct hold *hold)
+{
+    hold->instructions = 0;
+    fetch_let_go(index_of(hold));
+    overlay_kick();
+}
+
+static void time_is_over(void *opaque)
+{
+    struct hold *hold = opaque;
+
+    hold->for_time = false;
+    if (!hold->by_person && fetch_thread(index_of(hold))->serving == SERVE_HOLD) {
+        let_go(hold);
+    }
+}
+
+static void forget(struct hold *hold)
+{
+    hold->by_person = hold->for_time = false;
+    hold->step_to = hold->paced = hold->instructions = 0;
+    hold->pending = 0;
+    if (hold->timer.armed) {
+        model_timer_disarm(&hold->timer);
+    }
+}
+
+static void start(uint32_t n, uint64_t address)
+{
+    forget(&pace.hold[n]);
+    fetch_start(n, address, overlay_model_register(SAR0 + CHANNEL_STEP * n),
+                overlay_model_register(DAR0 + CHANNEL_STEP * n),
+                overlay_model_register(CCR0 + CHANNEL_STEP * n));
+}
+
+static void kill(uint32_t n)
+{
+    forget(&pace.hold[n]);
+    fetch_stop(n);
+}
+
+static bool is_held(uint32_t n)
+{
+    return fetch_thread(n)->serving == SERVE_HOLD;
+}
+
+static bool is_clean(uint32_t n)
+{
+    const struct fetch_thread *thread = fetch_thread(n);
+
+    return channel_is_empty(&thread->is) && (thread->serving == SERVE_HOLD || thread->serving == SERVE_FAULT);
+}
+
+/* ---- set-up ---- */
 
 MemoryRegion *pace_dma_memory(void)
 {
-    static QemuRegion root, system_memory, ram;
-
-    /* No region has an owner: with one, QEMU blocks an access to a device that is in use. */
-    qemu.memory_region_init(region(&root), NULL, "dmav3-dma", UINT64_MAX);
-    qemu.memory_region_init_alias(region(&system_memory), NULL, "dmav3-dma-system", qemu.get_system_memory(), 0,
-                                  UINT64_MAX);
-    qemu.memory_region_add_subregion_overlap(region(&root), 0, region(&system_memory), 0);
-    qemu.memory_region_init_io(region(&ram), NULL, &dma_ops, NULL, "dmav3-dram", views.size);
-    qemu.memory_region_add_subregion_overlap(region(&root), views.base, region(&ram), 1);
-    return region(&root);
+    return overlay_dma_memory();
 }
 
-/* ---- registers ---- */
-
-static void debug_command(void)
+MemoryRegion *pace_initialise(MemoryRegion *pl330, qemu_irq line_busy, qemu_irq line_kick)
 {
-    uint8_t opcode = (uint8_t)(pace.debug[0] >> 16);
-    bool by_channel = pace.debug[0] & 1;
+    static const struct fetch_hooks hooks = {decide, executes};
+    static const struct overlay_events events = {start, kill, is_clean, is_held};
 
-    if (!by_channel && (opcode & DMAGO_MASK) == DMAGO) {
-        uint32_t n = pace.debug[0] >> 24 & 7;
+    for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
+        model_timer_initialise(&pace.hold[n].timer, time_is_over, &pace.hold[n]);
+    }
+    pace.line_busy = line_busy;
+    fetch_initialise(&hooks);
+    return overlay_registers(pl330, line_kick, &events);
+}
 
-        pace.channel[n] = (struct channel){true, pace.debug[1], pace.debug[1], pace.debug[1], 0};
-        pace.rest = 0;
-        views_device_started();
-        views_lock();
-        probe_record(PROBE_DMAGO, n, pace.debug[1], 0, 0, 0, 0);
-        views_unlock();
-    } else if (by_channel && opcode == DMAKILL) {
-        spoil_channel(pace.debug[0] >> 8 & 7);
-        pace.channel[pace.debug[0] >> 8 & 7].active = false;
-    } else if (opcode == DMAKILL) {
-        spoil_manager();
+void pace_reset(void)
+{
+    overlay_reset();
+    fetch_reset();
+    for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
+        forget(&pace.hold[n]);
     }
 }
 
-static uint64_t overlay_read(void *opaque, hwaddr offset, unsigned int size)
-{
-    uint64_t value = 0;
+/* ---- properties ---- */
 
-    (void)size;
-    qemu.memory_region_dispatch_read(opaque, offset, &value, MO_32, MEMTXATTRS_UNSPECIFIED);
-    return value;
+uint64_t pace_trace(void)
+{
+    return pace.trace;
 }
 
-static void overlay_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size)
+bool pace_set_trace(uint64_t value, Error **errp)
 {
-    (void)size;
-    if (offset == DBGINST0 || offset == DBGINST1) {
-        pace.debug[offset == DBGINST1] = (uint32_t)value;
-    } else if (offset == DBGCMD && (value & 3) == 0) {
-        debug_command();
+    if (value > 1) {
+        error_setg(errp, "trace=%llu: 0 or 1", (unsigned long long)value);
+        return false;
     }
-    qemu.memory_region_dispatch_write(opaque, offset, value, MO_32, MEMTXATTRS_UNSPECIFIED);
+    pace.trace = value;
+    return true;
 }
 
-static const MemoryRegionOps overlay_ops = {
-    .read = overlay_read,
-    .write = overlay_write,
-    .endianness = 2,
-    .valid = {4, 4, false, NULL},
-    .impl = {4, 4, false},
-};
-
-MemoryRegion *pace_overlay(MemoryRegion *pl330)
+static bool set_instructions(uint64_t *place, const char *name, uint64_t value, Error **errp)
 {
-    static QemuRegion overlay;
+    if (value < 1 || value > INSTRUCTIONS_MAX) {
+        error_setg(errp, "%s=%llu: 1 to %d, such as 100000", name, (unsigned long long)value, INSTRUCTIONS_MAX);
+        return false;
+    }
+    *place = value;
+    return true;
+}
 
-    registers = pl330;
-    qemu.memory_region_init_io(region(&overlay), NULL, &overlay_ops, pl330, "dmav3-pl330", PL330_SIZE);
-    return region(&overlay);
+uint64_t pace_slice_instructions(void)
+{
+    return pace.slice;
+}
+
+bool pace_set_slice_instructions(uint64_t value, Error **errp)
+{
+    return set_instructions(&pace.slice, "slice-instructions", value, errp);
+}
+
+uint64_t pace_unsliceable_instructions(void)
+{
+    return pace.unsliceable;
+}
+
+bool pace_set_unsliceable_instructions(uint64_t value, Error **errp)
+{
+    return set_instructions(&pace.unsliceable, "unsliceable-instructions", value, errp);
+}
+
+uint64_t pace_burst_interval_ns(uint32_t n)
+{
+    return pace.hold[n].interval_ns;
+}
+
+bool pace_set_burst_interval_ns(uint32_t n, uint64_t value, Error **errp)
+{
+    if (value > INTERVAL_MAX_NS) {
+        error_setg(errp, "burst-interval-ns=%llu: at most one second, such as 1000", (unsigned long long)value);
+        return false;
+    }
+    pace.hold[n].interval_ns = value;
+    return true;
+}
+
+/* A channel that has come past a place cannot be held there. `done`: where a running one is. */
+static bool set_place(uint64_t *place, uint32_t n, const char *name, uint64_t value, uint64_t done,
+                      Error **errp)
+{
+    if (value > INT64_MAX) { /* a negative number, as QEMU passes it on */
+        error_setg(errp, "%s=%lld: 0 or more", name, (long long)value);
+        return false;
+    }
+    if (value && value <= done && !overlay_is_stopped(n)) {
+        error_setg(errp, "%s=%llu: channel %u has come to %llu already", name, (unsigned long long)value, n,
+                   (unsigned long long)done);
+        return false;
+    }
+    *place = value;
+    return true;
+}
+
+uint64_t pace_hold_at_burst(uint32_t n)
+{
+    return pace.hold[n].at_burst;
+}
+
+bool pace_set_hold_at_burst(uint32_t n, uint64_t value, Error **errp)
+{
+    uint64_t done = fetch_thread(n)->is.bursts + pace.hold[n].by_person;
+
+    return set_place(&pace.hold[n].at_burst, n, "hold-at-burst", value, done, errp);
+}
+
+uint64_t pace_hold_at_byte(uint32_t n)
+{
+    return pace.hold[n].at_byte;
+}
+
+bool pace_set_hold_at_byte(uint32_t n, uint64_t value, Error **errp)
+{
+    return set_place(&pace.hold[n].at_byte, n, "hold-at-byte", value, channel_bytes(&fetch_thread(n)->is),
+                     errp);
+}
+
+uint64_t pace_held(uint32_t n)
+{
+    return pace.hold[n].by_person;
+}
+
+static bool may_go_on(uint32_t n, const char *name, uint64_t value, Error **errp)
+{
+    if (value != 1) {
+        error_setg(errp, "%s=%llu: 1", name, (unsigned long long)value);
+        return false;
+    }
+    if (!pace.hold[n].by_person) {
+        error_setg(errp, "%s=1: channel %u is not held", name, n);
+        return false;
+    }
+    return true;
+}
+
+bool pace_step(uint32_t n, uint64_t value, Error **errp)
+{
+    struct hold *hold = &pace.hold[n];
+
+    if (!may_go_on(n, "step", value, errp)) {
+        return false;
+    }
+    hold->step_to = hold->paced = fetch_thread(n)->is.bursts + 1;
+    hold->by_person = hold->for_time = false;
+    model_timer_disarm(&hold->timer);
+    let_go(hold);
+    return true;
+}
+
+bool pace_release(uint32_t n, uint64_t value, Error **errp)
+{
+    struct hold *hold = &pace.hold[n];
+
+    if (!may_go_on(n, "release", value, errp)) {
+        return false;
+    }
+    hold->by_person = false;
+    if (!hold->for_time) {
+        hold_for_time(hold, 0);
+    }
+    return true;
 }

@@ -45,6 +45,11 @@ enum probe_kind {
     PROBE_VIOLATION, /* id: code; a p2, b p3 */
     PROBE_DMAGO,     /* id: channel; a address of the program */
     PROBE_FINDING,   /* id: index in `findings` */
+    /* The PL330; id: channel, a: address of its instruction. */
+    PROBE_INSTRUCTION, /* with `trace`: it begins. b its bytes, the opcode lowest; of a burst c address, d bytes
+                        */
+    PROBE_HELD,        /* by a person's wish. b bursts, c bytes so far */
+    PROBE_CHANNEL_FAULT, /* that we found. b FTRn, c SAR, d DAR */
     PROBE_KINDS,
 };
 

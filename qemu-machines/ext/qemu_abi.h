@@ -189,6 +189,7 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
       (MemoryRegion *, Object *, const char *, MemoryRegion *, hwaddr, uint64_t))                              \
     F(void, memory_region_add_subregion, (MemoryRegion *, hwaddr, MemoryRegion *))                             \
     F(void, memory_region_add_subregion_overlap, (MemoryRegion *, hwaddr, MemoryRegion *, int))                \
+    F(bool, memory_region_present, (MemoryRegion *, hwaddr))                                                   \
     F(void *, memory_region_get_ram_ptr, (MemoryRegion *))                                                     \
     F(uint64_t, memory_region_get_ram_addr, (MemoryRegion *))                                                  \
     F(int, memory_region_get_fd, (MemoryRegion *))                                                             \

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Host test programs: for each name in HOST_TESTS, NAME_sources and NAME_flags.
-HOST_TESTS := test_cache_model test_decode test_frame
+HOST_TESTS := test_cache_model test_channel test_decode test_frame
 
 test_cache_model_sources := tests/c/test_cache_model.c $(EXT)/cache_model.c
 test_cache_model_flags := -I$(EXT)
+
+test_channel_sources := tests/c/test_channel.c $(EXT)/channel.c
+test_channel_flags := -I$(EXT)
 
 test_decode_sources := tests/c/test_decode.c $(EXT)/decode.c
 test_decode_flags := -I$(EXT)

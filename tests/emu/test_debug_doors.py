@@ -50,12 +50,14 @@ def test_every_property_is_in_the_table(board: Board) -> None:
     """With its owner and nothing else; what is said to be read-only cannot be set."""
     described = {name.strip("`"): who for name, who, _ in rows("property")}
     found: set[str] = set()
-    for path in (BOARD, STREAM):
+    for path in (BOARD, STREAM, BOARD + "/channel[7]"):
         for item in board.qmp.execute("qom-list", path=path):
             name = item["name"]
             if name in THEIRS or item["type"].startswith("child"):
                 continue
             found.add(name)
+            if name in {"step", "release"}:  # test_pace.py
+                continue
             value = "" if name == "command" else board.qmp.get(name, path)
             if described[name] in {"nobody", "start"}:
                 if name != "command":

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What one instruction does to a channel of the PL330, as QEMU's model has it (which is not always as
+ * DDI 0424 has it: DMASTPS stores a whole burst, P requests count as bursts). Plain C, no QEMU.
+ */
+#ifndef DMAV3_CHANNEL_H
+#define DMAV3_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CHANNEL_CODE_MAX = 6 }; /* bytes of the longest instruction */
+
+/* The lower two bits of DMAWFP; the one executed last decides about the conditional forms. */
+enum channel_request { REQUEST_SINGLE, REQUEST_PERIPHERAL, REQUEST_BURST };
+
+struct channel {
+    uint32_t source, target, control; /* SAR, DAR, CCR */
+    enum channel_request request;     /* QEMU never resets it */
+    uint64_t loaded, stored, zeroed;  /* bytes since DMAGO; `zeroed` by DMASTZ */
+    uint64_t bursts;                  /* loads and DMASTZ since DMAGO */
+};
+
+/* Bytes that have been loaded and not stored: they are in the FIFO, or queued for it. */
+static inline bool channel_is_empty(const struct channel *channel)
+{
+    return channel->loaded == channel->stored;
+}
+
+static inline uint64_t channel_bytes(const struct channel *channel)
+{
+    return channel->loaded + channel->zeroed;
+}
+
+struct channel_access {
+    enum { ACCESS_NONE, ACCESS_LOAD, ACCESS_STORE, ACCESS_ZERO } kind;
+    uint32_t address, bytes; /* moved */
+    uint32_t span;           /* from the first to the last byte touched */
+};
+
+unsigned int channel_instruction_length(uint8_t opcode);
+
+/* DMALPEND, in all its forms: it may be executed twice in a row. */
+bool channel_is_loop_end(uint8_t opcode);
+bool channel_is_end(uint8_t opcode);
+
+/* The burst that `opcode` would begin now. */
+struct channel_access channel_access(const struct channel *channel, uint8_t opcode);
+
+/* Execute an instruction: registers and counts. */
+void channel_execute(struct channel *channel, const uint8_t code[CHANNEL_CODE_MAX]);
+
+/* DMAGO: QEMU leaves registers and the type of request as they are. */
+void channel_go(struct channel *channel);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fetch.h"
+
+#include <stddef.h>
+#include <string.h>
+
+enum { DMAWFP = 0x30, DMALPEND_FOREVER = 0x2c, NO_INSTRUCTION = 0xff };
+
+static struct {
+    struct fetch_thread thread[FETCH_CHANNELS];
+    const struct fetch_hooks *hooks;
+    uint32_t current;
+    uint64_t base;                  /* of the instruction that is fetched for the second time */
+    unsigned int length, rest;      /* its bytes, those still to come */
+    uint8_t code[CHANNEL_CODE_MAX]; /* as served */
+    bool again;
+} fetch = {.current = FETCH_NOBODY};
+
+void fetch_initialise(const struct fetch_hooks *hooks)
+{
+    fetch.hooks = hooks;
+}
+
+const struct fetch_thread *fetch_thread(uint32_t n)
+{
+    return &fetch.thread[n];
+}
+
+uint32_t fetch_current(void)
+{
+    return fetch.current;
+}
+
+void fetch_start(uint32_t n, uint64_t address, uint32_t source, uint32_t target, uint32_t control)
+{
+    struct channel is = {
+        .source = source, .target = target, .control = control, .request = fetch.thread[n].is.request};
+
+    channel_go(&is);
+    fetch.thread[n] = (struct fetch_thread){.is = is, .active = true, .at = address};
+    fetch.current = FETCH_NOBODY;
+    fetch.rest = 0;
+}
+
+void fetch_stop(uint32_t n)
+{
+    fetch.thread[n].active = false;
+    fetch.thread[n].serving = SERVE_PROGRAM;
+}
+
+void fetch_let_go(uint32_t n)
+{
+    if (fetch.thread[n].serving == SERVE_HOLD) {
+        fetch.thread[n].serving = SERVE_PASS;
+    }
+}
+
+void fetch_reset(void)
+{
+    for (uint32_t n = 0; n < FETCH_CHANNELS; n++) {
+        fetch.thread[n] = (struct fetch_thread){.is.request = fetch.thread[n].is.request};
+    }
+    fetch.current = FETCH_NOBODY;
+    fetch.rest = 0;
+}
+
+/* ---- whose fetch ---- */
+
+static bool goes_on_at(const struct fetch_thread *thread, uint64_t address)
+{
+    return thread->active && (address == thread->at ||
+                              (thread->fetched && (address == thread->after || address == thread->target)) ||
+                              (thread->serving == SERVE_PASS && address == thread->at + 2));
+}
+
+static bool stopped_at(const struct fetch_thread *thread, uint64_t address)
+{
+    return thread->active && !thread->ending && address == thread->at;
+}
+
+static uint32_t who_fetches(uint64_t address)
+{
+    uint32_t first = fetch.current == FETCH_NOBODY ? 0 : fetch.current + 1;
+
+    if (fetch.current != FETCH_NOBODY && goes_on_at(&fetch.thread[fetch.current], address)) {
+        return fetch.current;
+    }
+    for (uint32_t i = 0; i < FETCH_CHANNELS; i++) {
+        uint32_t n = (first + i) % FETCH_CHANNELS;
+
+        if (stopped_at(&fetch.thread[n], address)) {
+            return n;
+        }
+    }
+    return FETCH_NOBODY;
+}
+
+/* ---- what it gets ---- */
+
+/* The instruction before is done, unless this is another try. */
+static void retire(struct fetch_thread *thread, uint64_t address)
+{
+    if (!thread->fetched || (address == thread->at && !channel_is_loop_end(thread->code[0]))) {
+        return;
+    }
+    channel_execute(&thread->is, thread->code);
+    thread->fetched = false;
+}
+
+static enum fetch_serving next_serving(uint32_t n, uint64_t address, uint8_t opcode)
+{
+    struct fetch_thread *thread = &fetch.thread[n];
+
+    if (thread->serving == SERVE_HOLD || (thread->serving == SERVE_PASS && address == thread->at)) {
+        return thread->serving;
+    }
+    if (thread->serving == SERVE_PASS) {
+        return SERVE_BACK;
+    }
+    retire(thread, address);
+    thread->at = address;
+    return fetch.hooks->decide(n, opcode);
+}
+
+/* The instruction that takes the place of the program's. */
+static void substitute(const struct fetch_thread *thread, uint8_t *code)
+{
+    bool hold = thread->serving == SERVE_HOLD;
+
+    if (thread->serving == SERVE_BACK) {
+        code[0] = DMALPEND_FOREVER;
+        code[1] = 2;
+    } else if (thread->serving == SERVE_FAULT) {
+        code[0] = NO_INSTRUCTION;
+    } else {
+        code[0] = (uint8_t)(DMAWFP | (unsigned int)thread->is.request);
+        code[1] = (uint8_t)((hold ? FETCH_LINE_BUSY : FETCH_LINE_FREE) << 3);
+    }
+}
+
+static void fetch_opcode(uint32_t n, uint64_t address, uint8_t *byte)
+{
+    struct fetch_thread *thread = &fetch.thread[n];
+
+    fetch.current = n;
+    thread->serving = next_serving(n, address, *byte);
+    fetch.again = thread->fetched;
+    fetch.code[0] = *byte;
+    if (thread->serving != SERVE_PROGRAM) {
+        substitute(thread, fetch.code);
+        *byte = fetch.code[0];
+        thread->fetched = false;
+    }
+    fetch.base = address;
+    fetch.length = channel_instruction_length(*byte);
+    fetch.rest = thread->serving == SERVE_FAULT ? 0 : fetch.length;
+}
+
+static void complete(uint32_t n)
+{
+    struct fetch_thread *thread = &fetch.thread[n];
+
+    memcpy(thread->code, fetch.code, sizeof(thread->code));
+    thread->fetched = true;
+    thread->ending = channel_is_end(thread->code[0]);
+    thread->after = thread->target = thread->at + fetch.length;
+    if (channel_is_loop_end(thread->code[0])) {
+        thread->target = thread->at - thread->code[1];
+    }
+    if (!fetch.again) {
+        fetch.hooks->executes(n);
+    }
+}
+
+static void fetch_rest(uint64_t address, uint8_t *bytes, unsigned int size)
+{
+    bool real = fetch.thread[fetch.current].serving == SERVE_PROGRAM;
+
+    for (unsigned int i = 0; i < size; i++) {
+        uint64_t offset = address + i - fetch.base;
+
+        if (offset >= fetch.length) {
+            continue;
+        }
+        if (real) {
+            fetch.code[offset] = bytes[i];
+        } else {
+            bytes[i] = fetch.code[offset];
+        }
+        fetch.rest -= fetch.rest != 0;
+    }
+    if (!fetch.rest && real) {
+        complete(fetch.current);
+    }
+}
+
+void fetch_read(uint64_t address, uint8_t *bytes, unsigned int size)
+{
+    if (fetch.rest && address - fetch.base < fetch.length) {
+        fetch_rest(address, bytes, size);
+    } else if (size == 1) {
+        uint32_t n = who_fetches(address);
+
+        if (n != FETCH_NOBODY) {
+            fetch_opcode(n, address, bytes);
+        }
+    }
+}

@@ -4,9 +4,9 @@
  *
  * Properties given at the start: dram-fd, probe-fd, stream-fd, wake-fd, lifeline-fd (file descriptors,
  * default none), command (id of the command UART's character device), nonce, seed (uint64), schedule
- * (lru, speculative, never, eager), cache-level, cache-line, cache-sets, cache-ways. Over QMP, at /machine/peripheral/<id>:
- * schedule, seed, wake-mask, findings (ro: root causes so far), ring-lost (ro: records overwritten
- * since reset), trace (1: instructions of the PL330 enter the ring), slice-instructions,
+ * (lru, speculative, never, eager), cache-level, cache-line, cache-sets, cache-ways. Over QMP, at
+ * /machine/peripheral/<id>: schedule, seed, wake-mask, findings (ro: root causes so far), ring-lost (ro:
+ * records overwritten since reset), trace (1: instructions of the PL330 enter the ring), slice-instructions,
  * unsliceable-instructions, fault-base, fault-size (pace.h, overlay.h), the children channel[0] to
  * channel[7] (pace.h), and the child `stream`: word-interval-ns, rx-fifo-depth, tx-fifo-depth, overruns (ro),
  * underruns (ro).

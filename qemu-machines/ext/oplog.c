@@ -347,12 +347,16 @@ static struct probe_finding describe(enum cache_hazard kind, bool by_device, uin
     return found;
 }
 
+static bool same_place(const struct probe_finding *a, const struct probe_finding *b)
+{
+    return a->by_device ? a->address >> PAGE_SHIFT == b->address >> PAGE_SHIFT : a->cpu_pc == b->cpu_pc;
+}
+
 static bool same_cause(const struct probe_finding *a, const struct probe_finding *b)
 {
     return a->kind == b->kind && a->routine == b->routine && a->adapter == b->adapter &&
-           a->while_mapped == b->while_mapped && a->by_device == b->by_device &&
-           (a->routine ||
-            (a->by_device ? a->address >> PAGE_SHIFT == b->address >> PAGE_SHIFT : a->cpu_pc == b->cpu_pc));
+           a->while_mapped == b->while_mapped &&
+           (a->routine || (a->by_device == b->by_device && same_place(a, b)));
 }
 
 void oplog_hazard(enum cache_hazard kind, bool by_device, uint64_t physical)

@@ -428,13 +428,16 @@ def log_with_holds() -> list[Record]:
         channel.release()
         board.wait(100_000)
         assert board.events.lost == 0
-        return [replace(record, time_ns=0) for record in board.events.all() if not record.ungated]
+        kinds = {Kind.DMAGO, Kind.INSTRUCTION, Kind.HELD}
+        records = [record for record in board.events.all() if record.kind in kinds]
+        return [replace(record, time_ns=0, command=0, seq=0) for record in records]
 
 
 def test_equal_holds_give_equal_logs() -> None:
-    """With holds, steps and paces the same happens in the same order, command by command.
+    """With holds, steps and paces the controller does the same in the same order.
 
-    Model times are left out: while a timer of ours runs they differ by some hundred nanoseconds.
+    Model times, and so the command in which something happens, are left out: while a timer of
+    ours runs they differ by some hundred nanoseconds from run to run.
     """
     log = log_with_holds()
     assert len(log) > 200

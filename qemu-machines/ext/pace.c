@@ -28,7 +28,7 @@ static struct {
     qemu_irq line_busy;
     bool trace;
     uint64_t slice, unsliceable;
-} pace = {.slice = 100000, .unsliceable = 100000};
+} pace = {.slice = 1500000, .unsliceable = 100000}; /* 1 MiB in frames of 32 bits is one slice */
 
 static uint32_t index_of(const struct hold *hold)
 {
@@ -314,7 +314,8 @@ bool pace_set_trace(uint64_t value, Error **errp)
 static bool set_instructions(uint64_t *place, const char *name, uint64_t value, Error **errp)
 {
     if (value < 1 || value > INSTRUCTIONS_MAX) {
-        error_setg(errp, "%s=%llu: 1 to %d, such as 100000", name, (unsigned long long)value, INSTRUCTIONS_MAX);
+        error_setg(errp, "%s=%llu: 1 to %d, such as 1500000", name, (unsigned long long)value,
+                   INSTRUCTIONS_MAX);
         return false;
     }
     *place = value;

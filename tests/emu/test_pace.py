@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
@@ -428,11 +428,17 @@ def log_with_holds() -> list[Record]:
         channel.release()
         board.wait(100_000)
         assert board.events.lost == 0
-        return [record for record in board.events.all() if not record.ungated]
+        kinds = {Kind.DMAGO, Kind.INSTRUCTION, Kind.HELD}
+        records = [record for record in board.events.all() if record.kind in kinds]
+        return [replace(record, time_ns=0, command=0, seq=0) for record in records]
 
 
 def test_equal_holds_give_equal_logs() -> None:
-    """Holds, steps and paces are part of what is repeatable."""
+    """With holds, steps and paces the controller does the same in the same order.
+
+    Model times, and so the command in which something happens, are left out: while a timer of
+    ours runs they differ by some hundred nanoseconds from run to run.
+    """
     log = log_with_holds()
     assert len(log) > 200
     assert log_with_holds() == log
@@ -460,7 +466,7 @@ class TestContainment:
             assert controller.read(CSR0) & 0xF == 1
             with deadline(1):
                 assert board.qmp.execute("query-status")["running"]
-            board.wait(2_000_000)
+            board.wait(20_000_000)
         kill(controller)
         assert registers(controller)[0] & 0xF == 0
         controller.start(copy(source.address, target.address, 4096))
@@ -472,6 +478,7 @@ class TestContainment:
         source, target = two(board, 4096)
         controller = Controller(board)
         for n in (0, 1):
+            board.qmp.set("slice-instructions", 100_000)
             copy_fixed = mov(1, 0x1D8076) + b"\x54\x08\x00" + LD + ST + b"\x2c\x05"
             controller.start(mov(0, source.address) + mov(2, target.address) + copy_fixed, n)
             controller.program_at += 1024

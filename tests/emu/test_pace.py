@@ -134,6 +134,7 @@ def test_holds_leave_no_trace_in_a_program(board: Board, name: str) -> None:
     source, target = two(board, 4096)
     controller, results, held = Controller(board), [], []
     for way in WAYS:
+        board.request("clean_invalidate", target.address, target.size)
         board.fill(target, 0x5A)
         board.request("clean_invalidate", target.address, target.size)
         controller.write(LC0, 0)

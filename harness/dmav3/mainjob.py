@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 #: What the receive buffer is filled with before each read.
 POISON = 0xA5
-#: Instructions of the PL330 in one go: our programs end, so none is cut into slices, which take time.
+#: Instructions of the PL330 in one go. Our programs end; slices would only add time to them.
 _WHOLE = 1_000_000_000
 #: Model time in which the device takes in what is left in its FIFO, in steps of 1 µs.
 _DRAIN_STEPS, _DRAIN_NS = 100_000, 1_000

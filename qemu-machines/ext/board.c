@@ -305,7 +305,7 @@ static DeviceState *make_pl330(DeviceState *gic, Error **errp)
     DeviceState *pl330 = qemu.qdev_new("pl330");
     Object *object = (Object *)pl330;
 
-    if (!qemu.object_property_set_link(object, "memory", (Object *)pace_dma_memory(), errp) ||
+    if (!qemu.object_property_set_link(object, "memory", (Object *)overlay_dma_memory(), errp) ||
         !qemu.object_property_set_uint(object, "num_chnls", CHANNELS, errp) ||
         !qemu.object_property_set_uint(object, "num_periph_req", REQUEST_LINES, errp) ||
         !qemu.object_property_set_uint(object, "num_events", EVENTS, errp) ||

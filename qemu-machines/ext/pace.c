@@ -267,11 +267,6 @@ static bool is_clean(uint32_t n)
 
 /* ---- set-up ---- */
 
-MemoryRegion *pace_dma_memory(void)
-{
-    return overlay_dma_memory();
-}
-
 MemoryRegion *pace_initialise(MemoryRegion *pl330, qemu_irq line_busy, qemu_irq line_kick)
 {
     static const struct fetch_hooks hooks = {decide, executes};

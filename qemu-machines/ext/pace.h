@@ -44,9 +44,6 @@ struct pace_position {
 
 struct pace_position pace_position(void);
 
-/* The address space for DMA masters: system memory with RAM replaced by the devices' view. */
-MemoryRegion *pace_dma_memory(void);
-
 /* Take a PL330 over: returns the region of its registers to be mapped. line_busy and line_kick are
  * its request inputs FETCH_LINE_BUSY and PACE_LINE_KICK. */
 enum { PACE_LINE_KICK = 29 };

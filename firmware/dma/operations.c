@@ -125,6 +125,10 @@ static NTSTATUS no_CancelMappedTransfer(PDMA_ADAPTER adapter, PVOID context)
     return STATUS_NOT_IMPLEMENTED;
 }
 
+VOID KeFlushIoBuffers(PMDL Mdl, BOOLEAN ReadOperation, BOOLEAN DmaOperation)
+{
+}
+
 static const DMA_OPERATIONS operations = {
     .Size = sizeof(DMA_OPERATIONS), /* TBL-01 */
     .PutDmaAdapter = dma_put_adapter,

@@ -26,7 +26,7 @@ from . import files
 from .argv import Start
 from .channel import Channel
 from .deadline import deadline
-from .dma import Routines
+from .dma import Cells, Routines
 from .doors import Card, Doors
 from .errors import (
     ClosedError,
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .errors import QemuDiedError
+    from .layout import Struct
     from .rpc import Handler
 
 SCHEDULES = ("lru", "speculative", "never", "eager")
@@ -116,6 +117,7 @@ class Board(Routines):
         self._log, self._with_doors, self._trace = log, doors, trace
         self._resources = ExitStack()
         self._paused = self._crashed = False
+        self._device: int | None = None
         self._expected = Ledger()
         self._version: str | None = None
         self._log_start = 0
@@ -239,7 +241,33 @@ class Board(Routines):
         """Return a channel of the DMA controller, 0 to 7; `UsageError` if there is no such."""
         return Channel(self.qmp, number)
 
+    # What Routines needs
+
+    @property
+    def device(self) -> int:
+        """A device object for calls that name none; made when it is first needed."""
+        if self._device is None:
+            self._device = self.allocate_device()
+        return self._device
+
+    def struct(self, name: str) -> Struct:
+        """Return the layout of a structure of wdm_dma.h; `UsageError` if there is none."""
+        return self.image.struct(f"_{name}")  # by its tag: not every typedef is used
+
+    def load(self, address: int, size: int) -> bytes:
+        """Return guest memory as the CPU sees it, without an access; identity mapped only."""
+        return self.cpu.read(address, size)
+
     # Memory
+
+    def store(self, address: int, data: bytes) -> None:
+        """Let the guest's CPU store `data` at a virtual address, through its cache."""
+        staging = self.memory.staging
+        step = staging.end - staging.start
+        for done in range(0, len(data), step):
+            piece = data[done : done + step]
+            self._stage(staging.start, piece)
+            self.request("copy", address + done, staging.start, len(piece))
 
     def write(self, buffer: Buffer, data: bytes, offset: int = 0) -> None:
         """Let the guest's CPU store `data` into a buffer, through its cache.
@@ -247,12 +275,7 @@ class Board(Routines):
         :raises UsageError: it does not fit.
         """
         self._check_inside(buffer, offset, len(data))
-        staging = self.memory.staging
-        step = staging.end - staging.start
-        for done in range(0, len(data), step):
-            piece = data[done : done + step]
-            self._stage(piece)
-            self.request("copy", buffer.address + offset + done, staging.start, len(piece))
+        self.store(buffer.address + offset, data)
 
     def read(self, buffer: Buffer, length: int | None = None, offset: int = 0) -> bytes:
         """Return what the guest's CPU loads from a buffer, through its cache.
@@ -351,6 +374,7 @@ class Board(Routines):
         self.rpc.forget()
         self.memory.free_all()
         self._expected.forget()
+        self._device = None
         self._hello()
 
     def forget_logs(self) -> None:
@@ -430,6 +454,8 @@ class Board(Routines):
         rings = view(self._process.stream, writable=True)
         self.stream = Stream(rings, self.extension, settle)
         self.memory = Memory(self.image, self.cpu.read)
+        cells = self.memory.cells
+        self.cells = Cells(cells.start, cells.end, self._stage, self.cpu.read)
 
     def _hello(self) -> None:
         """Make sure that what answers is the image that we started, just now."""
@@ -450,12 +476,11 @@ class Board(Routines):
     def _stands_still(self) -> bool:
         return self._paused or self._crashed or not self._process.running
 
-    def _stage(self, data: bytes) -> None:
+    def _stage(self, address: int, data: bytes) -> None:
         """Put bytes into the staging window, in both views."""
         self.probe.settle()
-        offset = self.memory.staging.start - self.probe.ram_base
         for fd in {self._process.ram, self._process.dram}:
-            os.pwrite(fd, data, offset)
+            os.pwrite(fd, data, address - self.probe.ram_base)
 
     def _silence(self, error: DeadlineError) -> DeadlineError:
         """Tell a firmware that hangs from a QEMU that does: ask the monitor where the core is."""

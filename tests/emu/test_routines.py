@@ -18,12 +18,11 @@ from driver import (
     finished,
     free_channel,
     granted,
-    read_list,
     sizes,
     violations,
 )
 
-from dmav3.dma import DmaAdapter, Mdl
+from dmav3.dma import UNWRITTEN, UNWRITTEN64, DmaAdapter, Mdl, TransferInfo
 from dmav3.stream import Register
 from dmav3.wdm import (
     DISPATCH_LEVEL,
@@ -158,7 +157,7 @@ class TestGetDmaTransferInfo:
         _, mdl = described(board, size, offset=offset)
         head, element = sizes(board)
         info = adapter.GetDmaTransferInfo(mdl, WriteOnly=write_only)
-        assert info == (OK, registers, elements, head + elements * element)
+        assert info == TransferInfo(OK, registers, elements, head + elements * element, Version=1)
         assert adapter.GetDmaTransferInfo(mdl, WriteOnly=write_only) == info  # GTI-09
 
     def test_scattered_pages_are_elements_of_their_own(self, board: Board) -> None:
@@ -174,10 +173,10 @@ class TestGetDmaTransferInfo:
     def test_a_range_outside_of_the_chain_is_refused(
         self, board: Board, offset: int, length: int
     ) -> None:
-        """GTI-03: STATUS_INVALID_PARAMETER."""
+        """GTI-03, GEN-06: STATUS_INVALID_PARAMETER, and nothing is written."""
         _, mdl = described(board, 256)
         info = adapter_for(board, write=True).GetDmaTransferInfo(mdl, offset, length)
-        assert info == (INVALID, 0, 0, 0)
+        assert info == TransferInfo(INVALID, UNWRITTEN, UNWRITTEN, UNWRITTEN, Version=1)
 
     def test_no_mdl_is_refused(self, board: Board) -> None:
         """GTI-03: NULL, and what cannot be an MDL."""
@@ -285,13 +284,13 @@ class TestAllocateAdapterChannelEx:
             )
             assert status == (OK if accepted else INVALID)
             assert len(entered) == (accepted and routine)
-            assert bool(base) == (accepted and handle)
-            assert not (base and entered) or entered == [base]
+            assert (base not in {0, UNWRITTEN64}) == (accepted and handle)
+            assert not (handle and entered) or entered == [base]
             adapter.FreeAdapterChannel()
         assert violations(board) == ([] if accepted else [0x04])
 
     def test_the_callback_gets_what_was_given(self, board: Board) -> None:
-        """ADC-01: device object, a handle, the context; once; at DISPATCH_LEVEL (GEN-08)."""
+        """ADC-01, ADC-02: device object, its CurrentIrp, a handle, the context; once."""
         adapter = adapter_for(board, write=True)
         seen: list[tuple[int, int, object]] = []
 
@@ -299,11 +298,12 @@ class TestAllocateAdapterChannelEx:
             seen.append((device, irp, context))
             return IoAllocationAction.KeepObject
 
+        device = board.allocate_device(CurrentIrp=0x1230)
         with board.irql(DISPATCH_LEVEL):
             adapter.AllocateAdapterChannelEx(
-                context_for(board, adapter), 1, 0, control, "mine", DeviceObject=77
+                context_for(board, adapter), 1, 0, control, "mine", DeviceObject=device
             )
-        assert seen == [(77, 0, "mine")]
+        assert seen == [(device, 0x1230, "mine")]
 
     def test_a_synchronous_request_fails_while_the_channel_is_owned(self, board: Board) -> None:
         """AAX-04: the routine is not called, nothing is queued, the context stays usable."""
@@ -314,7 +314,7 @@ class TestAllocateAdapterChannelEx:
             second.AllocateAdapterChannelEx, context, 1, DMA_SYNCHRONOUS_CALLBACK, keep
         )
         with board.irql(DISPATCH_LEVEL):
-            assert attempt(MapRegisterBase=True) == (NO_RESOURCES, 0)
+            assert attempt(MapRegisterBase=True) == (NO_RESOURCES, UNWRITTEN64)
             first.FreeAdapterChannel()
             assert attempt(MapRegisterBase=True).status == OK  # STM-04
         assert violations(board) == []
@@ -446,11 +446,11 @@ class TestMapTransferEx:
             ScatterGatherBuffer=memory,
             ScatterGatherBufferLength=head + capacity * element,
         )
-        written = read_list(board, memory)
+        written = board.read_list(memory)
         assert result.status == OK
         assert len(written) <= capacity
         assert tuple(written) == buffer.ranges[: len(written)]
-        assert sum(piece.length for piece in written) == result.Length
+        assert sum(piece.Length for piece in written) == result.Length
         assert result.Length == mdl.size or len(written) == capacity
 
     @pytest.mark.parametrize("write", [True, False])
@@ -524,7 +524,7 @@ class TestMapTransferEx:
             DmaCompletionRoutine=done,
         )
         assert result == (OK, 0)
-        assert read_list(board, memory) == []
+        assert board.read_list(memory) == []
         board.wait(1_000_000)
         assert (done.calls, board.stream.sent_available) == ([], 0)
         assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 0, WriteToDevice=True) == OK
@@ -561,7 +561,7 @@ class TestMapTransferEx:
             DmaCompletionRoutine=done,
         )
         assert result == (OK, buffer.size)
-        assert all(piece.length % unit == 0 for piece in read_list(board, memory))
+        assert all(piece.Length % unit == 0 for piece in board.read_list(memory))
         finished(board, done)
         board.wait(1_000_000)
         assert board.stream.sent_take() == content
@@ -595,7 +595,13 @@ class TestCompletion:
         finished(board, flight.done)
         board.wait(1_000_000)
         (call,) = flight.done.calls
-        assert call == (flight.adapter, 1, None, DmaCompletionStatus.DmaComplete, DISPATCH_LEVEL)
+        assert call == (
+            flight.adapter,
+            board.device,
+            None,
+            DmaCompletionStatus.DmaComplete,
+            DISPATCH_LEVEL,
+        )
         flight.end()
         board.wait(1_000_000)
         assert len(flight.done.calls) == 1

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dmav3.probe import Kind
 from dmav3.stream import Control, Register
 from dmav3.wdm import (
     DISPATCH_LEVEL,
@@ -78,11 +77,6 @@ def arm(board: Board, *, write: bool, width: int = 32) -> None:
     request = Control.TRANSMIT_REQUEST if write else Control.RECEIVE_REQUEST
     control = board.machine.stream.base + Register.CONTROL
     board.request("poke", control, "32", request | Control.frame(width // 8))
-
-
-def violations(board: Board) -> list[int]:
-    """Return the codes of the caller's mistakes since the last reset."""
-    return [record.id for record in board.events.all() if record.kind == Kind.VIOLATION]
 
 
 def sizes(board: Board) -> tuple[int, int]:

@@ -384,8 +384,9 @@ class TestCallbacks:
         def inside(_base: int) -> None:
             levels.append(board.request("KeGetCurrentIrql").number("irql"))
 
+        adapter = adapter_for(board, write=True)
         with board.irql(DISPATCH_LEVEL):
-            assert allocate(board, adapter_for(board, write=True), inside, flags).success
+            assert allocate(board, adapter, inside, flags).success
         assert levels == [DISPATCH_LEVEL]
         assert board.request("KeGetCurrentIrql").number("irql") == PASSIVE_LEVEL
 
@@ -456,8 +457,9 @@ class TestCallbacks:
             with pytest.raises(RefusedError, match="EIRQL"):
                 board.wait(1_000, "callback")
 
+        adapter = adapter_for(board, write=True)
         with board.irql(DISPATCH_LEVEL):
-            assert allocate(board, adapter_for(board, write=True), inside).success
+            assert allocate(board, adapter, inside).success
 
     def test_wait_ends_with_the_callback(self, board: Board) -> None:
         """The one that came is served before the reply, and most of the time is left over."""

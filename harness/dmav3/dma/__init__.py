@@ -25,7 +25,7 @@ from .results import (
     MdlFields,
     TransferInfo,
 )
-from .routines import Routines
+from .routines import DeviceDescription, Routines
 from .target import NULL, PATTERN, UNWRITTEN, UNWRITTEN64, Cells, Mdl, Place, Pointer, Target
 
 __all__ = (
@@ -39,6 +39,7 @@ __all__ = (
     "BuiltMdl",
     "Cells",
     "CommonBuffer",
+    "DeviceDescription",
     "DmaAdapter",
     "Element",
     "ListSize",

@@ -39,9 +39,9 @@ ULONG channel_max_fragments(struct channel *channel, ULONG wanted)
     return answer < wanted ? answer : wanted;
 }
 
-void channel_program(const struct adapter *adapter, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device,
-                     bool write)
+void channel_program(const struct mapping *mapping, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device)
 {
+    const struct adapter *adapter = mapping->request->adapter;
     struct channel *channel = adapter->channel;
     struct controller *controller = channel->controller;
     uint64_t state = irq_save();
@@ -49,8 +49,8 @@ void channel_program(const struct adapter *adapter, PDMA_SCATTER_GATHER_LIST lis
     trace_enter(TRACE_ProgramChannel, &adapter->public);
     entries_of(controller)
         ->ProgramChannel(context_of(controller), channel->number, adapter->request_line, list, device,
-                         write ? TRUE : FALSE, FALSE);
-    trace_exit(TRACE_ProgramChannel, &adapter->public, 0, channel->mapping.length, list->NumberOfElements);
+                         mapping->write, FALSE);
+    trace_exit(TRACE_ProgramChannel, &adapter->public, 0, mapping->length, list->NumberOfElements);
     irq_restore(state);
 }
 
@@ -206,6 +206,8 @@ bool dma_initialize(const struct dma_controller *descriptions, size_t count)
     irql_initialize();
     adapters_initialize();
     requests_initialize();
+    grants_initialize();
+    mappings_initialize();
     completions_initialize();
     return map_registers_initialize() && controllers_initialize(descriptions, count);
 }

@@ -18,7 +18,7 @@ $(B)/tests/c/frames.inc: tests/vectors/frames.json tests/c/frames.py
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/frames.py <$< >$@
 
-LAYER := adapter bounce channel completion context controller irql map_registers mapping mdl operations plan transfer
+LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/dma/*.c))))
 DMA_FLAGS := -Ifirmware -Ifirmware/include
 HOST_TESTS += test_plan test_layer test_pl330
 

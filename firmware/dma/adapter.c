@@ -4,7 +4,6 @@
  */
 #include "dma/layer.h"
 
-#include "dma/map_registers.h"
 #include "hal/cache.h"
 #include "hal/memory.h"
 
@@ -19,6 +18,16 @@ void adapters_initialize(void)
         adapters[i].live = false;
     }
     next_adapter = 0;
+}
+
+uint32_t adapters_count(void)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < ADAPTERS_MAX; i++) {
+        count += adapters[i].live;
+    }
+    return count;
 }
 
 struct adapter *adapter_find(const void *candidate)
@@ -82,9 +91,14 @@ static bool is_served(const DEVICE_DESCRIPTION *description)
 static ULONG register_maximum(ULONG maximum_length)
 {
     uint64_t useful = ((uint64_t)maximum_length + PAGE_SIZE - 1) / PAGE_SIZE + 1;
+    ULONG most = limits_now()->registers_per_request;
 
-    if (maximum_length == 0 || useful > map_registers_usable()) {
-        return map_registers_usable();
+    if (most > limits_now()->map_registers) {
+        most = limits_now()->map_registers;
+    }
+
+    if (maximum_length == 0 || useful > most) {
+        return most;
     }
     return (ULONG)useful;
 }

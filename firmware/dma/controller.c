@@ -204,6 +204,7 @@ bool controllers_initialize(const struct dma_controller *descriptions, size_t co
 bool dma_initialize(const struct dma_controller *descriptions, size_t count)
 {
     irql_initialize();
+    limits_initialize();
     adapters_initialize();
     requests_initialize();
     grants_initialize();
@@ -227,6 +228,19 @@ static bool accepts(struct controller *controller, ULONG request_line, ULONG cha
     BOOLEAN valid = entries_of(controller)->ValidateRequestLineBinding(context_of(controller), &binding);
     trace_exit(TRACE_ValidateRequestLineBinding, NULL, valid, 0, 0);
     return valid && channel_number < controller->description.block.ChannelCount;
+}
+
+struct channel *controller_channel(uint32_t number)
+{
+    for (size_t i = 0; i < controller_count; i++) {
+        uint32_t channels = controllers[i].description.block.ChannelCount;
+
+        if (number < channels) {
+            return &controllers[i].channels[number];
+        }
+        number -= channels;
+    }
+    return NULL;
 }
 
 struct channel *controller_bind(ULONG request_line, ULONG channel_number, DMA_WIDTH width)

@@ -125,6 +125,8 @@ struct request {
 
 void adapters_initialize(void);
 
+uint32_t adapters_count(void);
+
 /* NULL, and a violation, for what is not a live adapter (GEN-04, GEN-05). */
 struct adapter *adapter_find(const void *candidate);
 
@@ -241,9 +243,17 @@ void mapping_abandon(struct mapping *mapping);
 void adapter_count_needs(const struct adapter *adapter, const struct mapping_range *range, bool write_only,
                          DMA_TRANSFER_INFO_V1 *needs);
 
+/* ---- control.c ---- */
+
+void limits_initialize(void);
+const struct dma_limits *limits_now(void);
+
 /* ---- controller.c: the back end's entries, recorded, with interrupts masked (HBE-04) ---- */
 
 bool controllers_initialize(const struct dma_controller *descriptions, size_t count);
+
+/* By number, counted through all controllers, or NULL. */
+struct channel *controller_channel(uint32_t number);
 
 /* The channel that serves the request line, or NULL (IGA-19, IGA-20). */
 struct channel *controller_bind(ULONG request_line, ULONG channel_number, DMA_WIDTH width);

@@ -110,17 +110,12 @@ uint32_t map_registers_free(void)
     return count;
 }
 
-uint32_t map_registers_usable(void)
-{
-    return usable;
-}
-
 bool map_registers_limit(uint32_t count)
 {
     if (count < 2 || count > DMA_MAP_REGISTERS || map_registers_free() != POOLS * usable) {
         return false;
     }
-    usable = count; /* IGA-08: an adapter has at least 2 */
+    usable = count;
     return true;
 }
 

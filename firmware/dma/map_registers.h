@@ -23,9 +23,7 @@ bool map_registers_reach(uint32_t address_bits);
 
 uint32_t map_registers_free(void);
 
-/* The most that one allocation can have, and a smaller number of it to use from now on, from 2; false:
- * there are not so many, or some are taken. */
-uint32_t map_registers_usable(void);
+/* Use only so many, from 2, of each pool from now on; false: there are not so many, or some are taken. */
 bool map_registers_limit(uint32_t count);
 
 /* The first byte of a register's page, as the CPU and as a device addresses it. */

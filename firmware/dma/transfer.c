@@ -83,7 +83,7 @@ static void ignore_device_side(struct map_call *call)
 /* MTX-04, MTX-08, HBE-07 */
 static uint32_t fragment_capacity(const struct map_call *call)
 {
-    uint64_t in_list = DMA_FRAGMENTS_MAX;
+    uint64_t in_list = limits_now()->list_elements;
 
     if (call->list != NULL) {
         in_list = (call->list_bytes - sizeof(SCATTER_GATHER_LIST)) / sizeof(SCATTER_GATHER_ELEMENT);

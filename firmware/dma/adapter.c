@@ -40,9 +40,21 @@ uint32_t adapter_unit(const struct adapter *adapter)
     return UINT32_C(1) << adapter->width;
 }
 
+bool adapter_is_coherent(const struct adapter *adapter)
+{
+    return adapter->channel->controller->coherent;
+}
+
 uint32_t adapter_bounce_line(const struct adapter *adapter, bool write)
 {
-    return write || adapter->channel->controller->coherent ? 0 : (uint32_t)cache_line_size();
+    return write || adapter_is_coherent(adapter) ? 0 : (uint32_t)cache_line_size();
+}
+
+uint64_t adapter_highest_address(const struct adapter *adapter)
+{
+    ULONG bits = adapter->channel->controller->description.block.DmaAddressWidth;
+
+    return bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
 }
 
 struct layer_call layer_enter(int id, const void *adapter, KIRQL lowest, KIRQL highest)
@@ -157,6 +169,7 @@ VOID dma_put_adapter(PDMA_ADAPTER DmaAdapter)
 
     if (adapter != NULL) {
         requests_end_all(adapter);
+        common_buffers_leave(adapter);
         adapter->live = false;
         requests_grant();
     }

@@ -207,6 +207,7 @@ bool dma_initialize(const struct dma_controller *descriptions, size_t count)
     adapters_initialize();
     requests_initialize();
     completions_initialize();
+    common_buffers_initialize();
     return map_registers_initialize() && controllers_initialize(descriptions, count);
 }
 

@@ -96,6 +96,12 @@ uint32_t adapter_unit(const struct adapter *adapter);
 /* Bytes of a line if the adapter's reads need their partial lines bounced, else 0 (CCH-06, CCH-12). */
 uint32_t adapter_bounce_line(const struct adapter *adapter, bool write);
 
+/* Platform or controller say that DMA of the adapter sees the caches (CCH-07). */
+bool adapter_is_coherent(const struct adapter *adapter);
+
+/* The last physical address that the device reaches. */
+uint64_t adapter_highest_address(const struct adapter *adapter);
+
 /* Around every routine: the record of it, the IRQL check against `highest` (and `lowest`), GEN-07,
  * and DISPATCH_LEVEL in between (BMT-05). */
 struct layer_call {
@@ -143,6 +149,15 @@ void mapping_forget(struct channel *channel);
 /* Stop what runs, make the channel programmable, forget the mapping; data is not delivered. */
 void mapping_abandon(struct channel *channel);
 
+/* ---- common_buffer.c ---- */
+
+void common_buffers_initialize(void);
+
+uint32_t common_buffers_live(void);
+
+/* The adapter is being released: its buffers stay, since a device may still use them (PDA-03). */
+void common_buffers_leave(const struct adapter *adapter);
+
 /* ---- controller.c: the back end's entries, recorded, with interrupts masked (HBE-04) ---- */
 
 bool controllers_initialize(const struct dma_controller *descriptions, size_t count);
@@ -168,6 +183,13 @@ void controller_take_reports(struct controller *controller);
     extern __typeof__(function) routine __attribute__((weak, alias(#function)))
 
 VOID dma_put_adapter(PDMA_ADAPTER DmaAdapter);
+PVOID dma_allocate_common_buffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PPHYSICAL_ADDRESS LogicalAddress,
+                                 BOOLEAN CacheEnabled);
+VOID dma_free_common_buffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PHYSICAL_ADDRESS LogicalAddress,
+                            PVOID VirtualAddress, BOOLEAN CacheEnabled);
+PVOID dma_allocate_common_buffer_ex(PDMA_ADAPTER DmaAdapter, PPHYSICAL_ADDRESS MaximumAddress, ULONG Length,
+                                    PPHYSICAL_ADDRESS LogicalAddress, BOOLEAN CacheEnabled,
+                                    ULONG PreferredNode);
 NTSTATUS dma_get_transfer_info(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGLONG Offset, ULONG Length,
                                BOOLEAN WriteOnly, PDMA_TRANSFER_INFO TransferInfo);
 NTSTATUS dma_initialize_transfer_context(PDMA_ADAPTER DmaAdapter, PVOID DmaTransferContext);

@@ -272,6 +272,15 @@ static void buffers_outlive_their_adapter(void)
     CHECK_EQ(fake_count(FAKE_VIOLATION), 2);
 }
 
+static int grants;
+
+static IO_ALLOCATION_ACTION on_grant(PDEVICE_OBJECT device, PIRP irp, PVOID base, PVOID context)
+{
+    (void)device, (void)irp, (void)base, (void)context;
+    grants++;
+    return KeepObject;
+}
+
 static void waiting_requests_are_not_disturbed(void)
 {
     static _Alignas(8) UCHAR contexts[2][DMA_TRANSFER_CONTEXT_SIZE_V1];
@@ -284,12 +293,17 @@ static void waiting_requests_are_not_disturbed(void)
     }
     CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, NULL, contexts[0], 3, 1, NULL, NULL, &base),
              STATUS_SUCCESS);
+    CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, NULL, contexts[1], 2, 0, on_grant, NULL, NULL),
+             STATUS_SUCCESS);
     KeLowerIrql(PASSIVE_LEVEL);
     struct buffer buffer = allocate(100, FALSE); /* ACB-15 */
 
     CHECK(buffer.memory != NULL);
+    CHECK_EQ(grants, 0);
     CHECK_EQ(map_registers_free(), DMA_MAP_REGISTERS - 3);
     (void)driver_raise();
+    dma->FreeAdapterChannel(adapter);
+    CHECK_EQ(grants, 1);
     dma->FreeAdapterChannel(adapter);
     KeLowerIrql(PASSIVE_LEVEL);
     release(buffer);

@@ -50,6 +50,13 @@ uint32_t adapter_line(const struct adapter *adapter, bool write)
     return write || adapter->coherent ? 0 : (uint32_t)cache_line_size();
 }
 
+uint64_t adapter_highest_address(const struct adapter *adapter)
+{
+    uint32_t bits = adapter->address_bits;
+
+    return bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
+}
+
 struct layer_call layer_enter(int id, const void *adapter, KIRQL lowest, KIRQL highest)
 {
     trace_enter((enum trace_id)id, adapter);
@@ -207,6 +214,7 @@ VOID dma_put_adapter(PDMA_ADAPTER DmaAdapter)
 
     if (adapter != NULL) {
         requests_end_all(adapter);
+        common_buffers_leave(adapter);
         adapter->live = false;
         requests_grant();
     }

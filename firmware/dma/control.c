@@ -57,6 +57,7 @@ struct dma_counters dma_count(void)
     struct dma_counters counters = {
         .free_map_registers = map_registers_free(),
         .adapters = adapters_count(),
+        .common_buffers = common_buffers_live(),
     };
 
     for (const struct request *request = request_first(); request != NULL; request = request->next_live) {

@@ -210,6 +210,7 @@ bool dma_initialize(const struct dma_controller *descriptions, size_t count)
     grants_initialize();
     mappings_initialize();
     completions_initialize();
+    common_buffers_initialize();
     return map_registers_initialize() && controllers_initialize(descriptions, count);
 }
 

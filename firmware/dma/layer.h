@@ -74,7 +74,7 @@ struct adapter {
     bool live;
     bool master;
     bool one_element; /* a bus master without scatter/gather (MTX-27) */
-    bool coherent;
+    bool coherent; /* platform or controller say that its DMA sees the caches (CCH-07) */
     bool ignore_count;
     struct channel *channel;
     struct channel own_channel; /* a bus master's */
@@ -132,6 +132,9 @@ struct adapter *adapter_find(const void *candidate);
 
 /* Bytes of a cache line if data is moved in whole lines in this direction, else 0 (CCH-06, CCH-13). */
 uint32_t adapter_line(const struct adapter *adapter, bool write);
+
+/* The last physical address that the device reaches. */
+uint64_t adapter_highest_address(const struct adapter *adapter);
 
 /* Around every routine: the record of it, the IRQL check against `highest` (and `lowest`), GEN-07,
  * and DISPATCH_LEVEL in between (BMT-05). */
@@ -248,6 +251,15 @@ void adapter_count_needs(const struct adapter *adapter, const struct mapping_ran
 void limits_initialize(void);
 const struct dma_limits *limits_now(void);
 
+/* ---- common_buffer.c ---- */
+
+void common_buffers_initialize(void);
+
+uint32_t common_buffers_live(void);
+
+/* The adapter is being released: its buffers stay, since a device may still use them (PDA-03). */
+void common_buffers_leave(const struct adapter *adapter);
+
 /* ---- controller.c: the back end's entries, recorded, with interrupts masked (HBE-04) ---- */
 
 bool controllers_initialize(const struct dma_controller *descriptions, size_t count);
@@ -275,6 +287,13 @@ void controller_take_reports(struct controller *controller);
     extern __typeof__(function) routine __attribute__((weak, alias(#function)))
 
 VOID dma_put_adapter(PDMA_ADAPTER DmaAdapter);
+PVOID dma_allocate_common_buffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PPHYSICAL_ADDRESS LogicalAddress,
+                                 BOOLEAN CacheEnabled);
+VOID dma_free_common_buffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PHYSICAL_ADDRESS LogicalAddress,
+                            PVOID VirtualAddress, BOOLEAN CacheEnabled);
+PVOID dma_allocate_common_buffer_ex(PDMA_ADAPTER DmaAdapter, PPHYSICAL_ADDRESS MaximumAddress, ULONG Length,
+                                    PPHYSICAL_ADDRESS LogicalAddress, BOOLEAN CacheEnabled,
+                                    ULONG PreferredNode);
 NTSTATUS dma_get_transfer_info(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGLONG Offset, ULONG Length,
                                BOOLEAN WriteOnly, PDMA_TRANSFER_INFO TransferInfo);
 NTSTATUS dma_initialize_transfer_context(PDMA_ADAPTER DmaAdapter, PVOID DmaTransferContext);

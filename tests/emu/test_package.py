@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NEEDED = {
     "dmav3/cli.py",
+    "dmav3/conformance/rules.yaml",
     "dmav3/py.typed",
     "dmav3/data/dmav3.so",
     "dmav3/data/firmware/virt-a64.elf",

@@ -126,7 +126,7 @@ static void check_idle(void)
 
 /* ---- adapters ---- */
 
-static void the_table_has_every_member(void)
+TEST(the_table_has_every_member, "")
 {
     start(Width32Bits);
     CHECK(adapter->DmaOperations == dma);
@@ -151,7 +151,7 @@ static void check_refused(DEVICE_DESCRIPTION description)
     CHECK_EQ(registers, 77); /* GEN-06 */
 }
 
-static void unserved_descriptions_are_refused(void)
+TEST(unserved_descriptions_are_refused, "")
 {
     start(Width32Bits);
     DEVICE_DESCRIPTION description = describe(Width64Bits, 0);
@@ -182,7 +182,7 @@ static void unserved_descriptions_are_refused(void)
     CHECK(IoGetDmaAdapter(NULL, &description, NULL) == NULL);
 }
 
-static void adapters_can_come_and_go_for_ever(void)
+TEST(adapters_can_come_and_go_for_ever, "")
 {
     start(Width8Bits);
     for (int i = 0; i < 1000; i++) {
@@ -195,7 +195,7 @@ static void adapters_can_come_and_go_for_ever(void)
     check_idle();
 }
 
-static void bad_adapters_are_refused_everywhere(void)
+TEST(bad_adapters_are_refused_everywhere, "")
 {
     start(Width32Bits);
     PDMA_ADAPTER bad[] = {NULL, (PDMA_ADAPTER)(uintptr_t)0x123, adapter};
@@ -221,7 +221,7 @@ static void bad_adapters_are_refused_everywhere(void)
 
 /* ---- GetDmaTransferInfo ---- */
 
-static void transfer_info_describes_the_full_mapping(void)
+TEST(transfer_info_describes_the_full_mapping, "")
 {
     DMA_TRANSFER_INFO info = {.Version = 1};
 
@@ -250,7 +250,7 @@ static void transfer_info_describes_the_full_mapping(void)
 
 /* ---- contexts ---- */
 
-static void contexts_follow_the_state_table(void)
+TEST(contexts_follow_the_state_table, "")
 {
     PVOID base = NULL;
 
@@ -315,7 +315,7 @@ static void expect_grants(IO_ALLOCATION_ACTION action)
     granted.action = action;
 }
 
-static void the_argument_table_of_allocation_holds(void)
+TEST(the_argument_table_of_allocation_holds, "")
 {
     static const struct {
         ULONG flags;
@@ -347,7 +347,7 @@ static void the_argument_table_of_allocation_holds(void)
     check_idle();
 }
 
-static void waiting_requests_are_served_in_order(void)
+TEST(waiting_requests_are_served_in_order, "")
 {
     PVOID base;
 
@@ -382,7 +382,7 @@ static PDMA_ADAPTER get_large_adapter(ULONG channel)
     return IoGetDmaAdapter(NULL, &description, &register_maximum);
 }
 
-static void registers_run_out_in_order(void)
+TEST(registers_run_out_in_order, "")
 {
     PVOID base = NULL;
 
@@ -408,7 +408,7 @@ static void registers_run_out_in_order(void)
     check_idle();
 }
 
-static void a_sys_driver_that_deallocates_is_obeyed_and_reported(void)
+TEST(a_sys_driver_that_deallocates_is_obeyed_and_reported, "")
 {
     start(Width8Bits);
     (void)raise();
@@ -448,7 +448,7 @@ static IO_ALLOCATION_ACTION free_inside(PDEVICE_OBJECT object, PIRP irp, PVOID b
     return KeepObject;
 }
 
-static void a_thousand_requests_use_bounded_stack(void)
+TEST(a_thousand_requests_use_bounded_stack, "")
 {
     start(Width8Bits);
     (void)raise();
@@ -465,7 +465,7 @@ static void a_thousand_requests_use_bounded_stack(void)
     check_idle();
 }
 
-static void putting_the_adapter_reclaims_everything(void)
+TEST(putting_the_adapter_reclaims_everything, "")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(0, 64);
@@ -494,7 +494,7 @@ static void putting_the_adapter_reclaims_everything(void)
 
 /* ---- mapping ---- */
 
-static void a_write_is_cleaned_before_it_starts(void)
+TEST(a_write_is_cleaned_before_it_starts, "")
 {
     fake_scatter_pages();
     start(Width32Bits);
@@ -543,7 +543,7 @@ static void device_fills(uint8_t byte)
     }
 }
 
-static void a_read_bounces_edges_and_keeps_the_neighbours(void)
+TEST(a_read_bounces_edges_and_keeps_the_neighbours, "")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(100, 1000);
@@ -579,7 +579,7 @@ static void a_read_bounces_edges_and_keeps_the_neighbours(void)
     check_idle();
 }
 
-static void a_coherent_platform_gets_barriers_only(void)
+TEST(a_coherent_platform_gets_barriers_only, "")
 {
     fake_set_coherent(true);
     start(Width8Bits);
@@ -602,7 +602,7 @@ static void a_coherent_platform_gets_barriers_only(void)
     check_idle();
 }
 
-static void a_bounced_write_carries_the_data(void)
+TEST(a_bounced_write_carries_the_data, "")
 {
     fake_scatter_pages();
     start(Width32Bits);
@@ -647,7 +647,7 @@ static int transfer_in_parts(PVOID base, PMDL mdl, ULONG total, ULONG list_bytes
     return maps;
 }
 
-static void each_limit_alone_splits_the_transfer(void)
+TEST(each_limit_alone_splits_the_transfer, "")
 {
     enum { TOTAL = 4 * FAKE_PAGE, ONE = sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT) };
 
@@ -680,7 +680,7 @@ static void each_limit_alone_splits_the_transfer(void)
     check_idle();
 }
 
-static void bad_arguments_of_a_map_change_nothing(void)
+TEST(bad_arguments_of_a_map_change_nothing, "")
 {
     start(Width32Bits);
     PMDL mdl = make_mdl(0, 1000);
@@ -720,7 +720,7 @@ static void bad_arguments_of_a_map_change_nothing(void)
     IoFreeMdl(mdl);
 }
 
-static void a_map_of_nothing_starts_nothing(void)
+TEST(a_map_of_nothing_starts_nothing, "")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(0, 64);
@@ -744,7 +744,7 @@ static void a_map_of_nothing_starts_nothing(void)
 
 /* ---- flush ---- */
 
-static void a_flush_must_name_the_mapping(void)
+TEST(a_flush_must_name_the_mapping, "")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(0, 128);
@@ -780,7 +780,7 @@ static void a_flush_must_name_the_mapping(void)
     check_idle();
 }
 
-static void flushing_a_running_transfer_stops_it(void)
+TEST(flushing_a_running_transfer_stops_it, "")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(10, 20);
@@ -803,7 +803,7 @@ static void flushing_a_running_transfer_stops_it(void)
     check_idle();
 }
 
-static void a_flush_that_loses_the_race_keeps_the_callback(void)
+TEST(a_flush_that_loses_the_race_keeps_the_callback, "")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(0, 64);
@@ -826,7 +826,7 @@ static void a_flush_that_loses_the_race_keeps_the_callback(void)
 
 /* ---- completion ---- */
 
-static void completion_waits_for_the_level_to_drop(void)
+TEST(completion_waits_for_the_level_to_drop, "")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(0, 64);
@@ -853,7 +853,7 @@ static void completion_waits_for_the_level_to_drop(void)
     check_idle();
 }
 
-static void completion_at_passive_level_sees_the_final_length(void)
+TEST(completion_at_passive_level_sees_the_final_length, "")
 {
     fake_scatter_pages();
     start(Width8Bits);
@@ -910,7 +910,7 @@ static VOID map_next_part(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID contex
              STATUS_SUCCESS);
 }
 
-static void the_completion_routine_can_drive_the_whole_transfer(void)
+TEST(the_completion_routine_can_drive_the_whole_transfer, "")
 {
     enum { TOTAL = 10 * FAKE_PAGE };
 
@@ -937,7 +937,7 @@ static void the_completion_routine_can_drive_the_whole_transfer(void)
     check_idle();
 }
 
-static void callbacks_that_cannot_run_yet_are_never_lost(void)
+TEST(callbacks_that_cannot_run_yet_are_never_lost, "")
 {
     enum { ROUNDS = 96 };
 
@@ -972,7 +972,7 @@ static VOID change_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context
     KeLowerIrql(PASSIVE_LEVEL);
 }
 
-static void calls_at_the_wrong_level_are_reported_and_work(void)
+TEST(calls_at_the_wrong_level_are_reported_and_work, "")
 {
     PVOID base = NULL;
     KIRQL old;
@@ -1004,7 +1004,7 @@ static void calls_at_the_wrong_level_are_reported_and_work(void)
     check_idle();
 }
 
-static void a_device_level_masks_interrupts(void)
+TEST(a_device_level_masks_interrupts, "")
 {
     KIRQL old;
 
@@ -1030,44 +1030,13 @@ static void a_device_level_masks_interrupts(void)
     IoFreeMdl(mdl);
 }
 
-int main(void)
+static void reset(void)
 {
-    static void (*const tests[])(void) = {
-        the_table_has_every_member,
-        unserved_descriptions_are_refused,
-        adapters_can_come_and_go_for_ever,
-        bad_adapters_are_refused_everywhere,
-        transfer_info_describes_the_full_mapping,
-        contexts_follow_the_state_table,
-        the_argument_table_of_allocation_holds,
-        waiting_requests_are_served_in_order,
-        registers_run_out_in_order,
-        a_sys_driver_that_deallocates_is_obeyed_and_reported,
-        a_thousand_requests_use_bounded_stack,
-        putting_the_adapter_reclaims_everything,
-        a_write_is_cleaned_before_it_starts,
-        a_read_bounces_edges_and_keeps_the_neighbours,
-        a_coherent_platform_gets_barriers_only,
-        a_bounced_write_carries_the_data,
-        each_limit_alone_splits_the_transfer,
-        bad_arguments_of_a_map_change_nothing,
-        a_map_of_nothing_starts_nothing,
-        a_flush_must_name_the_mapping,
-        flushing_a_running_transfer_stops_it,
-        a_flush_that_loses_the_race_keeps_the_callback,
-        completion_waits_for_the_level_to_drop,
-        completion_at_passive_level_sees_the_final_length,
-        the_completion_routine_can_drive_the_whole_transfer,
-        callbacks_that_cannot_run_yet_are_never_lost,
-        calls_at_the_wrong_level_are_reported_and_work,
-        a_device_level_masks_interrupts,
-    };
+    fake_reset();
+    memset(&completed, 0, sizeof completed);
+}
 
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fake_reset();
-        memset(&completed, 0, sizeof completed);
-        tests[i]();
-    }
-    printf("ok test_layer (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, reset);
 }

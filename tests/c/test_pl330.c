@@ -82,7 +82,7 @@ static void check_code(const uint8_t *expected, size_t size)
     }
 }
 
-static void every_instruction_is_encoded_as_in_the_manual(void)
+TEST(every_instruction_is_encoded_as_in_the_manual, "")
 {
     static const uint8_t expected[] = {
         0xBC, 0x00, 0x78, 0x56, 0x34, 0x12, /* DMAMOV SAR, 0x12345678 */
@@ -122,7 +122,7 @@ static void every_instruction_is_encoded_as_in_the_manual(void)
     check_code(expected, sizeof expected);
 }
 
-static void code_never_leaves_its_memory(void)
+TEST(code_never_leaves_its_memory, "")
 {
     fresh_code(5);
     pl330_emit_move(&code, PL330_SAR, 0);
@@ -140,7 +140,7 @@ static void code_never_leaves_its_memory(void)
     CHECK(code.overflow);
 }
 
-static void the_control_register_follows_alignment_and_direction(void)
+TEST(the_control_register_follows_alignment_and_direction, "")
 {
     struct pl330_transfer transfer = {.width_log2 = 2, .write = true};
 
@@ -155,7 +155,7 @@ static void the_control_register_follows_alignment_and_direction(void)
     CHECK_EQ(pl330_control(&transfer, 0x1003), 0x00804200);
 }
 
-static void a_small_write_is_a_plain_loop(void)
+TEST(a_small_write_is_a_plain_loop, "")
 {
     static const struct pl330_element element = {0x40001000, 12};
     static const uint8_t expected[] = {
@@ -227,7 +227,7 @@ static uint64_t count_units(void)
     }
 }
 
-static void every_length_is_looped_exactly(void)
+TEST(every_length_is_looped_exactly, "")
 {
     static const uint32_t lengths[] = {1,     2,     255,   256,    257,     511,    512,
                                        65535, 65536, 65537, 131072, 1000003, 8388608};
@@ -243,7 +243,7 @@ static void every_length_is_looped_exactly(void)
     }
 }
 
-static void the_worst_list_fits_the_private_memory(void)
+TEST(the_worst_list_fits_the_private_memory, "")
 {
     struct pl330_element elements[PL330_ELEMENTS_MAX];
     uint16_t starts[PL330_ELEMENTS_MAX];
@@ -300,7 +300,7 @@ static void program(ULONG n, bool write)
     entries->ProgramChannel(&dma, n, 1, &list.list, (PHYSICAL_ADDRESS){.QuadPart = 0x0B010000}, write, FALSE);
 }
 
-static void initialisation_clears_what_a_loader_left(void)
+TEST(initialisation_clears_what_a_loader_left, "")
 {
     start();
     registers[(0x100 + 8 * 3) / 4] = 15;
@@ -316,7 +316,7 @@ static void initialisation_clears_what_a_loader_left(void)
     CHECK_EQ(controller.block.MaximumRequestLine, 28);
 }
 
-static void bindings_are_checked_against_the_configuration(void)
+TEST(bindings_are_checked_against_the_configuration, "")
 {
     static const struct {
         ULONG line, channel;
@@ -343,7 +343,7 @@ static void bindings_are_checked_against_the_configuration(void)
     CHECK(entries->ValidateRequestLineBinding(&dma, &binding));
 }
 
-static void a_channel_is_started_through_the_debug_interface(void)
+TEST(a_channel_is_started_through_the_debug_interface, "")
 {
     start();
     CHECK_EQ(entries->QueryMaxFragments(&dma, 2, 1000), 63);
@@ -376,7 +376,7 @@ static void check_no_report(void)
     CHECK(!entries->HandleInterrupt(&dma, &channel, &type));
 }
 
-static void a_busy_channel_is_not_started_but_reported(void)
+TEST(a_busy_channel_is_not_started_but_reported, "")
 {
     start();
     registers[0x108 / 4] = 1;
@@ -396,7 +396,7 @@ static void a_busy_channel_is_not_started_but_reported(void)
     check_no_report();
 }
 
-static void events_and_faults_are_reported_one_by_one(void)
+TEST(events_and_faults_are_reported_one_by_one, "")
 {
     start();
     program(1, true);
@@ -421,7 +421,7 @@ static void events_and_faults_are_reported_one_by_one(void)
     check_write(0, 0xD08, 0x00010000);
 }
 
-static void the_counter_follows_code_and_address(void)
+TEST(the_counter_follows_code_and_address, "")
 {
     uint32_t second = 6 + 12 + 10;
 
@@ -437,7 +437,7 @@ static void the_counter_follows_code_and_address(void)
     CHECK_EQ(entries->ReadDmaCounter(&dma, 0), 32);
 }
 
-static void cancelling_kills_only_what_runs(void)
+TEST(cancelling_kills_only_what_runs, "")
 {
     start();
     program(0, true);
@@ -457,7 +457,7 @@ static void cancelling_kills_only_what_runs(void)
     CHECK_EQ(entries->ReadDmaCounter(&dma, 0), 0);
 }
 
-static void a_flush_leaves_the_channel_programmable(void)
+TEST(a_flush_leaves_the_channel_programmable, "")
 {
     start();
     program(0, true);
@@ -474,29 +474,7 @@ static void a_flush_leaves_the_channel_programmable(void)
     CHECK_EQ(entries->ConfigureChannel(&dma, 0, 1, NULL), STATUS_NOT_IMPLEMENTED);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        every_instruction_is_encoded_as_in_the_manual,
-        code_never_leaves_its_memory,
-        the_control_register_follows_alignment_and_direction,
-        a_small_write_is_a_plain_loop,
-        every_length_is_looped_exactly,
-        the_worst_list_fits_the_private_memory,
-        initialisation_clears_what_a_loader_left,
-        bindings_are_checked_against_the_configuration,
-        a_channel_is_started_through_the_debug_interface,
-        a_busy_channel_is_not_started_but_reported,
-        events_and_faults_are_reported_one_by_one,
-        the_counter_follows_code_and_address,
-        cancelling_kills_only_what_runs,
-        a_flush_leaves_the_channel_programmable,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fake_reset();
-        tests[i]();
-    }
-    printf("ok test_pl330 (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fake_reset);
 }

@@ -20,7 +20,9 @@ $(B)/tests/c/frames.inc: tests/vectors/frames.json tests/c/frames.py
 
 LAYER := adapter bounce channel completion context controller irql map_registers mapping mdl operations plan transfer
 DMA_FLAGS := -Ifirmware -Ifirmware/include
-HOST_TESTS += test_plan test_layer test_pl330
+# These decide rules of the interface.
+RULE_TESTS := test_plan test_layer test_pl330
+HOST_TESTS += $(RULE_TESTS)
 
 test_plan_sources := tests/c/test_plan.c tests/c/fake_hal.c firmware/dma/plan.c firmware/dma/mdl.c
 test_plan_flags := $(DMA_FLAGS)

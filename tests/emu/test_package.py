@@ -18,6 +18,7 @@ NEEDED = {
     "dmav3/cli.py",
     "dmav3/conformance/rules.yaml",
     "dmav3/py.typed",
+    "dmav3/data/conformance/test_layer",
     "dmav3/data/dmav3.so",
     "dmav3/data/firmware/virt-a64.elf",
     "dmav3/data/firmware/link/virt-a64/compile.flags",

@@ -114,9 +114,7 @@ def run(
         if json_output:
             typer.echo(json.dumps(report.json(), indent=2))
         else:
-            console = Console(highlight=False)
-            console.width = max(console.width, _TABLE_COLUMNS)
-            show(console, report)
+            show(_wide_console(), report)
             sys.stdout.flush()
     raise typer.Exit(report.exit_status)
 
@@ -152,10 +150,9 @@ def conformance(
     from .files import writable
 
     options = Options(machine, image, tuple(rule or ()))
-    console = Console(highlight=False)
     with _failures():
         if untested:
-            show_untested(console, find_untested(options))
+            show_untested(_wide_console(), find_untested(options))
             return
         if html is not None:
             writable(html)
@@ -169,7 +166,7 @@ def conformance(
         if json_output:
             typer.echo(json.dumps(report.json(), indent=2))
         else:
-            show(console, report)
+            show(_wide_console(), report)
             sys.stdout.flush()
     raise typer.Exit(report.exit_status)
 
@@ -268,6 +265,15 @@ def build(
             say=lambda text: typer.echo(text, nl=False, err=True),
         )
     typer.echo(f"built {output}")
+
+
+def _wide_console() -> Console:
+    """Return the output, as wide as our tables."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.width = max(console.width, _TABLE_COLUMNS)
+    return console
 
 
 @contextmanager

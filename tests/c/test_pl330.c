@@ -243,7 +243,7 @@ TEST(every_length_is_looped_exactly, "")
     }
 }
 
-TEST(the_worst_list_fits_the_private_memory, "")
+TEST(the_worst_list_fits_the_private_memory, "PLB-05")
 {
     struct pl330_element elements[PL330_ELEMENTS_MAX];
     uint16_t starts[PL330_ELEMENTS_MAX];
@@ -300,7 +300,7 @@ static void program(ULONG n, bool write)
     entries->ProgramChannel(&dma, n, 1, &list.list, (PHYSICAL_ADDRESS){.QuadPart = 0x0B010000}, write, FALSE);
 }
 
-TEST(initialisation_clears_what_a_loader_left, "")
+TEST(initialisation_clears_what_a_loader_left, "PLB-01 PLB-19")
 {
     start();
     registers[(0x100 + 8 * 3) / 4] = 15;
@@ -316,7 +316,7 @@ TEST(initialisation_clears_what_a_loader_left, "")
     CHECK_EQ(controller.block.MaximumRequestLine, 28);
 }
 
-TEST(bindings_are_checked_against_the_configuration, "")
+TEST(bindings_are_checked_against_the_configuration, "PLB-03 PLB-18")
 {
     static const struct {
         ULONG line, channel;
@@ -343,7 +343,7 @@ TEST(bindings_are_checked_against_the_configuration, "")
     CHECK(entries->ValidateRequestLineBinding(&dma, &binding));
 }
 
-TEST(a_channel_is_started_through_the_debug_interface, "")
+TEST(a_channel_is_started_through_the_debug_interface, "PLB-05 PLB-07")
 {
     start();
     CHECK_EQ(entries->QueryMaxFragments(&dma, 2, 1000), 63);
@@ -376,7 +376,7 @@ static void check_no_report(void)
     CHECK(!entries->HandleInterrupt(&dma, &channel, &type));
 }
 
-TEST(a_busy_channel_is_not_started_but_reported, "")
+TEST(a_busy_channel_is_not_started_but_reported, "MTX-49")
 {
     start();
     registers[0x108 / 4] = 1;
@@ -396,7 +396,7 @@ TEST(a_busy_channel_is_not_started_but_reported, "")
     check_no_report();
 }
 
-TEST(events_and_faults_are_reported_one_by_one, "")
+TEST(events_and_faults_are_reported_one_by_one, "PLB-12 HBE-11")
 {
     start();
     program(1, true);
@@ -437,7 +437,7 @@ TEST(the_counter_follows_code_and_address, "")
     CHECK_EQ(entries->ReadDmaCounter(&dma, 0), 32);
 }
 
-TEST(cancelling_kills_only_what_runs, "")
+TEST(cancelling_kills_only_what_runs, "PLB-14 HBE-13")
 {
     start();
     program(0, true);

@@ -56,7 +56,7 @@ static void check_fragment(uint32_t i, size_t offset, uint32_t length, bool boun
     CHECK_EQ(fragments[i].bounced, bounced);
 }
 
-TEST(contiguous_memory_is_one_fragment, "")
+TEST(contiguous_memory_is_one_fragment, "MTX-22")
 {
     PMDL mdl = make_mdl(100, 20000, NULL);
     struct plan_range range = range_of(mdl, 0, 20000);
@@ -70,7 +70,7 @@ TEST(contiguous_memory_is_one_fragment, "")
     free_chain(mdl);
 }
 
-TEST(scattered_pages_are_a_fragment_each, "")
+TEST(scattered_pages_are_a_fragment_each, "MTX-22")
 {
     fake_scatter_pages();
     PMDL mdl = make_mdl(100, 3 * FAKE_PAGE, NULL);
@@ -85,7 +85,7 @@ TEST(scattered_pages_are_a_fragment_each, "")
     free_chain(mdl);
 }
 
-TEST(adjacent_mdls_stay_separate_and_empty_ones_are_skipped, "")
+TEST(adjacent_mdls_stay_separate_and_empty_ones_are_skipped, "MTX-19 MTX-22 MTX-53")
 {
     PMDL first = make_mdl(0, 1000, NULL);
     PMDL second = make_mdl(1000, 1, first);
@@ -111,7 +111,7 @@ TEST(adjacent_mdls_stay_separate_and_empty_ones_are_skipped, "")
     free_chain(first);
 }
 
-TEST(no_fragment_crosses_4_gib, "")
+TEST(no_fragment_crosses_4_gib, "MTX-22")
 {
     for (size_t i = 0; i < 4; i++) {
         fake_map_page(i, 0xFFFFE + i);
@@ -133,7 +133,7 @@ TEST(no_fragment_crosses_4_gib, "")
     free_chain(mdl);
 }
 
-TEST(a_read_bounces_its_partial_lines, "")
+TEST(a_read_bounces_its_partial_lines, "CCH-14")
 {
     PMDL mdl = make_mdl(10, 1000, NULL);
     struct plan_range range = range_of(mdl, 0, 1000);
@@ -173,7 +173,7 @@ TEST(a_read_within_two_lines_is_one_bounce, "")
     free_chain(mdl);
 }
 
-TEST(an_aligned_read_bounces_nothing, "")
+TEST(an_aligned_read_bounces_nothing, "MR-17")
 {
     fake_scatter_pages();
     PMDL mdl = make_mdl(0, 2 * FAKE_PAGE + 64, NULL);
@@ -187,7 +187,7 @@ TEST(an_aligned_read_bounces_nothing, "")
     free_chain(mdl);
 }
 
-TEST(a_page_break_inside_a_unit_is_bounced, "")
+TEST(a_page_break_inside_a_unit_is_bounced, "MTX-38")
 {
     fake_scatter_pages();
     PMDL mdl = make_mdl(2, 8192, NULL);
@@ -213,7 +213,7 @@ TEST(a_page_break_inside_a_unit_is_bounced, "")
     free_chain(mdl);
 }
 
-TEST(a_read_off_the_unit_is_bounced_as_one_element, "")
+TEST(a_read_off_the_unit_is_bounced_as_one_element, "MR-16")
 {
     PMDL mdl = make_mdl(2, 8192, NULL);
     struct plan_range range = range_of(mdl, 0, 8192);
@@ -232,7 +232,7 @@ TEST(a_read_off_the_unit_is_bounced_as_one_element, "")
     free_chain(mdl);
 }
 
-TEST(an_odd_mdl_ends_the_mapping_before_the_odd_piece, "")
+TEST(an_odd_mdl_ends_the_mapping_before_the_odd_piece, "MTX-38")
 {
     PMDL first = make_mdl(0, 7, NULL);
 
@@ -289,7 +289,7 @@ static void check_invariants(const struct plan_range *range)
     CHECK((plan.mapped == range->length) == (plan.end == PLAN_COMPLETE));
 }
 
-TEST(every_plan_keeps_the_common_rules, "")
+TEST(every_plan_keeps_the_common_rules, "MTX-21 MTX-23 MTX-32")
 {
     static const uint32_t lengths[] = {8, 56, 64, 128, 4088, 4096, 8200, 12288};
 
@@ -313,7 +313,7 @@ TEST(every_plan_keeps_the_common_rules, "")
     }
 }
 
-TEST(an_mdl_holds_the_pages_of_its_buffer, "")
+TEST(an_mdl_holds_the_pages_of_its_buffer, "MDL-03 MDL-04")
 {
     fake_scatter_pages();
     PMDL mdl = make_mdl(4000, 200, NULL);

@@ -101,7 +101,8 @@ def _by_reason(console: Console, decisions: Iterable[Decision]) -> None:
 def _show_rule(console: Console, rule: Rule, verdict: str, question: Question | None) -> None:
     said = f"{rule.id} [{rule.source}] {verdict}".rstrip()
     console.print(f"  [bold]{escape(said)}[/]", soft_wrap=True)
-    console.print(f"    {escape(rule.text)}", soft_wrap=True)
+    for text in (rule.text, *(" | ".join(row) for row in rule.table)):
+        console.print(f"    {escape(text)}", soft_wrap=True)
     if question:
         text = f"{rule.reading}: {question.matter} ({question.sources}); here: {question.choice}"
         console.print(f"    {escape(text)}", soft_wrap=True)

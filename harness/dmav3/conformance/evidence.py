@@ -45,18 +45,27 @@ def of_board(board: Board) -> list[Line]:
     """Return the evidence of what happened on a board since its last reset, in whatever state."""
     lines: list[Line] = []
     with suppress(Dmav3Error):
-        names = routine_names(board.image)
+        names, violations = routine_names(board.image), _violations(board)
         first, skipped, last = _ends(board.probe)
-        lines += describe(first, names)
+        driven = (record for record in first if record.command)  # the rest is the boot
+        lines += describe(driven, names, violations)
         if skipped:
             lines.append(Line(0, "gap", f"{skipped} records are left out here"))
-            lines += describe(last, names)
+            lines += describe(last, names, violations)
     with suppress(Dmav3Error):
         unexpected = board.unexpected()
         for finding in board.findings():
             expected = "" if finding in unexpected else " (expected by the test)"
             lines.append(Line(0, "finding", finding.line() + expected))
     return lines
+
+
+def _violations(board: Board) -> dict[int, str]:
+    """Return what the firmware calls the codes of violations."""
+    return {
+        code: name.removeprefix("VIOLATION_").replace("_", " ").lower()
+        for name, code in board.image.enum("violation").items()
+    }
 
 
 def _ends(probe: Probe) -> tuple[list[Record], int, list[Record]]:
@@ -69,10 +78,13 @@ def _ends(probe: Probe) -> tuple[list[Record], int, list[Record]]:
     return first, head - reset - len(first) - len(last), last
 
 
-def describe(records: Iterable[Record], names: Mapping[int, str]) -> list[Line]:
+def describe(
+    records: Iterable[Record], names: Mapping[int, str], violations: Mapping[int, str]
+) -> list[Line]:
     """Put records into words.
 
     :param names: of the ids of the operation log.
+    :param violations: names of the codes.
     """
     lines: list[Line] = []
     open_calls: list[int] = []  # indices in `lines`
@@ -85,6 +97,10 @@ def describe(records: Iterable[Record], names: Mapping[int, str]) -> list[Line]:
             if open_calls:
                 call = lines[at := open_calls.pop()]
                 lines[at] = Line(call.depth, call.kind, call.text + _result(record))
+        elif record.kind == Kind.VIOLATION:
+            name = violations.get(record.id, "")
+            text = f"violation 0x{record.id:02X} {name} (p2={record.a:#x}, p3={record.b:#x})"
+            lines.append(Line(len(open_calls), "violation", text))
         elif described := _other(record):
             lines.append(Line(len(open_calls), *described))
     return lines
@@ -113,7 +129,7 @@ def _result(record: Record) -> str:
     return ", ".join(parts)
 
 
-def _other(record: Record) -> tuple[str, str] | None:  # noqa: PLR0911 - a kind a line
+def _other(record: Record) -> tuple[str, str] | None:
     match record.kind:
         case Kind.RANGE:
             how = "bounced" if record.id else "mapped"
@@ -121,8 +137,6 @@ def _other(record: Record) -> tuple[str, str] | None:  # noqa: PLR0911 - a kind 
             return "range", f"{how} for a {way}: {record.c} bytes at {record.b:#x}"
         case Kind.UNMAPPED:
             return "range", "mapping ended"
-        case Kind.VIOLATION:
-            return "violation", f"violation 0x{record.id:02X} (p2={record.a:#x}, p3={record.b:#x})"
         case Kind.DMAGO:
             return "device", f"channel {record.id} starts at {record.a:#x}"
         case Kind.HELD:

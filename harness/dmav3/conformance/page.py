@@ -12,7 +12,7 @@ from .rules import rules
 from .verdicts import VERDICTS
 
 if TYPE_CHECKING:
-    from .verdicts import Report, Test
+    from .verdicts import Ended, Report
 
 
 def render(report: Report) -> str:
@@ -24,7 +24,7 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    tests: dict[str, Test] = {test.id: test for one in report.decisions for test in one.tests}
+    tests: dict[str, Ended] = {test.id: test for one in report.decisions for test in one.tests}
     return environment.get_template("page.html.j2").render(
         report=report,
         rules=rules(),

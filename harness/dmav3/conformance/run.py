@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,13 +21,15 @@ from dmav3.symbols import read_elf
 
 from .evidence import Line
 from .rules import rules
-from .verdicts import Report, Test, decide
+from .verdicts import Ended, Report, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .rules import Rule
 
+#: Folder of the tests.
+TESTS = Path(__file__).parent
 #: Seconds in which some test has to end, and pytest itself to start or end.
 PATIENCE = 300.0
 _SAID = 2000  # characters of pytest's own output that an error quotes
@@ -41,13 +43,11 @@ class Options:
     """What the command line says.
 
     :ivar rules: ids, or beginnings of ids; all rules if there are none.
-    :ivar tests: folder of the tests; the package's own.
     """
 
     machine: str = "virt-a53"
     image: Path | None = None
     rules: tuple[str, ...] = ()
-    tests: Path = field(default=Path(__file__).parent)
 
     def selected(self) -> list[Rule]:
         """Return the rules that are asked for; `UsageError` if there are none."""
@@ -68,7 +68,7 @@ def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Re
     image = options.image
     if image is not None:
         read_elf(image, "EM_AARCH64")
-    tests: list[Test] = []
+    tests: list[Ended] = []
     trouble = None
     try:
         _check_built(image, machine.firmware)
@@ -97,13 +97,19 @@ def untested(options: Options) -> list[Rule]:
 
     :raises InfrastructureError: the tests cannot be collected.
     """
-    (message,) = _messages(options, "--collect-only")
-    tested = {rule for named in message["collected"].values() for rule in named}
+    tested = {rule for named in collected(options).values() for rule in named}
     return [
         rule
         for rule in options.selected()
         if rule.id not in tested and not rule.undecided and not rules().excluded(rule.id)
     ]
+
+
+def collected(options: Options) -> dict[str, list[str]]:
+    """Return the rules that each test names; raises as `untested`."""
+    (message,) = _messages(options, "--collect-only")
+    found: dict[str, list[str]] = message["collected"]
+    return found
 
 
 def _messages(options: Options, *more: str) -> Iterator[dict[str, Any]]:
@@ -167,13 +173,13 @@ def _arguments(options: Options, pipe: int) -> list[str]:
     }
     return [
         *(f"-p{plugin}" for plugin in plugins),
-        f"--rootdir={options.tests}",
+        f"--rootdir={TESTS}",
         f"--config-file={os.devnull}",
         "--strict-markers",
         "-mnot soak",
         *(f"{key}={value}" for key, value in given.items() if value is not None),
         *(f"--dmav3-rule={prefix}" for prefix in options.rules),
-        str(options.tests),
+        str(TESTS),
     ]
 
 
@@ -191,6 +197,6 @@ def _lines(pipe: int) -> Iterator[str]:
         yield from (line.decode() for line in whole)
 
 
-def _test(message: dict[str, Any]) -> Test:
+def _test(message: dict[str, Any]) -> Ended:
     evidence = tuple(Line(**line) for line in message.pop("evidence"))
-    return Test(**message | {"rules": tuple(message["rules"]), "evidence": evidence})
+    return Ended(**message | {"rules": tuple(message["rules"]), "evidence": evidence})

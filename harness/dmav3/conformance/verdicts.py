@@ -22,7 +22,7 @@ UNTESTED = "no test decides it"
 
 
 @dataclass(frozen=True)
-class Test:
+class Ended:
     """A test that has ended.
 
     :ivar id: as pytest writes it.
@@ -50,7 +50,7 @@ class Decision:
     rule: Rule
     verdict: Verdict
     reason: str | None
-    tests: tuple[Test, ...]
+    tests: tuple[Ended, ...]
     question: Question | None
 
     @property
@@ -104,14 +104,14 @@ class Report:
 
 
 def decide(
-    rules: Rules, selected: Iterable[Rule], tests: Iterable[Test], trouble: str | None = None
+    rules: Rules, selected: Iterable[Rule], tests: Iterable[Ended], trouble: str | None = None
 ) -> tuple[Decision, ...]:
     """Reach a verdict on each of the selected rules.
 
     :param trouble: what kept tests from running; a rule without a test that ran is undecided
         for this reason.
     """
-    by_rule: dict[str, list[Test]] = {}
+    by_rule: dict[str, list[Ended]] = {}
     for test in tests:
         for rule_id in test.rules:
             by_rule.setdefault(rule_id, []).append(test)
@@ -126,7 +126,7 @@ def decide(
 
 
 def _verdict(
-    rule: Rule, excluded: str | None, tests: tuple[Test, ...], trouble: str | None
+    rule: Rule, excluded: str | None, tests: tuple[Ended, ...], trouble: str | None
 ) -> tuple[Verdict, str | None]:
     """Return verdict and reason: a pass is that a test ran, and that all that ran have passed."""
     if excluded:

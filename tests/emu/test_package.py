@@ -17,7 +17,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NEEDED = {
     "dmav3/cli.py",
+    "dmav3/conformance/page.html.j2",
     "dmav3/conformance/rules.yaml",
+    "dmav3/conformance/test_host_programs.py",
     "dmav3/py.typed",
     "dmav3/data/conformance/test_layer",
     "dmav3/data/dmav3.so",

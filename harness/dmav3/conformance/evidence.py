@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from dmav3.errors import Dmav3Error
 from dmav3.probe import Kind
@@ -18,8 +18,10 @@ from dmav3.wdm import NtStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dmav3.board import Board
-    from dmav3.probe import Probe, Record
+    from dmav3.events import EventLog
+    from dmav3.probe import Record
+    from dmav3.report import Finding
+    from dmav3.symbols import Elf
 
 #: Records at the beginning and at the end that are kept of a long log.
 FIRST, LAST = 300, 100
@@ -41,41 +43,45 @@ class Line:
     text: str
 
 
-def of_board(board: Board) -> list[Line]:
-    """Return the evidence of what happened on a board since its last reset, in whatever state."""
+@runtime_checkable
+class Observed(Protocol):
+    """What has an operation log, such as a board."""
+
+    image: Elf
+    events: EventLog
+
+    def findings(self) -> list[Finding]:
+        """Return what the cache model has found."""
+
+    def unexpected(self) -> list[Any]:
+        """Return what no test has expected."""
+
+
+def of(shim: Observed) -> list[Line]:
+    """Return the evidence of what happened since the last reset, in whatever state it is."""
     lines: list[Line] = []
     with suppress(Dmav3Error):
-        names, violations = routine_names(board.image), _violations(board)
-        first, skipped, last = _ends(board.probe)
+        names, violations = routine_names(shim.image), _violations(shim.image)
+        first, skipped, last = shim.events.ends(FIRST, LAST)
         driven = (record for record in first if record.command)  # the rest is the boot
         lines += describe(driven, names, violations)
         if skipped:
             lines.append(Line(0, "gap", f"{skipped} records are left out here"))
-            lines += describe(last, names, violations)
+        lines += describe(last, names, violations)
     with suppress(Dmav3Error):
-        unexpected = board.unexpected()
-        for finding in board.findings():
+        unexpected = shim.unexpected()
+        for finding in shim.findings():
             expected = "" if finding in unexpected else " (expected by the test)"
             lines.append(Line(0, "finding", finding.line() + expected))
     return lines
 
 
-def _violations(board: Board) -> dict[int, str]:
+def _violations(image: Elf) -> dict[int, str]:
     """Return what the firmware calls the codes of violations."""
     return {
         code: name.removeprefix("VIOLATION_").replace("_", " ").lower()
-        for name, code in board.image.enum("violation").items()
+        for name, code in image.enum("violation").items()
     }
-
-
-def _ends(probe: Probe) -> tuple[list[Record], int, list[Record]]:
-    """Return the first records since the reset, how many are left out, and the last."""
-    reset, head = probe.ring_reset, probe.ring_head
-    oldest = max(reset, head - probe.ring_records)
-    gap_end = max(oldest + FIRST, head - LAST)
-    first = probe.records(oldest, min(oldest + FIRST, head))
-    last = probe.records(gap_end, head) if gap_end < head else []
-    return first, head - reset - len(first) - len(last), last
 
 
 def describe(

@@ -13,18 +13,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
-from dmav3.pytest_lease import LEASE
 from dmav3.pytest_wanted import rules_of
 
-from .evidence import Line, of_board
+from . import evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     Reported = Generator[None, pytest.TestReport, pytest.TestReport]
 
-#: A test without a board may put here what gives its evidence.
-EVIDENCE: pytest.StashKey[Callable[[], list[Line]]] = pytest.StashKey()
 _FOREIGN_IMAGE = "decided only by dmav3's own layer on this computer, which is not in this image"
 _DETAILS = 8000  # characters of what pytest says of a failure
 
@@ -54,7 +51,7 @@ class _Recorder:
         self._foreign = bool(config.getoption("dmav3_image"))
         self._rules: dict[str, list[str]] = {}
         self._ended: dict[str, str] = {}
-        self._evidence: list[Line] = []
+        self._evidence: list[evidence.Line] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(
@@ -94,8 +91,8 @@ class _Recorder:
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Say how it ended."""
-        evidence = [asdict(line) for line in self._evidence]
-        self._write(id=nodeid, rules=self._rules[nodeid], evidence=evidence, **self._ended)
+        lines = [asdict(line) for line in self._evidence]
+        self._write(id=nodeid, rules=self._rules[nodeid], evidence=lines, **self._ended)
 
     def _wanted(self, item: pytest.Item) -> bool:
         rules = rules_of(item)
@@ -123,9 +120,9 @@ def _ended(report: pytest.TestReport) -> dict[str, str] | None:
     }
 
 
-def _evidence(item: pytest.Item) -> list[Line]:
-    lease = item.stash.get(LEASE, None)
-    if lease is not None:
-        return of_board(lease.board)
-    lines = item.stash.get(EVIDENCE, None)
-    return lines() if lines else []
+def _evidence(item: pytest.Item) -> list[evidence.Line]:
+    """Return that of the fixture which has any."""
+    for value in getattr(item, "funcargs", {}).values():
+        if isinstance(value, evidence.Observed):
+            return evidence.of(value)
+    return []

@@ -117,6 +117,14 @@ def test_json_has_every_rule_with_six_keys(folder: Path) -> None:
     assert found["DOM-01"]["verdict"] == "out-of-scope"
 
 
+def test_only_tests_of_the_rules_asked_for_run(folder: Path) -> None:
+    """A test that names no rule never does."""
+    write(folder, PASSES, ON_THE_HOST, NAMES_NO_RULE)
+    passes, host = "test_some.py::test_passes", "test_some.py::test_on_the_host"
+    assert run.collected(run.Options()) == {passes: ["IGA-02", "FBX-15"], host: ["GEN-01"]}
+    assert set(run.collected(run.Options(rules=("FBX", "TBL")))) == {passes}
+
+
 def test_a_failing_test_fails_each_of_its_rules(folder: Path) -> None:
     """Whatever other tests of them say; the terminal shows rule, question and test."""
     write(folder, PASSES, FAILS)

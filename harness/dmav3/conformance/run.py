@@ -117,13 +117,7 @@ def _messages(options: Options, *more: str) -> Iterator[dict[str, Any]]:
 
     :raises InfrastructureError: pytest could not do its work, or nothing ended in time.
     """
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8") as said,
-        _pytest(options, more, said) as (
-            process,
-            pipe,
-        ),
-    ):
+    with _pytest(options, more) as (process, pipe, said):
         for line in _lines(pipe):
             yield json.loads(line)
         status = process.wait(PATIENCE)
@@ -136,9 +130,13 @@ def _messages(options: Options, *more: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _pytest(
-    options: Options, more: tuple[str, ...], said: IO[str]
-) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Start pytest, with our plugins and nobody else's; it has ended when the block has."""
+    options: Options, more: tuple[str, ...]
+) -> Iterator[tuple[subprocess.Popen[str], int, IO[str]]]:
+    """Start pytest, with our plugins and nobody else's; it has ended when the block has.
+
+    Gives the process, the pipe that its recorder writes to, and the file with what it says.
+    """
+    said = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed below
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "pytest", *_arguments(options, writing), *more]
     kept = {key: value for key, value in os.environ.items() if key not in _FOREIGN_VARIABLES}
@@ -154,14 +152,12 @@ def _pytest(
         )
     finally:
         os.close(writing)
-    try:
-        with process:
-            try:
-                yield process, reading
-            finally:
-                process.kill()
-    finally:
-        os.close(reading)
+    with said, process:
+        try:
+            yield process, reading, said
+        finally:
+            process.kill()
+            os.close(reading)
 
 
 def _arguments(options: Options, pipe: int) -> list[str]:

@@ -8,17 +8,6 @@
 /* The members that are not built look at none of their parameters. */
 #pragma clang diagnostic ignored "-Wunused-parameter"
 
-static PVOID no_AllocateCommonBuffer(PDMA_ADAPTER adapter, ULONG length, PPHYSICAL_ADDRESS logical,
-                                     BOOLEAN cached)
-{
-    return NULL;
-}
-
-static VOID no_FreeCommonBuffer(PDMA_ADAPTER adapter, ULONG length, PHYSICAL_ADDRESS logical, PVOID address,
-                                BOOLEAN cached)
-{
-}
-
 static NTSTATUS no_AllocateAdapterChannel(PDMA_ADAPTER adapter, PDEVICE_OBJECT device, ULONG registers,
                                           PDRIVER_CONTROL routine, PVOID context)
 {
@@ -81,12 +70,6 @@ static NTSTATUS no_GetDmaAdapterInfo(PDMA_ADAPTER adapter, PDMA_ADAPTER_INFO inf
     return STATUS_NOT_IMPLEMENTED;
 }
 
-static PVOID no_AllocateCommonBufferEx(PDMA_ADAPTER adapter, PPHYSICAL_ADDRESS maximum, ULONG length,
-                                       PPHYSICAL_ADDRESS logical, BOOLEAN cached, ULONG node)
-{
-    return NULL;
-}
-
 static NTSTATUS no_ConfigureAdapterChannel(PDMA_ADAPTER adapter, ULONG function, PVOID context)
 {
     return STATUS_NOT_IMPLEMENTED;
@@ -125,11 +108,15 @@ static NTSTATUS no_CancelMappedTransfer(PDMA_ADAPTER adapter, PVOID context)
     return STATUS_NOT_IMPLEMENTED;
 }
 
+VOID KeFlushIoBuffers(PMDL Mdl, BOOLEAN ReadOperation, BOOLEAN DmaOperation)
+{
+}
+
 static const DMA_OPERATIONS operations = {
     .Size = sizeof(DMA_OPERATIONS), /* TBL-01 */
     .PutDmaAdapter = dma_put_adapter,
-    .AllocateCommonBuffer = no_AllocateCommonBuffer,
-    .FreeCommonBuffer = no_FreeCommonBuffer,
+    .AllocateCommonBuffer = dma_allocate_common_buffer,
+    .FreeCommonBuffer = dma_free_common_buffer,
     .AllocateAdapterChannel = no_AllocateAdapterChannel,
     .FlushAdapterBuffers = no_FlushAdapterBuffers,
     .FreeAdapterChannel = dma_free_adapter_channel,
@@ -145,7 +132,7 @@ static const DMA_OPERATIONS operations = {
     .GetDmaAdapterInfo = no_GetDmaAdapterInfo,
     .GetDmaTransferInfo = dma_get_transfer_info,
     .InitializeDmaTransferContext = dma_initialize_transfer_context,
-    .AllocateCommonBufferEx = no_AllocateCommonBufferEx,
+    .AllocateCommonBufferEx = dma_allocate_common_buffer_ex,
     .AllocateAdapterChannelEx = dma_allocate_adapter_channel_ex,
     .ConfigureAdapterChannel = no_ConfigureAdapterChannel,
     .CancelAdapterChannel = no_CancelAdapterChannel,

@@ -466,6 +466,10 @@ struct _DMA_OPERATIONS {
 PDMA_ADAPTER IoGetDmaAdapter(_In_opt_ PDEVICE_OBJECT PhysicalDeviceObject,
                              _In_ PDEVICE_DESCRIPTION DeviceDescription, _Out_ PULONG NumberOfMapRegisters);
 
+/* For drivers of versions 1 and 2, before each transfer: with version 3 the layer does it. One MDL, not its
+ * chain. At most DISPATCH_LEVEL. */
+VOID KeFlushIoBuffers(_In_ PMDL Mdl, _In_ BOOLEAN ReadOperation, _In_ BOOLEAN DmaOperation);
+
 /* ---- layout, STR-01 ---- */
 
 #define WDM_LAYOUT(size32, size64) (sizeof(void *) == 4 ? (size32) : (size64))

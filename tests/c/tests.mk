@@ -18,19 +18,25 @@ $(B)/tests/c/frames.inc: tests/vectors/frames.json tests/c/frames.py
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/frames.py <$< >$@
 
-LAYER := adapter bounce channel completion context controller irql map_registers mapping mdl operations plan transfer
+HAL_FAKE := tests/c/fake_hal.c firmware/hal/pages.c
+LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/dma/*.c))))
 DMA_FLAGS := -Ifirmware -Ifirmware/include
 # These decide rules of the interface.
 RULE_TESTS := test_plan test_layer test_pl330
 HOST_TESTS += $(RULE_TESTS)
 
-test_plan_sources := tests/c/test_plan.c tests/c/fake_hal.c firmware/dma/plan.c firmware/dma/mdl.c
+test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c firmware/dma/mdl.c
 test_plan_flags := $(DMA_FLAGS)
 
-test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c tests/c/fake_hal.c $(LAYER:%=firmware/dma/%.c)
+test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
 test_layer_flags := $(DMA_FLAGS)
 
-test_pl330_sources := tests/c/test_pl330.c tests/c/fake_hal.c firmware/dma/pl330.c firmware/dma/pl330_program.c
+LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
+HOST_TESTS += test_common_buffer
+test_common_buffer_sources := tests/c/test_common_buffer.c $(LAYER_TEST)
+test_common_buffer_flags := $(DMA_FLAGS)
+
+test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_program.c
 test_pl330_flags := $(DMA_FLAGS) -DMMIO_FAKE
 
 HOST_TESTS += test_cache_reference

@@ -101,6 +101,11 @@ bool memory_translate(uintptr_t address, uint64_t *physical)
     return true;
 }
 
+bool memory_is_mapped(uintptr_t start, size_t size)
+{
+    return start >= 0x10000 && start + size >= start;
+}
+
 bool memory_is_cached(uintptr_t address)
 {
     size_t in = pool_of(address);

@@ -26,6 +26,10 @@ HOST_TESTS += test_plan test_layer test_pl330
 test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c firmware/dma/mdl.c
 test_plan_flags := $(DMA_FLAGS)
 
+HOST_TESTS += test_mdl
+test_mdl_sources := tests/c/test_mdl.c $(HAL_FAKE) firmware/dma/mdl.c
+test_mdl_flags := $(DMA_FLAGS)
+
 test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
 test_layer_flags := $(DMA_FLAGS)
 

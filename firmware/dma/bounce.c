@@ -6,14 +6,12 @@
 
 static void *bounce_memory(const struct plan_fragment *fragment, uint32_t first)
 {
-    uint8_t *page = map_register_page(first + fragment->first_register);
-
-    return page + BYTE_OFFSET(fragment->virtual_address);
+    return (uint8_t *)map_register_page(first) + fragment->bounce_offset;
 }
 
 uint64_t bounce_logical(const struct plan_fragment *fragment, uint32_t first)
 {
-    return map_register_logical(first + fragment->first_register) + BYTE_OFFSET(fragment->virtual_address);
+    return map_register_logical(first) + fragment->bounce_offset;
 }
 
 void bounce_copy_to_device(const struct plan_fragment *fragment, uint32_t first)

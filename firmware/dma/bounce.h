@@ -5,7 +5,7 @@
 
 #include "dma/plan.h"
 
-/* `first` is the first map register of the request. Same offset in the page as the caller's memory (MR-08). */
+/* `first` is the first map register of the request; the plan has chosen the place (MR-08, MR-09). */
 uint64_t bounce_logical(const struct plan_fragment *fragment, uint32_t first);
 
 /* Before a write is started, MR-10. */

@@ -53,7 +53,7 @@ void common_buffers_leave(const struct adapter *adapter)
         }
     }
     if (left != 0) {
-        trace_violation(VIOLATION_RELEASED_WITH_BUFFERS, (uintptr_t)&adapter->public, left); /* PDA-02 */
+        violation_report(VIOLATION_RELEASED_WITH_BUFFERS, (uintptr_t)&adapter->public, left); /* PDA-02 */
     }
 }
 
@@ -77,7 +77,7 @@ static void check_guard(const struct common_buffer *buffer)
         const volatile UCHAR *byte = &buffer->memory[buffer->length + i];
 
         if (*byte != GUARD) {
-            trace_violation(VIOLATION_GUARD, (uintptr_t)buffer->memory, (uintptr_t)byte); /* ACB-04 */
+            violation_report(VIOLATION_GUARD, (uintptr_t)buffer->memory, (uintptr_t)byte); /* ACB-04 */
             return;
         }
     }
@@ -141,7 +141,7 @@ static PVOID allocate_for(const struct adapter *adapter, const PHYSICAL_ADDRESS 
         return NULL;
     }
     wanted.adapter = adapter;
-    wanted.kind = cache_allowed && adapter_is_coherent(adapter) ? MEMORY_WRITE_BACK : MEMORY_DEVICE;
+    wanted.kind = cache_allowed && adapter->coherent ? MEMORY_WRITE_BACK : MEMORY_DEVICE;
     return allocate(wanted, highest_address(adapter, maximum), logical);
 }
 
@@ -192,11 +192,11 @@ static NTSTATUS free_buffer(const void *memory, const struct common_buffer *name
     struct common_buffer *buffer = find(memory);
 
     if (buffer == NULL) {
-        trace_violation(VIOLATION_BUFFER_FREED_TWICE, (uintptr_t)memory, 0);
+        violation_report(VIOLATION_BUFFER_FREED_TWICE, (uintptr_t)memory, 0);
         return STATUS_INVALID_PARAMETER;
     }
     if (!is_same(buffer, named)) {
-        trace_violation(VIOLATION_BUFFER_MISMATCH, (uintptr_t)memory, named->length);
+        violation_report(VIOLATION_BUFFER_MISMATCH, (uintptr_t)memory, named->length);
         return STATUS_INVALID_PARAMETER;
     }
     check_guard(buffer);

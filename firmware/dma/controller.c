@@ -39,9 +39,9 @@ ULONG channel_max_fragments(struct channel *channel, ULONG wanted)
     return answer < wanted ? answer : wanted;
 }
 
-void channel_program(const struct adapter *adapter, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device,
-                     bool write)
+void channel_program(const struct mapping *mapping, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device)
 {
+    const struct adapter *adapter = mapping->request->adapter;
     struct channel *channel = adapter->channel;
     struct controller *controller = channel->controller;
     uint64_t state = irq_save();
@@ -49,8 +49,8 @@ void channel_program(const struct adapter *adapter, PDMA_SCATTER_GATHER_LIST lis
     trace_enter(TRACE_ProgramChannel, &adapter->public);
     entries_of(controller)
         ->ProgramChannel(context_of(controller), channel->number, adapter->request_line, list, device,
-                         write ? TRUE : FALSE, FALSE);
-    trace_exit(TRACE_ProgramChannel, &adapter->public, 0, channel->mapping.length, list->NumberOfElements);
+                         mapping->write, FALSE);
+    trace_exit(TRACE_ProgramChannel, &adapter->public, 0, mapping->length, list->NumberOfElements);
     irq_restore(state);
 }
 
@@ -204,8 +204,11 @@ bool controllers_initialize(const struct dma_controller *descriptions, size_t co
 bool dma_initialize(const struct dma_controller *descriptions, size_t count)
 {
     irql_initialize();
+    limits_initialize();
     adapters_initialize();
     requests_initialize();
+    grants_initialize();
+    mappings_initialize();
     completions_initialize();
     common_buffers_initialize();
     return map_registers_initialize() && controllers_initialize(descriptions, count);
@@ -226,6 +229,19 @@ static bool accepts(struct controller *controller, ULONG request_line, ULONG cha
     BOOLEAN valid = entries_of(controller)->ValidateRequestLineBinding(context_of(controller), &binding);
     trace_exit(TRACE_ValidateRequestLineBinding, NULL, valid, 0, 0);
     return valid && channel_number < controller->description.block.ChannelCount;
+}
+
+struct channel *controller_channel(uint32_t number)
+{
+    for (size_t i = 0; i < controller_count; i++) {
+        uint32_t channels = controllers[i].description.block.ChannelCount;
+
+        if (number < channels) {
+            return &controllers[i].channels[number];
+        }
+        number -= channels;
+    }
+    return NULL;
 }
 
 struct channel *controller_bind(ULONG request_line, ULONG channel_number, DMA_WIDTH width)

@@ -53,7 +53,7 @@ PMDL IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBuffer, 
 void IoFreeMdl(PMDL Mdl)
 {
     if (!mdl_is_sound(Mdl) || Mdl->Process != seal_of(Mdl)) {
-        trace_violation(VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, 0);
+        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, 0);
         return;
     }
     memset(Mdl, 0, sizeof *Mdl);
@@ -84,7 +84,7 @@ void MmBuildMdlForNonPagedPool(PMDL Mdl)
     bool cached;
 
     if (!mdl_is_sound(Mdl)) {
-        trace_violation(VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, 0);
+        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, 0);
         return;
     }
     if (!find_pages(Mdl, &cached)) {

@@ -18,7 +18,7 @@ $(B)/tests/c/frames.inc: tests/vectors/frames.json tests/c/frames.py
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/frames.py <$< >$@
 
-HAL_FAKE := tests/c/fake_hal.c firmware/hal/pages.c
+HAL_FAKE := tests/c/fake_hal.c firmware/hal/pool.c
 LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/dma/*.c))))
 MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include

@@ -58,6 +58,12 @@ static void advance(struct plan *plan, uint32_t length)
 
 /* ---- what could come next ---- */
 
+/* Memory that is not cached has no lines (ACX-11). */
+static uint32_t line_at_position(const struct plan *plan)
+{
+    return plan->mdl->MdlFlags & MDL_IO_SPACE ? 0 : plan->range.line;
+}
+
 static bool is_reachable(const struct plan *plan, PFN_NUMBER page)
 {
     uint32_t bits = plan->range.address_bits;
@@ -93,22 +99,22 @@ static uint32_t byte_allowance(const struct plan *plan)
 /* How much of a run the device may access itself; 0: none. */
 static uint32_t direct_length(const struct plan *plan, uint32_t run)
 {
-    uint32_t granule = plan->range.line != 0 ? plan->range.line : plan->range.unit;
+    uint32_t line = line_at_position(plan);
 
     if (!is_reachable(plan, *position_pages(plan))) {
         return 0;
     }
-    if (plan->range.line != 0 && position_address(plan) % plan->range.line != 0) {
+    if (line != 0 && position_address(plan) % line != 0) {
         return 0; /* CCH-12: the line before is shared */
     }
-    return round_down(smaller(run, byte_allowance(plan)), granule);
+    return round_down(smaller(run, byte_allowance(plan)), line != 0 ? line : plan->range.unit);
 }
 
 /* How much has to be bounced where nothing is direct. */
 static uint32_t bounce_wanted(const struct plan *plan, uint32_t run)
 {
     uint32_t unit = plan->range.unit;
-    uint32_t line = plan->range.line;
+    uint32_t line = line_at_position(plan);
     uint32_t past_line = (uint32_t)(line != 0 ? position_address(plan) % line : 0);
     uint64_t whole_units = ((uint64_t)run + unit - 1) / unit * unit;
 
@@ -136,8 +142,8 @@ static enum plan_end why_nothing_bounced(const struct plan *plan, uint32_t run, 
     if (wanted != 0 && reach != 0) {
         return PLAN_BYTE_LIMIT;
     }
-    return wanted == 0 || (run < plan->range.unit && plan->range.line == 0) ? PLAN_ODD_PIECE
-                                                                            : PLAN_NO_REGISTERS;
+    return wanted == 0 || (run < plan->range.unit && line_at_position(plan) == 0) ? PLAN_ODD_PIECE
+                                                                                  : PLAN_NO_REGISTERS;
 }
 
 /* Bytes to bounce at the position; 0, and why, if that cannot be. */
@@ -160,12 +166,13 @@ static uint32_t shared_length(const struct plan *plan, uint32_t run)
 {
     uint32_t length = smaller(run, byte_allowance(plan));
     uintptr_t address = position_address(plan);
+    uint32_t line = line_at_position(plan);
 
-    if (plan->range.line == 0 || !is_reachable(plan, *position_pages(plan))) {
+    if (line == 0 || !is_reachable(plan, *position_pages(plan))) {
         return 0;
     }
     if (length < plan->span_left) {
-        uint32_t past = (uint32_t)((address + length) % plan->range.line);
+        uint32_t past = (uint32_t)((address + length) % line);
 
         length -= past < length ? past : length;
     }
@@ -178,6 +185,7 @@ static void take_fragment(struct plan *plan, struct plan_fragment *fragment, uin
 {
     *fragment = (struct plan_fragment){
         .bounced = bounced,
+        .uncached = (plan->mdl->MdlFlags & MDL_IO_SPACE) != 0,
         .length = length,
         .virtual_address = position_address(plan),
         .pages = position_pages(plan),

@@ -40,6 +40,9 @@ enum plan_end {
     PLAN_ODD_PIECE,    /* the next bytes are less than a unit, and no registers join them to the rest */
 };
 
+/* More than any range needs. */
+enum { PLAN_REGISTERS_MAX = UINT32_MAX / PAGE_SIZE };
+
 struct plan_range {
     const MDL *chain;
     uint64_t offset; /* offset + length lies in the chain: mdl_check_range() */
@@ -56,6 +59,7 @@ struct plan_range {
 struct plan_fragment {
     bool bounced;
     bool continues; /* the element of the fragment before it */
+    bool uncached;  /* the CPU's mapping of it is: no maintenance, ever */
     uint32_t length;
     uintptr_t virtual_address; /* of the caller's memory */
     const PFN_NUMBER *pages;   /* of the caller's memory, from the one of the first byte */

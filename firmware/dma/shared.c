@@ -61,7 +61,7 @@ uint64_t shared_sum(const struct mapping *mapping)
     uint64_t sum = UINT64_C(0xCBF29CE484222325);
 
     while (mapping->range.line != 0 && mapping_walk_next(&walk, &fragment)) {
-        if (!fragment.bounced) {
+        if (!fragment.bounced && !fragment.uncached) {
             struct beside beside = beside_of(&fragment, mapping->range.line);
 
             add_bytes(mapping, &sum, beside.before, beside.before_length);

@@ -161,6 +161,7 @@ void KeLowerIrql(_In_ KIRQL NewIrql);
 #define MDL_PAGES_LOCKED            0x0002
 #define MDL_SOURCE_IS_NONPAGED_POOL 0x0004
 #define MDL_PARTIAL                 0x0010
+#define MDL_IO_SPACE                0x0800 /* the CPU's mapping is not cached: no cache maintenance */
 
 /* One virtually contiguous buffer; its page numbers follow the structure. Drivers use only Next
  * and MdlFlags directly. */

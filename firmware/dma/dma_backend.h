@@ -20,6 +20,7 @@ typedef enum _DMA_INTERRUPT_TYPE {
     InterruptTypeError,
     InterruptTypeCancelled
 } DMA_INTERRUPT_TYPE;
+_Static_assert(InterruptTypeCompletion == 0 && InterruptTypeCancelled == 2, "spec 3.8");
 
 typedef struct _DMA_REQUEST_LINE_BINDING_DESCRIPTION {
     ULONG RequestLine; /* unique in the system; the back end translates (HBE-02) */

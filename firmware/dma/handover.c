@@ -13,7 +13,8 @@ static bool needs_maintenance(const struct mapping *mapping)
     return !mapping->request->adapter->coherent; /* CCH-06 */
 }
 
-static bool has_lines(const struct plan_fragment *fragment)
+/* Does the device access memory that the caches know? */
+static bool is_cached(const struct plan_fragment *fragment)
 {
     return !fragment->bounced && !fragment->uncached; /* ACX-11 */
 }
@@ -120,7 +121,7 @@ static void maintain_all_before_device(const struct mapping *mapping)
     struct plan_fragment fragment;
 
     while (mapping_walk_next(&walk, &fragment)) {
-        if (has_lines(&fragment)) {
+        if (is_cached(&fragment)) {
             maintain_before_device(&fragment, mapping->write);
         }
     }
@@ -153,7 +154,7 @@ static void maintain_after_device(const struct mapping *mapping)
         violation_report(VIOLATION_SHARED_LINE, (uintptr_t)mapping->range.chain, 0);
     }
     while (mapping_walk_next(&walk, &fragment)) {
-        if (has_lines(&fragment)) {
+        if (is_cached(&fragment)) {
             shared_invalidate(mapping, &fragment, changed); /* CCH-03 */
         }
     }

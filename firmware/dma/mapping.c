@@ -67,7 +67,7 @@ static uint64_t sum_chain(const struct plan_range *range)
         const PFN_NUMBER *pages = (const PFN_NUMBER *)(const void *)(mdl + 1);
         uint32_t count = plan_pages(mdl->ByteOffset, mdl->ByteCount);
 
-        add_word(&sum, (uintptr_t)mdl->StartVa);
+        add_word(&sum, (uintptr_t)mdl->StartVa | (mdl->MdlFlags & MDL_IO_SPACE ? 1 : 0));
         add_word(&sum, (uint64_t)mdl->ByteCount << 32 | mdl->ByteOffset);
         for (uint32_t i = 0; i < count; i++) {
             add_word(&sum, pages[i]);

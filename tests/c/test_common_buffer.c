@@ -88,7 +88,7 @@ static void a_device_that_is_not_coherent_gets_device_memory(void)
     }
     CHECK_EQ(common_buffers_live(), 0);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
-    CHECK_EQ(fake_count(FAKE_CLEAN) + fake_count(FAKE_INVALIDATE) + fake_count(FAKE_CLEAN_INVALIDATE), 0);
+    CHECK_EQ(driver_maintenance(), 0);
 }
 
 static void a_coherent_device_gets_what_was_asked_for(void)
@@ -310,6 +310,51 @@ static void waiting_requests_are_not_disturbed(void)
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
 }
 
+/* ---- mapping one ---- */
+
+static void a_mapped_buffer_needs_no_cache_operation_and_no_register(void)
+{
+    ULONG length;
+
+    start();
+    struct buffer buffer = allocate(1000, FALSE);
+    PMDL mdl = IoAllocateMdl(&buffer.memory[3], 900, FALSE, FALSE, NULL); /* ACX-11 */
+
+    MmBuildMdlForNonPagedPool(mdl);
+    (void)driver_raise();
+    PVOID base = driver_hold(adapter, 0);
+
+    for (int write = 0; write < 2; write++) {
+        length = 900;
+        CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, (BOOLEAN)write, NULL, 0, NULL, NULL),
+                 STATUS_SUCCESS);
+        CHECK_EQ(length, 900);
+        CHECK_EQ(scripted.program.count, 1);
+        CHECK_EQ(scripted.program.elements[0].Address.QuadPart, buffer.logical.QuadPart + 3);
+        buffer.memory[2] ^= 0xFF; /* a neighbour is free to change */
+        scripted_end(0, InterruptTypeCompletion);
+        CHECK_EQ(dma->FlushAdapterBuffersEx(adapter, mdl, base, 0, 900, (BOOLEAN)write), STATUS_SUCCESS);
+    }
+    CHECK_EQ(driver_maintenance(), 0);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    release(buffer);
+}
+
+static void a_master_of_few_bits_is_limited_too(void)
+{
+    start();
+    adapter = driver_master_of(30, TRUE, NULL); /* BMT-16 */
+    check_refused(allocate(1, FALSE));
+    adapter = driver_master_of(64, FALSE, NULL);
+    struct buffer buffer = allocate(1, FALSE);
+
+    CHECK(buffer.memory != NULL);
+    release(buffer);
+}
+
 int main(void)
 {
     static void (*const tests[])(void) = {
@@ -324,6 +369,8 @@ int main(void)
         nothing_leaks_in_ten_thousand_rounds,
         buffers_outlive_their_adapter,
         waiting_requests_are_not_disturbed,
+        a_mapped_buffer_needs_no_cache_operation_and_no_register,
+        a_master_of_few_bits_is_limited_too,
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {

@@ -18,13 +18,18 @@ $(B)/tests/c/frames.inc: tests/vectors/frames.json tests/c/frames.py
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/frames.py <$< >$@
 
-HAL_FAKE := tests/c/fake_hal.c firmware/hal/pages.c
+HAL_FAKE := tests/c/fake_hal.c firmware/hal/pool.c
 LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/dma/*.c))))
+MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include
 HOST_TESTS += test_plan test_layer test_pl330
 
-test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c firmware/dma/mdl.c
+test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c $(MDL)
 test_plan_flags := $(DMA_FLAGS)
+
+HOST_TESTS += test_mdl
+test_mdl_sources := tests/c/test_mdl.c $(HAL_FAKE) $(MDL)
+test_mdl_flags := $(DMA_FLAGS)
 
 test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
 test_layer_flags := $(DMA_FLAGS)

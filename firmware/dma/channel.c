@@ -224,6 +224,7 @@ static bool take_channel(struct request *request)
         return false;
     }
     channel->owner = request;
+    channel_set_owner(request->adapter);
     request->has_channel = true;
     request->state = REQUEST_WAITS_REGISTERS;
     return true;

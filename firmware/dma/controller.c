@@ -39,6 +39,21 @@ ULONG channel_max_fragments(struct channel *channel, ULONG wanted)
     return answer < wanted ? answer : wanted;
 }
 
+void channel_set_owner(const struct adapter *adapter)
+{
+    struct channel *channel = adapter->channel;
+    struct controller *controller = channel->controller;
+    ULONG width = (ULONG)adapter->width;
+    uint64_t state = irq_save();
+
+    trace_enter(TRACE_ConfigureChannel, &adapter->public);
+    NTSTATUS status =
+        entries_of(controller)
+            ->ConfigureChannel(context_of(controller), channel->number, DMA_CONFIGURE_NEW_OWNER, &width);
+    trace_exit(TRACE_ConfigureChannel, &adapter->public, (uint32_t)status, 0, 0);
+    irq_restore(state);
+}
+
 void channel_program(const struct adapter *adapter, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device,
                      bool write)
 {

@@ -151,6 +151,9 @@ bool controllers_initialize(const struct dma_controller *descriptions, size_t co
 struct channel *controller_bind(ULONG request_line, ULONG channel_number, DMA_WIDTH width);
 
 ULONG channel_max_fragments(struct channel *channel, ULONG wanted);
+
+/* The adapter has been given its channel (CFG-09). */
+void channel_set_owner(const struct adapter *adapter);
 void channel_program(const struct adapter *adapter, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device,
                      bool write);
 void channel_flush(struct channel *channel);

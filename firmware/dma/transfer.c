@@ -155,7 +155,6 @@ static void start(const struct map_call *call, struct mapping *mapping)
 
     device.QuadPart += call->device_offset; /* MTX-33 */
     write_list(&program.list, mapping, call->request);
-    program.list.Reserved = (ULONG_PTR)call->adapter->width;
     mapping->state = MAPPING_RUNNING;
     channel_program(call->adapter, &program.list, device, call->write); /* MTX-40: last */
 }

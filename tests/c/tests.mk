@@ -28,8 +28,17 @@ test_plan_flags := $(DMA_FLAGS)
 test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c tests/c/fake_hal.c $(LAYER:%=firmware/dma/%.c)
 test_layer_flags := $(DMA_FLAGS)
 
-test_pl330_sources := tests/c/test_pl330.c tests/c/fake_hal.c firmware/dma/pl330.c firmware/dma/pl330_program.c
+PL330_PROGRAM := firmware/dma/pl330_code.c firmware/dma/pl330_program.c
+test_pl330_sources := tests/c/test_pl330.c tests/c/fake_hal.c firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)
 test_pl330_flags := $(DMA_FLAGS) -DMMIO_FAKE
+
+HOST_TESTS += test_pl330_program
+test_pl330_program_sources := tests/c/test_pl330_program.c tests/c/microcode.c $(PL330_PROGRAM)
+test_pl330_program_flags := -Ifirmware -I$(B)/tests/c
+$(B)/tests/c/test_pl330_program: $(B)/tests/c/instructions.inc
+$(B)/tests/c/instructions.inc: tests/vectors/pl330.json tests/c/instructions.py firmware/dma/pl330_code.h
+	$(Q)mkdir -p $(@D)
+	$(Q)python3 tests/c/instructions.py firmware/dma/pl330_code.h <$< >$@
 
 HOST_TESTS += test_cache_reference
 test_cache_reference_sources := tests/c/test_cache_reference.c $(EXT)/cache_model.c

@@ -101,7 +101,6 @@ static void start(const struct map_call *call, const struct mapping *mapping)
 
     device.QuadPart += call->device_offset; /* MTX-33 */
     mapping_write_list(mapping, &program.list);
-    program.list.Reserved = (ULONG_PTR)call->adapter->width;
     channel_program(mapping, &program.list, device); /* MTX-40: last */
 }
 

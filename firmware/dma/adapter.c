@@ -52,9 +52,7 @@ uint32_t adapter_line(const struct adapter *adapter, bool write)
 
 uint64_t adapter_highest_address(const struct adapter *adapter)
 {
-    uint32_t bits = adapter->address_bits;
-
-    return bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
+    return adapter->address_bits < 64 ? (UINT64_C(1) << adapter->address_bits) - 1 : UINT64_MAX;
 }
 
 struct layer_call layer_enter(int id, const void *adapter, KIRQL lowest, KIRQL highest)
@@ -145,13 +143,22 @@ static struct adapter *create_master(const DEVICE_DESCRIPTION *description)
     return adapter;
 }
 
+/* A device register is accessed as a whole; with WidthNoWrap there is none (MTX-34). */
+static uint32_t transfer_unit(const DMA_INITIALIZATION_BLOCK *block, DMA_WIDTH width)
+{
+    uint32_t bytes = width == WidthNoWrap ? 1 : UINT32_C(1) << width;
+
+    return bytes > block->MinimumTransferUnit ? bytes : block->MinimumTransferUnit;
+}
+
 static void describe_channel(struct adapter *adapter)
 {
     const struct controller *controller = adapter->channel->controller;
     const DMA_INITIALIZATION_BLOCK *block = &controller->description.block;
 
     adapter->coherent = controller->coherent;
-    adapter->unit = UINT32_C(1) << adapter->width;
+    adapter->unit = transfer_unit(block, adapter->width);
+    adapter->ignore_count = adapter->ignore_count || !channel_has_counter(adapter->channel);
     adapter->address_bits = block->DmaAddressWidth;
 
     uint64_t bytes = (uint64_t)block->MaximumTransferUnits * adapter->unit;
@@ -162,7 +169,7 @@ static void describe_channel(struct adapter *adapter)
 /* A channel of a controller moves the data. IGA-16 */
 static struct adapter *create_subordinate(const DEVICE_DESCRIPTION *description)
 {
-    if (description->AutoInitialize || (unsigned)description->DmaWidth > Width64Bits) {
+    if ((unsigned)description->DmaWidth > WidthNoWrap) {
         return NULL;
     }
     struct channel *channel =
@@ -170,7 +177,8 @@ static struct adapter *create_subordinate(const DEVICE_DESCRIPTION *description)
     struct adapter *adapter = channel == NULL ? NULL : take_adapter(description);
 
     if (adapter != NULL) {
-        adapter->ignore_count = description->IgnoreCount;
+        adapter->ignore_count = description->IgnoreCount; /* IGA-14 */
+        adapter->looped = description->AutoInitialize;    /* IGA-23 */
         adapter->channel = channel;
         adapter->width = description->DmaWidth;
         adapter->request_line = description->DmaRequestLine;

@@ -23,7 +23,7 @@ LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/d
 MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include
 # These decide rules of the interface.
-RULE_TESTS := test_plan test_layer test_pl330 test_mdl test_common_buffer
+RULE_TESTS := test_plan test_layer test_pl330 test_pl330_program test_mdl test_common_buffer
 HOST_TESTS += $(RULE_TESTS)
 
 test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c $(MDL)
@@ -39,8 +39,23 @@ LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=
 test_common_buffer_sources := tests/c/test_common_buffer.c $(LAYER_TEST)
 test_common_buffer_flags := $(DMA_FLAGS)
 
-test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_program.c
+PL330_PROGRAM := firmware/dma/pl330_code.c firmware/dma/pl330_program.c
+test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)
 test_pl330_flags := $(DMA_FLAGS) -DMMIO_FAKE
+
+# The same, for tests that let the emulated controller execute what it emits.
+$(B)/tests/pl330_code.so: firmware/dma/pl330_code.c firmware/dma/pl330_code.h Makefile tests/c/tests.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -g -O1 $(WARNINGS) -fPIC -shared -fuse-ld=lld-19 -Ifirmware -o $@ $<
+	@echo built $@
+all: $(B)/tests/pl330_code.so
+
+test_pl330_program_sources := tests/c/test_pl330_program.c tests/c/microcode.c $(PL330_PROGRAM)
+test_pl330_program_flags := -Ifirmware -I$(B)/tests/c
+$(B)/tests/c/test_pl330_program: $(B)/tests/c/instructions.inc
+$(B)/tests/c/instructions.inc: tests/vectors/pl330.json tests/c/instructions.py firmware/dma/pl330_code.h
+	$(Q)mkdir -p $(@D)
+	$(Q)python3 tests/c/instructions.py firmware/dma/pl330_code.h <$< >$@
 
 HOST_TESTS += test_cache_reference
 test_cache_reference_sources := tests/c/test_cache_reference.c $(EXT)/cache_model.c

@@ -74,7 +74,7 @@ struct adapter {
     bool live;
     bool master;
     bool one_element; /* a bus master without scatter/gather (MTX-27) */
-    bool coherent;
+    bool coherent;    /* platform or controller say that its DMA sees the caches (CCH-07) */
     bool ignore_count;
     struct channel *channel;
     struct channel own_channel; /* a bus master's */

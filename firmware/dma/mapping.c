@@ -85,10 +85,14 @@ bool mapping_is_chain_unchanged(const struct mapping *mapping)
            sum_chain(range) == mapping->chain_sum;
 }
 
-/* Registers that the request has left, if the device reaches their pages at all (BMT-16). */
-static uint32_t registers_left(const struct request *request, uint32_t used)
+/* Those of the request, if the device reaches their pages at all (BMT-16). A loop may use none: with plenty
+ * it shows where it would (MTX-43). */
+static uint32_t usable_registers(const struct request *request)
 {
-    return map_registers_reach(request->adapter->address_bits) ? request->register_count - used : 0;
+    if (request->adapter->looped) {
+        return PLAN_REGISTERS_MAX;
+    }
+    return map_registers_reach(request->adapter->address_bits) ? request->register_count : 0;
 }
 
 static struct plan_range plan_range_of(const struct request *request, const struct mapping_range *range)
@@ -102,7 +106,7 @@ static struct plan_range plan_range_of(const struct request *request, const stru
         .unit = adapter->unit,
         .line = adapter_line(adapter, range->write),
         .address_bits = adapter->address_bits,
-        .registers = registers_left(request, 0),
+        .registers = usable_registers(request),
         .byte_limit = adapter->byte_limit,
         .one_element = adapter->one_element,
     };
@@ -117,6 +121,10 @@ static enum plan_end measure(struct mapping *mapping, uint32_t capacity)
     while (plan_next(&plan, &fragment)) {
         if (!fragment.continues && mapping->elements == capacity) {
             break;
+        }
+        if (fragment.bounced && mapping->request->adapter->looped) {
+            mapping->length = 0;
+            return PLAN_NO_REGISTERS;
         }
         mapping->elements += fragment.continues ? 0 : 1;
         mapping->length += fragment.length;
@@ -199,4 +207,38 @@ void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list
     }
     list->NumberOfElements = count;
     list->Reserved = 0;
+}
+
+/* ---- what may be wrong with it ---- */
+
+bool mapping_is_cached(const struct mapping *mapping)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    while (mapping_walk_next(&walk, &fragment)) {
+        if (!fragment.uncached) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool overlap(const struct mapping *a, const struct mapping *b)
+{
+    return a->range.chain == b->range.chain && a->range.offset < b->range.offset + b->length &&
+           b->range.offset < a->range.offset + a->length;
+}
+
+void mapping_report_overlaps(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < MAPPINGS_MAX; i++) {
+        const struct mapping *other = &mappings[i];
+        bool live = other->request != NULL && other->state != MAPPING_PLANNED;
+
+        if (live && overlap(mapping, other) && !(mapping->write && other->write)) {
+            violation_report(VIOLATION_MAPPED_TWICE, (uintptr_t)mapping->range.chain, mapping->range.offset);
+            return;
+        }
+    }
 }

@@ -41,6 +41,9 @@ enum plan_end {
     PLAN_ODD_PIECE,    /* the next bytes are less than a unit, and no registers join them to the rest */
 };
 
+/* More than any range needs. */
+enum { PLAN_REGISTERS_MAX = UINT32_MAX / PAGE_SIZE };
+
 struct plan_range {
     const MDL *chain;
     uint64_t offset; /* offset + length lies in the chain: mdl_check_range() */

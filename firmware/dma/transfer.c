@@ -107,8 +107,8 @@ static void start(const struct map_call *call, const struct mapping *mapping)
 
 static bool reserve_completion(const struct map_call *call, struct mapping *mapping)
 {
-    if (call->routine == NULL) {
-        return true; /* MTX-11 */
+    if (call->routine == NULL || !channel_interrupts(call->adapter->channel)) {
+        return true; /* MTX-11, HBE-17 */
     }
     PDMA_ADAPTER adapter = (PDMA_ADAPTER)(uintptr_t)&call->adapter->public;
 
@@ -139,6 +139,9 @@ static NTSTATUS map_range(const struct map_call *call)
     if (!reserve_completion(call, mapping)) {
         mapping_abandon(mapping);
         return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    if (call->adapter->looped && !call->adapter->coherent && mapping_is_cached(mapping)) {
+        violation_report(VIOLATION_LOOP_CACHED, (uintptr_t)call->request->handle, 0); /* CCH-20 */
     }
     (void)mapping_give_to_device(mapping);
     if (call->list != NULL) {
@@ -237,7 +240,7 @@ static NTSTATUS flush_transfer(const struct flush_call *call)
     NTSTATUS status = check_flush(call, mapping);
 
     if (NT_SUCCESS(status)) {
-        if (mapping_stop(mapping)) {
+        if (mapping_stop(mapping) && !call->request->adapter->looped) {                     /* FBX-16 */
             violation_report(VIOLATION_FLUSH_RUNNING, (uintptr_t)call->request->handle, 0); /* FBX-15 */
         }
         mapping_take_from_device(mapping, call->length);

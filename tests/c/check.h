@@ -58,7 +58,7 @@ extern const struct check_test __start_check_tests[], __stop_check_tests[];
     static void name(void)
 
 /* With `--list`: a test a line, its name and its rules. With a name: run that one. Else run all, each
- * after `before`. */
+ * after `before` if there is one. */
 static inline int check_main(int argc, char **argv, void (*before)(void))
 {
     int ran = 0;
@@ -67,7 +67,9 @@ static inline int check_main(int argc, char **argv, void (*before)(void))
         if (argc > 1 && strcmp(argv[1], "--list") == 0) {
             printf("%s %s\n", test->name, test->rules);
         } else if (argc == 1 || strcmp(argv[1], test->name) == 0) {
-            before();
+            if (before) {
+                before();
+            }
             test->run();
             ran++;
         }

@@ -8,7 +8,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from driver import (
+
+from dmav3 import Board
+from dmav3.conformance.driver import (
     Completions,
     Flight,
     adapter_for,
@@ -20,8 +22,6 @@ from driver import (
     granted,
     sizes,
 )
-
-from dmav3 import Board
 from dmav3.dma import UNWRITTEN, UNWRITTEN64, DmaAdapter, Mdl, TransferInfo
 from dmav3.stream import Register
 from dmav3.wdm import (

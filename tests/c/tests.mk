@@ -38,6 +38,11 @@ test_layer_flags := $(DMA_FLAGS)
 LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
 test_common_buffer_sources := tests/c/test_common_buffer.c $(LAYER_TEST)
 test_common_buffer_flags := $(DMA_FLAGS)
+HOST_TESTS += test_legacy test_lists
+test_legacy_sources := tests/c/test_legacy.c $(LAYER_TEST)
+test_legacy_flags := $(DMA_FLAGS)
+test_lists_sources := tests/c/test_lists.c $(LAYER_TEST)
+test_lists_flags := $(DMA_FLAGS)
 
 PL330_PROGRAM := firmware/dma/pl330_code.c firmware/dma/pl330_program.c
 test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)

@@ -23,13 +23,17 @@
 /* RAM starts at 1 GiB. QEMU puts its device tree into the first 2 MiB, which stay unmapped. */
 #define IMAGE_START     0x40200000 /* code, data, stack, heap: write-back */
 #define IMAGE_SIZE      0x00200000
-#define UNCACHED_START  0x40400000 /* bounce pages, common buffers, microcode: non-cacheable */
+#define UNCACHED_START  0x40400000 /* bounce pages, microcode: non-cacheable */
 #define UNCACHED_SIZE   0x00200000
 #define STAGING_START   0x40600000 /* the one place the harness writes: non-cacheable */
 #define STAGING_SIZE    0x00200000
 #define ARENA_START     0x40800000 /* buffers of tests, contiguous: write-back */
 #define ARENA_SIZE      0x00800000
 #define SCATTERED_START 0x41000000 /* pages of the scatter window, mapped nowhere else */
+#define COMMON_START    0x41400000 /* uncached common buffers: device memory, so misaligned accesses fault */
+#define COMMON_SIZE     0x00200000
+#define COHERENT_START  0x41600000 /* cached common buffers, where DMA is coherent: write-back */
+#define COHERENT_SIZE   0x00200000
 #define SCATTER_WINDOW  0x60000000 /* virtual: write-back, physically out of order */
 #define SCATTER_SIZE    0x00400000
 

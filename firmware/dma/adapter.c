@@ -4,8 +4,8 @@
  */
 #include "dma/layer.h"
 
-#include "dma/mdl.h"
 #include "hal/cache.h"
+#include "hal/memory.h"
 
 enum { ADAPTERS_MAX = 32 };
 
@@ -20,10 +20,20 @@ void adapters_initialize(void)
     next_adapter = 0;
 }
 
+uint32_t adapters_count(void)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < ADAPTERS_MAX; i++) {
+        count += adapters[i].live;
+    }
+    return count;
+}
+
 struct adapter *adapter_find(const void *candidate)
 {
     if (candidate == NULL) {
-        trace_violation(VIOLATION_NULL_ADAPTER, 0, 0); /* GEN-04 */
+        violation_report(VIOLATION_NULL_ADAPTER, 0, 0); /* GEN-04 */
         return NULL;
     }
     for (size_t i = 0; i < ADAPTERS_MAX; i++) {
@@ -31,18 +41,18 @@ struct adapter *adapter_find(const void *candidate)
             return &adapters[i];
         }
     }
-    trace_violation(VIOLATION_RELEASED_ADAPTER, (uintptr_t)candidate, 0); /* GEN-05 */
+    violation_report(VIOLATION_RELEASED_ADAPTER, (uintptr_t)candidate, 0); /* GEN-05 */
     return NULL;
 }
 
-uint32_t adapter_unit(const struct adapter *adapter)
+uint32_t adapter_line(const struct adapter *adapter, bool write)
 {
-    return UINT32_C(1) << adapter->width;
+    return write || adapter->coherent ? 0 : (uint32_t)cache_line_size();
 }
 
-uint32_t adapter_bounce_line(const struct adapter *adapter, bool write)
+uint64_t adapter_highest_address(const struct adapter *adapter)
 {
-    return write || adapter->channel->controller->coherent ? 0 : (uint32_t)cache_line_size();
+    return adapter->address_bits < 64 ? (UINT64_C(1) << adapter->address_bits) - 1 : UINT64_MAX;
 }
 
 struct layer_call layer_enter(int id, const void *adapter, KIRQL lowest, KIRQL highest)
@@ -54,7 +64,7 @@ struct layer_call layer_enter(int id, const void *adapter, KIRQL lowest, KIRQL h
     if (call.level < lowest || call.level > highest) { /* GEN-07 */
         bool exact = lowest == DISPATCH_LEVEL;
 
-        trace_violation(VIOLATION_IRQL, exact ? VIOLATION_IRQL_EXACT : VIOLATION_IRQL_ABOVE, call.level);
+        violation_report(VIOLATION_IRQL, exact ? VIOLATION_IRQL_EXACT : VIOLATION_IRQL_ABOVE, call.level);
     }
     return call;
 }
@@ -72,39 +82,110 @@ static bool is_served_bus(INTERFACE_TYPE type)
     return type == InterfaceTypeUndefined || type == Internal || type == PCIBus || type == ACPIBus; /* IGA-18 */
 }
 
-/* What this layer serves: version 3, subordinate, one round, fixed device address. */
+/* IGA-17; what else there is depends on who moves the data. */
 static bool is_served(const DEVICE_DESCRIPTION *description)
 {
     if (description->Version > DEVICE_DESCRIPTION_VERSION3) {
-        trace_violation(VIOLATION_DESCRIPTION_VERSION, description->Version, 0); /* IGA-02 */
+        violation_report(VIOLATION_DESCRIPTION_VERSION, description->Version, 0); /* IGA-02 */
     }
-    return description->Version == DEVICE_DESCRIPTION_VERSION3 && !description->Master &&
-           !description->AutoInitialize && !description->Reserved1 &&
-           is_served_bus(description->InterfaceType) && (unsigned)description->DmaWidth <= Width64Bits;
+    return description->Version == DEVICE_DESCRIPTION_VERSION3 && !description->Reserved1 &&
+           is_served_bus(description->InterfaceType);
 }
 
 /* IGA-07, IGA-10; at least 2 by its form (IGA-08) */
 static ULONG register_maximum(ULONG maximum_length)
 {
     uint64_t useful = ((uint64_t)maximum_length + PAGE_SIZE - 1) / PAGE_SIZE + 1;
+    ULONG most = limits_now()->registers_per_request;
 
-    if (maximum_length == 0 || useful > DMA_MAP_REGISTERS) {
-        return DMA_MAP_REGISTERS;
+    if (most > limits_now()->map_registers) {
+        most = limits_now()->map_registers;
+    }
+
+    if (maximum_length == 0 || useful > most) {
+        return most;
     }
     return (ULONG)useful;
 }
 
-static struct adapter *take_adapter(void)
+static struct adapter *take_adapter(const DEVICE_DESCRIPTION *description)
 {
     for (size_t tried = 0; tried < ADAPTERS_MAX; tried++) {
         struct adapter *adapter = &adapters[next_adapter];
 
         next_adapter = (next_adapter + 1) % ADAPTERS_MAX;
         if (!adapter->live) {
+            *adapter = (struct adapter){
+                .public = {.Version = 1, .Size = sizeof(DMA_ADAPTER), .DmaOperations = dma_operations_table()},
+                .live = true,
+                .register_maximum = register_maximum(description->MaximumLength),
+            };
             return adapter;
         }
     }
     return NULL;
+}
+
+/* The device itself moves the data. IGA-15 */
+static struct adapter *create_master(const DEVICE_DESCRIPTION *description)
+{
+    ULONG bits = description->DmaAddressWidth;
+    struct adapter *adapter = bits < 24 || bits > 64 ? NULL : take_adapter(description); /* IGA-11, IGA-12 */
+
+    if (adapter != NULL) {
+        adapter->master = true;
+        adapter->one_element = !description->ScatterGather; /* IGA-27 */
+        adapter->coherent = memory_is_coherent();           /* CCH-07 */
+        adapter->channel = &adapter->own_channel;
+        adapter->unit = 1;
+        adapter->address_bits = bits;
+    }
+    return adapter;
+}
+
+/* A device register is accessed as a whole; with WidthNoWrap there is none (MTX-34). */
+static uint32_t transfer_unit(const DMA_INITIALIZATION_BLOCK *block, DMA_WIDTH width)
+{
+    uint32_t bytes = width == WidthNoWrap ? 1 : UINT32_C(1) << width;
+
+    return bytes > block->MinimumTransferUnit ? bytes : block->MinimumTransferUnit;
+}
+
+static void describe_channel(struct adapter *adapter)
+{
+    const struct controller *controller = adapter->channel->controller;
+    const DMA_INITIALIZATION_BLOCK *block = &controller->description.block;
+
+    adapter->coherent = controller->coherent;
+    adapter->unit = transfer_unit(block, adapter->width);
+    adapter->ignore_count = adapter->ignore_count || !channel_has_counter(adapter->channel);
+    adapter->address_bits = block->DmaAddressWidth;
+
+    uint64_t bytes = (uint64_t)block->MaximumTransferUnits * adapter->unit;
+
+    adapter->byte_limit = bytes <= UINT32_MAX ? (uint32_t)bytes : 0;
+}
+
+/* A channel of a controller moves the data. IGA-16 */
+static struct adapter *create_subordinate(const DEVICE_DESCRIPTION *description)
+{
+    if ((unsigned)description->DmaWidth > WidthNoWrap) {
+        return NULL;
+    }
+    struct channel *channel =
+        controller_bind(description->DmaRequestLine, description->DmaChannel, description->DmaWidth);
+    struct adapter *adapter = channel == NULL ? NULL : take_adapter(description);
+
+    if (adapter != NULL) {
+        adapter->ignore_count = description->IgnoreCount; /* IGA-14 */
+        adapter->looped = description->AutoInitialize;    /* IGA-23 */
+        adapter->channel = channel;
+        adapter->width = description->DmaWidth;
+        adapter->request_line = description->DmaRequestLine;
+        adapter->device_address = description->DeviceAddress;
+        describe_channel(adapter);
+    }
+    return adapter;
 }
 
 static struct adapter *create(const DEVICE_DESCRIPTION *description)
@@ -112,23 +193,7 @@ static struct adapter *create(const DEVICE_DESCRIPTION *description)
     if (!is_served(description)) {
         return NULL;
     }
-    struct channel *channel =
-        controller_bind(description->DmaRequestLine, description->DmaChannel, description->DmaWidth);
-    struct adapter *adapter = channel == NULL ? NULL : take_adapter();
-
-    if (adapter != NULL) {
-        *adapter = (struct adapter){
-            .public = {.Version = 1, .Size = sizeof(DMA_ADAPTER), .DmaOperations = dma_operations_table()},
-            .live = true,
-            .ignore_count = description->IgnoreCount,
-            .channel = channel,
-            .width = description->DmaWidth,
-            .request_line = description->DmaRequestLine,
-            .register_maximum = register_maximum(description->MaximumLength),
-            .device_address = description->DeviceAddress,
-        };
-    }
-    return adapter;
+    return description->Master ? create_master(description) : create_subordinate(description);
 }
 
 PDMA_ADAPTER IoGetDmaAdapter(PDEVICE_OBJECT PhysicalDeviceObject, PDEVICE_DESCRIPTION DeviceDescription,
@@ -157,72 +222,10 @@ VOID dma_put_adapter(PDMA_ADAPTER DmaAdapter)
 
     if (adapter != NULL) {
         requests_end_all(adapter);
+        common_buffers_leave(adapter);
         adapter->live = false;
         requests_grant();
     }
     layer_leave(call, STATUS_SUCCESS, 0, 0);
 }
 DMA_ROUTINE_NAME(PutDmaAdapter, dma_put_adapter);
-
-/* ---- GetDmaTransferInfo ---- */
-
-/* What one direction needs, in the larger of it and what is there already (GTI-06 to GTI-08). */
-static void count_direction(const struct adapter *adapter, struct plan_range range, bool write,
-                            DMA_TRANSFER_INFO_V1 *info)
-{
-    struct plan plan;
-    struct plan_fragment fragment;
-    ULONG elements = 0;
-
-    range.line = adapter_bounce_line(adapter, write);
-    plan_begin(&plan, &range);
-    while (plan_next(&plan, &fragment)) {
-        elements++;
-    }
-    if (plan.registers_used > info->MapRegisterCount) {
-        info->MapRegisterCount = plan.registers_used;
-    }
-    if (elements > info->ScatterGatherElementCount) {
-        info->ScatterGatherElementCount = elements;
-    }
-}
-
-static NTSTATUS describe(const struct adapter *adapter, struct plan_range range, bool write_only,
-                         PDMA_TRANSFER_INFO info)
-{
-    DMA_TRANSFER_INFO_V1 needs = {0};
-
-    range.unit = adapter_unit(adapter);
-    range.address_bits = adapter->channel->controller->description.block.DmaAddressWidth;
-    range.registers = UINT32_MAX;
-    count_direction(adapter, range, true, &needs);
-    if (!write_only) {
-        count_direction(adapter, range, false, &needs);
-    }
-    needs.ScatterGatherListSize =
-        (ULONG)(sizeof(SCATTER_GATHER_LIST) + needs.ScatterGatherElementCount * sizeof(SCATTER_GATHER_ELEMENT));
-    info->V1 = needs;
-    return STATUS_SUCCESS;
-}
-
-NTSTATUS dma_get_transfer_info(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGLONG Offset, ULONG Length,
-                               BOOLEAN WriteOnly, PDMA_TRANSFER_INFO TransferInfo)
-{
-    struct layer_call call = layer_enter(TRACE_GetDmaTransferInfo, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
-    struct adapter *adapter = adapter_find(DmaAdapter);
-    struct plan_range range = {.chain = Mdl, .offset = Offset, .length = Length};
-    NTSTATUS status = STATUS_INVALID_PARAMETER; /* GTI-03 */
-    ULONG elements = 0;
-
-    if (adapter != NULL && TransferInfo != NULL) {
-        if (TransferInfo->Version != DMA_TRANSFER_INFO_VERSION1) {
-            status = STATUS_NOT_SUPPORTED; /* GTI-02 */
-        } else if (Length != 0 && mdl_check_range(Mdl, Offset, Length) == MDL_RANGE_INSIDE) {
-            status = describe(adapter, range, WriteOnly, TransferInfo);
-            elements = TransferInfo->V1.ScatterGatherElementCount;
-        }
-    }
-    layer_leave(call, status, Length, elements);
-    return status;
-}
-DMA_ROUTINE_NAME(GetDmaTransferInfo, dma_get_transfer_info);

@@ -41,22 +41,16 @@ ULONG channel_max_fragments(struct channel *channel, ULONG wanted)
 
 void channel_set_owner(const struct adapter *adapter)
 {
-    struct channel *channel = adapter->channel;
-    struct controller *controller = channel->controller;
     ULONG width = (ULONG)adapter->width;
-    uint64_t state = irq_save();
 
-    trace_enter(TRACE_ConfigureChannel, &adapter->public);
-    NTSTATUS status =
-        entries_of(controller)
-            ->ConfigureChannel(context_of(controller), channel->number, DMA_CONFIGURE_NEW_OWNER, &width);
-    trace_exit(TRACE_ConfigureChannel, &adapter->public, (uint32_t)status, 0, 0);
-    irq_restore(state);
+    if (!adapter->master) {
+        (void)channel_configure(adapter->channel, DMA_CONFIGURE_NEW_OWNER, &width);
+    }
 }
 
-void channel_program(const struct adapter *adapter, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device,
-                     bool write)
+void channel_program(const struct mapping *mapping, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device)
 {
+    const struct adapter *adapter = mapping->request->adapter;
     struct channel *channel = adapter->channel;
     struct controller *controller = channel->controller;
     uint64_t state = irq_save();
@@ -64,8 +58,8 @@ void channel_program(const struct adapter *adapter, PDMA_SCATTER_GATHER_LIST lis
     trace_enter(TRACE_ProgramChannel, &adapter->public);
     entries_of(controller)
         ->ProgramChannel(context_of(controller), channel->number, adapter->request_line, list, device,
-                         write ? TRUE : FALSE, FALSE);
-    trace_exit(TRACE_ProgramChannel, &adapter->public, 0, channel->mapping.length, list->NumberOfElements);
+                         mapping->write, adapter->looped);
+    trace_exit(TRACE_ProgramChannel, &adapter->public, 0, mapping->length, list->NumberOfElements);
     irq_restore(state);
 }
 
@@ -80,6 +74,19 @@ void channel_flush(struct channel *channel)
     irq_restore(state);
 }
 
+bool channel_has_counter(const struct channel *channel)
+{
+    return channel->controller != NULL && entries_of(channel->controller)->ReadDmaCounter != NULL;
+}
+
+/* HBE-17 */
+bool channel_interrupts(const struct channel *channel)
+{
+    const struct dma_controller *description = &channel->controller->description;
+
+    return description->channels[channel->number].GeneratesInterrupt || description->block.GeneratesInterrupt;
+}
+
 ULONG channel_bytes_left(struct channel *channel)
 {
     struct controller *controller = channel->controller;
@@ -90,6 +97,19 @@ ULONG channel_bytes_left(struct channel *channel)
     trace_exit(TRACE_BackendReadDmaCounter, NULL, 0, left, 0);
     irq_restore(state);
     return left;
+}
+
+NTSTATUS channel_configure(struct channel *channel, ULONG function, PVOID data)
+{
+    struct controller *controller = channel->controller;
+    uint64_t state = irq_save();
+
+    trace_enter(TRACE_ConfigureChannel, NULL);
+    NTSTATUS status =
+        entries_of(controller)->ConfigureChannel(context_of(controller), channel->number, function, data);
+    trace_exit(TRACE_ConfigureChannel, NULL, (uint32_t)status, 0, 0);
+    irq_restore(state);
+    return status;
 }
 
 bool channel_cancel(struct channel *channel)
@@ -115,7 +135,7 @@ static bool take_report(struct controller *controller)
     BOOLEAN found = entries_of(controller)->HandleInterrupt(context_of(controller), &number, &type);
     trace_exit(TRACE_HandleInterrupt, NULL, found, 0, 0);
     if (found && number < controller->description.block.ChannelCount) {
-        mapping_report_end(&controller->channels[number], type);
+        mapping_report(&controller->channels[number], type);
     }
     return found;
 }
@@ -219,9 +239,13 @@ bool controllers_initialize(const struct dma_controller *descriptions, size_t co
 bool dma_initialize(const struct dma_controller *descriptions, size_t count)
 {
     irql_initialize();
+    limits_initialize();
     adapters_initialize();
     requests_initialize();
+    grants_initialize();
+    mappings_initialize();
     completions_initialize();
+    common_buffers_initialize();
     return map_registers_initialize() && controllers_initialize(descriptions, count);
 }
 
@@ -242,15 +266,34 @@ static bool accepts(struct controller *controller, ULONG request_line, ULONG cha
     return valid && channel_number < controller->description.block.ChannelCount;
 }
 
+/* IGA-20 */
+static bool supports(const DMA_INITIALIZATION_BLOCK *block, DMA_WIDTH width)
+{
+    ULONG bit = width == WidthNoWrap ? DMA_PORT_WIDTH_UNLIMITED : (ULONG)DMA_PORT_WIDTH_8 << width;
+
+    return (block->SupportedPortWidths & bit) != 0;
+}
+
+struct channel *controller_channel(uint32_t number)
+{
+    for (size_t i = 0; i < controller_count; i++) {
+        uint32_t channels = controllers[i].description.block.ChannelCount;
+
+        if (number < channels) {
+            return &controllers[i].channels[number];
+        }
+        number -= channels;
+    }
+    return NULL;
+}
+
 struct channel *controller_bind(ULONG request_line, ULONG channel_number, DMA_WIDTH width)
 {
     for (size_t i = 0; i < controller_count; i++) {
         const DMA_INITIALIZATION_BLOCK *block = &controllers[i].description.block;
 
         if (serves(block, request_line)) {
-            bool wide_enough = (block->SupportedPortWidths & ((ULONG)DMA_PORT_WIDTH_8 << width)) != 0;
-
-            return wide_enough && accepts(&controllers[i], request_line, channel_number)
+            return supports(block, width) && accepts(&controllers[i], request_line, channel_number)
                        ? &controllers[i].channels[channel_number]
                        : NULL;
         }

@@ -22,4 +22,44 @@ bool dma_initialize(const struct dma_controller *controllers, size_t count);
 /* The table that every adapter points to: for callers that pass adapters they cannot trust. */
 PDMA_OPERATIONS dma_operations_table(void);
 
+/* ---- for tests: what there is (OP-6) ---- */
+
+struct dma_counters {
+    uint32_t free_map_registers;
+    uint32_t adapters;
+    uint32_t requests; /* that live, granted or waiting */
+    uint32_t waiting_for_registers;
+    uint32_t mappings; /* that are not flushed */
+    uint32_t lists;    /* that are not put */
+    uint32_t common_buffers;
+};
+struct dma_counters dma_count(void);
+
+/* A channel of a controller, or the one of a bus master. */
+struct dma_channel_state {
+    PDMA_ADAPTER owner; /* whose request has it; NULL: nobody's */
+    PVOID handle;       /* MapRegisterBase of that request */
+    uint32_t waiting;   /* requests in its queue */
+};
+
+/* By number, counted through all controllers; false if there is no such channel. By adapter; false if it
+ * is none. */
+bool dma_channel_by_number(uint32_t number, struct dma_channel_state *state);
+bool dma_channel_by_adapter(PDMA_ADAPTER adapter, struct dma_channel_state *state);
+
+/* ---- for tests: what there is to be (CT-1, CT-4, CT-5); dma_initialize() sets the largest and checks ---- */
+
+struct dma_limits {
+    uint32_t map_registers;         /* in the pool: 2 to DMA_MAP_REGISTERS */
+    uint32_t registers_per_request; /* IoGetDmaAdapter's most: 2 to DMA_MAP_REGISTERS */
+    uint32_t list_elements;         /* where the driver gives no list: 1 to DMA_FRAGMENTS_MAX */
+};
+
+/* For adapters made from now on, and mappings. False, and nothing is changed: a number is out of range, or
+ * map registers are in use. */
+bool dma_set_limits(struct dma_limits limits);
+
+/* Whether violations are recorded. What the routines do is the same. */
+void dma_set_checked(bool checked);
+
 #endif

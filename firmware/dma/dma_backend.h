@@ -41,6 +41,7 @@ typedef enum _DMA_INTERRUPT_TYPE {
     InterruptTypeError,
     InterruptTypeCancelled
 } DMA_INTERRUPT_TYPE;
+_Static_assert(InterruptTypeCompletion == 0 && InterruptTypeCancelled == 2, "spec 3.8");
 
 typedef struct _DMA_REQUEST_LINE_BINDING_DESCRIPTION {
     ULONG RequestLine; /* unique in the system; the back end translates (HBE-02) */
@@ -91,7 +92,7 @@ typedef struct _DMA_FUNCTION_TABLE {
 
     /* Bytes left of the transfer, over the whole list; of a loop's current round, never 0. From
      * ProgramChannel to FlushChannel, also when it has ended. Exact if the channel does not move
-     * (HBE-15). Returns 0 if the controller cannot tell. */
+     * (HBE-15). NULL if the controller cannot tell. */
     ULONG (*ReadDmaCounter)(PVOID ControllerContext, ULONG ChannelNumber);
 
     /* The channel's private memory: uncached, once, after InitializeController and before any

@@ -74,7 +74,7 @@ void KeRaiseIrql(KIRQL NewIrql, PKIRQL OldIrql)
 {
     *OldIrql = current_level;
     if (NewIrql < current_level) {
-        trace_violation(VIOLATION_IRQL, VIOLATION_IRQL_ABOVE, current_level);
+        violation_report(VIOLATION_IRQL, VIOLATION_IRQL_ABOVE, current_level);
         return;
     }
     if (NewIrql > DISPATCH_LEVEL) {
@@ -88,7 +88,7 @@ void KeLowerIrql(KIRQL NewIrql)
     KIRQL old = current_level;
 
     if (NewIrql > old) {
-        trace_violation(VIOLATION_IRQL, VIOLATION_IRQL_ABOVE, NewIrql);
+        violation_report(VIOLATION_IRQL, VIOLATION_IRQL_ABOVE, NewIrql);
         return;
     }
     if (NewIrql >= DISPATCH_LEVEL) {
@@ -140,7 +140,7 @@ void irql_end_callback(KIRQL level)
     if (left == level) {
         return;
     }
-    trace_violation(VIOLATION_CALLBACK_IRQL, left, level);
+    violation_report(VIOLATION_CALLBACK_IRQL, left, level);
     if (left < level) {
         current_level = level;
     } else {

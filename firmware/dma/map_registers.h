@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The map registers: bounce pages of uncached memory, consecutive in every allocation so that one
- * element can span several (MR-09). The pool is fixed at start (BMT-09).
+ * element can span several (MR-09). There are pools of them, each physically contiguous, fixed at start
+ * (BMT-09); numbers count through all pools.
  */
 #ifndef DMA_MAP_REGISTERS_H
 #define DMA_MAP_REGISTERS_H
@@ -12,11 +13,18 @@
 /* False if the memory is not there. */
 bool map_registers_initialize(void);
 
-/* `count` consecutive registers, at most DMA_MAP_REGISTERS; false if no such run is free now. */
-bool map_registers_take(uint32_t count, uint32_t *first);
+/* `count` consecutive registers; false if no such run is free now. Of pages that a device of
+ * `address_bits` reaches, if there are such; if there are none, any (BMT-16). */
+bool map_registers_take(uint32_t count, uint32_t address_bits, uint32_t *first);
 void map_registers_release(uint32_t first, uint32_t count);
 
+/* Are there pages that such a device reaches? */
+bool map_registers_reach(uint32_t address_bits);
+
 uint32_t map_registers_free(void);
+
+/* Use only so many, from 2, of each pool from now on; false: there are not so many, or some are taken. */
+bool map_registers_limit(uint32_t count);
 
 /* The first byte of a register's page, as the CPU and as a device addresses it. */
 void *map_register_page(uint32_t index);

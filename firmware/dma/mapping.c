@@ -1,199 +1,244 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of one mapping between MapTransferEx and FlushAdapterBuffersEx: data and caches before the
- * device, the end as the controller reports it, caches and data after the device.
+ * Mappings: the table of them, how they are planned, and the pieces that they are made of.
  */
-#include "dma/layer.h"
+#include "dma/mapping.h"
 
 #include "dma/bounce.h"
-#include "hal/cache.h"
-#include "hal/irq.h"
+#include "dma/map_registers.h"
+#include "dma/mdl.h"
 
-static bool needs_maintenance(const struct channel *channel)
+enum { MAPPINGS_MAX = 256 };
+
+static struct mapping mappings[MAPPINGS_MAX];
+static struct mapping *free_mappings;
+
+void mappings_initialize(void)
 {
-    return !channel->controller->coherent; /* CCH-06 */
-}
-
-/* ---- before the device ---- */
-
-/* The pieces of the caller's memory, before their maintenance. */
-static void record_range(const struct plan_fragment *fragment, const void *handle, bool write)
-{
-    enum trace_range kind = fragment->bounced ? TRACE_RANGE_BOUNCED : TRACE_RANGE_MAPPED;
-    uint32_t length;
-
-    for (uint32_t at = 0; at < fragment->length; at += length) {
-        uint32_t in_page = PAGE_SIZE - BYTE_OFFSET(fragment->virtual_address + at);
-        uint32_t left = fragment->length - at;
-
-        /* A direct fragment is contiguous; a bounced one page by page. */
-        length = fragment->bounced && in_page < left ? in_page : left;
-        trace_range(kind, handle, plan_physical(fragment, at), length, write);
+    free_mappings = NULL;
+    for (size_t i = MAPPINGS_MAX; i-- > 0;) {
+        mappings[i] = (struct mapping){.next = free_mappings};
+        free_mappings = &mappings[i];
     }
 }
 
-static void fill_bounce_page(const struct plan_fragment *fragment, const struct request *request, bool write)
+void mapping_release(struct mapping *mapping)
 {
-    if (write) {
-        bounce_copy_to_device(fragment, request->first_register);
-    } else if (request->adapter->ignore_count) {
-        bounce_clear(fragment, request->first_register);
+    struct mapping **link = &mapping->request->mappings;
+
+    while (*link != mapping) {
+        link = &(*link)->next;
     }
+    *link = mapping->next;
+    mapping->request = NULL;
+    mapping->next = free_mappings;
+    free_mappings = mapping;
 }
 
-/* The direct fragments; bounce pages are uncached and need nothing (CCH-16). */
-static void maintain_before_device(const struct plan_fragment *fragment, bool write)
+/* ---- the plan ---- */
+
+NTSTATUS mapping_check_range(const struct mapping_range *range)
 {
-    if (write) {
-        cache_clean(fragment->virtual_address, fragment->length); /* CCH-02 */
-    } else {
-        cache_clean_invalidate(fragment->virtual_address, fragment->length); /* CCH-04 */
+    enum mdl_range found = mdl_check_range(range->chain, range->offset, range->length);
+
+    if (found == MDL_RANGE_STARTS_AFTER) {
+        violation_report(VIOLATION_OUTSIDE_MDL, VIOLATION_MDL_AFTER, range->offset); /* MTX-01 */
+    } else if (found == MDL_RANGE_TOO_LONG) {
+        violation_report(VIOLATION_LENGTH, range->offset, range->length); /* MTX-02 */
+    } else if (found == MDL_RANGE_NOT_LOCKED) {
+        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)range->chain, 0); /* MDL-08 */
     }
+    return found == MDL_RANGE_INSIDE ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
 }
 
-void mapping_give_to_device(const struct channel *channel)
+static void add_word(uint64_t *sum, uint64_t word)
 {
-    const struct mapping *mapping = &channel->mapping;
-    const struct request *request = channel->owner;
+    *sum = (*sum ^ word) * UINT64_C(0x100000001B3); /* FNV-1a, by words */
+}
 
-    for (uint32_t i = 0; i < mapping->fragment_count; i++) {
-        record_range(&mapping->fragments[i], request->handle, mapping->write);
-    }
-    for (uint32_t i = 0; i < mapping->fragment_count; i++) {
-        if (mapping->fragments[i].bounced) {
-            fill_bounce_page(&mapping->fragments[i], request, mapping->write);
+/* Of what the plan reads of the chain (GEN-12). */
+static uint64_t sum_chain(const struct plan_range *range)
+{
+    uint64_t end = range->offset + range->length;
+    uint64_t sum = 0;
+    uint64_t total = 0;
+
+    for (const MDL *mdl = range->chain; total < end; mdl = mdl->Next) {
+        const PFN_NUMBER *pages = (const PFN_NUMBER *)(const void *)(mdl + 1);
+        uint32_t count = plan_pages(mdl->ByteOffset, mdl->ByteCount);
+
+        add_word(&sum, (uintptr_t)mdl->StartVa | (mdl->MdlFlags & MDL_IO_SPACE ? 1 : 0));
+        add_word(&sum, (uint64_t)mdl->ByteCount << 32 | mdl->ByteOffset);
+        for (uint32_t i = 0; i < count; i++) {
+            add_word(&sum, pages[i]);
         }
+        total += mdl->ByteCount;
     }
-    for (uint32_t i = 0; i < mapping->fragment_count; i++) {
-        if (!mapping->fragments[i].bounced && needs_maintenance(channel)) {
-            maintain_before_device(&mapping->fragments[i], mapping->write);
-        }
-    }
-    barrier_sync(); /* CCH-08 */
+    return sum;
 }
 
-/* ---- the end ---- */
-
-static DMA_COMPLETION_STATUS status_of(DMA_INTERRUPT_TYPE type)
+bool mapping_is_chain_unchanged(const struct mapping *mapping)
 {
-    static const DMA_COMPLETION_STATUS statuses[] = {
-        [InterruptTypeCompletion] = DmaComplete,
-        [InterruptTypeError] = DmaError,
-        [InterruptTypeCancelled] = DmaCancelled,
+    const struct plan_range *range = &mapping->range;
+
+    return mdl_check_range(range->chain, range->offset, range->length) == MDL_RANGE_INSIDE &&
+           sum_chain(range) == mapping->chain_sum;
+}
+
+/* Those of the request, if the device reaches their pages at all (BMT-16). A loop may use none: with plenty
+ * it shows where it would (MTX-43). */
+static uint32_t usable_registers(const struct request *request)
+{
+    if (request->adapter->looped) {
+        return PLAN_REGISTERS_MAX;
+    }
+    return map_registers_reach(request->adapter->address_bits) ? request->register_count : 0;
+}
+
+static struct plan_range plan_range_of(const struct request *request, const struct mapping_range *range)
+{
+    const struct adapter *adapter = request->adapter;
+
+    return (struct plan_range){
+        .chain = range->chain,
+        .offset = range->offset,
+        .length = range->length,
+        .unit = adapter->unit,
+        .line = adapter_line(adapter, range->write),
+        .address_bits = adapter->address_bits,
+        .registers = usable_registers(request),
+        .byte_limit = adapter->byte_limit,
+        .one_element = adapter->one_element,
     };
-
-    return statuses[type]; /* CMP-04 */
 }
 
-static void end_with(struct mapping *mapping, DMA_COMPLETION_STATUS status)
+static enum plan_end measure(struct mapping *mapping, uint32_t capacity)
 {
-    mapping->state = MAPPING_DONE;
-    mapping->end = status;
-    if (mapping->completion != NULL) {
-        completion_deliver(mapping->completion, status);
-        mapping->completion = NULL;
+    struct plan_fragment fragment;
+    struct plan plan;
+
+    plan_begin(&plan, &mapping->range);
+    while (plan_next(&plan, &fragment)) {
+        if (!fragment.continues && mapping->elements == capacity) {
+            break;
+        }
+        if (fragment.bounced && mapping->request->adapter->looped) {
+            mapping->length = 0;
+            return PLAN_NO_REGISTERS;
+        }
+        mapping->elements += fragment.continues ? 0 : 1;
+        mapping->length += fragment.length;
     }
+    return plan.end;
 }
 
-void mapping_report_end(struct channel *channel, DMA_INTERRUPT_TYPE type)
+static NTSTATUS status_of_empty(enum plan_end end)
 {
-    if (channel->mapping.state == MAPPING_RUNNING) { /* HBE-12 */
-        end_with(&channel->mapping, status_of(type));
+    return end == PLAN_ODD_PIECE ? STATUS_INVALID_PARAMETER       /* MTX-38 */
+                                 : STATUS_INSUFFICIENT_RESOURCES; /* MTX-25 */
+}
+
+NTSTATUS mapping_plan(struct request *request, const struct mapping_range *range, uint32_t capacity,
+                      struct mapping **mapping)
+{
+    struct mapping *new = free_mappings;
+
+    if (new == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
     }
-}
+    free_mappings = new->next;
+    *new = (struct mapping){
+        .state = MAPPING_PLANNED,
+        .request = request,
+        .next = request->mappings,
+        .range = plan_range_of(request, range),
+        .write = range->write,
+    };
+    request->mappings = new;
+    enum plan_end end = measure(new, capacity);
 
-static void end_without_callback(struct mapping *mapping)
-{
-    mapping->state = MAPPING_DONE;
-    mapping->end = DmaCancelled;
-    if (mapping->completion != NULL) {
-        completion_drop(mapping->completion);
-        mapping->completion = NULL;
+    if (new->length == 0) {
+        mapping_release(new);
+        return status_of_empty(end);
     }
+    new->chain_sum = sum_chain(&new->range);
+    *mapping = new;
+    return STATUS_SUCCESS;
 }
 
-bool mapping_stop(struct channel *channel)
+struct mapping_walk mapping_walk_of(const struct mapping *mapping)
 {
-    struct mapping *mapping = &channel->mapping;
-    uint64_t state = irq_save();
-    bool stopped = mapping->state == MAPPING_RUNNING && channel_cancel(channel);
+    struct mapping_walk walk = {.left = mapping->length};
 
-    if (stopped) {
-        end_without_callback(mapping);
-    } else if (mapping->state == MAPPING_RUNNING) {
-        controller_take_reports(channel->controller); /* HBE-14: its end is signalled */
-        if (mapping->state == MAPPING_RUNNING) {
-            end_with(mapping, DmaError); /* idle, and nothing to report: the end was lost */
+    plan_begin(&walk.plan, &mapping->range);
+    return walk;
+}
+
+bool mapping_walk_next(struct mapping_walk *walk, struct plan_fragment *fragment)
+{
+    if (walk->left == 0 || !plan_next(&walk->plan, fragment)) {
+        return false;
+    }
+    walk->left -= fragment->length;
+    return true;
+}
+
+static uint64_t logical_address(const struct mapping *mapping, const struct plan_fragment *fragment)
+{
+    /* MTX-30 */
+    return fragment->bounced ? bounce_logical(fragment, mapping->request->first_register)
+                             : plan_physical(fragment, 0);
+}
+
+void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+    uint32_t count = 0;
+
+    while (mapping_walk_next(&walk, &fragment)) {
+        if (fragment.continues) {
+            list->Elements[count - 1].Length += fragment.length;
+        } else {
+            PHYSICAL_ADDRESS address = {.QuadPart = (LONGLONG)logical_address(mapping, &fragment)};
+
+            list->Elements[count++] = (SCATTER_GATHER_ELEMENT){.Address = address, .Length = fragment.length};
         }
     }
-    irq_restore(state);
-    return stopped;
+    list->NumberOfElements = count;
+    list->Reserved = 0;
 }
 
-/* ---- after the device ---- */
+/* ---- what may be wrong with it ---- */
 
-static uint32_t bytes_to_keep(struct channel *channel, uint32_t wanted)
+bool mapping_is_cached(const struct mapping *mapping)
 {
-    const struct mapping *mapping = &channel->mapping;
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
 
-    if (mapping->end == DmaComplete || channel->owner->adapter->ignore_count) {
-        return wanted;
-    }
-    uint32_t left = channel_bytes_left(channel);
-    uint32_t moved = left < mapping->length ? mapping->length - left : 0;
-
-    return moved < wanted ? moved : wanted; /* MR-13 */
-}
-
-/* The lines that mapping_give_to_device() dropped, which speculation may have filled since; the
- * whole mapping, also when the driver wants less of it (FBX-03). */
-static void maintain_after_device(const struct mapping *mapping)
-{
-    for (uint32_t i = 0; i < mapping->fragment_count; i++) {
-        const struct plan_fragment *fragment = &mapping->fragments[i];
-
-        if (!fragment->bounced) {
-            cache_invalidate(fragment->virtual_address, fragment->length); /* CCH-03 */
+    while (mapping_walk_next(&walk, &fragment)) {
+        if (!fragment.uncached) {
+            return true;
         }
     }
-    barrier_sync();
+    return false;
 }
 
-static void copy_bounced(const struct mapping *mapping, uint32_t first_register, uint32_t keep)
+static bool overlap(const struct mapping *a, const struct mapping *b)
 {
-    for (uint32_t i = 0; i < mapping->fragment_count && keep > 0; i++) {
-        const struct plan_fragment *fragment = &mapping->fragments[i];
-        uint32_t length = fragment->length < keep ? fragment->length : keep;
+    return a->range.chain == b->range.chain && a->range.offset < b->range.offset + b->length &&
+           b->range.offset < a->range.offset + a->length;
+}
 
-        if (fragment->bounced) {
-            bounce_copy_from_device(fragment, first_register, length);
+void mapping_report_overlaps(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < MAPPINGS_MAX; i++) {
+        const struct mapping *other = &mappings[i];
+        bool live = other->request != NULL && other->state != MAPPING_PLANNED;
+
+        if (live && overlap(mapping, other) && !(mapping->write && other->write)) {
+            violation_report(VIOLATION_MAPPED_TWICE, (uintptr_t)mapping->range.chain, mapping->range.offset);
+            return;
         }
-        keep -= length;
     }
-}
-
-void mapping_take_from_device(struct channel *channel, uint32_t wanted)
-{
-    const struct mapping *mapping = &channel->mapping;
-    uint32_t keep = mapping->write ? 0 : bytes_to_keep(channel, wanted);
-
-    channel_flush(channel); /* FBX-09 */
-    barrier_sync();         /* CCH-09 */
-    if (!mapping->write && needs_maintenance(channel)) {
-        maintain_after_device(mapping);
-    }
-    copy_bounced(mapping, channel->owner->first_register, keep);
-}
-
-void mapping_forget(struct channel *channel)
-{
-    channel->mapping.state = MAPPING_NONE;
-    trace_unmapped(channel->owner->handle);
-}
-
-void mapping_abandon(struct channel *channel)
-{
-    (void)mapping_stop(channel);
-    channel_flush(channel);
-    mapping_forget(channel);
 }

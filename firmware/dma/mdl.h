@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions about chains of MDLs that somebody else built. */
+/* Questions about MDLs that somebody else built, and chains of them. */
 #ifndef DMA_MDL_H
 #define DMA_MDL_H
 
@@ -12,11 +12,17 @@ enum mdl_range {
     MDL_RANGE_STARTS_AFTER, /* offset is not below the bytes of the chain */
     MDL_RANGE_TOO_LONG,     /* offset is, offset + length is not */
     MDL_RANGE_NOT_LOCKED,   /* an MDL without page numbers */
-    MDL_RANGE_NOT_AN_MDL,   /* a pointer to memory that is not there, or misaligned */
+    MDL_RANGE_NOT_AN_MDL,   /* what mdl_is_sound() says, or a chain without end */
 };
 
 /* Does the chain describe bytes offset .. offset + length - 1? Looks at no MDL behind the range. */
 enum mdl_range mdl_check_range(const MDL *chain, uint64_t offset, uint64_t length);
+
+/* Is there an MDL, with room for all its page numbers? What it says of the memory may still be wrong. */
+bool mdl_is_sound(const MDL *mdl);
+
+/* Do bytes offset .. offset + length - 1 of a chain that describes them share any with the memory of `mdl`? */
+bool mdl_range_overlaps(const MDL *chain, uint64_t offset, uint64_t length, const MDL *mdl);
 
 /* Are the first and last of `size` bytes mapped, and is the address aligned to 8? What a pointer from
  * outside must pass before it is followed; size is 1 or more, at most a page. */

@@ -8,42 +8,16 @@
 /* The members that are not built look at none of their parameters. */
 #pragma clang diagnostic ignored "-Wunused-parameter"
 
-static PVOID no_AllocateCommonBuffer(PDMA_ADAPTER adapter, ULONG length, PPHYSICAL_ADDRESS logical,
-                                     BOOLEAN cached)
-{
-    return NULL;
-}
-
-static VOID no_FreeCommonBuffer(PDMA_ADAPTER adapter, ULONG length, PHYSICAL_ADDRESS logical, PVOID address,
-                                BOOLEAN cached)
-{
-}
-
-static NTSTATUS no_AllocateAdapterChannel(PDMA_ADAPTER adapter, PDEVICE_OBJECT device, ULONG registers,
-                                          PDRIVER_CONTROL routine, PVOID context)
-{
-    return STATUS_NOT_IMPLEMENTED;
-}
-
 static BOOLEAN no_FlushAdapterBuffers(PDMA_ADAPTER adapter, PMDL mdl, PVOID base, PVOID va, ULONG length,
                                       BOOLEAN write)
 {
     return FALSE;
 }
 
-static VOID no_FreeMapRegisters(PDMA_ADAPTER adapter, PVOID base, ULONG registers)
-{
-}
-
 static PHYSICAL_ADDRESS no_MapTransfer(PDMA_ADAPTER adapter, PMDL mdl, PVOID base, PVOID va, PULONG length,
                                        BOOLEAN write)
 {
     return (PHYSICAL_ADDRESS){.QuadPart = 0};
-}
-
-static ULONG no_number(PDMA_ADAPTER adapter)
-{
-    return 0;
 }
 
 static NTSTATUS no_GetScatterGatherList(PDMA_ADAPTER adapter, PDEVICE_OBJECT device, PMDL mdl, PVOID va,
@@ -76,27 +50,6 @@ static NTSTATUS no_BuildMdlFromScatterGatherList(PDMA_ADAPTER adapter, PSCATTER_
     return STATUS_NOT_IMPLEMENTED;
 }
 
-static NTSTATUS no_GetDmaAdapterInfo(PDMA_ADAPTER adapter, PDMA_ADAPTER_INFO info)
-{
-    return STATUS_NOT_IMPLEMENTED;
-}
-
-static PVOID no_AllocateCommonBufferEx(PDMA_ADAPTER adapter, PPHYSICAL_ADDRESS maximum, ULONG length,
-                                       PPHYSICAL_ADDRESS logical, BOOLEAN cached, ULONG node)
-{
-    return NULL;
-}
-
-static NTSTATUS no_ConfigureAdapterChannel(PDMA_ADAPTER adapter, ULONG function, PVOID context)
-{
-    return STATUS_NOT_IMPLEMENTED;
-}
-
-static BOOLEAN no_CancelAdapterChannel(PDMA_ADAPTER adapter, PDEVICE_OBJECT device, PVOID context)
-{
-    return FALSE;
-}
-
 static NTSTATUS no_GetScatterGatherListEx(PDMA_ADAPTER adapter, PDEVICE_OBJECT device, PVOID context, PMDL mdl,
                                           ULONGLONG offset, ULONG length, ULONG flags,
                                           PDRIVER_LIST_CONTROL routine, PVOID routine_context, BOOLEAN write,
@@ -116,45 +69,36 @@ static NTSTATUS no_BuildScatterGatherListEx(PDMA_ADAPTER adapter, PDEVICE_OBJECT
     return STATUS_NOT_IMPLEMENTED;
 }
 
-static VOID no_FreeAdapterObject(PDMA_ADAPTER adapter, IO_ALLOCATION_ACTION action)
-{
-}
-
-static NTSTATUS no_CancelMappedTransfer(PDMA_ADAPTER adapter, PVOID context)
-{
-    return STATUS_NOT_IMPLEMENTED;
-}
-
 static const DMA_OPERATIONS operations = {
     .Size = sizeof(DMA_OPERATIONS), /* TBL-01 */
     .PutDmaAdapter = dma_put_adapter,
-    .AllocateCommonBuffer = no_AllocateCommonBuffer,
-    .FreeCommonBuffer = no_FreeCommonBuffer,
-    .AllocateAdapterChannel = no_AllocateAdapterChannel,
+    .AllocateCommonBuffer = dma_allocate_common_buffer,
+    .FreeCommonBuffer = dma_free_common_buffer,
+    .AllocateAdapterChannel = dma_allocate_adapter_channel,
     .FlushAdapterBuffers = no_FlushAdapterBuffers,
     .FreeAdapterChannel = dma_free_adapter_channel,
-    .FreeMapRegisters = no_FreeMapRegisters,
+    .FreeMapRegisters = dma_free_map_registers,
     .MapTransfer = no_MapTransfer,
-    .GetDmaAlignment = no_number,
-    .ReadDmaCounter = no_number,
+    .GetDmaAlignment = dma_get_dma_alignment,
+    .ReadDmaCounter = dma_read_dma_counter,
     .GetScatterGatherList = no_GetScatterGatherList,
     .PutScatterGatherList = no_PutScatterGatherList,
     .CalculateScatterGatherList = no_CalculateScatterGatherList,
     .BuildScatterGatherList = no_BuildScatterGatherList,
     .BuildMdlFromScatterGatherList = no_BuildMdlFromScatterGatherList,
-    .GetDmaAdapterInfo = no_GetDmaAdapterInfo,
+    .GetDmaAdapterInfo = dma_get_adapter_info,
     .GetDmaTransferInfo = dma_get_transfer_info,
     .InitializeDmaTransferContext = dma_initialize_transfer_context,
-    .AllocateCommonBufferEx = no_AllocateCommonBufferEx,
+    .AllocateCommonBufferEx = dma_allocate_common_buffer_ex,
     .AllocateAdapterChannelEx = dma_allocate_adapter_channel_ex,
-    .ConfigureAdapterChannel = no_ConfigureAdapterChannel,
-    .CancelAdapterChannel = no_CancelAdapterChannel,
+    .ConfigureAdapterChannel = dma_configure_adapter_channel,
+    .CancelAdapterChannel = dma_cancel_adapter_channel,
     .MapTransferEx = dma_map_transfer_ex,
     .GetScatterGatherListEx = no_GetScatterGatherListEx,
     .BuildScatterGatherListEx = no_BuildScatterGatherListEx,
     .FlushAdapterBuffersEx = dma_flush_adapter_buffers_ex,
-    .FreeAdapterObject = no_FreeAdapterObject,
-    .CancelMappedTransfer = no_CancelMappedTransfer,
+    .FreeAdapterObject = dma_free_adapter_object,
+    .CancelMappedTransfer = dma_cancel_mapped_transfer,
 };
 
 PDMA_OPERATIONS dma_operations_table(void)

@@ -49,23 +49,22 @@ static void enter_span(struct plan *plan)
     plan->span_left = smaller(plan->mdl->ByteCount - plan->mdl_offset, plan->range.length - plan->mapped);
 }
 
+static bool is_uncached(const struct plan *plan)
+{
+    return (plan->mdl->MdlFlags & MDL_IO_SPACE) != 0;
+}
+
+/* Of the cache, where that matters. */
+static uint32_t line_of(const struct plan *plan)
+{
+    return is_uncached(plan) ? 0 : plan->range.line;
+}
+
 static void advance(struct plan *plan, uint32_t length)
 {
     plan->mapped += length;
     plan->mdl_offset += length;
     plan->span_left -= length;
-}
-
-void plan_begin(struct plan *plan, const struct plan_range *range)
-{
-    uint64_t offset = range->offset;
-
-    *plan = (struct plan){.range = *range, .mdl = range->chain, .end = PLAN_COMPLETE};
-    while (offset >= plan->mdl->ByteCount) {
-        offset -= plan->mdl->ByteCount;
-        plan->mdl = plan->mdl->Next;
-    }
-    plan->mdl_offset = (uint32_t)offset;
 }
 
 /* ---- what could come next ---- */
@@ -105,12 +104,12 @@ static uint32_t byte_allowance(const struct plan *plan)
 /* How much of a run the device may access itself; 0: none. */
 static uint32_t direct_length(const struct plan *plan, uint32_t run)
 {
-    uint32_t granule = plan->range.line != 0 ? plan->range.line : plan->range.unit;
+    uint32_t granule = line_of(plan) != 0 ? line_of(plan) : plan->range.unit;
 
     if (!is_reachable(plan, *position_pages(plan))) {
         return 0;
     }
-    if (plan->range.line != 0 && position_address(plan) % plan->range.line != 0) {
+    if (line_of(plan) != 0 && position_address(plan) % line_of(plan) != 0) {
         return 0; /* CCH-12: the line before is shared */
     }
     return round_down(smaller(run, byte_allowance(plan)), granule);
@@ -120,7 +119,7 @@ static uint32_t direct_length(const struct plan *plan, uint32_t run)
 static uint32_t bounce_wanted(const struct plan *plan, uint32_t run)
 {
     uint32_t unit = plan->range.unit;
-    uint32_t line = plan->range.line;
+    uint32_t line = line_of(plan);
     uint32_t past_line = (uint32_t)(line != 0 ? position_address(plan) % line : 0);
     uint64_t whole_units = ((uint64_t)run + unit - 1) / unit * unit;
 
@@ -148,8 +147,7 @@ static enum plan_end why_nothing_bounced(const struct plan *plan, uint32_t run, 
     if (wanted != 0 && reach != 0) {
         return PLAN_BYTE_LIMIT;
     }
-    return wanted == 0 || (run < plan->range.unit && plan->range.line == 0) ? PLAN_ODD_PIECE
-                                                                            : PLAN_NO_REGISTERS;
+    return wanted == 0 || (run < plan->range.unit && line_of(plan) == 0) ? PLAN_ODD_PIECE : PLAN_NO_REGISTERS;
 }
 
 /* Bytes to bounce at the position; 0, and why, if that cannot be. */
@@ -166,30 +164,165 @@ static uint32_t bounce_length(struct plan *plan, uint32_t run)
     return length;
 }
 
+/* CCH-12 b: how much the device may access itself if the partial lines at the ends of the span are
+ * shared. An end that is not the span's is at a whole line. */
+static uint32_t shared_length(const struct plan *plan, uint32_t run)
+{
+    uint32_t length = smaller(run, byte_allowance(plan));
+    uintptr_t address = position_address(plan);
+
+    if (line_of(plan) == 0 || !is_reachable(plan, *position_pages(plan))) {
+        return 0;
+    }
+    if (length < plan->span_left) {
+        uint32_t past = (uint32_t)((address + length) % line_of(plan));
+
+        length -= past < length ? past : length;
+    }
+    return length % plan->range.unit == 0 ? length : 0;
+}
+
+/* ---- one step ---- */
+
+static void take_fragment(struct plan *plan, struct plan_fragment *fragment, uint32_t length, bool bounced)
+{
+    *fragment = (struct plan_fragment){
+        .bounced = bounced,
+        .uncached = is_uncached(plan),
+        .length = length,
+        .virtual_address = position_address(plan),
+        .pages = position_pages(plan),
+    };
+    plan->end = PLAN_COMPLETE;
+    advance(plan, length);
+}
+
+static void take_direct(struct plan *plan, struct plan_fragment *fragment, uint32_t length)
+{
+    uint64_t expected = plan->next_direct;
+
+    take_fragment(plan, fragment, length, false);
+    fragment->continues = expected != 0 && plan_physical(fragment, 0) == expected;
+    plan->next_direct = plan->span_left != 0 ? plan_physical(fragment, length - 1) + 1 : 0;
+    if (plan->next_direct % FOUR_GIB == 0) {
+        plan->next_direct = 0;
+    }
+}
+
+static void take_bounced(struct plan *plan, struct plan_fragment *fragment, uint32_t length)
+{
+    uint32_t page_offset = BYTE_OFFSET(position_address(plan));
+
+    take_fragment(plan, fragment, length, true);
+    fragment->bounce_offset = (plan->range.first_register + plan->registers_used) * PAGE_SIZE + page_offset;
+    plan->registers_used += plan_pages(fragment->virtual_address, length);
+    plan->next_direct = 0;
+}
+
+/* ---- a device that takes one element ---- */
+
+/* MTX-27: the longer of what is contiguous and what the registers gather; nothing is shared while
+ * there are registers. */
+static void choose_one_element(struct plan *plan)
+{
+    uint32_t run = run_length(plan);
+    uint32_t direct = direct_length(plan, run);
+    uint32_t gathered = smaller(register_reach(plan), byte_allowance(plan));
+
+    gathered = round_down(smaller(gathered, plan->range.length), plan->range.unit);
+    plan->gathers = direct < plan->range.length && gathered > direct;
+    plan->one_length = plan->gathers ? gathered : direct;
+    if (gathered == 0) {
+        uint32_t shared = shared_length(plan, run);
+
+        plan->one_length = shared > direct ? shared : direct;
+    }
+    plan->registers_used = plan->gathers ? plan_pages(position_address(plan), gathered) : 0;
+}
+
+/* MR-09: behind the fragment before it, whatever its own offset in the page. */
+static void take_gathered(struct plan *plan, struct plan_fragment *fragment)
+{
+    uint32_t done = plan->mapped;
+
+    if (done == 0) {
+        plan->gather_start = plan->range.first_register * PAGE_SIZE + BYTE_OFFSET(position_address(plan));
+    }
+    take_fragment(plan, fragment, smaller(plan->span_left, plan->one_length - done), true);
+    fragment->bounce_offset = plan->gather_start + done;
+    fragment->continues = done != 0;
+}
+
+static bool one_element_next(struct plan *plan, struct plan_fragment *fragment)
+{
+    if (plan->mapped == plan->one_length) {
+        plan->end = PLAN_NO_REGISTERS;
+        return false;
+    }
+    if (plan->gathers) {
+        take_gathered(plan, fragment);
+    } else {
+        take_direct(plan, fragment, plan->one_length);
+    }
+    return true;
+}
+
+/* ---- the walk ---- */
+
+void plan_begin(struct plan *plan, const struct plan_range *range)
+{
+    uint64_t offset = range->offset;
+
+    *plan = (struct plan){.range = *range, .mdl = range->chain, .end = PLAN_COMPLETE};
+    while (offset >= plan->mdl->ByteCount) {
+        offset -= plan->mdl->ByteCount;
+        plan->mdl = plan->mdl->Next;
+    }
+    plan->mdl_offset = (uint32_t)offset;
+    if (range->one_element) {
+        enter_span(plan);
+        choose_one_element(plan);
+    }
+}
+
+uint32_t plan_pages_of_range(const struct plan_range *range)
+{
+    uint32_t pages = 0;
+    struct plan plan;
+
+    plan_begin(&plan, range);
+    while (plan.mapped < range->length) {
+        enter_span(&plan);
+        pages += plan_pages(position_address(&plan), plan.span_left);
+        advance(&plan, plan.span_left);
+    }
+    return pages;
+}
+
+static bool scatter_next(struct plan *plan, struct plan_fragment *fragment)
+{
+    uint32_t run = run_length(plan);
+    uint32_t direct = direct_length(plan, run);
+    uint32_t bounced = direct != 0 ? 0 : bounce_length(plan, run);
+
+    if (bounced != 0) {
+        take_bounced(plan, fragment, bounced);
+        return true;
+    }
+    if (direct == 0 && plan->end == PLAN_NO_REGISTERS) {
+        direct = shared_length(plan, run);
+    }
+    if (direct != 0) {
+        take_direct(plan, fragment, direct);
+    }
+    return direct != 0;
+}
+
 bool plan_next(struct plan *plan, struct plan_fragment *fragment)
 {
     if (plan->end != PLAN_COMPLETE || plan->mapped == plan->range.length) {
         return false;
     }
     enter_span(plan);
-
-    uint32_t run = run_length(plan);
-    uint32_t direct = direct_length(plan, run);
-    uint32_t length = direct != 0 ? direct : bounce_length(plan, run);
-
-    if (length == 0) {
-        return false;
-    }
-    *fragment = (struct plan_fragment){
-        .bounced = direct == 0,
-        .length = length,
-        .virtual_address = position_address(plan),
-        .pages = position_pages(plan),
-        .first_register = plan->registers_used,
-    };
-    if (fragment->bounced) {
-        plan->registers_used += plan_pages(fragment->virtual_address, length);
-    }
-    advance(plan, length);
-    return true;
+    return plan->range.one_element ? one_element_next(plan, fragment) : scatter_next(plan, fragment);
 }

@@ -4,7 +4,6 @@
  */
 #include "dma/layer.h"
 
-#include "dma/bounce.h"
 #include "dma/mdl.h"
 
 /* The list that the controller gets; valid during ProgramChannel only (HBE-09). */
@@ -16,11 +15,9 @@ static union {
 struct map_call {
     const struct adapter *adapter;
     struct request *request;
-    const MDL *mdl;
-    uint64_t offset;
-    uint32_t device_offset;
+    struct mapping_range range; /* all but its length, which is */
     PULONG length;
-    bool write;
+    uint32_t device_offset;
     PSCATTER_GATHER_LIST list;
     uint32_t list_bytes;
     PDMA_COMPLETION_ROUTINE routine;
@@ -29,24 +26,14 @@ struct map_call {
 
 /* ---- arguments ---- */
 
-static NTSTATUS check_range(const MDL *mdl, uint64_t offset, uint32_t length)
+/* MTX-03, MTX-05, MTX-06 */
+static bool is_list_usable(const struct map_call *call)
 {
-    enum mdl_range range = mdl_check_range(mdl, offset, length);
-
-    if (range == MDL_RANGE_STARTS_AFTER) {
-        trace_violation(VIOLATION_OUTSIDE_MDL, VIOLATION_MDL_AFTER, offset); /* MTX-01 */
-    } else if (range == MDL_RANGE_TOO_LONG) {
-        trace_violation(VIOLATION_LENGTH, offset, length); /* MTX-02 */
-    } else if (range == MDL_RANGE_NOT_LOCKED) {
-        trace_violation(VIOLATION_NOT_LOCKED, (uintptr_t)mdl, 0); /* MDL-08 */
+    if (call->list == NULL) {
+        return !call->adapter->master && call->list_bytes == 0;
     }
-    return range == MDL_RANGE_INSIDE ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
-}
-
-/* MTX-05, MTX-06 */
-static bool is_list_usable(const SCATTER_GATHER_LIST *list, uint32_t bytes)
-{
-    return list == NULL ? bytes == 0 : bytes >= sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT);
+    return call->list_bytes >= sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT) &&
+           memory_is_readable(call->list, sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT));
 }
 
 static struct request *find_request(const struct adapter *adapter, const void *handle)
@@ -54,116 +41,73 @@ static struct request *find_request(const struct adapter *adapter, const void *h
     struct request *request = adapter != NULL ? request_find_mappable(adapter, handle) : NULL;
 
     if (adapter != NULL && request == NULL) {
-        trace_violation(VIOLATION_HANDLE, (uintptr_t)handle, 0); /* MTX-13 */
+        violation_report(VIOLATION_HANDLE, (uintptr_t)handle, 0); /* MTX-13 */
     }
     return request;
 }
 
-static NTSTATUS check_map(const struct map_call *call)
+static NTSTATUS check_map(struct map_call *call)
 {
-    if (call->request == NULL || call->length == NULL || !is_list_usable(call->list, call->list_bytes)) {
+    if (call->request == NULL || call->length == NULL || !is_list_usable(call)) {
         return STATUS_INVALID_PARAMETER;
     }
-    if (call->adapter->channel->mapping.state != MAPPING_NONE) {
-        trace_violation(VIOLATION_NOT_FLUSHED, (uintptr_t)call->request->handle, 0);
+    if (call->request->mappings != NULL) {
+        violation_report(VIOLATION_NOT_FLUSHED, (uintptr_t)call->request->handle, 0);
         return STATUS_INVALID_PARAMETER; /* MTX-14 */
     }
-    if (*call->length % adapter_unit(call->adapter) != 0) {
+    if (call->request->cancelled) {
+        return STATUS_CANCELLED; /* MTX-17 */
+    }
+    call->range.length = *call->length;
+    if (call->range.length % call->adapter->unit != 0) {
         return STATUS_INVALID_PARAMETER; /* MTX-38 */
     }
-    return check_range(call->mdl, call->offset, *call->length);
+    return mapping_check_range(&call->range);
 }
 
-/* ---- how much, and in which pieces ---- */
+/* MTX-10, MTX-12 */
+static void ignore_device_side(struct map_call *call)
+{
+    if (call->routine != NULL) {
+        violation_report(VIOLATION_COMPLETION_OF_MASTER, (uintptr_t)call->request->handle, 0);
+        call->routine = NULL;
+    }
+    if (call->device_offset != 0) {
+        violation_report(VIOLATION_DEVICE_OFFSET_OF_MASTER, (uintptr_t)call->request->handle,
+                         call->device_offset);
+    }
+}
+
+/* ---- mapping ---- */
 
 /* MTX-04, MTX-08, HBE-07 */
 static uint32_t fragment_capacity(const struct map_call *call)
 {
-    uint64_t in_list = DMA_FRAGMENTS_MAX;
+    uint64_t in_list = limits_now()->list_elements;
 
     if (call->list != NULL) {
         in_list = (call->list_bytes - sizeof(SCATTER_GATHER_LIST)) / sizeof(SCATTER_GATHER_ELEMENT);
     }
-    uint32_t wanted = in_list < DMA_FRAGMENTS_MAX ? (uint32_t)in_list : DMA_FRAGMENTS_MAX;
-
-    return channel_max_fragments(call->adapter->channel, wanted);
-}
-
-static uint32_t byte_limit(const struct adapter *adapter)
-{
-    uint64_t units = adapter->channel->controller->description.block.MaximumTransferUnits;
-    uint64_t bytes = units * adapter_unit(adapter);
-
-    return bytes <= UINT32_MAX ? (uint32_t)bytes : 0;
-}
-
-static NTSTATUS status_of_empty(enum plan_end end)
-{
-    return end == PLAN_ODD_PIECE ? STATUS_INVALID_PARAMETER       /* MTX-38 */
-                                 : STATUS_INSUFFICIENT_RESOURCES; /* MTX-25 */
-}
-
-/* The longest prefix that every limit allows (MTX-26), into a mapping that is not live yet. */
-static NTSTATUS plan_mapping(const struct map_call *call, struct mapping *mapping)
-{
-    const struct plan_range range = {
-        .chain = call->mdl,
-        .offset = call->offset,
-        .length = *call->length,
-        .unit = adapter_unit(call->adapter),
-        .line = adapter_bounce_line(call->adapter, call->write),
-        .address_bits = call->adapter->channel->controller->description.block.DmaAddressWidth,
-        .registers = call->request->register_count,
-        .byte_limit = byte_limit(call->adapter),
-    };
-    uint32_t capacity = fragment_capacity(call);
-    uint32_t count = 0;
-    struct plan plan;
-
-    plan_begin(&plan, &range);
-    while (count < capacity && plan_next(&plan, &mapping->fragments[count])) {
-        count++;
+    if (call->adapter->master) {
+        return (uint32_t)in_list;
     }
-    mapping->fragment_count = count;
-    mapping->length = plan.mapped;
-    return count != 0 ? STATUS_SUCCESS : status_of_empty(plan.end);
+    return channel_max_fragments(call->adapter->channel,
+                                 in_list < DMA_FRAGMENTS_MAX ? (uint32_t)in_list : DMA_FRAGMENTS_MAX);
 }
 
-/* ---- starting it ---- */
-
-static uint64_t logical_address(const struct plan_fragment *fragment, const struct request *request)
-{
-    /* MTX-30 */
-    return fragment->bounced ? bounce_logical(fragment, request->first_register) : plan_physical(fragment, 0);
-}
-
-static void write_list(PSCATTER_GATHER_LIST list, const struct mapping *mapping, const struct request *request)
-{
-    list->NumberOfElements = mapping->fragment_count;
-    list->Reserved = 0;
-    for (uint32_t i = 0; i < mapping->fragment_count; i++) {
-        const struct plan_fragment *fragment = &mapping->fragments[i];
-        PHYSICAL_ADDRESS address = {.QuadPart = (LONGLONG)logical_address(fragment, request)};
-
-        list->Elements[i] = (SCATTER_GATHER_ELEMENT){.Address = address, .Length = fragment->length};
-    }
-}
-
-static void start(const struct map_call *call, struct mapping *mapping)
+static void start(const struct map_call *call, const struct mapping *mapping)
 {
     PHYSICAL_ADDRESS device = call->adapter->device_address;
 
     device.QuadPart += call->device_offset; /* MTX-33 */
-    write_list(&program.list, mapping, call->request);
-    mapping->state = MAPPING_RUNNING;
-    channel_program(call->adapter, &program.list, device, call->write); /* MTX-40: last */
+    mapping_write_list(mapping, &program.list);
+    channel_program(mapping, &program.list, device); /* MTX-40: last */
 }
 
 static bool reserve_completion(const struct map_call *call, struct mapping *mapping)
 {
-    mapping->completion = NULL;
-    if (call->routine == NULL) {
-        return true; /* MTX-11 */
+    if (call->routine == NULL || !channel_interrupts(call->adapter->channel)) {
+        return true; /* MTX-11, HBE-17 */
     }
     PDMA_ADAPTER adapter = (PDMA_ADAPTER)(uintptr_t)&call->adapter->public;
 
@@ -175,7 +119,7 @@ static bool reserve_completion(const struct map_call *call, struct mapping *mapp
 /* MTX-18 */
 static NTSTATUS map_nothing(const struct map_call *call)
 {
-    trace_violation(VIOLATION_ZERO_LENGTH, (uintptr_t)call->request->handle, 0);
+    violation_report(VIOLATION_ZERO_LENGTH, (uintptr_t)call->request->handle, 0);
     if (call->list != NULL) {
         call->list->NumberOfElements = 0;
     }
@@ -183,27 +127,43 @@ static NTSTATUS map_nothing(const struct map_call *call)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS map_transfer(const struct map_call *call)
+static NTSTATUS map_range(const struct map_call *call)
 {
-    struct mapping *mapping = &call->adapter->channel->mapping;
-    NTSTATUS status = plan_mapping(call, mapping);
+    struct mapping *mapping;
+    NTSTATUS status = mapping_plan(call->request, &call->range, fragment_capacity(call), &mapping);
 
     if (!NT_SUCCESS(status)) {
         return status;
     }
     if (!reserve_completion(call, mapping)) {
+        mapping_abandon(mapping);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    mapping->mdl = call->mdl;
-    mapping->offset = call->offset;
-    mapping->write = call->write;
-    mapping_give_to_device(call->adapter->channel);
+    if (call->adapter->looped && !call->adapter->coherent && mapping_is_cached(mapping)) {
+        violation_report(VIOLATION_LOOP_CACHED, (uintptr_t)call->request->handle, 0); /* CCH-20 */
+    }
+    (void)mapping_give_to_device(mapping);
     if (call->list != NULL) {
-        write_list(call->list, mapping, call->request); /* MTX-31 */
+        mapping_write_list(mapping, call->list); /* MTX-31 */
     }
     *call->length = mapping->length; /* MTX-39 */
-    start(call, mapping);
+    if (!call->adapter->master) {
+        start(call, mapping);
+    }
     return STATUS_SUCCESS;
+}
+
+static NTSTATUS map_transfer(struct map_call *call)
+{
+    NTSTATUS status = check_map(call);
+
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    if (call->adapter->master) {
+        ignore_device_side(call);
+    }
+    return call->range.length == 0 ? map_nothing(call) : map_range(call);
 }
 
 NTSTATUS dma_map_transfer_ex(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, ULONGLONG Offset,
@@ -213,31 +173,21 @@ NTSTATUS dma_map_transfer_ex(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegiste
 {
     struct layer_call frame = layer_enter(TRACE_MapTransferEx, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
     const struct adapter *adapter = adapter_find(DmaAdapter);
-    const struct map_call call = {adapter,
-                                  find_request(adapter, MapRegisterBase),
-                                  Mdl,
-                                  Offset,
-                                  DeviceOffset,
-                                  Length,
-                                  WriteToDevice,
-                                  ScatterGatherBuffer,
-                                  ScatterGatherBufferLength,
-                                  DmaCompletionRoutine,
-                                  CompletionContext};
-    NTSTATUS status = check_map(&call);
-    uint32_t bytes = 0;
-    uint32_t elements = 0;
+    struct map_call call = {
+        .adapter = adapter,
+        .request = find_request(adapter, MapRegisterBase),
+        .range = {.chain = Mdl, .offset = Offset, .write = WriteToDevice},
+        .length = Length,
+        .device_offset = DeviceOffset,
+        .list = ScatterGatherBuffer,
+        .list_bytes = ScatterGatherBufferLength,
+        .routine = DmaCompletionRoutine,
+        .routine_context = CompletionContext,
+    };
+    NTSTATUS status = map_transfer(&call);
+    const struct mapping *mapping = NT_SUCCESS(status) ? call.request->mappings : NULL;
 
-    if (NT_SUCCESS(status) && *Length == 0) {
-        status = map_nothing(&call);
-    } else if (NT_SUCCESS(status)) {
-        status = map_transfer(&call);
-        if (NT_SUCCESS(status)) {
-            bytes = adapter->channel->mapping.length;
-            elements = adapter->channel->mapping.fragment_count;
-        }
-    }
-    layer_leave(frame, status, bytes, elements);
+    layer_leave(frame, status, mapping != NULL ? mapping->length : 0, mapping != NULL ? mapping->elements : 0);
     return status;
 }
 DMA_ROUTINE_NAME(MapTransferEx, dma_map_transfer_ex);
@@ -256,7 +206,7 @@ struct flush_call {
 static NTSTATUS flush_nothing(struct request *request, uint32_t length)
 {
     if (!request->empty_mapping || length != 0) {
-        trace_violation(VIOLATION_FLUSH_UNMAPPED, (uintptr_t)request->handle, length);
+        violation_report(VIOLATION_FLUSH_UNMAPPED, (uintptr_t)request->handle, length);
     }
     request->empty_mapping = false;
     return STATUS_SUCCESS;
@@ -264,16 +214,16 @@ static NTSTATUS flush_nothing(struct request *request, uint32_t length)
 
 static NTSTATUS check_flush(const struct flush_call *call, const struct mapping *mapping)
 {
-    if (call->mdl != mapping->mdl || call->offset != mapping->offset) {
-        trace_violation(VIOLATION_FLUSH_UNMAPPED, (uintptr_t)call->mdl, call->offset); /* FBX-04 */
+    if (call->mdl != mapping->range.chain || call->offset != mapping->range.offset) {
+        violation_report(VIOLATION_FLUSH_UNMAPPED, (uintptr_t)call->mdl, call->offset); /* FBX-04 */
         return STATUS_INVALID_PARAMETER;
     }
     if (call->length > mapping->length) {
-        trace_violation(VIOLATION_FLUSH_TOO_LONG, 1, call->length); /* FBX-04 */
+        violation_report(VIOLATION_FLUSH_TOO_LONG, 1, call->length); /* FBX-04 */
         return STATUS_INVALID_PARAMETER;
     }
     if (call->write != mapping->write) {
-        trace_violation(VIOLATION_DIRECTION, call->write, mapping->write); /* FBX-18 */
+        violation_report(VIOLATION_DIRECTION, call->write, mapping->write); /* FBX-18 */
         return STATUS_INVALID_PARAMETER;
     }
     return STATUS_SUCCESS;
@@ -281,19 +231,18 @@ static NTSTATUS check_flush(const struct flush_call *call, const struct mapping 
 
 static NTSTATUS flush_transfer(const struct flush_call *call)
 {
-    struct channel *channel = call->request->adapter->channel;
+    struct mapping *mapping = call->request->mappings;
 
-    if (channel->mapping.state == MAPPING_NONE) {
+    if (mapping == NULL) {
         return flush_nothing(call->request, call->length);
     }
-    NTSTATUS status = check_flush(call, &channel->mapping);
+    NTSTATUS status = check_flush(call, mapping);
 
     if (NT_SUCCESS(status)) {
-        if (mapping_stop(channel)) {
-            trace_violation(VIOLATION_FLUSH_RUNNING, (uintptr_t)call->request->handle, 0); /* FBX-15 */
+        if (mapping_stop(mapping) && !call->request->adapter->looped) {                     /* FBX-16 */
+            violation_report(VIOLATION_FLUSH_RUNNING, (uintptr_t)call->request->handle, 0); /* FBX-15 */
         }
-        mapping_take_from_device(channel, call->length);
-        mapping_forget(channel);
+        mapping_take_from_device(mapping, call->length);
     }
     return status;
 }

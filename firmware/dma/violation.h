@@ -1,34 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Codes of a caller's mistakes (spec 0.5); those below 0x40 are the ones of Windows' DMA verifier. */
+/*
+ * Callers' mistakes (spec 0.5): their codes, those below 0x40 the ones of Windows' DMA verifier. In
+ * checked mode each is recorded; what the routine does is the same in both modes.
+ */
 #ifndef DMA_VIOLATION_H
 #define DMA_VIOLATION_H
 
-#include "hal/trace.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 enum violation {
     VIOLATION_FLUSH_TOO_LONG = 0x00,
+    VIOLATION_BUFFER_FREED_TWICE = 0x03,
     VIOLATION_CHANNEL_FREED_TWICE = 0x04,
+    VIOLATION_REGISTERS_FREED_TWICE = 0x05,
+    VIOLATION_RELEASED_WITH_BUFFERS = 0x07,
     VIOLATION_RELEASED_WITH_CHANNEL = 0x08,
     VIOLATION_RELEASED_WITH_REGISTERS = 0x09,
+    VIOLATION_RELEASED_WITH_LIST = 0x0A,
     VIOLATION_TOO_MANY_REGISTERS = 0x0C,
     VIOLATION_NOT_FLUSHED = 0x0D,
-    VIOLATION_NOT_LOCKED = 0x0E,
+    VIOLATION_NOT_LOCKED = 0x0E, /* also where there is no MDL */
+    VIOLATION_GUARD = 0x0F,
     VIOLATION_FREED_WHILE_MAPPED = 0x10,
     VIOLATION_IRQL = 0x13,
+    VIOLATION_HOLDS_TOO_MANY = 0x15,
     VIOLATION_FLUSH_UNMAPPED = 0x16,
     VIOLATION_RELEASED_ADAPTER = 0x18,
     VIOLATION_NULL_ADAPTER = 0x19,
+    VIOLATION_MAPPED_TWICE = 0x1D,
     VIOLATION_OUTSIDE_MDL = 0x1F,
     VIOLATION_ZERO_LENGTH = 0x21,
     VIOLATION_FLUSH_RUNNING = 0x23,
     VIOLATION_LENGTH = 0x24,
     VIOLATION_DESCRIPTION_VERSION = 0x25,
     VIOLATION_CONTEXT_BUSY = 0x40,
+    VIOLATION_ALLOCATED_TWICE = 0x41,
     VIOLATION_CALLBACK_IRQL = 0x42,
+    VIOLATION_CHAIN_CHANGED = 0x43,
+    VIOLATION_BUFFER_MISMATCH = 0x44,
     VIOLATION_ACTION_NOT_KEEP = 0x45,
     VIOLATION_ACTION_UNKNOWN = 0x46,
+    VIOLATION_COUNTER_OF_MASTER = 0x47,
     VIOLATION_DIRECTION = 0x48,
+    VIOLATION_COMPLETION_OF_MASTER = 0x49,
+    VIOLATION_DEVICE_OFFSET_OF_MASTER = 0x4A,
+    VIOLATION_CONFIGURE_MASTER = 0x4B,
+    VIOLATION_CANCEL_FOREIGN = 0x4C,
     VIOLATION_HANDLE = 0x4D,
+    VIOLATION_CANCEL_OF_MASTER = 0x4F,
+    VIOLATION_SHARED_LINE = 0x51,
+    VIOLATION_LOOP_CACHED = 0x52,
 };
 
 /* p2 of VIOLATION_IRQL. */
@@ -36,5 +58,11 @@ enum { VIOLATION_IRQL_EXACT = 1, VIOLATION_IRQL_ABOVE = 2 };
 
 /* p2 of VIOLATION_OUTSIDE_MDL. */
 enum { VIOLATION_MDL_AFTER = 2 };
+
+/* Checked mode; it is on from the start. */
+void violations_enable(bool enable);
+bool violations_are_enabled(void);
+
+void violation_report(enum violation code, uint64_t p2, uint64_t p3);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Translation tables (4 KiB granule, 32-bit input addresses, so level 1 has four entries of 1 GiB)
- * and the pool of uncached memory.
+ * and the pools of whole pages.
  *
  * Every stretch of RAM is mapped with one kind of attributes only: a line that is cached through one
  * alias and accessed uncached through another could not be kept right.
@@ -11,6 +11,7 @@
 #include "boot/memlayout.h"
 #include "hal/cpu.h"
 #include "hal/ident.h"
+#include "hal/pool.h"
 
 enum { ENTRIES = 512, BLOCK_SHIFT = 21, PAGE_SHIFT = 12, SCATTER_PAGES = SCATTER_SIZE >> PAGE_SHIFT };
 enum { GIB_SHIFT = 30, SCATTER_TABLES = SCATTER_SIZE >> BLOCK_SHIFT };
@@ -42,6 +43,17 @@ static uint64_t scatter_tables[SCATTER_TABLES][ENTRIES] __attribute__((aligned(4
 uint64_t scatter_pages[SCATTER_PAGES];
 
 static uintptr_t uncached_next = UNCACHED_START;
+
+static struct pool page_pools[] = {
+    [MEMORY_DEVICE] = {.start = (uint8_t *)COMMON_START,
+                       .physical = COMMON_START,
+                       .unit = PAGE_SIZE_BYTES,
+                       .count = COMMON_SIZE / PAGE_SIZE_BYTES},
+    [MEMORY_WRITE_BACK] = {.start = (uint8_t *)COHERENT_START,
+                           .physical = COHERENT_START,
+                           .unit = PAGE_SIZE_BYTES,
+                           .count = COHERENT_SIZE / PAGE_SIZE_BYTES},
+};
 
 /*
  * The window's order, fixed: groups of four pages lie in shuffled order; those at even places of the
@@ -85,6 +97,8 @@ void memory_initialize(void)
     map_blocks(ram_blocks, UNCACHED_START, UNCACHED_SIZE, ATTRIBUTE(UNCACHED) | data);
     map_blocks(ram_blocks, STAGING_START, STAGING_SIZE, ATTRIBUTE(UNCACHED) | data);
     map_blocks(ram_blocks, ARENA_START, ARENA_SIZE, ATTRIBUTE(WRITE_BACK) | data);
+    map_blocks(ram_blocks, COMMON_START, COMMON_SIZE, ATTRIBUTE(DEVICE) | NO_EXECUTE);
+    map_blocks(ram_blocks, COHERENT_START, COHERENT_SIZE, ATTRIBUTE(WRITE_BACK) | data);
     map_scatter_window();
     cpu_enable_translation((uintptr_t)level1, MAIR, TCR);
 }
@@ -98,6 +112,11 @@ bool memory_translate(uintptr_t virtual_address, uint64_t *physical)
     }
     *physical = (result & 0x0000fffffffff000ull) | (virtual_address & (PAGE_SIZE_BYTES - 1));
     return true;
+}
+
+bool memory_is_cached(uintptr_t address)
+{
+    return cpu_translate(address) >> 56 == (MAIR >> 8 * WRITE_BACK & 0xff); /* PAR_EL1.ATTR */
 }
 
 bool memory_is_mapped(uintptr_t start, size_t size)
@@ -131,4 +150,14 @@ void *memory_take_uncached(size_t size)
     }
     uncached_next += size;
     return (void *)start;
+}
+
+void *memory_take_pages(enum memory_kind kind, size_t size, uint64_t highest)
+{
+    return pool_take(&page_pools[kind], size, highest);
+}
+
+void memory_return_pages(enum memory_kind kind, const void *first)
+{
+    pool_return(&page_pools[kind], first);
 }

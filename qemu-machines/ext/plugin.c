@@ -489,11 +489,20 @@ static void refuse_memory_copies(struct qemu_plugin_register *id_register)
     }
 }
 
+/* A misaligned access to device memory faults. QEMU loses that check together with the atomicity of
+ * accesses when it translates for a CPU that has the machine for itself (tcg_canonicalize_memop() drops
+ * what memop_atomicity_bits() needs), so say that it has not. */
+static void on_any_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
+{
+    (void)id;
+    qemu.tcg_cflags_set(qemu.qemu_get_cpu((int)vcpu), CF_PARALLEL);
+}
+
 static void on_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
 {
     GArray *registers = qemu.qemu_plugin_get_registers();
 
-    (void)id;
+    on_any_vcpu(id, vcpu);
     if (vcpu > 0) {
         die("more than one CPU: the cache model is of one (leave -smp out)");
     }
@@ -552,8 +561,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
         }
     }
     board_register(separate);
+    qemu.qemu_plugin_register_vcpu_init_cb(id, separate ? on_vcpu : on_any_vcpu);
     if (separate) {
-        qemu.qemu_plugin_register_vcpu_init_cb(id, on_vcpu);
         qemu.qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
     }
     return 0;

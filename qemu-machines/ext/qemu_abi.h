@@ -52,6 +52,7 @@ typedef struct QemuCharBackend {
 
 #define MEMTXATTRS_UNSPECIFIED 0x100000000ull
 enum { QEMU_CLOCK_VIRTUAL = 1, SCALE_NS = 1, MO_32 = 2, MMU_DATA_LOAD = 0, TLB_INVALID = 1 << 11 };
+enum { CF_PARALLEL = 1 << 15 };
 
 typedef struct TypeInfo {
     const char *name, *parent;
@@ -200,6 +201,7 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, tb_invalidate_phys_range, (uint64_t first, uint64_t last))                                         \
     /* CPU */                                                                                                  \
     F(CPUState *, qemu_get_cpu, (int))                                                                         \
+    F(void, tcg_cflags_set, (CPUState *, uint32_t))                                                            \
     F(int, arm_mmu_idx, (void *env))                                                                           \
     F(uint64_t, arm_sctlr, (void *env, int el))                                                                \
     F(int, probe_access_full_mmu,                                                                              \

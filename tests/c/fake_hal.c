@@ -5,18 +5,22 @@
 #include "hal/cache.h"
 #include "hal/irq.h"
 #include "hal/memory.h"
+#include "hal/pool.h"
 
 #include <string.h>
 
 enum { POOL_BYTES = 1 << 20, EVENTS_MAX = 1 << 16, SPIS_MAX = 32 };
 
-#define POOL_PHYSICAL UINT64_C(0x50000000)
-
 _Alignas(4096) uint8_t fake_memory[FAKE_PAGES * FAKE_PAGE];
-static _Alignas(4096) uint8_t pool[POOL_BYTES];
-static size_t pool_used;
+static size_t uncached_used;
 static uint64_t page_numbers[FAKE_PAGES];
 static bool coherent;
+
+/* The hal's own memory, and where a device finds it. */
+enum { UNCACHED, DEVICE, WRITE_BACK, POOLS };
+static _Alignas(4096) uint8_t pools[POOLS][POOL_BYTES];
+static const uint64_t pool_physical[POOLS] = {0x50000000, FAKE_DEVICE_MEMORY, FAKE_WRITE_BACK};
+static struct pool pages[2]; /* by enum memory_kind */
 
 static struct fake_event events[EVENTS_MAX];
 static size_t event_count;
@@ -29,12 +33,20 @@ static struct {
     bool pending;
 } spis[SPIS_MAX];
 
+static struct pool page_pool(size_t n)
+{
+    return (struct pool){
+        .start = pools[n], .physical = pool_physical[n], .unit = FAKE_PAGE, .count = FAKE_POOL_PAGES};
+}
+
 void fake_reset(void)
 {
     memset(fake_memory, 0, sizeof fake_memory);
-    memset(pool, 0, sizeof pool);
+    memset(pools, 0, sizeof pools);
     memset(spis, 0, sizeof spis);
-    pool_used = 0;
+    uncached_used = 0;
+    pages[MEMORY_DEVICE] = page_pool(DEVICE);
+    pages[MEMORY_WRITE_BACK] = page_pool(WRITE_BACK);
     coherent = false;
     masked = false;
     exit_hook = NULL;
@@ -63,9 +75,22 @@ static bool is_in(uintptr_t address, const uint8_t *start, size_t size)
     return address >= (uintptr_t)start && address - (uintptr_t)start < size;
 }
 
+/* The pool that an address lies in; POOLS if none. */
+static size_t pool_of(uintptr_t address)
+{
+    size_t n = 0;
+
+    while (n < POOLS && !is_in(address, pools[n], POOL_BYTES)) {
+        n++;
+    }
+    return n;
+}
+
 /* Everything else that the test program has (stack, heap) is identity mapped. */
 bool memory_translate(uintptr_t address, uint64_t *physical)
 {
+    size_t in = pool_of(address);
+
     if (address < 0x10000) {
         return false;
     }
@@ -73,12 +98,24 @@ bool memory_translate(uintptr_t address, uint64_t *physical)
         size_t offset = address - (uintptr_t)fake_memory;
 
         *physical = page_numbers[offset / FAKE_PAGE] * FAKE_PAGE + offset % FAKE_PAGE;
-    } else if (is_in(address, pool, sizeof pool)) {
-        *physical = POOL_PHYSICAL + (address - (uintptr_t)pool);
+    } else if (in < POOLS) {
+        *physical = pool_physical[in] + (address - (uintptr_t)pools[in]);
     } else {
         *physical = address;
     }
     return true;
+}
+
+bool memory_is_mapped(uintptr_t start, size_t size)
+{
+    return start >= 0x10000 && start + size >= start;
+}
+
+bool memory_is_cached(uintptr_t address)
+{
+    size_t in = pool_of(address);
+
+    return in != UNCACHED && in != DEVICE;
 }
 
 uint8_t *fake_device_view(uint64_t physical)
@@ -88,8 +125,12 @@ uint8_t *fake_device_view(uint64_t physical)
             return &fake_memory[i * FAKE_PAGE + physical % FAKE_PAGE];
         }
     }
-    CHECK(physical >= POOL_PHYSICAL && physical < POOL_PHYSICAL + POOL_BYTES);
-    return &pool[physical - POOL_PHYSICAL];
+    for (size_t n = 0; n < POOLS; n++) {
+        if (physical >= pool_physical[n] && physical - pool_physical[n] < POOL_BYTES) {
+            return &pools[n][physical - pool_physical[n]];
+        }
+    }
+    FAIL("there is no such memory");
 }
 
 bool memory_is_coherent(void)
@@ -104,13 +145,23 @@ void fake_set_coherent(bool value)
 
 void *memory_take_uncached(size_t size)
 {
-    if (size > sizeof pool - pool_used) {
+    if (size > POOL_BYTES - uncached_used) {
         return NULL;
     }
-    void *block = pool + pool_used;
+    void *block = pools[UNCACHED] + uncached_used;
 
-    pool_used += (size + FAKE_PAGE - 1) / FAKE_PAGE * FAKE_PAGE;
+    uncached_used += (size + FAKE_PAGE - 1) / FAKE_PAGE * FAKE_PAGE;
     return block;
+}
+
+void *memory_take_pages(enum memory_kind kind, size_t size, uint64_t highest)
+{
+    return pool_take(&pages[kind], size, highest);
+}
+
+void memory_return_pages(enum memory_kind kind, const void *first)
+{
+    pool_return(&pages[kind], first);
 }
 
 void *memory_allocate(size_t size)

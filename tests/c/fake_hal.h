@@ -24,7 +24,10 @@ void fake_map_page(size_t index, uint64_t page_number);
 /* No two neighbours are physically adjacent. */
 void fake_scatter_pages(void);
 
-/* The byte that a device sees at a physical address, in fake_memory or the uncached pool. */
+/* What memory_take_pages() has: FAKE_POOL_PAGES pages of each kind, at these physical addresses. */
+enum { FAKE_POOL_PAGES = 64, FAKE_DEVICE_MEMORY = 0x51000000, FAKE_WRITE_BACK = 0x52000000 };
+
+/* The byte that a device sees at a physical address, in fake_memory or what the hal hands out. */
 uint8_t *fake_device_view(uint64_t physical);
 
 void fake_set_coherent(bool coherent);

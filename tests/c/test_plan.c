@@ -144,20 +144,121 @@ static void a_read_bounces_its_partial_lines(void)
     check_fragment(0, 10, 54, true);
     check_fragment(1, 64, 896, false);
     check_fragment(2, 960, 50, true);
-    CHECK_EQ(fragments[0].first_register, 0);
-    CHECK_EQ(fragments[2].first_register, 1);
+    CHECK_EQ(fragments[0].bounce_offset, 10);
+    CHECK_EQ(fragments[2].bounce_offset, FAKE_PAGE + 960);
     CHECK_EQ(plan.registers_used, 2);
 
-    range.registers = 1; /* the prefix before the tail */
+    range.registers = 1; /* CCH-12 b: the tail shares its line, */
     make_plan(&range);
-    CHECK_EQ(count, 2);
-    CHECK_EQ(plan.end, PLAN_NO_REGISTERS);
-    CHECK_EQ(plan.mapped, 950);
+    CHECK_EQ(count, 3);
+    check_fragment(1, 64, 896, false);
+    check_fragment(2, 960, 50, false);
+    CHECK(!fragments[1].continues && fragments[2].continues);
+    CHECK_EQ(plan.mapped, 1000);
 
+    range.registers = 0; /* and the head too */
+    make_plan(&range);
+    CHECK_EQ(count, 1);
+    check_fragment(0, 10, 1000, false);
+    free_chain(mdl);
+}
+
+static void a_shared_line_is_shared_at_the_ends_of_a_span_only(void)
+{
+    fake_scatter_pages();
+    PMDL mdl = make_mdl(10, 2 * FAKE_PAGE, NULL);
+    struct plan_range range = range_of(mdl, 0, 2 * FAKE_PAGE);
+
+    range.line = FAKE_LINE;
     range.registers = 0;
     make_plan(&range);
-    CHECK_EQ(count, 0);
+    CHECK_EQ(count, 3);
+    check_fragment(0, 10, FAKE_PAGE - 10, false);
+    check_fragment(2, 2 * FAKE_PAGE, 10, false);
+    range.byte_limit = 1000; /* the cut is at a whole line */
+    make_plan(&range);
+    CHECK_EQ(count, 1);
+    check_fragment(0, 10, 950, false);
     CHECK_EQ(plan.end, PLAN_NO_REGISTERS);
+    range.byte_limit = 40; /* and nothing fits before it */
+    make_plan(&range);
+    CHECK_EQ(count, 0);
+    free_chain(mdl);
+}
+
+static void one_element_is_the_longer_of_a_run_and_what_registers_gather(void)
+{
+    fake_scatter_pages();
+    fake_map_page(1, 0x40001);
+    PMDL mdl = make_mdl(10, 4 * FAKE_PAGE, NULL);
+    struct plan_range range = range_of(mdl, 0, 4 * FAKE_PAGE);
+
+    fake_map_page(0, 0x40000);
+    MmBuildMdlForNonPagedPool(mdl);
+    range.one_element = true;
+    range.registers = 5;
+    make_plan(&range); /* MR-09 */
+    CHECK_EQ(count, 1);
+    check_fragment(0, 10, 4 * FAKE_PAGE, true);
+    CHECK_EQ(fragments[0].bounce_offset, 10);
+    CHECK_EQ(plan.registers_used, 5);
+    range.registers = 2; /* the first two pages are neighbours: longer than two registers reach */
+    make_plan(&range);
+    CHECK_EQ(count, 1);
+    check_fragment(0, 10, 2 * FAKE_PAGE - 10, false);
+    CHECK_EQ(plan.registers_used, 0);
+    range.registers = 3;
+    make_plan(&range);
+    check_fragment(0, 10, 3 * FAKE_PAGE - 10, true); /* MR-16 */
+    CHECK_EQ(plan.end, PLAN_NO_REGISTERS);
+    range.length = FAKE_PAGE;
+    make_plan(&range); /* MR-17 */
+    check_fragment(0, 10, FAKE_PAGE, false);
+    CHECK_EQ(plan.end, PLAN_COMPLETE);
+    free_chain(mdl);
+}
+
+static void one_element_of_several_mdls_has_no_gap(void)
+{
+    PMDL first = make_mdl(10, 100, NULL);
+    PMDL second = make_mdl(FAKE_PAGE + 3000, 2000, first);
+
+    make_mdl(5 * FAKE_PAGE + 1, 30, second);
+    struct plan_range range = range_of(first, 20, 2100);
+
+    range.one_element = true;
+    make_plan(&range); /* OQ-16 */
+    CHECK_EQ(count, 3);
+    check_fragment(0, 30, 80, true);
+    check_fragment(1, FAKE_PAGE + 3000, 2000, true);
+    check_fragment(2, 5 * FAKE_PAGE + 1, 20, true);
+    CHECK_EQ(fragments[0].bounce_offset, 30); /* MR-08 */
+    CHECK_EQ(fragments[1].bounce_offset, 110);
+    CHECK_EQ(fragments[2].bounce_offset, 2110);
+    CHECK(!fragments[0].continues && fragments[1].continues && fragments[2].continues);
+    CHECK_EQ(plan.registers_used, 1);
+    CHECK_EQ(plan_pages_of_range(&range), 4); /* MR-05 */
+    range.registers = 0;
+    make_plan(&range);
+    CHECK_EQ(count, 1);
+    check_fragment(0, 30, 80, false);
+    free_chain(first);
+}
+
+static void one_element_of_a_read_is_gathered_for_its_edges(void)
+{
+    PMDL mdl = make_mdl(10, 1000, NULL);
+    struct plan_range range = range_of(mdl, 0, 1000);
+
+    range.one_element = true;
+    range.line = FAKE_LINE;
+    make_plan(&range);
+    CHECK_EQ(count, 1);
+    check_fragment(0, 10, 1000, true);
+    range.registers = 0; /* CCH-12 b */
+    make_plan(&range);
+    CHECK_EQ(count, 1);
+    check_fragment(0, 10, 1000, false);
     free_chain(mdl);
 }
 
@@ -228,7 +329,8 @@ static void a_read_off_the_unit_is_bounced_as_one_element(void)
     range.registers = 2; /* MR-16, in whole units */
     make_plan(&range);
     check_fragment(0, 2, 8188, true);
-    CHECK_EQ(count, 1);
+    CHECK_EQ(count, 2);
+    check_fragment(1, 8190, 4, false);
     free_chain(mdl);
 }
 
@@ -274,9 +376,9 @@ static void check_invariants(const struct plan_range *range)
 
         CHECK(fragment->length > 0 && fragment->length % range->unit == 0);
         if (fragment->bounced) {
-            CHECK_EQ(fragment->first_register, registers);
+            CHECK_EQ(fragment->bounce_offset, registers * FAKE_PAGE + fragment->virtual_address % FAKE_PAGE);
             registers += plan_pages(fragment->virtual_address, fragment->length);
-        } else if (range->line != 0) {
+        } else if (range->line != 0 && range->registers == 64) {
             CHECK(fragment->virtual_address % range->line == 0 && fragment->length % range->line == 0);
         }
         for (uint32_t at = 0; !fragment->bounced && at < fragment->length; at++) {
@@ -336,6 +438,10 @@ int main(void)
         adjacent_mdls_stay_separate_and_empty_ones_are_skipped,
         no_fragment_crosses_4_gib,
         a_read_bounces_its_partial_lines,
+        a_shared_line_is_shared_at_the_ends_of_a_span_only,
+        one_element_is_the_longer_of_a_run_and_what_registers_gather,
+        one_element_of_several_mdls_has_no_gap,
+        one_element_of_a_read_is_gathered_for_its_edges,
         a_read_within_two_lines_is_one_bounce,
         an_aligned_read_bounces_nothing,
         a_page_break_inside_a_unit_is_bounced,

@@ -18,18 +18,29 @@ $(B)/tests/c/frames.inc: tests/vectors/frames.json tests/c/frames.py
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/frames.py <$< >$@
 
-LAYER := adapter bounce channel completion context controller irql map_registers mapping mdl operations plan transfer
+HAL_FAKE := tests/c/fake_hal.c firmware/hal/pool.c
+LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/dma/*.c))))
+MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include
 HOST_TESTS += test_plan test_layer test_pl330
 
-test_plan_sources := tests/c/test_plan.c tests/c/fake_hal.c firmware/dma/plan.c firmware/dma/mdl.c
+test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c $(MDL)
 test_plan_flags := $(DMA_FLAGS)
 
-test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c tests/c/fake_hal.c $(LAYER:%=firmware/dma/%.c)
+HOST_TESTS += test_mdl
+test_mdl_sources := tests/c/test_mdl.c $(HAL_FAKE) $(MDL)
+test_mdl_flags := $(DMA_FLAGS)
+
+test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
 test_layer_flags := $(DMA_FLAGS)
 
+LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
+HOST_TESTS += test_common_buffer
+test_common_buffer_sources := tests/c/test_common_buffer.c $(LAYER_TEST)
+test_common_buffer_flags := $(DMA_FLAGS)
+
 PL330_PROGRAM := firmware/dma/pl330_code.c firmware/dma/pl330_program.c
-test_pl330_sources := tests/c/test_pl330.c tests/c/fake_hal.c firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)
+test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)
 test_pl330_flags := $(DMA_FLAGS) -DMMIO_FAKE
 
 # The same, for tests that let the emulated controller execute what it emits.

@@ -567,15 +567,6 @@ class TestMapTransferEx:
         assert board.stream.sent_take() == content
         assert board.findings() == []
 
-    def test_edges_without_registers_stop_the_mapping(self, board: Board) -> None:
-        """AAX-14, MTX-24, MTX-25: no register at all: not even the first unit can be mapped."""
-        adapter = adapter_for(board, write=False)
-        _, mdl = described(board, 256, offset=4)
-        base = granted(board, adapter, registers=0)
-        assert adapter.MapTransferEx(mdl, base, WriteToDevice=False) == (NO_RESOURCES, 256)
-        _, mdl = described(board, 100)
-        assert adapter.MapTransferEx(mdl, base, WriteToDevice=False) == (OK, 64)
-
     def test_an_mdl_that_was_not_built_is_refused(self, board: Board) -> None:
         """MDL-08: STATUS_INVALID_PARAMETER and violation 0x0E."""
         adapter, _, base = mapped(board)
@@ -716,6 +707,35 @@ class TestEdges:
         assert adapter.FlushAdapterBuffersEx(mdl, base, 0, size, WriteToDevice=False) == OK
         assert board.read(whole) == before + data(size) + after
         assert (board.findings(), violations(board)) == ([], [])
+
+    def unbounced(self, board: Board, meddle: bytes) -> bytes:
+        """Read 256 bytes in the middle of 384 without registers; return what is there."""
+        whole = board.memory.allocate(384, align=64)
+        board.fill(whole, 0x11)
+        mdl = board.IoAllocateMdl(whole.address + 68, 256)
+        board.MmBuildMdlForNonPagedPool(mdl)
+        adapter = adapter_for(board, write=False)
+        base, done = granted(board, adapter, registers=0), Completions(board)
+        arm(board, write=False)
+        result = adapter.MapTransferEx(mdl, base, WriteToDevice=False, DmaCompletionRoutine=done)
+        assert result == (OK, 256)
+        board.write(whole, meddle, 64)
+        board.stream.receive_put(data(256))
+        finished(board, done)
+        assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 256, WriteToDevice=False) == OK
+        return board.cpu.read(whole.address, whole.size)
+
+    def test_edges_without_registers_share_their_lines(self, board: Board) -> None:
+        """CCH-12 b: both sides are right as long as the CPU leaves the lines alone."""
+        assert self.unbounced(board, b"") == b"\x11" * 68 + data(256) + b"\x11" * 60
+        assert (board.findings(), violations(board)) == ([], [])
+
+    def test_a_store_to_a_shared_line_is_reported(self, board: Board) -> None:
+        """CCH-12 b: violation 0x51, and the neighbour has what the CPU stored."""
+        with board.expect("shared-line"):
+            seen = self.unbounced(board, b"\x22")
+        assert seen[64:68] == b"\x22\x11\x11\x11"
+        assert violations(board) == [0x51]
 
     def test_until_the_flush_a_bounced_buffer_is_unchanged(self, board: Board) -> None:
         """MR-11: the data waits in the bounce page."""

@@ -69,6 +69,10 @@ static NTSTATUS no_BuildScatterGatherListEx(PDMA_ADAPTER adapter, PDEVICE_OBJECT
     return STATUS_NOT_IMPLEMENTED;
 }
 
+VOID KeFlushIoBuffers(PMDL Mdl, BOOLEAN ReadOperation, BOOLEAN DmaOperation)
+{
+}
+
 static const DMA_OPERATIONS operations = {
     .Size = sizeof(DMA_OPERATIONS), /* TBL-01 */
     .PutDmaAdapter = dma_put_adapter,

@@ -13,7 +13,7 @@
     │   ├── FaultError          it crashed and said so
     │   ├── HangError           it does not answer, but QEMU does (a DeadlineError as well)
     │   ├── TransferError       it answered, but the transfer did not do what it should
-    │   └── FindingsError       the cache model's findings are not those that were expected
+    │   └── FindingsError       findings or violations are not those that were expected
     ├── LinkError               the serial line or the monitor                   exit status 3
     │   ├── GarbageError        bytes that are no line of the protocol
     │   ├── DeadlineError       no answer in time
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from .report import Finding
+    from .expectation import Evidence
 
 
 class Dmav3Error(Exception):
@@ -128,12 +128,12 @@ class TransferError(TargetError):
 
 
 class FindingsError(TargetError):
-    """The findings are not those that were expected.
+    """The findings, or violations, are not those that were expected.
 
     :ivar findings: those that the message names.
     """
 
-    def __init__(self, problem: str, findings: Sequence[Finding]) -> None:
+    def __init__(self, problem: str, findings: Sequence[Evidence]) -> None:
         """Say what is wrong, then each finding on a line of its own."""
         super().__init__("\n".join([problem, *(finding.line() for finding in findings)]))
         self.findings = tuple(findings)

@@ -136,6 +136,11 @@ class Probe:
         return int(self._get("findings_lost"))
 
     @property
+    def violations(self) -> int:
+        """Violations since the last reset, also those whose records were overwritten."""
+        return int(self._get("violations"))
+
+    @property
     def spoiled(self) -> bool:
         """True if a PL330 channel ended in a way that a reset of QEMU's model does not repair.
 

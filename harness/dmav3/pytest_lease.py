@@ -72,13 +72,14 @@ class Lease:
         return self._folder
 
     def complaint(self) -> str | None:
-        """Return what is wrong with the findings; None if each was expected.
+        """Return what is wrong with findings and violations; None if each was expected.
 
         :raises InfrastructureError: some had no room, so that the rest proves nothing.
         """
         if findings := self.board.unexpected():
             return "\n".join(["unexpected findings:", *(finding.line() for finding in findings)])
-        if lost := self.board.probe.findings_lost:
+        lost = self.board.violation_count - len(self.board.violations())
+        if lost := lost + self.board.probe.findings_lost:
             msg = f"{lost} findings had no room: it is not known whether they were expected"
             raise InfrastructureError(msg)
         return None

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from dmav3.probe import Kind
 from dmav3.stream import Control, Register
 from dmav3.wdm import (
     DISPATCH_LEVEL,
@@ -78,34 +77,6 @@ def arm(board: Board, *, write: bool, width: int = 32) -> None:
     request = Control.TRANSMIT_REQUEST if write else Control.RECEIVE_REQUEST
     control = board.machine.stream.base + Register.CONTROL
     board.request("poke", control, "32", request | Control.frame(width // 8))
-
-
-def violations(board: Board) -> list[int]:
-    """Return the codes of the caller's mistakes since the last reset."""
-    return [record.id for record in board.events.all() if record.kind == Kind.VIOLATION]
-
-
-class Element(NamedTuple):
-    """A SCATTER_GATHER_ELEMENT."""
-
-    address: int
-    length: int
-
-
-def read_list(board: Board, address: int) -> list[Element]:
-    """Return a SCATTER_GATHER_LIST of the guest's heap as the CPU reads it."""
-    head, element = sizes(board)
-    layout = board.image.struct("SCATTER_GATHER_ELEMENT")
-    at, length = layout.member("Address").offset, layout.member("Length").offset
-    count = int.from_bytes(board.cpu.read(address, 4), "little")
-    raw = [board.cpu.read(address + head + n * element, element) for n in range(count)]
-    return [
-        Element(
-            int.from_bytes(one[at : at + 8], "little"),
-            int.from_bytes(one[length : length + 4], "little"),
-        )
-        for one in raw
-    ]
 
 
 def sizes(board: Board) -> tuple[int, int]:

@@ -98,6 +98,18 @@ class TestFindings:
         )
         assert re.search(said, result.stdout.str())
 
+    def test_an_unexpected_violation_fails_the_test(self, project: pytest.Pytester) -> None:
+        """The text names the code, the routine and the mistake; a driver in C is seen as well."""
+        project.makepyfile(
+            "def test_it(dmav3_board):\n"
+            "    with dmav3_board.irql(2):\n"
+            "        dmav3_board.request('FreeAdapterChannel', 0)\n"
+        )
+        result = run(project)
+        result.assert_outcomes(failed=1)
+        said = "unexpected findings:\nviolation 0x19 in FreeAdapterChannel: a NULL adapter (p2=0x0"
+        assert said in result.stdout.str()
+
     def test_an_expected_finding_passes(self, project: pytest.Pytester) -> None:
         """`expect` consumes exactly what its block caused."""
         project.makepyfile(

@@ -39,15 +39,6 @@ ULONG channel_max_fragments(struct channel *channel, ULONG wanted)
     return answer < wanted ? answer : wanted;
 }
 
-void channel_set_owner(const struct adapter *adapter)
-{
-    ULONG width = (ULONG)adapter->width;
-
-    if (!adapter->master) {
-        (void)channel_configure(adapter->channel, DMA_CONFIGURE_NEW_OWNER, &width);
-    }
-}
-
 void channel_program(const struct mapping *mapping, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device)
 {
     const struct adapter *adapter = mapping->request->adapter;
@@ -110,6 +101,13 @@ NTSTATUS channel_configure(struct channel *channel, ULONG function, PVOID data)
     trace_exit(TRACE_ConfigureChannel, NULL, (uint32_t)status, 0, 0);
     irq_restore(state);
     return status;
+}
+
+void channel_set_owner(const struct adapter *adapter)
+{
+    ULONG width = (ULONG)adapter->width;
+
+    (void)channel_configure(adapter->channel, DMA_CONFIGURE_NEW_OWNER, &width);
 }
 
 bool channel_cancel(struct channel *channel)

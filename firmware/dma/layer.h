@@ -292,15 +292,15 @@ struct channel *controller_channel(uint32_t number);
 /* The channel that serves the request line, or NULL (IGA-19, IGA-20). */
 struct channel *controller_bind(ULONG request_line, ULONG channel_number, DMA_WIDTH width);
 
-/* The adapter has been given its channel: settings of the owner before are forgotten (CFG-09). */
-void channel_set_owner(const struct adapter *adapter);
-
 ULONG channel_max_fragments(struct channel *channel, ULONG wanted);
 void channel_program(const struct mapping *mapping, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device);
 void channel_flush(struct channel *channel);
 ULONG channel_bytes_left(struct channel *channel);
 bool channel_has_counter(const struct channel *channel);
 bool channel_interrupts(const struct channel *channel);
+
+/* The adapter has been given its channel (CFG-09). */
+void channel_set_owner(const struct adapter *adapter);
 NTSTATUS channel_configure(struct channel *channel, ULONG function, PVOID data);
 bool channel_cancel(struct channel *channel);
 

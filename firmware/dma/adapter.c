@@ -145,13 +145,22 @@ static struct adapter *create_master(const DEVICE_DESCRIPTION *description)
     return adapter;
 }
 
+/* A device register is accessed as a whole; with WidthNoWrap there is none (MTX-34). */
+static uint32_t transfer_unit(const DMA_INITIALIZATION_BLOCK *block, DMA_WIDTH width)
+{
+    uint32_t bytes = width == WidthNoWrap ? 1 : UINT32_C(1) << width;
+
+    return bytes > block->MinimumTransferUnit ? bytes : block->MinimumTransferUnit;
+}
+
 static void describe_channel(struct adapter *adapter)
 {
     const struct controller *controller = adapter->channel->controller;
     const DMA_INITIALIZATION_BLOCK *block = &controller->description.block;
 
     adapter->coherent = controller->coherent;
-    adapter->unit = UINT32_C(1) << adapter->width;
+    adapter->unit = transfer_unit(block, adapter->width);
+    adapter->ignore_count = adapter->ignore_count || !channel_has_counter(adapter->channel);
     adapter->address_bits = block->DmaAddressWidth;
 
     uint64_t bytes = (uint64_t)block->MaximumTransferUnits * adapter->unit;
@@ -162,7 +171,7 @@ static void describe_channel(struct adapter *adapter)
 /* A channel of a controller moves the data. IGA-16 */
 static struct adapter *create_subordinate(const DEVICE_DESCRIPTION *description)
 {
-    if (description->AutoInitialize || (unsigned)description->DmaWidth > Width64Bits) {
+    if ((unsigned)description->DmaWidth > WidthNoWrap) {
         return NULL;
     }
     struct channel *channel =
@@ -170,7 +179,8 @@ static struct adapter *create_subordinate(const DEVICE_DESCRIPTION *description)
     struct adapter *adapter = channel == NULL ? NULL : take_adapter(description);
 
     if (adapter != NULL) {
-        adapter->ignore_count = description->IgnoreCount;
+        adapter->ignore_count = description->IgnoreCount; /* IGA-14 */
+        adapter->looped = description->AutoInitialize;    /* IGA-23 */
         adapter->channel = channel;
         adapter->width = description->DmaWidth;
         adapter->request_line = description->DmaRequestLine;

@@ -14,6 +14,10 @@ void bounce_copy_to_device(const struct plan_fragment *fragment, uint32_t first)
 /* Before a read whose count will not be known, MR-13: what the device does not fill reads as zero. */
 void bounce_clear(const struct plan_fragment *fragment, uint32_t first);
 
+/* Up to 64 bytes on either side of a bounced element of `length` bytes, in the pages that it uses. */
+void bounce_set_guard(const struct plan_fragment *start, uint32_t first, uint32_t length);
+bool bounce_is_guard_intact(const struct plan_fragment *start, uint32_t first, uint32_t length);
+
 /* After a read: exactly the first `length` bytes, MR-12. */
 void bounce_copy_from_device(const struct plan_fragment *fragment, uint32_t first, uint32_t length);
 

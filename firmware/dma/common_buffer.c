@@ -201,7 +201,7 @@ static NTSTATUS free_buffer(const void *memory, const struct common_buffer *name
     }
     check_guard(buffer);
     buffer->live = false;
-    memory_return_pages(buffer->kind, memory, buffer->length); /* FCB-04 */
+    memory_return_pages(buffer->kind, memory); /* FCB-04 */
     return STATUS_SUCCESS;
 }
 

@@ -7,6 +7,7 @@
 #include "dma/completion.h"
 
 #include "dma/dma.h"
+#include "hal/irq.h"
 #include "hal/trace.h"
 
 enum { COMPLETIONS_MAX = 4 * DMA_CONTROLLERS_MAX * DMA_CONTROLLER_CHANNELS_MAX };
@@ -20,17 +21,40 @@ void completions_initialize(void)
     }
 }
 
-/* CMP-03. The record is free before the call: the routine may map again. */
-static void deliver(struct dpc *dpc)
+/* CMP-03 */
+static void call_driver(const struct completion *owed, DMA_COMPLETION_STATUS status)
 {
-    struct completion owed = *(struct completion *)(void *)dpc;
     KIRQL level = KeGetCurrentIrql();
 
-    ((struct completion *)(void *)dpc)->in_use = false;
-    trace_enter(TRACE_DmaCompletionRoutine, owed.adapter);
-    owed.routine(owed.adapter, owed.device, owed.context, owed.status);
-    trace_exit(TRACE_DmaCompletionRoutine, owed.adapter, owed.status, 0, 0);
+    trace_enter(TRACE_DmaCompletionRoutine, owed->adapter);
+    owed->routine(owed->adapter, owed->device, owed->context, status);
+    trace_exit(TRACE_DmaCompletionRoutine, owed->adapter, status, 0, 0);
     irql_end_callback(level);
+}
+
+/* What waits, taken out of the record: an interrupt may add to it from then on, and it is free before the
+ * last call, since the routine may map again. */
+static struct completion take(struct completion *completion)
+{
+    uint64_t state = irq_save();
+    struct completion owed = *completion;
+
+    completion->noticed = false;
+    completion->in_use = !owed.ended;
+    irq_restore(state);
+    return owed;
+}
+
+static void deliver(struct dpc *dpc)
+{
+    struct completion owed = take((struct completion *)(void *)dpc);
+
+    if (owed.noticed) {
+        call_driver(&owed, DmaComplete); /* CMP-14 */
+    }
+    if (owed.ended && owed.calls_at_end) {
+        call_driver(&owed, owed.status);
+    }
 }
 
 struct completion *completion_reserve(PDMA_ADAPTER adapter, PDEVICE_OBJECT device,
@@ -50,13 +74,25 @@ struct completion *completion_reserve(PDMA_ADAPTER adapter, PDEVICE_OBJECT devic
     return NULL;
 }
 
+void completion_notice(struct completion *completion)
+{
+    completion->noticed = true;
+    irql_queue_dpc(&completion->dpc);
+}
+
 void completion_deliver(struct completion *completion, DMA_COMPLETION_STATUS status)
 {
     completion->status = status;
+    completion->calls_at_end = true;
+    completion->ended = true;
     irql_queue_dpc(&completion->dpc);
 }
 
 void completion_drop(struct completion *completion)
 {
-    completion->in_use = false;
+    uint64_t state = irq_save();
+
+    completion->ended = true;
+    completion->in_use = completion->noticed;
+    irq_restore(state);
 }

@@ -5,11 +5,15 @@
 
 #include "dma/irql.h"
 
-/* The call that a mapping owes its driver. It outlives the mapping: adapter, device, routine and
- * context are those of the mapping that ended (CMP-08). */
+/* The calls that a mapping owes its driver: one at its end, and of a loop one a notice before. It
+ * outlives the mapping: adapter, device, routine and context are those of the mapping that ended
+ * (CMP-08). */
 struct completion {
     struct dpc dpc; /* first: the deferred call finds the record by it */
     bool in_use;
+    bool noticed; /* a notice waits to be delivered */
+    bool ended;   /* nothing is owed after what waits now */
+    bool calls_at_end;
     PDMA_ADAPTER adapter;
     PDEVICE_OBJECT device;
     PDMA_COMPLETION_ROUTINE routine;
@@ -23,10 +27,13 @@ void completions_initialize(void);
 struct completion *completion_reserve(PDMA_ADAPTER adapter, PDEVICE_OBJECT device,
                                       PDMA_COMPLETION_ROUTINE routine, PVOID context);
 
-/* Queue the call; any level. */
+/* Queue a call of a loop that goes on; one that waits already stands for both (CMP-16). Any level. */
+void completion_notice(struct completion *completion);
+
+/* Queue the last call; any level. */
 void completion_deliver(struct completion *completion, DMA_COMPLETION_STATUS status);
 
-/* There will be no call (FBX-15, FAC-04). */
+/* There will be no call at the end (FBX-15, FAC-04); a notice that waits is still delivered. */
 void completion_drop(struct completion *completion);
 
 #endif

@@ -49,7 +49,7 @@ void channel_program(const struct mapping *mapping, PDMA_SCATTER_GATHER_LIST lis
     trace_enter(TRACE_ProgramChannel, &adapter->public);
     entries_of(controller)
         ->ProgramChannel(context_of(controller), channel->number, adapter->request_line, list, device,
-                         mapping->write, FALSE);
+                         mapping->write, adapter->looped);
     trace_exit(TRACE_ProgramChannel, &adapter->public, 0, mapping->length, list->NumberOfElements);
     irq_restore(state);
 }
@@ -65,6 +65,19 @@ void channel_flush(struct channel *channel)
     irq_restore(state);
 }
 
+bool channel_has_counter(const struct channel *channel)
+{
+    return channel->controller != NULL && entries_of(channel->controller)->ReadDmaCounter != NULL;
+}
+
+/* HBE-17 */
+bool channel_interrupts(const struct channel *channel)
+{
+    const struct dma_controller *description = &channel->controller->description;
+
+    return description->channels[channel->number].GeneratesInterrupt || description->block.GeneratesInterrupt;
+}
+
 ULONG channel_bytes_left(struct channel *channel)
 {
     struct controller *controller = channel->controller;
@@ -75,6 +88,26 @@ ULONG channel_bytes_left(struct channel *channel)
     trace_exit(TRACE_BackendReadDmaCounter, NULL, 0, left, 0);
     irq_restore(state);
     return left;
+}
+
+NTSTATUS channel_configure(struct channel *channel, ULONG function, PVOID data)
+{
+    struct controller *controller = channel->controller;
+    uint64_t state = irq_save();
+
+    trace_enter(TRACE_ConfigureChannel, NULL);
+    NTSTATUS status =
+        entries_of(controller)->ConfigureChannel(context_of(controller), channel->number, function, data);
+    trace_exit(TRACE_ConfigureChannel, NULL, (uint32_t)status, 0, 0);
+    irq_restore(state);
+    return status;
+}
+
+void channel_set_owner(const struct adapter *adapter)
+{
+    ULONG width = (ULONG)adapter->width;
+
+    (void)channel_configure(adapter->channel, DMA_CONFIGURE_NEW_OWNER, &width);
 }
 
 bool channel_cancel(struct channel *channel)
@@ -100,7 +133,7 @@ static bool take_report(struct controller *controller)
     BOOLEAN found = entries_of(controller)->HandleInterrupt(context_of(controller), &number, &type);
     trace_exit(TRACE_HandleInterrupt, NULL, found, 0, 0);
     if (found && number < controller->description.block.ChannelCount) {
-        mapping_report_end(&controller->channels[number], type);
+        mapping_report(&controller->channels[number], type);
     }
     return found;
 }
@@ -211,6 +244,7 @@ bool dma_initialize(const struct dma_controller *descriptions, size_t count)
     mappings_initialize();
     completions_initialize();
     common_buffers_initialize();
+    lists_initialize();
     return map_registers_initialize() && controllers_initialize(descriptions, count);
 }
 
@@ -229,6 +263,14 @@ static bool accepts(struct controller *controller, ULONG request_line, ULONG cha
     BOOLEAN valid = entries_of(controller)->ValidateRequestLineBinding(context_of(controller), &binding);
     trace_exit(TRACE_ValidateRequestLineBinding, NULL, valid, 0, 0);
     return valid && channel_number < controller->description.block.ChannelCount;
+}
+
+/* IGA-20 */
+static bool supports(const DMA_INITIALIZATION_BLOCK *block, DMA_WIDTH width)
+{
+    ULONG bit = width == WidthNoWrap ? DMA_PORT_WIDTH_UNLIMITED : (ULONG)DMA_PORT_WIDTH_8 << width;
+
+    return (block->SupportedPortWidths & bit) != 0;
 }
 
 struct channel *controller_channel(uint32_t number)
@@ -250,9 +292,7 @@ struct channel *controller_bind(ULONG request_line, ULONG channel_number, DMA_WI
         const DMA_INITIALIZATION_BLOCK *block = &controllers[i].description.block;
 
         if (serves(block, request_line)) {
-            bool wide_enough = (block->SupportedPortWidths & ((ULONG)DMA_PORT_WIDTH_8 << width)) != 0;
-
-            return wide_enough && accepts(&controllers[i], request_line, channel_number)
+            return supports(block, width) && accepts(&controllers[i], request_line, channel_number)
                        ? &controllers[i].channels[channel_number]
                        : NULL;
         }

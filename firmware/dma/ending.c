@@ -17,13 +17,27 @@ static bool is_transfer(const struct mapping *mapping)
     return !mapping->request->adapter->master;
 }
 
+/* What will work, or may not. */
+static void report_doubts(const struct mapping *mapping)
+{
+    const struct adapter *adapter = mapping->request->adapter;
+
+    mapping_report_overlaps(mapping);
+    shared_report(mapping);
+    if (adapter->looped && !adapter->coherent && mapping_is_cached(mapping)) {
+        violation_report(VIOLATION_LOOP_CACHED, (uintptr_t)mapping->request->handle, 0); /* CCH-20 */
+    }
+}
+
 bool mapping_give_to_device(struct mapping *mapping)
 {
     if (!mapping_is_chain_unchanged(mapping)) {
         violation_report(VIOLATION_CHAIN_CHANGED, (uintptr_t)mapping->range.chain, 0);
         return false;
     }
+    report_doubts(mapping);
     mapping->shared_sum = shared_sum(mapping);
+    mapping->guarded = violations_are_enabled() && !mapping->write;
     handover_to_device(mapping);
     mapping->state = MAPPING_RUNNING;
     if (is_transfer(mapping)) {
@@ -47,7 +61,7 @@ static DMA_COMPLETION_STATUS status_of(DMA_INTERRUPT_TYPE type)
 
 static void end_with(struct mapping *mapping, DMA_COMPLETION_STATUS status)
 {
-    mapping->state = MAPPING_DONE;
+    mapping->state = status == DmaCancelled ? MAPPING_STOPPED : MAPPING_DONE;
     mapping->end = status;
     if (mapping->completion != NULL) {
         completion_deliver(mapping->completion, status);
@@ -55,16 +69,7 @@ static void end_with(struct mapping *mapping, DMA_COMPLETION_STATUS status)
     }
 }
 
-void mapping_report_end(struct channel *channel, DMA_INTERRUPT_TYPE type)
-{
-    struct mapping *mapping = channel->mapping;
-
-    if (mapping != NULL && mapping->state == MAPPING_RUNNING) { /* HBE-12 */
-        end_with(mapping, status_of(type));
-    }
-}
-
-static void end_without_callback(struct mapping *mapping)
+static void end_silently(struct mapping *mapping)
 {
     mapping->state = MAPPING_STOPPED;
     mapping->end = DmaCancelled;
@@ -74,21 +79,77 @@ static void end_without_callback(struct mapping *mapping)
     }
 }
 
+/* A completion report of a loop is a notice, and the loop goes on; an error ends it (HBE-21). */
+static void report(struct mapping *mapping, DMA_COMPLETION_STATUS status)
+{
+    bool looped = mapping->request->adapter->looped;
+
+    if (looped && status == DmaComplete) {
+        if (mapping->completion != NULL) {
+            completion_notice(mapping->completion);
+        }
+    } else if (looped && status == DmaCancelled && mapping->flushing) {
+        end_silently(mapping); /* FBX-16 */
+    } else {
+        end_with(mapping, status);
+    }
+}
+
+void mapping_report(struct channel *channel, DMA_INTERRUPT_TYPE type)
+{
+    struct mapping *mapping = channel->mapping;
+
+    if (mapping != NULL && mapping->state == MAPPING_RUNNING) { /* HBE-12 */
+        report(mapping, status_of(type));
+    }
+}
+
+/* ---- stopping ---- */
+
+/* Takes what the controller has to say when it was not to be stopped (HBE-14). */
+static void take_late_reports(struct mapping *mapping)
+{
+    controller_take_reports(channel_of(mapping)->controller);
+    if (mapping->state == MAPPING_RUNNING && !mapping->request->adapter->looped) {
+        end_with(mapping, DmaError); /* idle, and nothing to report: the end was lost */
+    }
+}
+
+/* Running no more; true: it was cut short, and whether the driver hears of it is still open. */
+static bool cut_short(struct mapping *mapping)
+{
+    if (mapping->state != MAPPING_RUNNING) {
+        return false;
+    }
+    if (channel_cancel(channel_of(mapping))) {
+        return true;
+    }
+    take_late_reports(mapping);
+    return mapping->state == MAPPING_RUNNING; /* a loop, which only notices were reported of */
+}
+
+void mapping_cancel(struct mapping *mapping)
+{
+    uint64_t state = irq_save();
+
+    if (cut_short(mapping)) {
+        end_with(mapping, DmaCancelled); /* CMT-04 */
+    }
+    irq_restore(state);
+}
+
 bool mapping_stop(struct mapping *mapping)
 {
     if (!is_transfer(mapping)) {
         return false; /* FBX-21: the driver has stopped its device */
     }
     uint64_t state = irq_save();
-    bool stopped = mapping->state == MAPPING_RUNNING && channel_cancel(channel_of(mapping));
+
+    mapping->flushing = true;
+    bool stopped = cut_short(mapping);
 
     if (stopped) {
-        end_without_callback(mapping);
-    } else if (mapping->state == MAPPING_RUNNING) {
-        controller_take_reports(channel_of(mapping)->controller); /* HBE-14: its end is signalled */
-        if (mapping->state == MAPPING_RUNNING) {
-            end_with(mapping, DmaError); /* idle, and nothing to report: the end was lost */
-        }
+        end_silently(mapping);
     }
     irq_restore(state);
     return stopped;
@@ -113,13 +174,23 @@ static void forget(struct mapping *mapping)
     trace_unmapped(handle);
 }
 
+uint32_t mapping_bytes_left(const struct mapping *mapping)
+{
+    const struct channel *channel = channel_of(mapping);
+
+    if (!channel_has_counter(channel) || (mapping->state == MAPPING_DONE && mapping->end == DmaComplete)) {
+        return 0; /* RDC-05, RDC-09 */
+    }
+    return channel_bytes_left(channel_of(mapping));
+}
+
 /* MR-13 */
 static uint32_t bytes_to_keep(const struct mapping *mapping, uint32_t wanted)
 {
-    if (!is_transfer(mapping) || mapping->end == DmaComplete || mapping->request->adapter->ignore_count) {
+    if (!is_transfer(mapping) || mapping->request->adapter->ignore_count) {
         return wanted;
     }
-    uint32_t left = channel_bytes_left(channel_of(mapping));
+    uint32_t left = mapping_bytes_left(mapping);
     uint32_t moved = left < mapping->length ? mapping->length - left : 0;
 
     return moved < wanted ? moved : wanted;

@@ -13,11 +13,18 @@
 
 static struct request *waiting_for_registers;
 static bool granting;
+static uint32_t adapter_controls; /* that run, one in the other */
 
 void grants_initialize(void)
 {
     waiting_for_registers = NULL;
     granting = false;
+    adapter_controls = 0;
+}
+
+bool grants_in_adapter_control(void)
+{
+    return adapter_controls != 0;
 }
 
 /* ---- queues ---- */
@@ -76,8 +83,10 @@ static void call_adapter_control(const struct request *request)
     KIRQL level = KeGetCurrentIrql();
 
     trace_enter(TRACE_AdapterControl, adapter);
+    adapter_controls++;
     IO_ALLOCATION_ACTION action =
         request->routine(request->device, request->irp, request->handle, request->routine_context);
+    adapter_controls--;
     trace_exit(TRACE_AdapterControl, adapter, (uint32_t)action, 0, 0);
     irql_end_callback(level);
 
@@ -135,9 +144,25 @@ static bool take_channel(struct request *request)
         return false;
     }
     channel->owner = request;
+    if (channel->controller != NULL) {
+        channel_set_owner(request->adapter);
+    }
     request->has_channel = true;
     request->state = REQUEST_WAITS_REGISTERS;
     return true;
+}
+
+/* One adapter, over all its requests, should not have more than one request may. */
+static void report_hoarding(const struct adapter *adapter)
+{
+    uint32_t held = 0;
+
+    for (const struct request *request = request_first(); request != NULL; request = request->next_live) {
+        held += request->adapter == adapter && request->state == REQUEST_GRANTED ? request->register_count : 0;
+    }
+    if (held > adapter->register_maximum) {
+        violation_report(VIOLATION_HOLDS_TOO_MANY, held, adapter->register_maximum);
+    }
 }
 
 static bool take_registers(struct request *request)
@@ -147,6 +172,7 @@ static bool take_registers(struct request *request)
         return false;
     }
     request->state = REQUEST_GRANTED;
+    report_hoarding(request->adapter);
     return true;
 }
 

@@ -13,6 +13,12 @@ static bool needs_maintenance(const struct mapping *mapping)
     return !mapping->request->adapter->coherent; /* CCH-06 */
 }
 
+/* Does the device access memory that the caches know? */
+static bool is_cached(const struct plan_fragment *fragment)
+{
+    return !fragment->bounced && !fragment->uncached; /* ACX-11 */
+}
+
 /* ---- before the device ---- */
 
 /* The pieces of the caller's memory, before their maintenance. */
@@ -38,6 +44,44 @@ static void record_ranges(const struct mapping *mapping)
 
     while (mapping_walk_next(&walk, &fragment)) {
         record_fragment(&fragment, mapping->request->handle, mapping->write);
+    }
+}
+
+/* An element that is bounced starts here: its bytes, else 0. */
+static uint32_t bounced_element(const struct mapping *mapping, const struct plan_fragment *fragment)
+{
+    if (!fragment->bounced || fragment->continues) {
+        return 0;
+    }
+    return mapping->range.one_element ? mapping->length : fragment->length;
+}
+
+/* MR-12: what the device must not write. */
+static void set_guards(const struct mapping *mapping)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    while (mapping_walk_next(&walk, &fragment)) {
+        uint32_t length = bounced_element(mapping, &fragment);
+
+        if (length != 0) {
+            bounce_set_guard(&fragment, mapping->request->first_register, length);
+        }
+    }
+}
+
+static void check_guards(const struct mapping *mapping)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    while (mapping_walk_next(&walk, &fragment)) {
+        uint32_t length = bounced_element(mapping, &fragment);
+
+        if (length != 0 && !bounce_is_guard_intact(&fragment, mapping->request->first_register, length)) {
+            violation_report(VIOLATION_GUARD, (uintptr_t)mapping->request->handle, fragment.bounce_offset);
+        }
     }
 }
 
@@ -77,7 +121,7 @@ static void maintain_all_before_device(const struct mapping *mapping)
     struct plan_fragment fragment;
 
     while (mapping_walk_next(&walk, &fragment)) {
-        if (!fragment.bounced) {
+        if (is_cached(&fragment)) {
             maintain_before_device(&fragment, mapping->write);
         }
     }
@@ -86,6 +130,9 @@ static void maintain_all_before_device(const struct mapping *mapping)
 void handover_to_device(const struct mapping *mapping)
 {
     record_ranges(mapping);
+    if (mapping->guarded) {
+        set_guards(mapping);
+    }
     fill_bounce_pages(mapping);
     if (needs_maintenance(mapping)) {
         maintain_all_before_device(mapping);
@@ -107,7 +154,7 @@ static void maintain_after_device(const struct mapping *mapping)
         violation_report(VIOLATION_SHARED_LINE, (uintptr_t)mapping->range.chain, 0);
     }
     while (mapping_walk_next(&walk, &fragment)) {
-        if (!fragment.bounced) {
+        if (is_cached(&fragment)) {
             shared_invalidate(mapping, &fragment, changed); /* CCH-03 */
         }
     }
@@ -137,6 +184,9 @@ void handover_from_device(const struct mapping *mapping, uint32_t keep)
     }
     if (needs_maintenance(mapping)) {
         maintain_after_device(mapping);
+    }
+    if (mapping->guarded) {
+        check_guards(mapping);
     }
     copy_bounced(mapping, keep);
 }

@@ -7,9 +7,89 @@
 #include "dma/mdl.h"
 #include "hal/cache.h"
 
+/* ---- GetDmaAlignment, GetDmaAdapterInfo ---- */
+
+ULONG dma_get_dma_alignment(PDMA_ADAPTER DmaAdapter)
+{
+    struct layer_call call = layer_enter(TRACE_GetDmaAlignment, DmaAdapter, PASSIVE_LEVEL, PASSIVE_LEVEL);
+    const struct adapter *adapter = adapter_find(DmaAdapter);
+    ULONG alignment = 0;
+
+    if (adapter != NULL) {
+        alignment = adapter->coherent ? adapter->unit : (ULONG)cache_line_size(); /* GDA-03, GDA-04 */
+    }
+    layer_leave(call, (NTSTATUS)alignment, 0, 0);
+    return alignment;
+}
+DMA_ROUTINE_NAME(GetDmaAlignment, dma_get_dma_alignment);
+
+/* GAI-04 */
+static DMA_ADAPTER_INFO_V1 capabilities(const struct adapter *adapter)
+{
+    return (DMA_ADAPTER_INFO_V1){
+        .ReadDmaCounterAvailable = channel_has_counter(adapter->channel),
+        .ScatterGatherLimit =
+            adapter->master ? UINT32_MAX : channel_max_fragments(adapter->channel, DMA_FRAGMENTS_MAX),
+        .DmaAddressWidth = adapter->address_bits,
+        .MinimumTransferUnit = adapter->unit,
+    };
+}
+
+NTSTATUS dma_get_adapter_info(PDMA_ADAPTER DmaAdapter, PDMA_ADAPTER_INFO AdapterInfo)
+{
+    struct layer_call call = layer_enter(TRACE_GetDmaAdapterInfo, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+    const struct adapter *adapter = adapter_find(DmaAdapter);
+    NTSTATUS status = STATUS_INVALID_PARAMETER; /* GAI-10 */
+
+    if (adapter != NULL && AdapterInfo != NULL) {
+        if (AdapterInfo->Version == DMA_ADAPTER_INFO_VERSION1) {
+            AdapterInfo->V1 = capabilities(adapter);
+            status = STATUS_SUCCESS;
+        } else {
+            status = STATUS_NOT_SUPPORTED; /* GAI-02 */
+        }
+    }
+    layer_leave(call, status, 0, 0);
+    return status;
+}
+DMA_ROUTINE_NAME(GetDmaAdapterInfo, dma_get_adapter_info);
+
+/* ---- ReadDmaCounter ---- */
+
+static ULONG count_left(const struct adapter *adapter)
+{
+    if (adapter == NULL) {
+        return 0;
+    }
+    if (adapter->master) {
+        violation_report(VIOLATION_COUNTER_OF_MASTER, 0, 0); /* RDC-02 */
+        return 0;
+    }
+    const struct request *holder = request_find_holder(adapter);
+
+    return holder != NULL && holder->mappings != NULL ? mapping_bytes_left(holder->mappings) : 0; /* RDC-08 */
+}
+
+ULONG dma_read_dma_counter(PDMA_ADAPTER DmaAdapter)
+{
+    struct layer_call call = layer_enter(TRACE_ReadDmaCounter, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+    ULONG left = count_left(adapter_find(DmaAdapter));
+
+    layer_leave(call, (NTSTATUS)left, 0, 0);
+    return left;
+}
+DMA_ROUTINE_NAME(ReadDmaCounter, dma_read_dma_counter);
+
 /* ---- GetDmaTransferInfo ---- */
 
-/* What one direction needs, in the larger of it and what is there already (GTI-06 to GTI-08). */
+static void raise_to(ULONG *value, ULONG least)
+{
+    if (*value < least) {
+        *value = least;
+    }
+}
+
+/* What one direction needs, in the larger of it and what is there already (GTI-07, GTI-08). */
 static void count_direction(const struct adapter *adapter, struct plan_range range, bool write,
                             DMA_TRANSFER_INFO_V1 *info)
 {
@@ -22,12 +102,8 @@ static void count_direction(const struct adapter *adapter, struct plan_range ran
     while (plan_next(&plan, &fragment)) {
         elements += fragment.continues ? 0 : 1;
     }
-    if (plan.registers_used > info->MapRegisterCount) {
-        info->MapRegisterCount = plan.registers_used;
-    }
-    if (elements > info->ScatterGatherElementCount) {
-        info->ScatterGatherElementCount = elements;
-    }
+    raise_to(&info->MapRegisterCount, plan.registers_used);
+    raise_to(&info->ScatterGatherElementCount, elements);
 }
 
 void adapter_count_needs(const struct adapter *adapter, const struct mapping_range *range, bool write_only,
@@ -39,12 +115,15 @@ void adapter_count_needs(const struct adapter *adapter, const struct mapping_ran
         .length = range->length,
         .unit = adapter->unit,
         .address_bits = adapter->address_bits,
-        .registers = UINT32_MAX / PAGE_SIZE,
+        .registers = PLAN_REGISTERS_MAX,
         .one_element = adapter->one_element,
     };
 
     *needs = (DMA_TRANSFER_INFO_V1){0};
     count_direction(adapter, plan_range, true, needs);
+    if (needs->MapRegisterCount != 0) {
+        raise_to(&needs->MapRegisterCount, plan_pages_of_range(&plan_range)); /* GTI-06: more than edges */
+    }
     if (!write_only) {
         count_direction(adapter, plan_range, false, needs);
     }

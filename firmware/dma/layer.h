@@ -46,7 +46,10 @@ struct mapping {
     struct plan_range range; /* as planned; what of it is mapped: */
     uint32_t length;
     uint32_t elements;
+    uint32_t registers; /* that it uses */
     bool write;
+    bool flushing;                 /* the driver no longer waits for its end */
+    bool guarded;                  /* there are guards around its bounced elements */
     uint64_t chain_sum;            /* of the MDLs of the range */
     uint64_t shared_sum;           /* of the bytes beside it in shared lines (CCH-12 b) */
     struct completion *completion; /* NULL: the driver asked for none, or it is delivered */
@@ -76,6 +79,7 @@ struct adapter {
     bool one_element; /* a bus master without scatter/gather (MTX-27) */
     bool coherent;    /* platform or controller say that its DMA sees the caches (CCH-07) */
     bool ignore_count;
+    bool looped; /* AutoInitialize: mappings repeat until they are stopped (MTX-41) */
     struct channel *channel;
     struct channel own_channel; /* a bus master's */
     uint32_t unit;              /* bytes: what every element is a multiple of (MTX-38) */
@@ -166,6 +170,9 @@ struct request *request_find_list(const struct adapter *adapter, const void *lis
 /* The granted request of this adapter that has its channel, or NULL. */
 struct request *request_find_holder(const struct adapter *adapter);
 
+/* A v1 request for a channel of this device whose routine has not returned (QUE-08), or NULL. */
+struct request *request_find_outstanding(PDEVICE_OBJECT device);
+
 /* May a request be made with it (STM-02)? STATUS_CANCELLED: it is PreCancelled (AAX-11). */
 NTSTATUS request_check_context(const void *context);
 
@@ -191,6 +198,9 @@ void grants_initialize(void);
 /* Grant it now and past nobody, or queue it, by `synchronous`; its callback may run inside. A failure
  * (AAX-04) ends the request. *handle, if not NULL, is written before the callback (AAX-07). */
 NTSTATUS request_submit(struct request *request, bool synchronous, PVOID *handle);
+
+/* Does an AdapterControl run (AAC-06)? */
+bool grants_in_adapter_control(void);
 
 /* Hand free channels and registers to who waits, callbacks included (QUE-12). */
 void requests_grant(void);
@@ -219,6 +229,16 @@ NTSTATUS mapping_check_range(const struct mapping_range *range);
 NTSTATUS mapping_plan(struct request *request, const struct mapping_range *range, uint32_t capacity,
                       struct mapping **mapping);
 
+/* Is any of its memory cached? */
+bool mapping_is_cached(const struct mapping *mapping);
+
+/* Does a live mapping (a live read, if `reads_only`) share bytes with [start, start + size) of the CPU's
+ * addresses? */
+bool mappings_touch(uintptr_t start, uint64_t size, bool reads_only);
+
+/* Violation 0x1D if memory of it is mapped already, and one of the two devices writes it. */
+void mapping_report_overlaps(const struct mapping *mapping);
+
 /* The elements of it. */
 void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list);
 
@@ -226,12 +246,19 @@ void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list
  * the chain is not the one that was planned (violation 0x43), and nothing is done. */
 bool mapping_give_to_device(struct mapping *mapping);
 
-/* The end of a channel's transfer as the controller reports it; in the interrupt (spec 7.3). */
-void mapping_report_end(struct channel *channel, DMA_INTERRUPT_TYPE type);
+/* What the controller reports of a channel; in the interrupt (spec 7.3). */
+void mapping_report(struct channel *channel, DMA_INTERRUPT_TYPE type);
 
-/* Cut short what runs on a channel. True: it was, and its routine will not be called (FBX-15); false: it
+/* Cut short what runs on a channel; its routine is called with DmaCancelled, or with its end if that came
+ * first (CMT-03, CMT-04). */
+void mapping_cancel(struct mapping *mapping);
+
+/* The same without a call. True: it was, and its routine will not be called (FBX-15); false: it
  * was over, or is no transfer of a channel. */
 bool mapping_stop(struct mapping *mapping);
+
+/* Of a subordinate's transfer, over all of it or the current round (RDC-03, RDC-04); 0 when it is complete. */
+uint32_t mapping_bytes_left(const struct mapping *mapping);
 
 /* Flush the channel, then make the data the CPU's, of bounced data the first `wanted` bytes (FBX-10), and
  * forget the mapping. */
@@ -239,6 +266,15 @@ void mapping_take_from_device(struct mapping *mapping, uint32_t wanted);
 
 /* Forget it; what was started is stopped, data is not delivered. */
 void mapping_abandon(struct mapping *mapping);
+
+/* Of its first element, for the device. */
+uint64_t mapping_first_address(const struct mapping *mapping);
+
+/* A flush where nothing is mapped: a mistake, but after a map of length 0 (FBX-20, OQ-04). */
+void request_flush_nothing(struct request *request, uint32_t length);
+
+/* Run it on the adapter's channel, from the device's register `device_offset` on (MTX-40: last). */
+void mapping_start(const struct mapping *mapping, uint32_t device_offset);
 
 /* ---- info.c ---- */
 
@@ -250,6 +286,10 @@ void adapter_count_needs(const struct adapter *adapter, const struct mapping_ran
 
 void limits_initialize(void);
 const struct dma_limits *limits_now(void);
+
+/* ---- scatter_gather.c ---- */
+
+void lists_initialize(void);
 
 /* ---- common_buffer.c ---- */
 
@@ -274,6 +314,12 @@ ULONG channel_max_fragments(struct channel *channel, ULONG wanted);
 void channel_program(const struct mapping *mapping, PDMA_SCATTER_GATHER_LIST list, PHYSICAL_ADDRESS device);
 void channel_flush(struct channel *channel);
 ULONG channel_bytes_left(struct channel *channel);
+bool channel_has_counter(const struct channel *channel);
+bool channel_interrupts(const struct channel *channel);
+
+/* The adapter has been given its channel (CFG-09). */
+void channel_set_owner(const struct adapter *adapter);
+NTSTATUS channel_configure(struct channel *channel, ULONG function, PVOID data);
 bool channel_cancel(struct channel *channel);
 
 /* Take every report the controller has now. */
@@ -301,7 +347,48 @@ NTSTATUS dma_allocate_adapter_channel_ex(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT
                                          PVOID DmaTransferContext, ULONG NumberOfMapRegisters, ULONG Flags,
                                          PDRIVER_CONTROL ExecutionRoutine, PVOID ExecutionContext,
                                          PVOID *MapRegisterBase);
+NTSTATUS dma_allocate_adapter_channel(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
+                                      ULONG NumberOfMapRegisters, PDRIVER_CONTROL ExecutionRoutine,
+                                      PVOID Context);
 VOID dma_free_adapter_channel(PDMA_ADAPTER DmaAdapter);
+VOID dma_free_adapter_object(PDMA_ADAPTER DmaAdapter, IO_ALLOCATION_ACTION AllocationAction);
+VOID dma_free_map_registers(PDMA_ADAPTER DmaAdapter, PVOID MapRegisterBase, ULONG NumberOfMapRegisters);
+NTSTATUS dma_configure_adapter_channel(PDMA_ADAPTER DmaAdapter, ULONG FunctionNumber, PVOID Context);
+BOOLEAN dma_cancel_adapter_channel(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
+                                   PVOID DmaTransferContext);
+NTSTATUS dma_cancel_mapped_transfer(PDMA_ADAPTER DmaAdapter, PVOID DmaTransferContext);
+ULONG dma_get_dma_alignment(PDMA_ADAPTER DmaAdapter);
+ULONG dma_read_dma_counter(PDMA_ADAPTER DmaAdapter);
+NTSTATUS dma_get_adapter_info(PDMA_ADAPTER DmaAdapter, PDMA_ADAPTER_INFO AdapterInfo);
+NTSTATUS dma_calculate_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID CurrentVa, ULONG Length,
+                                           PULONG ScatterGatherListSize, PULONG NumberOfMapRegisters);
+NTSTATUS dma_get_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PMDL Mdl,
+                                     PVOID CurrentVa, ULONG Length, PDRIVER_LIST_CONTROL ExecutionRoutine,
+                                     PVOID Context, BOOLEAN WriteToDevice);
+NTSTATUS dma_build_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PMDL Mdl,
+                                       PVOID CurrentVa, ULONG Length, PDRIVER_LIST_CONTROL ExecutionRoutine,
+                                       PVOID Context, BOOLEAN WriteToDevice, PVOID ScatterGatherBuffer,
+                                       ULONG ScatterGatherLength);
+NTSTATUS dma_get_scatter_gather_list_ex(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
+                                        PVOID DmaTransferContext, PMDL Mdl, ULONGLONG Offset, ULONG Length,
+                                        ULONG Flags, PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context,
+                                        BOOLEAN WriteToDevice, PDMA_COMPLETION_ROUTINE DmaCompletionRoutine,
+                                        PVOID CompletionContext, PSCATTER_GATHER_LIST *ScatterGatherList);
+NTSTATUS dma_build_scatter_gather_list_ex(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
+                                          PVOID DmaTransferContext, PMDL Mdl, ULONGLONG Offset, ULONG Length,
+                                          ULONG Flags, PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context,
+                                          BOOLEAN WriteToDevice, PVOID ScatterGatherBuffer,
+                                          ULONG ScatterGatherLength,
+                                          PDMA_COMPLETION_ROUTINE DmaCompletionRoutine, PVOID CompletionContext,
+                                          PVOID ScatterGatherList);
+VOID dma_put_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PSCATTER_GATHER_LIST ScatterGather,
+                                 BOOLEAN WriteToDevice);
+NTSTATUS dma_build_mdl_from_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PSCATTER_GATHER_LIST ScatterGather,
+                                                PMDL OriginalMdl, PMDL *TargetMdl);
+PHYSICAL_ADDRESS dma_map_transfer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, PVOID CurrentVa,
+                                  PULONG Length, BOOLEAN WriteToDevice);
+BOOLEAN dma_flush_adapter_buffers(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, PVOID CurrentVa,
+                                  ULONG Length, BOOLEAN WriteToDevice);
 NTSTATUS dma_map_transfer_ex(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, ULONGLONG Offset,
                              ULONG DeviceOffset, PULONG Length, BOOLEAN WriteToDevice,
                              PSCATTER_GATHER_LIST ScatterGatherBuffer, ULONG ScatterGatherBufferLength,

@@ -67,7 +67,7 @@ static uint64_t sum_chain(const struct plan_range *range)
         const PFN_NUMBER *pages = (const PFN_NUMBER *)(const void *)(mdl + 1);
         uint32_t count = plan_pages(mdl->ByteOffset, mdl->ByteCount);
 
-        add_word(&sum, (uintptr_t)mdl->StartVa);
+        add_word(&sum, (uintptr_t)mdl->StartVa | (mdl->MdlFlags & MDL_IO_SPACE ? 1 : 0));
         add_word(&sum, (uint64_t)mdl->ByteCount << 32 | mdl->ByteOffset);
         for (uint32_t i = 0; i < count; i++) {
             add_word(&sum, pages[i]);
@@ -85,15 +85,32 @@ bool mapping_is_chain_unchanged(const struct mapping *mapping)
            sum_chain(range) == mapping->chain_sum;
 }
 
-/* Registers that the request has left, if the device reaches their pages at all (BMT-16). */
-static uint32_t registers_left(const struct request *request, uint32_t used)
+/* Those of the request, if the device reaches their pages at all (BMT-16). A loop may use none: with plenty
+ * it shows where it would (MTX-43). */
+static uint32_t usable_registers(const struct request *request)
 {
-    return map_registers_reach(request->adapter->address_bits) ? request->register_count - used : 0;
+    if (request->adapter->looped) {
+        return PLAN_REGISTERS_MAX;
+    }
+    return map_registers_reach(request->adapter->address_bits) ? request->register_count : 0;
+}
+
+/* By the earlier mappings of the request, MPT-06. */
+static uint32_t registers_used(const struct request *request)
+{
+    uint32_t used = 0;
+
+    for (const struct mapping *mapping = request->mappings; mapping != NULL; mapping = mapping->next) {
+        used += mapping->registers;
+    }
+    return used;
 }
 
 static struct plan_range plan_range_of(const struct request *request, const struct mapping_range *range)
 {
     const struct adapter *adapter = request->adapter;
+    uint32_t used = registers_used(request);
+    uint32_t usable = usable_registers(request);
 
     return (struct plan_range){
         .chain = range->chain,
@@ -102,7 +119,8 @@ static struct plan_range plan_range_of(const struct request *request, const stru
         .unit = adapter->unit,
         .line = adapter_line(adapter, range->write),
         .address_bits = adapter->address_bits,
-        .registers = registers_left(request, 0),
+        .first_register = used,
+        .registers = usable > used ? usable - used : 0,
         .byte_limit = adapter->byte_limit,
         .one_element = adapter->one_element,
     };
@@ -118,8 +136,13 @@ static enum plan_end measure(struct mapping *mapping, uint32_t capacity)
         if (!fragment.continues && mapping->elements == capacity) {
             break;
         }
+        if (fragment.bounced && mapping->request->adapter->looped) {
+            mapping->length = 0;
+            return PLAN_NO_REGISTERS;
+        }
         mapping->elements += fragment.continues ? 0 : 1;
         mapping->length += fragment.length;
+        mapping->registers = plan.registers_used;
     }
     return plan.end;
 }
@@ -182,6 +205,14 @@ static uint64_t logical_address(const struct mapping *mapping, const struct plan
                              : plan_physical(fragment, 0);
 }
 
+uint64_t mapping_first_address(const struct mapping *mapping)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    return mapping_walk_next(&walk, &fragment) ? logical_address(mapping, &fragment) : 0;
+}
+
 void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list)
 {
     struct mapping_walk walk = mapping_walk_of(mapping);
@@ -199,4 +230,60 @@ void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list
     }
     list->NumberOfElements = count;
     list->Reserved = 0;
+}
+
+/* ---- what may be wrong with it ---- */
+
+bool mapping_is_cached(const struct mapping *mapping)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    while (mapping_walk_next(&walk, &fragment)) {
+        if (!fragment.uncached) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool touches(const struct mapping *mapping, uintptr_t start, uint64_t size)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    while (mapping_walk_next(&walk, &fragment)) {
+        if (start < (uint64_t)fragment.virtual_address + fragment.length &&
+            fragment.virtual_address < start + size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mappings_touch(uintptr_t start, uint64_t size, bool reads_only)
+{
+    for (size_t i = 0; i < MAPPINGS_MAX; i++) {
+        const struct mapping *mapping = &mappings[i];
+        bool live = mapping->request != NULL && mapping->state != MAPPING_PLANNED;
+
+        if (live && !(mapping->write && reads_only) && mapping_is_chain_unchanged(mapping) &&
+            touches(mapping, start, size)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void mapping_report_overlaps(const struct mapping *mapping)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    while (mapping_walk_next(&walk, &fragment)) {
+        if (mappings_touch(fragment.virtual_address, fragment.length, mapping->write)) {
+            violation_report(VIOLATION_MAPPED_TWICE, fragment.virtual_address, fragment.length);
+            return;
+        }
+    }
 }

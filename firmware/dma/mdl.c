@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dma/mdl.h"
 
+#include "dma/violation.h"
 #include "hal/memory.h"
 #include "hal/string.h"
 
@@ -9,23 +10,38 @@ _Static_assert(PAGE_SIZE == PAGE_SIZE_BYTES, "the interface and the memory map a
 /* Size is a signed 16-bit count of bytes. */
 enum { MDL_PAGES_MAX = (INT16_MAX - (int)sizeof(MDL)) / (int)sizeof(PFN_NUMBER) };
 
+/* A chain that is longer has no end. */
+enum { MDLS_MAX = 1 << 16 };
+
+#define SEAL ((uintptr_t)0x4C444D) /* with the address: what IoFreeMdl() may free */
+
+static PVOID seal_of(const MDL *mdl)
+{
+    return (PVOID)(SEAL ^ (uintptr_t)mdl);
+}
+
+static uint64_t bytes_with_pages(uint64_t offset, uint64_t length)
+{
+    return sizeof(MDL) + (offset + length + PAGE_SIZE - 1) / PAGE_SIZE * sizeof(PFN_NUMBER);
+}
+
 PMDL IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBuffer, BOOLEAN ChargeQuota, PIRP Irp)
 {
     (void)SecondaryBuffer;
     (void)ChargeQuota;
     (void)Irp;
 
-    uint64_t pages = ((uint64_t)BYTE_OFFSET(VirtualAddress) + Length + PAGE_SIZE - 1) / PAGE_SIZE;
+    uint64_t size = bytes_with_pages(BYTE_OFFSET(VirtualAddress), Length);
 
-    if (Length == 0 || pages > MDL_PAGES_MAX) {
+    if (Length == 0 || size > bytes_with_pages(0, (uint64_t)MDL_PAGES_MAX * PAGE_SIZE)) {
         return NULL;
     }
-    size_t size = sizeof(MDL) + (size_t)pages * sizeof(PFN_NUMBER);
-    PMDL mdl = memory_allocate(size);
+    PMDL mdl = memory_allocate((size_t)size);
 
     if (mdl != NULL) {
-        memset(mdl, 0, size);
+        memset(mdl, 0, (size_t)size);
         mdl->Size = (CSHORT)size;
+        mdl->Process = seal_of(mdl);
         mdl->StartVa = PAGE_ALIGN(VirtualAddress);
         mdl->ByteOffset = BYTE_OFFSET(VirtualAddress);
         mdl->ByteCount = Length;
@@ -33,38 +49,99 @@ PMDL IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBuffer, 
     return mdl;
 }
 
+/* It is wiped, so that a mapping which still has it finds it changed (GEN-12). */
 void IoFreeMdl(PMDL Mdl)
 {
+    if (!mdl_is_sound(Mdl) || Mdl->Process != seal_of(Mdl)) {
+        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, 0);
+        return;
+    }
+    memset(Mdl, 0, sizeof *Mdl);
     memory_release(Mdl);
+}
+
+/* False: not all of it is resident. */
+static bool find_pages(PMDL mdl, bool *cached)
+{
+    ULONG count = ADDRESS_AND_SIZE_TO_SPAN_PAGES((ULONG_PTR)mdl->ByteOffset, mdl->ByteCount);
+
+    *cached = false;
+    for (ULONG i = 0; i < count; i++) {
+        uintptr_t address = (uintptr_t)mdl->StartVa + (uintptr_t)i * PAGE_SIZE;
+        uint64_t physical;
+
+        if (!memory_translate(address, &physical)) {
+            return false;
+        }
+        MmGetMdlPfnArray(mdl)[i] = (PFN_NUMBER)(physical >> PAGE_SHIFT);
+        *cached = *cached || memory_is_cached(address);
+    }
+    return true;
 }
 
 void MmBuildMdlForNonPagedPool(PMDL Mdl)
 {
-    PPFN_NUMBER pages = MmGetMdlPfnArray(Mdl);
-    ULONG count = ADDRESS_AND_SIZE_TO_SPAN_PAGES((ULONG_PTR)Mdl->ByteOffset, Mdl->ByteCount);
+    bool cached;
 
-    for (ULONG i = 0; i < count; i++) {
-        uint64_t physical = 0;
-
-        if (!memory_translate((uintptr_t)Mdl->StartVa + (uintptr_t)i * PAGE_SIZE, &physical)) {
-            return; /* not resident: the flags stay clear, MDL-08 */
-        }
-        pages[i] = (PFN_NUMBER)(physical >> PAGE_SHIFT);
+    if (!mdl_is_sound(Mdl)) {
+        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, 0);
+        return;
+    }
+    if (!find_pages(Mdl, &cached)) {
+        return; /* the flags stay clear, MDL-08 */
     }
     Mdl->MappedSystemVa = MmGetMdlVirtualAddress(Mdl);
     Mdl->MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
+    if (!cached) {
+        Mdl->MdlFlags |= MDL_IO_SPACE;
+    }
+}
+
+/* ---- questions ---- */
+
+bool memory_is_readable(const void *address, size_t size)
+{
+    uintptr_t first = (uintptr_t)address;
+    uint64_t physical;
+
+    return first % _Alignof(uint64_t) == 0 && first <= UINTPTR_MAX - size &&
+           memory_translate(first, &physical) && memory_translate(first + size - 1, &physical);
+}
+
+bool mdl_is_sound(const MDL *mdl)
+{
+    if (mdl == NULL || !memory_is_readable(mdl, sizeof *mdl)) {
+        return false;
+    }
+    uint64_t needed = bytes_with_pages(mdl->ByteOffset, mdl->ByteCount);
+
+    return mdl->ByteOffset < PAGE_SIZE && BYTE_OFFSET(mdl->StartVa) == 0 && mdl->Size > 0 &&
+           needed <= (uint64_t)mdl->Size && memory_is_mapped((uintptr_t)mdl, (size_t)needed);
+}
+
+static enum mdl_range check_one(const MDL *mdl)
+{
+    if (!mdl_is_sound(mdl)) {
+        return MDL_RANGE_NOT_AN_MDL;
+    }
+    uintptr_t start = (uintptr_t)MmGetMdlVirtualAddress(mdl);
+    uintptr_t last = start + (mdl->ByteCount != 0 ? mdl->ByteCount - 1 : 0);
+    bool locked = (mdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED)) != 0;
+
+    return locked && memory_is_mapped(start, 1) && memory_is_mapped(last, 1) ? MDL_RANGE_INSIDE
+                                                                             : MDL_RANGE_NOT_LOCKED;
 }
 
 enum mdl_range mdl_check_range(const MDL *chain, uint64_t offset, uint64_t length)
 {
     uint64_t total = 0;
+    uint32_t count = 0;
 
     for (const MDL *mdl = chain; mdl != NULL; mdl = mdl->Next) {
-        if (!memory_is_readable(mdl, sizeof *mdl)) {
-            return MDL_RANGE_NOT_AN_MDL;
-        }
-        if ((mdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED)) == 0) {
-            return MDL_RANGE_NOT_LOCKED;
+        enum mdl_range one = ++count > MDLS_MAX ? MDL_RANGE_NOT_AN_MDL : check_one(mdl);
+
+        if (one != MDL_RANGE_INSIDE) {
+            return one;
         }
         total += mdl->ByteCount;
         if (offset < total && length <= total - offset) {
@@ -74,11 +151,11 @@ enum mdl_range mdl_check_range(const MDL *chain, uint64_t offset, uint64_t lengt
     return offset < total ? MDL_RANGE_TOO_LONG : MDL_RANGE_STARTS_AFTER;
 }
 
-bool memory_is_readable(const void *address, size_t size)
+bool mdl_find_address(const MDL *mdl, const void *address, uint64_t *offset)
 {
-    uintptr_t first = (uintptr_t)address;
-    uint64_t physical;
-
-    return first % _Alignof(uint64_t) == 0 && first <= UINTPTR_MAX - size &&
-           memory_translate(first, &physical) && memory_translate(first + size - 1, &physical);
+    if (!mdl_is_sound(mdl) || (uintptr_t)address - (uintptr_t)MmGetMdlVirtualAddress(mdl) >= mdl->ByteCount) {
+        return false;
+    }
+    *offset = (uintptr_t)address - (uintptr_t)MmGetMdlVirtualAddress(mdl);
+    return true;
 }

@@ -49,6 +49,17 @@ static void enter_span(struct plan *plan)
     plan->span_left = smaller(plan->mdl->ByteCount - plan->mdl_offset, plan->range.length - plan->mapped);
 }
 
+static bool is_uncached(const struct plan *plan)
+{
+    return (plan->mdl->MdlFlags & MDL_IO_SPACE) != 0;
+}
+
+/* Of the cache, where that matters. */
+static uint32_t line_of(const struct plan *plan)
+{
+    return is_uncached(plan) ? 0 : plan->range.line;
+}
+
 static void advance(struct plan *plan, uint32_t length)
 {
     plan->mapped += length;
@@ -93,12 +104,12 @@ static uint32_t byte_allowance(const struct plan *plan)
 /* How much of a run the device may access itself; 0: none. */
 static uint32_t direct_length(const struct plan *plan, uint32_t run)
 {
-    uint32_t granule = plan->range.line != 0 ? plan->range.line : plan->range.unit;
+    uint32_t granule = line_of(plan) != 0 ? line_of(plan) : plan->range.unit;
 
     if (!is_reachable(plan, *position_pages(plan))) {
         return 0;
     }
-    if (plan->range.line != 0 && position_address(plan) % plan->range.line != 0) {
+    if (line_of(plan) != 0 && position_address(plan) % line_of(plan) != 0) {
         return 0; /* CCH-12: the line before is shared */
     }
     return round_down(smaller(run, byte_allowance(plan)), granule);
@@ -108,7 +119,7 @@ static uint32_t direct_length(const struct plan *plan, uint32_t run)
 static uint32_t bounce_wanted(const struct plan *plan, uint32_t run)
 {
     uint32_t unit = plan->range.unit;
-    uint32_t line = plan->range.line;
+    uint32_t line = line_of(plan);
     uint32_t past_line = (uint32_t)(line != 0 ? position_address(plan) % line : 0);
     uint64_t whole_units = ((uint64_t)run + unit - 1) / unit * unit;
 
@@ -136,8 +147,7 @@ static enum plan_end why_nothing_bounced(const struct plan *plan, uint32_t run, 
     if (wanted != 0 && reach != 0) {
         return PLAN_BYTE_LIMIT;
     }
-    return wanted == 0 || (run < plan->range.unit && plan->range.line == 0) ? PLAN_ODD_PIECE
-                                                                            : PLAN_NO_REGISTERS;
+    return wanted == 0 || (run < plan->range.unit && line_of(plan) == 0) ? PLAN_ODD_PIECE : PLAN_NO_REGISTERS;
 }
 
 /* Bytes to bounce at the position; 0, and why, if that cannot be. */
@@ -161,11 +171,11 @@ static uint32_t shared_length(const struct plan *plan, uint32_t run)
     uint32_t length = smaller(run, byte_allowance(plan));
     uintptr_t address = position_address(plan);
 
-    if (plan->range.line == 0 || !is_reachable(plan, *position_pages(plan))) {
+    if (line_of(plan) == 0 || !is_reachable(plan, *position_pages(plan))) {
         return 0;
     }
     if (length < plan->span_left) {
-        uint32_t past = (uint32_t)((address + length) % plan->range.line);
+        uint32_t past = (uint32_t)((address + length) % line_of(plan));
 
         length -= past < length ? past : length;
     }
@@ -178,6 +188,7 @@ static void take_fragment(struct plan *plan, struct plan_fragment *fragment, uin
 {
     *fragment = (struct plan_fragment){
         .bounced = bounced,
+        .uncached = is_uncached(plan),
         .length = length,
         .virtual_address = position_address(plan),
         .pages = position_pages(plan),

@@ -13,6 +13,7 @@
  *   - where cache lines matter (a read that is not coherent), the partial line at either end of a span
  *     is bounced, so that direct fragments are whole lines (CCH-12 a). Without a register for it the
  *     fragment is direct all the same, and *shares* the line with its neighbour (CCH-12 b);
+ *   - memory that is mapped uncached has no lines (MDL_IO_SPACE);
  *   - every fragment is a multiple of the transfer unit (MTX-38). A page break inside a unit bounces
  *     the unit that straddles it. A span of a read whose start is not aligned to the unit has no
  *     place where a line and a unit begin together: it is bounced as a whole.
@@ -40,6 +41,9 @@ enum plan_end {
     PLAN_ODD_PIECE,    /* the next bytes are less than a unit, and no registers join them to the rest */
 };
 
+/* More than any range needs. */
+enum { PLAN_REGISTERS_MAX = UINT32_MAX / PAGE_SIZE };
+
 struct plan_range {
     const MDL *chain;
     uint64_t offset; /* offset + length lies in the chain: mdl_check_range() */
@@ -56,6 +60,7 @@ struct plan_range {
 struct plan_fragment {
     bool bounced;
     bool continues; /* the element of the fragment before it */
+    bool uncached;  /* the caller's memory is: no maintenance (ACX-11) */
     uint32_t length;
     uintptr_t virtual_address; /* of the caller's memory */
     const PFN_NUMBER *pages;   /* of the caller's memory, from the one of the first byte */

@@ -128,6 +128,17 @@ struct request *request_find_holder(const struct adapter *adapter)
     return owner != NULL && owner->adapter == adapter && owner->state == REQUEST_GRANTED ? owner : NULL;
 }
 
+struct request *request_find_outstanding(PDEVICE_OBJECT device)
+{
+    struct request *request = live_requests;
+
+    while (request != NULL && (request->context != NULL || request->list != NULL || request->device != device ||
+                               request->called_back)) {
+        request = request->next_live;
+    }
+    return request;
+}
+
 NTSTATUS request_check_context(const void *context)
 {
     if (request_find_context(context) != NULL) {

@@ -95,20 +95,20 @@ static uint32_t fragment_capacity(const struct map_call *call)
                                  in_list < DMA_FRAGMENTS_MAX ? (uint32_t)in_list : DMA_FRAGMENTS_MAX);
 }
 
-static void start(const struct map_call *call, const struct mapping *mapping)
+void mapping_start(const struct mapping *mapping, uint32_t device_offset)
 {
-    PHYSICAL_ADDRESS device = call->adapter->device_address;
+    const struct adapter *adapter = mapping->request->adapter;
+    PHYSICAL_ADDRESS device = adapter->device_address;
 
-    device.QuadPart += call->device_offset; /* MTX-33 */
+    device.QuadPart += device_offset; /* MTX-33 */
     mapping_write_list(mapping, &program.list);
-    program.list.Reserved = (ULONG_PTR)call->adapter->width;
     channel_program(mapping, &program.list, device); /* MTX-40: last */
 }
 
 static bool reserve_completion(const struct map_call *call, struct mapping *mapping)
 {
-    if (call->routine == NULL) {
-        return true; /* MTX-11 */
+    if (call->routine == NULL || !channel_interrupts(call->adapter->channel)) {
+        return true; /* MTX-11, HBE-17 */
     }
     PDMA_ADAPTER adapter = (PDMA_ADAPTER)(uintptr_t)&call->adapter->public;
 
@@ -146,7 +146,7 @@ static NTSTATUS map_range(const struct map_call *call)
     }
     *call->length = mapping->length; /* MTX-39 */
     if (!call->adapter->master) {
-        start(call, mapping);
+        mapping_start(mapping, call->device_offset);
     }
     return STATUS_SUCCESS;
 }
@@ -200,14 +200,12 @@ struct flush_call {
     bool write;
 };
 
-/* FBX-20, OQ-04 */
-static NTSTATUS flush_nothing(struct request *request, uint32_t length)
+void request_flush_nothing(struct request *request, uint32_t length)
 {
     if (!request->empty_mapping || length != 0) {
         violation_report(VIOLATION_FLUSH_UNMAPPED, (uintptr_t)request->handle, length);
     }
     request->empty_mapping = false;
-    return STATUS_SUCCESS;
 }
 
 static NTSTATUS check_flush(const struct flush_call *call, const struct mapping *mapping)
@@ -217,7 +215,7 @@ static NTSTATUS check_flush(const struct flush_call *call, const struct mapping 
         return STATUS_INVALID_PARAMETER;
     }
     if (call->length > mapping->length) {
-        violation_report(VIOLATION_FLUSH_TOO_LONG, 1, call->length); /* FBX-04 */
+        violation_report(VIOLATION_FLUSH_TOO_LONG, VIOLATION_FLUSH_PAST_END, call->length); /* FBX-04 */
         return STATUS_INVALID_PARAMETER;
     }
     if (call->write != mapping->write) {
@@ -232,12 +230,13 @@ static NTSTATUS flush_transfer(const struct flush_call *call)
     struct mapping *mapping = call->request->mappings;
 
     if (mapping == NULL) {
-        return flush_nothing(call->request, call->length);
+        request_flush_nothing(call->request, call->length);
+        return STATUS_SUCCESS;
     }
     NTSTATUS status = check_flush(call, mapping);
 
     if (NT_SUCCESS(status)) {
-        if (mapping_stop(mapping)) {
+        if (mapping_stop(mapping) && !call->request->adapter->looped) {                     /* FBX-16 */
             violation_report(VIOLATION_FLUSH_RUNNING, (uintptr_t)call->request->handle, 0); /* FBX-15 */
         }
         mapping_take_from_device(mapping, call->length);

@@ -10,6 +10,11 @@ void violations_enable(bool enable)
     checked = enable;
 }
 
+bool violations_are_enabled(void)
+{
+    return checked;
+}
+
 void violation_report(enum violation code, uint64_t p2, uint64_t p3)
 {
     if (checked) {

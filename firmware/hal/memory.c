@@ -11,7 +11,7 @@
 #include "boot/memlayout.h"
 #include "hal/cpu.h"
 #include "hal/ident.h"
-#include "hal/pages.h"
+#include "hal/pool.h"
 
 enum { ENTRIES = 512, BLOCK_SHIFT = 21, PAGE_SHIFT = 12, SCATTER_PAGES = SCATTER_SIZE >> PAGE_SHIFT };
 enum { GIB_SHIFT = 30, SCATTER_TABLES = SCATTER_SIZE >> BLOCK_SHIFT };
@@ -44,12 +44,14 @@ uint64_t scatter_pages[SCATTER_PAGES];
 
 static uintptr_t uncached_next = UNCACHED_START;
 
-static struct pages page_pools[] = {
+static struct pool page_pools[] = {
     [MEMORY_DEVICE] = {.start = (uint8_t *)COMMON_START,
                        .physical = COMMON_START,
+                       .unit = PAGE_SIZE_BYTES,
                        .count = COMMON_SIZE / PAGE_SIZE_BYTES},
     [MEMORY_WRITE_BACK] = {.start = (uint8_t *)COHERENT_START,
                            .physical = COHERENT_START,
+                           .unit = PAGE_SIZE_BYTES,
                            .count = COHERENT_SIZE / PAGE_SIZE_BYTES},
 };
 
@@ -152,10 +154,10 @@ void *memory_take_uncached(size_t size)
 
 void *memory_take_pages(enum memory_kind kind, size_t size, uint64_t highest)
 {
-    return pages_take(&page_pools[kind], size, highest);
+    return pool_take(&page_pools[kind], size, highest);
 }
 
-void memory_return_pages(enum memory_kind kind, const void *first, size_t size)
+void memory_return_pages(enum memory_kind kind, const void *first)
 {
-    pages_return(&page_pools[kind], first, size);
+    pool_return(&page_pools[kind], first);
 }

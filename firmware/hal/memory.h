@@ -38,7 +38,7 @@ void *memory_take_uncached(size_t size);
  */
 enum memory_kind { MEMORY_DEVICE, MEMORY_WRITE_BACK };
 void *memory_take_pages(enum memory_kind kind, size_t size, uint64_t highest);
-void memory_return_pages(enum memory_kind kind, const void *first, size_t size);
+void memory_return_pages(enum memory_kind kind, const void *first);
 
 /* Cacheable heap, aligned to 64 bytes, zeroed. NULL when exhausted. release(NULL) does nothing. */
 void *memory_allocate(size_t size);

@@ -161,14 +161,15 @@ void KeLowerIrql(_In_ KIRQL NewIrql);
 #define MDL_PAGES_LOCKED            0x0002
 #define MDL_SOURCE_IS_NONPAGED_POOL 0x0004
 #define MDL_PARTIAL                 0x0010
+#define MDL_IO_SPACE                0x0800 /* the CPU's mapping is not cached: no cache maintenance */
 
 /* One virtually contiguous buffer; its page numbers follow the structure. Drivers use only Next
  * and MdlFlags directly. */
 typedef struct _MDL {
     struct _MDL *Next;
-    CSHORT Size;
+    CSHORT Size; /* with the page numbers */
     CSHORT MdlFlags;
-    PVOID Process;
+    PVOID Process; /* the layer's */
     PVOID MappedSystemVa;
     PVOID StartVa; /* page aligned */
     ULONG ByteCount;
@@ -193,6 +194,8 @@ typedef struct _DEVICE_OBJECT {
  * filled in yet. SecondaryBuffer, ChargeQuota and Irp are accepted and not used: chain through Next. */
 PMDL IoAllocateMdl(_In_opt_ PVOID VirtualAddress, _In_ ULONG Length, _In_ BOOLEAN SecondaryBuffer,
                    _In_ BOOLEAN ChargeQuota, _Inout_ PIRP Irp);
+
+/* What IoAllocateMdl() gave; once it is no part of a live mapping. */
 void IoFreeMdl(PMDL Mdl);
 
 /* Fill in the page numbers of resident memory. Required before any DMA routine sees the MDL. */
@@ -477,41 +480,121 @@ VOID KeFlushIoBuffers(_In_ PMDL Mdl, _In_ BOOLEAN ReadOperation, _In_ BOOLEAN Dm
     _Static_assert(sizeof(type) == WDM_LAYOUT(size32, size64), "size of " #type)
 #define WDM_ASSERT_OFFSET(type, member, offset32, offset64)                                                    \
     _Static_assert(offsetof(type, member) == WDM_LAYOUT(offset32, offset64), "offset of " #type "." #member)
+#define WDM_ASSERT_VALUE(name, value)    _Static_assert((int)(name) == (value), "value of " #name)
 #define WDM_ASSERT_MEMBER(index, member) WDM_ASSERT_OFFSET(DMA_OPERATIONS, member, 4 * (index), 8 * (index))
 
+WDM_ASSERT_SIZE(BOOLEAN, 1, 1);
+WDM_ASSERT_SIZE(USHORT, 2, 2);
+WDM_ASSERT_SIZE(ULONG, 4, 4);
 WDM_ASSERT_SIZE(PHYSICAL_ADDRESS, 8, 8);
-WDM_ASSERT_SIZE(DMA_WIDTH, 4, 4);
-WDM_ASSERT_SIZE(INTERFACE_TYPE, 4, 4);
+WDM_ASSERT_SIZE(ULONG_PTR, 4, 8);
+_Static_assert(_Alignof(PHYSICAL_ADDRESS) == 8, "alignment of PHYSICAL_ADDRESS");
+
 WDM_ASSERT_SIZE(DMA_ADAPTER, 8, 16);
+WDM_ASSERT_OFFSET(DMA_ADAPTER, Version, 0, 0);
+WDM_ASSERT_OFFSET(DMA_ADAPTER, Size, 2, 2);
 WDM_ASSERT_OFFSET(DMA_ADAPTER, DmaOperations, 4, 8);
+
 WDM_ASSERT_SIZE(DEVICE_DESCRIPTION, 64, 64);
+WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, Version, 0, 0);
 WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, Master, 4, 4);
+WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, ScatterGather, 5, 5);
+WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, DemandMode, 6, 6);
 WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, AutoInitialize, 7, 7);
+WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, Dma32BitAddresses, 8, 8);
 WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, IgnoreCount, 9, 9);
+WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, Reserved1, 10, 10);
 WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, Dma64BitAddresses, 11, 11);
+WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, BusNumber, 12, 12);
 WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, DmaChannel, 16, 16);
+WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, InterfaceType, 20, 20);
 WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, DmaWidth, 24, 24);
+WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, DmaSpeed, 28, 28);
 WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, MaximumLength, 32, 32);
+WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, DmaPort, 36, 36);
 WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, DmaAddressWidth, 40, 40);
+WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, DmaControllerInstance, 44, 44);
 WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, DmaRequestLine, 48, 48);
 WDM_ASSERT_OFFSET(DEVICE_DESCRIPTION, DeviceAddress, 56, 56);
+
 WDM_ASSERT_SIZE(SCATTER_GATHER_ELEMENT, 16, 24);
+WDM_ASSERT_OFFSET(SCATTER_GATHER_ELEMENT, Address, 0, 0);
 WDM_ASSERT_OFFSET(SCATTER_GATHER_ELEMENT, Length, 8, 8);
 WDM_ASSERT_OFFSET(SCATTER_GATHER_ELEMENT, Reserved, 12, 16);
+WDM_ASSERT_SIZE(SCATTER_GATHER_LIST, 8, 16); /* STR-03, STR-04 */
+WDM_ASSERT_OFFSET(SCATTER_GATHER_LIST, NumberOfElements, 0, 0);
 WDM_ASSERT_OFFSET(SCATTER_GATHER_LIST, Reserved, 4, 8);
 WDM_ASSERT_OFFSET(SCATTER_GATHER_LIST, Elements, 8, 16);
+
 WDM_ASSERT_SIZE(DMA_ADAPTER_INFO_V1, 20, 20);
+WDM_ASSERT_OFFSET(DMA_ADAPTER_INFO_V1, ReadDmaCounterAvailable, 0, 0);
+WDM_ASSERT_OFFSET(DMA_ADAPTER_INFO_V1, ScatterGatherLimit, 4, 4);
+WDM_ASSERT_OFFSET(DMA_ADAPTER_INFO_V1, DmaAddressWidth, 8, 8);
+WDM_ASSERT_OFFSET(DMA_ADAPTER_INFO_V1, Flags, 12, 12);
+WDM_ASSERT_OFFSET(DMA_ADAPTER_INFO_V1, MinimumTransferUnit, 16, 16);
 WDM_ASSERT_SIZE(DMA_ADAPTER_INFO, 24, 24);
+WDM_ASSERT_OFFSET(DMA_ADAPTER_INFO, Version, 0, 0);
+WDM_ASSERT_OFFSET(DMA_ADAPTER_INFO, V1, 4, 4);
+
 WDM_ASSERT_SIZE(DMA_TRANSFER_INFO_V1, 12, 12);
+WDM_ASSERT_OFFSET(DMA_TRANSFER_INFO_V1, MapRegisterCount, 0, 0);
+WDM_ASSERT_OFFSET(DMA_TRANSFER_INFO_V1, ScatterGatherElementCount, 4, 4);
+WDM_ASSERT_OFFSET(DMA_TRANSFER_INFO_V1, ScatterGatherListSize, 8, 8);
 WDM_ASSERT_SIZE(DMA_TRANSFER_INFO_V2, 16, 16);
+WDM_ASSERT_OFFSET(DMA_TRANSFER_INFO_V2, MapRegisterCount, 0, 0);
+WDM_ASSERT_OFFSET(DMA_TRANSFER_INFO_V2, ScatterGatherElementCount, 4, 4);
+WDM_ASSERT_OFFSET(DMA_TRANSFER_INFO_V2, ScatterGatherListSize, 8, 8);
+WDM_ASSERT_OFFSET(DMA_TRANSFER_INFO_V2, LogicalPageCount, 12, 12);
 WDM_ASSERT_SIZE(DMA_TRANSFER_INFO, 20, 20);
+WDM_ASSERT_OFFSET(DMA_TRANSFER_INFO, Version, 0, 0);
+WDM_ASSERT_OFFSET(DMA_TRANSFER_INFO, V1, 4, 4);
+WDM_ASSERT_OFFSET(DMA_TRANSFER_INFO, V2, 4, 4);
+_Static_assert(DMA_TRANSFER_CONTEXT_SIZE_V1 == WDM_LAYOUT(64, 128), "ITC-02");
+
 WDM_ASSERT_SIZE(MDL, 28, 48);
+WDM_ASSERT_OFFSET(MDL, Next, 0, 0);
 WDM_ASSERT_OFFSET(MDL, Size, 4, 8);
 WDM_ASSERT_OFFSET(MDL, MdlFlags, 6, 10);
+WDM_ASSERT_OFFSET(MDL, Process, 8, 16);
 WDM_ASSERT_OFFSET(MDL, MappedSystemVa, 12, 24);
 WDM_ASSERT_OFFSET(MDL, StartVa, 16, 32);
 WDM_ASSERT_OFFSET(MDL, ByteCount, 20, 40);
 WDM_ASSERT_OFFSET(MDL, ByteOffset, 24, 44);
+WDM_ASSERT_SIZE(PFN_NUMBER, 4, 8);
+
+/* Enumerations have the size of an int; the values of spec 3.8. */
+WDM_ASSERT_SIZE(DMA_COMPLETION_STATUS, 4, 4);
+WDM_ASSERT_SIZE(IO_ALLOCATION_ACTION, 4, 4);
+WDM_ASSERT_SIZE(DMA_WIDTH, 4, 4);
+WDM_ASSERT_SIZE(DMA_SPEED, 4, 4);
+WDM_ASSERT_SIZE(INTERFACE_TYPE, 4, 4);
+WDM_ASSERT_VALUE(DmaComplete, 0);
+WDM_ASSERT_VALUE(DmaAborted, 1);
+WDM_ASSERT_VALUE(DmaError, 2);
+WDM_ASSERT_VALUE(DmaCancelled, 3);
+WDM_ASSERT_VALUE(KeepObject, 1);
+WDM_ASSERT_VALUE(DeallocateObject, 2);
+WDM_ASSERT_VALUE(DeallocateObjectKeepRegisters, 3);
+WDM_ASSERT_VALUE(Width8Bits, 0);
+WDM_ASSERT_VALUE(Width16Bits, 1);
+WDM_ASSERT_VALUE(Width32Bits, 2);
+WDM_ASSERT_VALUE(Width64Bits, 3);
+WDM_ASSERT_VALUE(WidthNoWrap, 4);
+WDM_ASSERT_VALUE(MaximumDmaWidth, 5);
+WDM_ASSERT_VALUE(Compatible, 0);
+WDM_ASSERT_VALUE(TypeA, 1);
+WDM_ASSERT_VALUE(TypeB, 2);
+WDM_ASSERT_VALUE(TypeC, 3);
+WDM_ASSERT_VALUE(TypeF, 4);
+WDM_ASSERT_VALUE(MaximumDmaSpeed, 5);
+WDM_ASSERT_VALUE(InterfaceTypeUndefined, -1);
+WDM_ASSERT_VALUE(Internal, 0);
+WDM_ASSERT_VALUE(Isa, 1);
+WDM_ASSERT_VALUE(PCIBus, 5);
+WDM_ASSERT_VALUE(PNPBus, 15);
+WDM_ASSERT_VALUE(Vmcs, 16);
+WDM_ASSERT_VALUE(ACPIBus, 17);
+WDM_ASSERT_VALUE(MaximumInterfaceType, 18);
 
 /* TBL-04, TBL-06 */
 WDM_ASSERT_SIZE(DMA_OPERATIONS, 0x74, 0xE8);
@@ -545,6 +628,7 @@ WDM_ASSERT_MEMBER(27, FreeAdapterObject);
 WDM_ASSERT_MEMBER(28, CancelMappedTransfer);
 
 #undef WDM_ASSERT_MEMBER
+#undef WDM_ASSERT_VALUE
 #undef WDM_ASSERT_OFFSET
 #undef WDM_ASSERT_SIZE
 #undef WDM_LAYOUT

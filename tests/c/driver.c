@@ -34,6 +34,45 @@ PDMA_ADAPTER driver_adapter(ULONG channel)
     return adapter;
 }
 
+PDMA_ADAPTER driver_master_of(ULONG address_bits, BOOLEAN scatter_gather, PULONG registers)
+{
+    DEVICE_DESCRIPTION description = {.Version = DEVICE_DESCRIPTION_VERSION3,
+                                      .Master = TRUE,
+                                      .ScatterGather = scatter_gather,
+                                      .InterfaceType = InterfaceTypeUndefined,
+                                      .MaximumLength = 15 * FAKE_PAGE,
+                                      .DmaAddressWidth = address_bits};
+    ULONG most;
+    PDMA_ADAPTER adapter = IoGetDmaAdapter(NULL, &description, registers != NULL ? registers : &most);
+
+    CHECK(adapter != NULL);
+    return adapter;
+}
+
+PDMA_ADAPTER driver_master(void)
+{
+    return driver_master_of(32, TRUE, NULL);
+}
+
+PVOID driver_hold(PDMA_ADAPTER adapter, ULONG registers)
+{
+    static _Alignas(8) UCHAR contexts[8][DMA_TRANSFER_CONTEXT_SIZE_V1];
+    static size_t next;
+    UCHAR *context = contexts[next++ % 8];
+    PVOID base = NULL;
+
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, context), STATUS_SUCCESS);
+    CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, NULL, context, registers, DMA_SYNCHRONOUS_CALLBACK, NULL,
+                                           NULL, &base),
+             STATUS_SUCCESS);
+    return base;
+}
+
+size_t driver_maintenance(void)
+{
+    return fake_count(FAKE_CLEAN) + fake_count(FAKE_INVALIDATE) + fake_count(FAKE_CLEAN_INVALIDATE);
+}
+
 PMDL driver_mdl(size_t offset, ULONG length)
 {
     PMDL mdl = IoAllocateMdl(&fake_memory[offset], length, FALSE, FALSE, NULL);

@@ -19,6 +19,18 @@ void driver_start_with(const struct dma_controller *controller);
 /* A subordinate device on a channel of the controller, 8 bits wide. */
 PDMA_ADAPTER driver_adapter(ULONG channel);
 
+/* A bus master that reaches 32 bits of addresses. */
+PDMA_ADAPTER driver_master(void);
+
+/* A bus master of any kind; the most registers of one request go to *registers, unless that is NULL. */
+PDMA_ADAPTER driver_master_of(ULONG address_bits, BOOLEAN scatter_gather, PULONG registers);
+
+/* Hold the adapter's channel with that many registers, at DISPATCH_LEVEL; the MapRegisterBase. */
+PVOID driver_hold(PDMA_ADAPTER adapter, ULONG registers);
+
+/* How many cache operations there have been. */
+size_t driver_maintenance(void);
+
 /* An MDL of fake_memory from `offset` on, pages filled in. */
 PMDL driver_mdl(size_t offset, ULONG length);
 

@@ -5,7 +5,7 @@
 #include "hal/cache.h"
 #include "hal/irq.h"
 #include "hal/memory.h"
-#include "hal/pages.h"
+#include "hal/pool.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static bool coherent;
 enum { UNCACHED, DEVICE, WRITE_BACK, POOLS };
 static _Alignas(4096) uint8_t pools[POOLS][POOL_BYTES];
 static const uint64_t pool_physical[POOLS] = {0x50000000, FAKE_DEVICE_MEMORY, FAKE_WRITE_BACK};
-static struct pages pages[2]; /* by enum memory_kind */
+static struct pool pages[2]; /* by enum memory_kind */
 
 static struct fake_event events[EVENTS_MAX];
 static size_t event_count;
@@ -33,15 +33,20 @@ static struct {
     bool pending;
 } spis[SPIS_MAX];
 
+static struct pool page_pool(size_t n)
+{
+    return (struct pool){
+        .start = pools[n], .physical = pool_physical[n], .unit = FAKE_PAGE, .count = FAKE_POOL_PAGES};
+}
+
 void fake_reset(void)
 {
     memset(fake_memory, 0, sizeof fake_memory);
     memset(pools, 0, sizeof pools);
     memset(spis, 0, sizeof spis);
     uncached_used = 0;
-    pages[MEMORY_DEVICE] = (struct pages){.start = pools[DEVICE], .physical = FAKE_DEVICE_MEMORY};
-    pages[MEMORY_WRITE_BACK] = (struct pages){.start = pools[WRITE_BACK], .physical = FAKE_WRITE_BACK};
-    pages[MEMORY_DEVICE].count = pages[MEMORY_WRITE_BACK].count = FAKE_POOL_PAGES;
+    pages[MEMORY_DEVICE] = page_pool(DEVICE);
+    pages[MEMORY_WRITE_BACK] = page_pool(WRITE_BACK);
     coherent = false;
     masked = false;
     exit_hook = NULL;
@@ -101,6 +106,11 @@ bool memory_translate(uintptr_t address, uint64_t *physical)
     return true;
 }
 
+bool memory_is_mapped(uintptr_t start, size_t size)
+{
+    return start >= 0x10000 && start + size >= start;
+}
+
 bool memory_is_cached(uintptr_t address)
 {
     size_t in = pool_of(address);
@@ -146,12 +156,12 @@ void *memory_take_uncached(size_t size)
 
 void *memory_take_pages(enum memory_kind kind, size_t size, uint64_t highest)
 {
-    return pages_take(&pages[kind], size, highest);
+    return pool_take(&pages[kind], size, highest);
 }
 
-void memory_return_pages(enum memory_kind kind, const void *first, size_t size)
+void memory_return_pages(enum memory_kind kind, const void *first)
 {
-    pages_return(&pages[kind], first, size);
+    pool_return(&pages[kind], first);
 }
 
 void *memory_allocate(size_t size)

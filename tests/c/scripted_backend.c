@@ -47,7 +47,7 @@ static VOID program_channel(PVOID context, ULONG channel, ULONG request_line, PD
     scripted.program.channel = channel;
     scripted.program.request_line = request_line;
     scripted.program.count = list->NumberOfElements;
-    scripted.program.width = (DMA_WIDTH)list->Reserved;
+    scripted.program.width = scripted.owner_width[channel];
     scripted.program.device_address = (uint64_t)device.QuadPart;
     scripted.program.write = write;
     memcpy(scripted.program.elements, list->Elements, list->NumberOfElements * sizeof list->Elements[0]);
@@ -59,10 +59,11 @@ static VOID program_channel(PVOID context, ULONG channel, ULONG request_line, PD
 static NTSTATUS configure_channel(PVOID context, ULONG channel, ULONG function, PVOID data)
 {
     (void)context;
-    (void)channel;
-    (void)function;
-    (void)data;
-    return STATUS_NOT_IMPLEMENTED;
+    if (function != DMA_CONFIGURE_NEW_OWNER) {
+        return STATUS_NOT_IMPLEMENTED;
+    }
+    scripted.owner_width[channel] = (DMA_WIDTH) * (const ULONG *)data;
+    return STATUS_SUCCESS;
 }
 
 static VOID flush_channel(PVOID context, ULONG channel)

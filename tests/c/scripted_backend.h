@@ -18,6 +18,8 @@ struct scripted_backend {
     BOOLEAN cancel_result; /* of CancelTransfer */
     ULONG bytes_left;      /* answer of ReadDmaCounter */
 
+    DMA_WIDTH owner_width[SCRIPTED_CHANNELS]; /* as the layer told it */
+
     struct {
         ULONG channel, request_line;
         ULONG count;

@@ -10,29 +10,41 @@
 
 #include <stdbool.h>
 
-enum { SCRIPTED_CHANNELS = 2, SCRIPTED_SPI = 4, SCRIPTED_LINES = 8, SCRIPTED_LIST_MAX = 64 };
+enum { SCRIPTED_CHANNELS = 8, SCRIPTED_SPI = 4, SCRIPTED_LINES = 28, SCRIPTED_LIST_MAX = 64 };
+enum { SCRIPTED_REPORTS_MAX = 8, SCRIPTED_PROGRAMS_MAX = 64 };
+
+struct scripted_program {
+    ULONG channel, request_line;
+    ULONG count;
+    DMA_WIDTH width;
+    SCATTER_GATHER_ELEMENT elements[SCRIPTED_LIST_MAX];
+    uint64_t device_address;
+    bool write, loop;
+};
 
 struct scripted_backend {
-    ULONG max_fragments;   /* answer of QueryMaxFragments, not below 1 */
-    bool ends_at_once;     /* the interrupt is pending before ProgramChannel returns (PLB-08) */
-    BOOLEAN cancel_result; /* of CancelTransfer */
-    ULONG bytes_left;      /* answer of ReadDmaCounter */
+    ULONG max_fragments;       /* answer of QueryMaxFragments, not below 1 */
+    bool ends_at_once;         /* the interrupt is pending before ProgramChannel returns (PLB-08) */
+    BOOLEAN cancel_result;     /* of CancelTransfer */
+    ULONG bytes_left;          /* answer of ReadDmaCounter */
+    NTSTATUS configure_status; /* answer of ConfigureChannel to a driver's function */
 
     DMA_WIDTH owner_width[SCRIPTED_CHANNELS]; /* as the layer told it */
 
+    struct scripted_program program; /* the last one; and the last SCRIPTED_PROGRAMS_MAX */
+    struct scripted_program programs[SCRIPTED_PROGRAMS_MAX];
+    size_t program_count; /* all there were */
+
     struct {
-        ULONG channel, request_line;
-        ULONG count;
-        DMA_WIDTH width;
-        SCATTER_GATHER_ELEMENT elements[SCRIPTED_LIST_MAX];
-        uint64_t device_address;
-        bool write;
-    } program; /* the last one */
+        ULONG channel, function;
+        PVOID context;
+        size_t count; /* all there were */
+    } configured;     /* the driver's last */
 
     struct {
         ULONG channel;
         DMA_INTERRUPT_TYPE type;
-    } reports[8];
+    } reports[SCRIPTED_REPORTS_MAX];
     size_t report_count; /* what HandleInterrupt has to say */
 };
 

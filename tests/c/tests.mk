@@ -22,7 +22,7 @@ HAL_FAKE := tests/c/fake_hal.c firmware/hal/pool.c
 LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/dma/*.c))))
 MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include
-HOST_TESTS += test_plan test_layer test_pl330
+HOST_TESTS += test_plan test_pl330
 
 test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c $(MDL)
 test_plan_flags := $(DMA_FLAGS)
@@ -31,10 +31,12 @@ HOST_TESTS += test_mdl
 test_mdl_sources := tests/c/test_mdl.c $(HAL_FAKE) $(MDL)
 test_mdl_flags := $(DMA_FLAGS)
 
-test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
-test_layer_flags := $(DMA_FLAGS)
-
 LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
+LAYER_TESTS := test_adapter test_mapping test_request test_states test_transfer
+HOST_TESTS += $(LAYER_TESTS)
+$(foreach test,$(LAYER_TESTS),$(eval $(test)_sources := tests/c/$(test).c tests/c/fixture.c $$(LAYER_TEST)) \
+	$(eval $(test)_flags := $$(DMA_FLAGS)))
+
 HOST_TESTS += test_common_buffer
 test_common_buffer_sources := tests/c/test_common_buffer.c $(LAYER_TEST)
 test_common_buffer_flags := $(DMA_FLAGS)

@@ -24,8 +24,7 @@ bool mdl_is_sound(const MDL *mdl);
 /* Do bytes offset .. offset + length - 1 of a chain that describes them share any with the memory of `mdl`? */
 bool mdl_range_overlaps(const MDL *chain, uint64_t offset, uint64_t length, const MDL *mdl);
 
-/* Are the first and last of `size` bytes mapped, and is the address aligned to 8? What a pointer from
- * outside must pass before it is followed; size is 1 or more, at most a page. */
+/* Is it memory, and the address aligned to 8? What a pointer from outside must pass before it is followed. */
 bool memory_is_readable(const void *address, size_t size);
 
 #endif

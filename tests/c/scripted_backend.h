@@ -26,8 +26,14 @@ struct scripted_backend {
         DMA_WIDTH width;
         SCATTER_GATHER_ELEMENT elements[SCRIPTED_LIST_MAX];
         uint64_t device_address;
-        bool write;
+        bool write, loop;
     } program; /* the last one */
+
+    NTSTATUS configure_result; /* of ConfigureChannel, for what is the driver's */
+    struct {
+        ULONG channel, function;
+        PVOID data;
+    } configured; /* the driver's last */
 
     struct {
         ULONG channel;

@@ -121,7 +121,7 @@ class HostShim(Shim):
         """Set what the back end answers from now on; what is not named stays.
 
         :param answers: max_fragments, of QueryMaxFragments; cancel_result, of CancelTransfer;
-            bytes_left, of ReadDmaCounter; configure_status, of ConfigureChannel; and
+            bytes_left, of ReadDmaCounter; configure_result, of ConfigureChannel; and
             ends_at_once: every transfer is complete before ProgramChannel returns.
         """
         for name, value in answers.items():

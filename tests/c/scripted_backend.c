@@ -61,15 +61,15 @@ static VOID program_channel(PVOID context, ULONG channel, ULONG request_line, PD
 static NTSTATUS configure_channel(PVOID context, ULONG channel, ULONG function, PVOID data)
 {
     (void)context;
-    if (function != DMA_CONFIGURE_NEW_OWNER) {
-        scripted.configured.channel = channel;
-        scripted.configured.function = function;
-        scripted.configured.context = data;
-        scripted.configured.count++;
-        return scripted.configure_status;
+    if (function == DMA_CONFIGURE_NEW_OWNER) {
+        scripted.owner_width[channel] = (DMA_WIDTH) * (const ULONG *)data;
+        return STATUS_SUCCESS;
     }
-    scripted.owner_width[channel] = (DMA_WIDTH) * (const ULONG *)data;
-    return STATUS_SUCCESS;
+    scripted.configured.channel = channel;
+    scripted.configured.function = function;
+    scripted.configured.data = data;
+    scripted.configured.calls++;
+    return scripted.configure_result;
 }
 
 static VOID flush_channel(PVOID context, ULONG channel)
@@ -135,6 +135,6 @@ struct dma_controller scripted_describe(void)
             .GeneratesInterrupt = TRUE, .InterruptNumber = SCRIPTED_SPI + n, .CommonBufferLength = 256};
     }
     scripted = (struct scripted_backend){
-        .max_fragments = SCRIPTED_LIST_MAX, .cancel_result = TRUE, .configure_status = STATUS_NOT_IMPLEMENTED};
+        .max_fragments = SCRIPTED_LIST_MAX, .cancel_result = TRUE, .configure_result = STATUS_NOT_IMPLEMENTED};
     return description;
 }

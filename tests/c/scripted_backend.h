@@ -23,11 +23,10 @@ struct scripted_program {
 };
 
 struct scripted_backend {
-    ULONG max_fragments;       /* answer of QueryMaxFragments, not below 1 */
-    bool ends_at_once;         /* the interrupt is pending before ProgramChannel returns (PLB-08) */
-    BOOLEAN cancel_result;     /* of CancelTransfer */
-    ULONG bytes_left;          /* answer of ReadDmaCounter */
-    NTSTATUS configure_status; /* answer of ConfigureChannel to a driver's function */
+    ULONG max_fragments;   /* answer of QueryMaxFragments, not below 1 */
+    bool ends_at_once;     /* the interrupt is pending before ProgramChannel returns (PLB-08) */
+    BOOLEAN cancel_result; /* of CancelTransfer */
+    ULONG bytes_left;      /* answer of ReadDmaCounter */
 
     DMA_WIDTH owner_width[SCRIPTED_CHANNELS]; /* as the layer told it */
 
@@ -35,10 +34,11 @@ struct scripted_backend {
     struct scripted_program programs[SCRIPTED_PROGRAMS_MAX];
     size_t program_count; /* all there were */
 
+    NTSTATUS configure_result; /* of ConfigureChannel, for what is the driver's */
     struct {
         ULONG channel, function;
-        PVOID context;
-        size_t count; /* all there were */
+        PVOID data;
+        size_t calls; /* all there were */
     } configured;     /* the driver's last */
 
     struct {

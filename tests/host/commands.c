@@ -20,14 +20,14 @@ static const char *run_script(struct rpc_call *call)
         scripted.cancel_result = boolean(call, 1);
     } else if (strcmp(name, "bytes_left") == 0) {
         scripted.bytes_left = ulong(call, 1);
-    } else if (strcmp(name, "configure_status") == 0) {
-        scripted.configure_status = (NTSTATUS)ulong(call, 1);
+    } else if (strcmp(name, "configure_result") == 0) {
+        scripted.configure_result = (NTSTATUS)ulong(call, 1);
     } else {
         return "ARGUMENT a name is needed";
     }
     return NULL;
 }
-RPC_COMMAND(script, "[max_fragments|ends_at_once|cancel_result|bytes_left|configure_status] value", 2, 2,
+RPC_COMMAND(script, "[max_fragments|ends_at_once|cancel_result|bytes_left|configure_result] value", 2, 2,
             run_script);
 
 /* ---- what it reports ---- */
@@ -95,10 +95,10 @@ RPC_COMMAND(program, "number", 1, 1, run_program);
 
 static const char *run_configured(struct rpc_call *call)
 {
-    frame_append_pair(call->reply, "calls", scripted.configured.count);
+    frame_append_pair(call->reply, "calls", scripted.configured.calls);
     frame_append_pair(call->reply, "channel", scripted.configured.channel);
     frame_append_pair(call->reply, "function", scripted.configured.function);
-    frame_append_pair(call->reply, "context", (uintptr_t)scripted.configured.context);
+    frame_append_pair(call->reply, "context", (uintptr_t)scripted.configured.data);
     return NULL;
 }
 RPC_COMMAND(configured, "", 0, 0, run_configured);

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from dmav3.dma import DeviceDescription, Element, Mdl
+from dmav3.probe import Kind
 from dmav3.stream import Control, Register
 from dmav3.wdm import (
     DISPATCH_LEVEL,
@@ -16,10 +19,10 @@ from dmav3.wdm import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from dmav3 import Board, Buffer
-    from dmav3.dma import DmaAdapter, Mapped, Mdl
+    from dmav3.dma import DmaAdapter, Mapped
     from dmav3.memory import RegionName
 
 
@@ -39,6 +42,18 @@ def adapter_for(
     return adapter
 
 
+def quiet(shim: Board, **members: Unpack[DeviceDescription]) -> DmaAdapter:
+    """Return a subordinate's adapter whose device asks for nothing: a transfer runs on and on."""
+    adapter = shim.IoGetDmaAdapter(**members)
+    assert adapter is not None
+    return adapter
+
+
+def bus_master(shim: Board, **members: Unpack[DeviceDescription]) -> DmaAdapter:
+    """Return an adapter of a device that moves its data itself."""
+    return quiet(shim, Master=1, **members)
+
+
 def described(
     board: Board, size: int, *, offset: int = 0, region: RegionName = "arena"
 ) -> tuple[Buffer, Mdl]:
@@ -47,6 +62,27 @@ def described(
     mdl = board.IoAllocateMdl(buffer.address, size)
     board.MmBuildMdlForNonPagedPool(mdl)
     return buffer, mdl
+
+
+def chained(shim: Board, *buffers: Buffer) -> Mdl:
+    """Return the chain of MDLs that describes one buffer after the other."""
+    mdls: list[Mdl] = []
+    for buffer in buffers:
+        mdls.append(shim.IoAllocateMdl(buffer.address, buffer.size, mdls[-1] if mdls else None))
+        shim.MmBuildMdlForNonPagedPool(mdls[-1])
+    return Mdl(mdls[0].address, sum(buffer.size for buffer in buffers))
+
+
+def elements_of(buffers: Sequence[Buffer], offset: int, length: int) -> list[Element]:
+    """Return the list of a mapping that needs no bounce: maximal runs of each MDL (MTX-22)."""
+    elements = []
+    for start, size in (piece for buffer in buffers for piece in buffer.ranges):
+        taken = min(size - offset, length)
+        if taken > 0:
+            elements.append(Element(start + offset, taken))
+            length -= taken
+        offset = max(0, offset - size)
+    return elements
 
 
 def context_for(board: Board, adapter: DmaAdapter) -> int:
@@ -58,9 +94,20 @@ def context_for(board: Board, adapter: DmaAdapter) -> int:
 
 def granted(board: Board, adapter: DmaAdapter, registers: int = 2) -> int:
     """Own the adapter's channel, by a synchronous request; return the MapRegisterBase."""
-    with board.irql(DISPATCH_LEVEL):
+    return granted_with(board, adapter, context_for(board, adapter), registers)
+
+
+def granted_with(
+    shim: Board, adapter: DmaAdapter, context: int, registers: int = 2, device: int | None = None
+) -> int:
+    """Do the same with this context, which is Idle, and perhaps for this device object."""
+    with shim.irql(DISPATCH_LEVEL):
         status, base = adapter.AllocateAdapterChannelEx(
-            context_for(board, adapter), registers, DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase=True
+            context,
+            registers,
+            DMA_SYNCHRONOUS_CALLBACK,
+            MapRegisterBase=True,
+            DeviceObject=device,
         )
     assert status == NtStatus.STATUS_SUCCESS
     return base
@@ -77,6 +124,17 @@ def arm(board: Board, *, write: bool, width: int = 32) -> None:
     request = Control.TRANSMIT_REQUEST if write else Control.RECEIVE_REQUEST
     control = board.machine.stream.base + Register.CONTROL
     board.request("poke", control, "32", request | Control.frame(width // 8))
+
+
+@contextmanager
+def entries(shim: Board) -> Iterator[list[str]]:
+    """Collect, when the block ends, the routines, callbacks and back-end entries it entered."""
+    position, names = len(shim.events.all()), []
+    yield names
+    known = shim.image.enum("trace_id")
+    by_id = {number: name.removeprefix("TRACE_") for name, number in known.items()}
+    records = shim.events.since(position)
+    names += [by_id[record.id] for record in records if record.kind == Kind.ENTER]
 
 
 def sizes(board: Board) -> tuple[int, int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Unpack
+from random import Random
+from typing import TYPE_CHECKING, Any, Unpack
 
-from dmav3.dma import DeviceDescription, Element, Mdl
+from dmav3.dma import DeviceDescription, Element, Mdl, Pointer
 from dmav3.probe import Kind
 from dmav3.stream import Control, Register
 from dmav3.wdm import (
@@ -51,7 +52,8 @@ def quiet(shim: Board, **members: Unpack[DeviceDescription]) -> DmaAdapter:
 
 def bus_master(shim: Board, **members: Unpack[DeviceDescription]) -> DmaAdapter:
     """Return an adapter of a device that moves its data itself."""
-    return quiet(shim, Master=1, **members)
+    members["Master"] = 1
+    return quiet(shim, **members)
 
 
 def described(
@@ -129,7 +131,8 @@ def arm(board: Board, *, write: bool, width: int = 32) -> None:
 @contextmanager
 def entries(shim: Board) -> Iterator[list[str]]:
     """Collect, when the block ends, the routines, callbacks and back-end entries it entered."""
-    position, names = len(shim.events.all()), []
+    names: list[str] = []
+    position = len(shim.events.all())
     yield names
     known = shim.image.enum("trace_id")
     by_id = {number: name.removeprefix("TRACE_") for name, number in known.items()}
@@ -143,6 +146,11 @@ def sizes(board: Board) -> tuple[int, int]:
         board.image.struct("SCATTER_GATHER_LIST").size,
         board.image.struct("SCATTER_GATHER_ELEMENT").size,
     )
+
+
+def moved(size: int, seed: int = 1) -> bytes:
+    """Return random bytes, to be moved."""
+    return Random(seed).randbytes(size)  # noqa: S311 - repeatable, not secret
 
 
 @dataclass
@@ -184,6 +192,7 @@ class Flight:
     adapter: DmaAdapter
     buffer: Buffer
     mdl: Mdl
+    context: int
     base: int
     write: bool
     done: Completions
@@ -198,16 +207,27 @@ class Flight:
         offset: int = 0,
         region: RegionName = "arena",
         width: int = 32,
+        channel: int = 0,
+        routine: bool = True,
+        armed: bool = True,
     ) -> Flight:
-        """Own channel 0 and map a fresh buffer."""
-        adapter = adapter_for(board, write=write, width=width)
+        """Own a channel and map a fresh buffer.
+
+        :param routine: with a completion routine.
+        :param armed: the device asks for data.
+        """
+        adapter = adapter_for(board, write=write, width=width, channel=channel)
         buffer, mdl = described(board, size, offset=offset, region=region)
-        base = granted(board, adapter, registers=8)
+        context = context_for(board, adapter)
+        base = granted_with(board, adapter, context, registers=8)
         done = Completions(board)
-        arm(board, write=write, width=width)
-        mapped = adapter.MapTransferEx(mdl, base, WriteToDevice=write, DmaCompletionRoutine=done)
+        if armed:
+            arm(board, write=write, width=width)
+        mapped = adapter.MapTransferEx(
+            mdl, base, WriteToDevice=write, DmaCompletionRoutine=done if routine else None
+        )
         assert mapped.status == NtStatus.STATUS_SUCCESS
-        return Flight(board, adapter, buffer, mdl, base, write, done, mapped)
+        return Flight(board, adapter, buffer, mdl, context, base, write, done, mapped)
 
     def flush(self, length: int | None = None) -> NtStatus:
         """End the mapping."""
@@ -221,3 +241,67 @@ class Flight:
         assert self.flush() == NtStatus.STATUS_SUCCESS
         free_channel(self.board, self.adapter)
         self.adapter.PutDmaAdapter()
+
+
+@dataclass
+class Bench:
+    """A granted request, a chain of MDLs to map, and memory for a list.
+
+    :ivar base, context: MapRegisterBase and context of the request.
+    """
+
+    shim: Board
+    adapter: DmaAdapter
+    mdl: Mdl
+    registers: int = 2
+    device: int | None = None
+    base: int = field(init=False)
+    context: int = field(init=False)
+    memory: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Own the channel."""
+        self.context = context_for(self.shim, self.adapter)
+        self.base = granted_with(self.shim, self.adapter, self.context, self.registers, self.device)
+        self.memory = self.shim.request("allocate", 4096).number("address")
+
+    @staticmethod
+    def of_master(shim: Board, size: int = 256, **where: Any) -> Bench:
+        """Return one for a bus master and a fresh buffer."""
+        return Bench(shim, bus_master(shim), described(shim, size, **where)[1])
+
+    @staticmethod
+    def of_subordinate(shim: Board, size: int = 256, **where: Any) -> Bench:
+        """Return one for a subordinate and a fresh buffer."""
+        return Bench(shim, quiet(shim), described(shim, size, **where)[1])
+
+    def map(
+        self,
+        offset: int = 0,
+        length: int | Pointer | None = None,
+        *,
+        write: bool = True,
+        capacity: int = 100,
+        **more: Any,
+    ) -> Mapped:
+        """Map with a list of so many elements; 0: without a list."""
+        head, element = sizes(self.shim)
+        if capacity:
+            more = {
+                "ScatterGatherBuffer": self.memory,
+                "ScatterGatherBufferLength": head + capacity * element,
+            } | more
+        return self.adapter.MapTransferEx(
+            self.mdl, self.base, offset, Length=length, WriteToDevice=write, **more
+        )
+
+    def flush(self, length: int, offset: int = 0, *, write: bool = True) -> NtStatus:
+        """End the mapping."""
+        return self.adapter.FlushAdapterBuffersEx(
+            self.mdl, self.base, offset, length, WriteToDevice=write
+        )
+
+    @property
+    def list(self) -> list[Element]:
+        """What is in the list."""
+        return self.shim.read_list(self.memory)

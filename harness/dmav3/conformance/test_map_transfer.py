@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dmav3.dma import NULL, DmaAdapter, Element, Mapped, Mdl, Pointer
+from dmav3.dma import NULL, Element, Mapped, Mdl, Pointer
 from dmav3.probe import Kind
 from dmav3.stream import Control, Register
 from dmav3.wdm import (
@@ -22,6 +21,7 @@ from dmav3.wdm import (
 )
 
 from .driver import (
+    Bench,
     Completions,
     Flight,
     adapter_for,
@@ -35,7 +35,7 @@ from .driver import (
     finished,
     free_channel,
     granted,
-    granted_with,
+    moved,
     quiet,
     sizes,
 )
@@ -58,71 +58,6 @@ GARBAGE = (0, *UNREADABLE, ZEROES)
 READY_LINE = 9
 #: Model time between two units of a loop.
 UNIT_NS = 1000
-
-
-def data(size: int, seed: int = 1) -> bytes:
-    """Return random bytes."""
-    return Random(seed).randbytes(size)  # noqa: S311 - repeatable, not secret
-
-
-@dataclass
-class Bench:
-    """A granted request, a chain of MDLs, and memory for a list."""
-
-    shim: Board
-    adapter: DmaAdapter
-    mdl: Mdl
-    registers: int = 2
-    base: int = field(init=False)
-    context: int = field(init=False)
-    memory: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Own the channel."""
-        self.context = context_for(self.shim, self.adapter)
-        self.base = granted_with(self.shim, self.adapter, self.context, self.registers)
-        self.memory = self.shim.request("allocate", 4096).number("address")
-
-    @staticmethod
-    def of_master(shim: Board, size: int = 256, **where: Any) -> Bench:
-        """Return one for a bus master and a fresh buffer."""
-        return Bench(shim, bus_master(shim), described(shim, size, **where)[1])
-
-    @staticmethod
-    def of_subordinate(shim: Board, size: int = 256, **where: Any) -> Bench:
-        """Return one for a subordinate and a fresh buffer."""
-        return Bench(shim, quiet(shim), described(shim, size, **where)[1])
-
-    def map(
-        self,
-        offset: int = 0,
-        length: int | Pointer | None = None,
-        *,
-        write: bool = True,
-        capacity: int = 100,
-        **more: Any,
-    ) -> Mapped:
-        """Map with a list of so many elements; 0: without a list."""
-        head, element = sizes(self.shim)
-        if capacity:
-            more = {
-                "ScatterGatherBuffer": self.memory,
-                "ScatterGatherBufferLength": head + capacity * element,
-            } | more
-        return self.adapter.MapTransferEx(
-            self.mdl, self.base, offset, Length=length, WriteToDevice=write, **more
-        )
-
-    def flush(self, length: int, offset: int = 0, *, write: bool = True) -> NtStatus:
-        """End the mapping."""
-        return self.adapter.FlushAdapterBuffersEx(
-            self.mdl, self.base, offset, length, WriteToDevice=write
-        )
-
-    @property
-    def list(self) -> list[Element]:
-        """What is in the list."""
-        return self.shim.read_list(self.memory)
 
 
 class TestArguments:
@@ -280,10 +215,10 @@ class TestArguments:
         with board.expect_violations(0x0D):
             again = flight.adapter.MapTransferEx(flight.mdl, flight.base, WriteToDevice=False)
         assert again == (INVALID, 256)
-        board.stream.receive_put(data(256))
+        board.stream.receive_put(moved(256))
         finished(board, flight.done)
         flight.end()
-        assert board.read(flight.buffer) == data(256)
+        assert board.read(flight.buffer) == moved(256)
         assert board.findings() == []
 
     @pytest.mark.dmav3_rule("MTX-15")
@@ -616,7 +551,7 @@ class TestLimits:
         adapter = adapter_for(board, write=True, width=width)
         where = unit // 2 + 1 if unit > 1 else 1
         buffer, mdl = described(board, 6 * PAGE, offset=where, region="scatter")
-        content = data(buffer.size)
+        content = moved(buffer.size)
         board.write(buffer, content)
         bench, done = Bench(board, adapter, mdl, 16), Completions(board)
         arm(board, write=True, width=width)
@@ -656,7 +591,7 @@ class TestDeviceSide:
             DeviceAddress=(target.address + address) % (1 << 64),
         )
         buffer, mdl = described(board, 64)
-        board.write(buffer, data(64))
+        board.write(buffer, moved(64))
         bench, done = Bench(board, adapter, mdl), Completions(board)
         assert bench.map(DeviceOffset=offset, DmaCompletionRoutine=done) == (OK, 64)
         finished(board, done)
@@ -668,7 +603,7 @@ class TestDeviceSide:
     def test_the_device_s_address(self, board: Board, address: int, offset: int) -> None:
         """It is the adapter's and DeviceOffset together."""
         at = address + offset
-        expected = bytes(at) + data(64) + bytes(192 - at)
+        expected = bytes(at) + moved(64) + bytes(192 - at)
         assert self.copied(board, DmaWidth.WidthNoWrap, address, offset) == expected
 
     @pytest.mark.dmav3_rule("MTX-34")
@@ -676,14 +611,14 @@ class TestDeviceSide:
     def test_a_device_register(self, board: Board, bits: int) -> None:
         """It has an address that stays: all data goes through it, the last of it is seen."""
         width = bits // 8
-        expected = data(64)[-width:] + bytes(256 - width)
+        expected = moved(64)[-width:] + bytes(256 - width)
         assert self.copied(board, DmaWidth.of_bits(bits), 0, 0) == expected
 
     @pytest.mark.dmav3_rule("MTX-35", "MTX-37")
     def test_success_means_started(self, board: Board) -> None:
         """All data moves as the device asks, without any other call of the driver."""
         buffer, mdl = described(board, 256)
-        board.write(buffer, data(256))
+        board.write(buffer, moved(256))
         bench = Bench(board, adapter_for(board, write=True), mdl)
         assert bench.map() == (OK, 256)
         board.wait(1_000_000)
@@ -691,7 +626,7 @@ class TestDeviceSide:
         with entries(board) as entered:
             arm(board, write=True)
             board.wait(1_000_000)
-        assert board.stream.sent_take() == data(256)
+        assert board.stream.sent_take() == moved(256)
         assert set(entered) == {"HandleInterrupt"}
         assert bench.flush(256) == OK
 
@@ -709,7 +644,7 @@ class TestDeviceSide:
     def test_the_list_of_a_subordinate(self, board: Board) -> None:
         """It is what was programmed: the bytes at its elements, in order, are those that move."""
         buffer, mdl = described(board, 12 * PAGE + 2, offset=2, region="scatter")
-        board.write(buffer, data(buffer.size))
+        board.write(buffer, moved(buffer.size))
         adapter = adapter_for(board, write=True, width=16)
         bench, done = Bench(board, adapter, mdl, 16), Completions(board)
         arm(board, write=True, width=16)
@@ -718,7 +653,7 @@ class TestDeviceSide:
         listed = b"".join(board.dram.read(*element) for element in bench.list)
         finished(board, done)
         board.wait(1_000_000)
-        assert board.stream.sent_take() == listed == data(buffer.size)[:length]
+        assert board.stream.sent_take() == listed == moved(buffer.size)[:length]
 
     @pytest.mark.dmav3_rule("MTX-49")
     def test_what_the_controller_cannot_be_programmed_with(self, board: Board) -> None:
@@ -761,14 +696,14 @@ class TestOrder:
     def test_the_controller_is_programmed_last(self, board: Board) -> None:
         """After bounce copies and cache maintenance, and nothing is left to be done after it."""
         buffer, mdl = described(board, 8 * PAGE, offset=2, region="scatter")
-        board.write(buffer, data(buffer.size))
+        board.write(buffer, moved(buffer.size))
         bench = Bench(board, adapter_for(board, write=True), mdl, 16)
         arm(board, write=True)
         with entries(board) as entered:
             assert bench.map() == (OK, mdl.size)
         assert entered[:3] == ["MapTransferEx", "QueryMaxFragments", "ProgramChannel"]
         board.wait(10_000_000)
-        assert board.stream.sent_take() == data(buffer.size)
+        assert board.stream.sent_take() == moved(buffer.size)
         assert board.findings() == []
 
 
@@ -793,9 +728,9 @@ class TestLoop:
         return board.stream.sent_take()
 
     def common(self, board: Board, bench: Bench, size: int) -> Mdl:
-        """Return an MDL for a new common buffer that holds `data(size)`."""
+        """Return an MDL for a new common buffer that holds `moved(size)`."""
         memory = bench.adapter.AllocateCommonBuffer(size)
-        board.store(memory.VirtualAddress, data(size))
+        board.store(memory.VirtualAddress, moved(size))
         mdl = board.IoAllocateMdl(memory.VirtualAddress, size)
         board.MmBuildMdlForNonPagedPool(mdl)
         return mdl
@@ -812,7 +747,7 @@ class TestLoop:
             if cancel:
                 assert bench.adapter.CancelMappedTransfer(bench.context) == OK
             assert bench.flush(256) == OK
-        assert sent[:1024] == data(256) * 4
+        assert sent[:1024] == moved(256) * 4
         assert entered.count("MapTransferEx") == entered.count("ProgramChannel") == 1
         board.stream.sent_take()
         board.wait(1_000_000)
@@ -827,7 +762,7 @@ class TestLoop:
         board.request("poke", first.address + next_mdl.offset, "64", second.address)
         bench.mdl = Mdl(first.address, 192)
         assert bench.map(capacity=1) == (OK, 128)
-        assert self.sent_within(board, 3 * 32 + 8)[:384] == data(128) * 3
+        assert self.sent_within(board, 3 * 32 + 8)[:384] == moved(128) * 3
         assert bench.flush(128) == OK
 
     @pytest.mark.dmav3_rule("MTX-43")
@@ -842,7 +777,7 @@ class TestLoop:
     def test_stores_between_rounds(self, board: Board) -> None:
         """They stay in the cache: who loops over cached memory is told so."""
         buffer, mdl = described(board, 64)
-        board.write(buffer, data(64))
+        board.write(buffer, moved(64))
         bench = self.loop(board, mdl)
         with board.expect_violations(0x52):
             assert bench.map() == (OK, 64)
@@ -850,9 +785,9 @@ class TestLoop:
         board.fill(buffer, 0x33)
         with board.expect("stale-device-read"):
             self.sent_within(board, 32)
-        assert b"\x33" not in board.dram.read(buffer.address, 64)
-        assert board.lines(buffer).dirty == 1
-        assert bench.flush(64) == OK
+            lines = board.lines(buffer)
+            assert bench.flush(64) == OK
+        assert lines.dirty == 1
 
 
 class TestSeveralCalls:
@@ -868,10 +803,10 @@ class TestSeveralCalls:
         size = 20 * PAGE + 512
         buffer, mdl = described(board, size, region="scatter")
         if write:
-            board.write(buffer, data(size))
+            board.write(buffer, moved(size))
         else:
             board.fill(buffer, 0xA5)
-            board.stream.receive_put(data(size))
+            board.stream.receive_put(moved(size))
         bench, done = Bench(board, adapter_for(board, write=write), mdl), Completions(board)
         parts: list[int] = []
 
@@ -893,7 +828,7 @@ class TestSeveralCalls:
             map_next()
         board.run_until(lambda: len(done.calls) == len(parts) and sum(parts) == size)
         board.wait(1_000_000)
-        assert (board.stream.sent_take() if write else board.read(buffer)) == data(size)
+        assert (board.stream.sent_take() if write else board.read(buffer)) == moved(size)
         assert len(parts) == -(-len(buffer.ranges) // capacity)
         assert board.findings() == []
 
@@ -954,17 +889,17 @@ class TestSeveralCalls:
         for write in (True, False):
             adapter = adapter_for(board, write=write, channel=int(write))
             buffer, mdl = described(board, 256)
-            board.write(buffer, data(256))
+            board.write(buffer, moved(256))
             bench, done = Bench(board, adapter, mdl), Completions(board)
             assert bench.map(write=write, DmaCompletionRoutine=done) == (OK, 256)
             flights[write] = bench, done, buffer
         control = board.machine.stream.base + Register.CONTROL
         board.request("poke", control, "32", 3 | Control.frame(4))
-        board.stream.receive_put(data(256, seed=2))
+        board.stream.receive_put(moved(256, seed=2))
         for write, (bench, done, _) in flights.items():
             finished(board, done)
             with board.expect_violations(0x48):
                 assert bench.flush(256, write=not write) == INVALID
             assert bench.flush(256, write=write) == OK
-        assert board.stream.sent_take() == data(256)
-        assert board.read(flights[False][2]) == data(256, seed=2)
+        assert board.stream.sent_take() == moved(256)
+        assert board.read(flights[False][2]) == moved(256, seed=2)

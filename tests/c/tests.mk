@@ -23,7 +23,7 @@ LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/d
 MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include
 # These decide rules of the interface.
-RULE_TESTS := test_plan test_layer test_pl330 test_pl330_program test_mdl test_common_buffer
+RULE_TESTS := test_plan test_layer test_legacy test_lists test_pl330 test_pl330_program test_mdl test_common_buffer
 HOST_TESTS += $(RULE_TESTS)
 
 test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c $(MDL)
@@ -38,6 +38,10 @@ test_layer_flags := $(DMA_FLAGS)
 LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
 test_common_buffer_sources := tests/c/test_common_buffer.c $(LAYER_TEST)
 test_common_buffer_flags := $(DMA_FLAGS)
+test_legacy_sources := tests/c/test_legacy.c $(LAYER_TEST)
+test_legacy_flags := $(DMA_FLAGS)
+test_lists_sources := tests/c/test_lists.c $(LAYER_TEST)
+test_lists_flags := $(DMA_FLAGS)
 
 PL330_PROGRAM := firmware/dma/pl330_code.c firmware/dma/pl330_program.c
 test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)

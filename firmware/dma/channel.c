@@ -211,6 +211,9 @@ static NTSTATUS configure(const struct adapter *adapter, ULONG function, PVOID d
     if (request_find_holder(adapter) == NULL) {
         return STATUS_INVALID_DEVICE_STATE; /* CFG-06 */
     }
+    if (function == DMA_CONFIGURE_NEW_OWNER) {
+        return STATUS_NOT_IMPLEMENTED; /* the layer's own */
+    }
     return channel_configure(adapter->channel, function, data); /* CFG-01, CFG-02 */
 }
 

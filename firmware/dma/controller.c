@@ -103,6 +103,13 @@ NTSTATUS channel_configure(struct channel *channel, ULONG function, PVOID data)
     return status;
 }
 
+void channel_set_owner(const struct adapter *adapter)
+{
+    ULONG width = (ULONG)adapter->width;
+
+    (void)channel_configure(adapter->channel, DMA_CONFIGURE_NEW_OWNER, &width);
+}
+
 bool channel_cancel(struct channel *channel)
 {
     struct controller *controller = channel->controller;

@@ -144,6 +144,9 @@ static bool take_channel(struct request *request)
         return false;
     }
     channel->owner = request;
+    if (channel->controller != NULL) {
+        channel_set_owner(request->adapter);
+    }
     request->has_channel = true;
     request->state = REQUEST_WAITS_REGISTERS;
     return true;

@@ -316,6 +316,9 @@ void channel_flush(struct channel *channel);
 ULONG channel_bytes_left(struct channel *channel);
 bool channel_has_counter(const struct channel *channel);
 bool channel_interrupts(const struct channel *channel);
+
+/* The adapter has been given its channel (CFG-09). */
+void channel_set_owner(const struct adapter *adapter);
 NTSTATUS channel_configure(struct channel *channel, ULONG function, PVOID data);
 bool channel_cancel(struct channel *channel);
 

@@ -2,116 +2,20 @@
 #include "dma/pl330.h"
 
 #include "hal/cache.h"
-#include "hal/mmio.h"
 
-/* ---- registers ---- */
+_Static_assert(PL330_FIXED_BYTES + PL330_FULL_LOOPS_MAX * PL330_LOOP_BYTES +
+                       PL330_ELEMENTS_MAX * PL330_ELEMENT_BYTES <=
+                   PL330_PRIVATE_BYTES,
+               "the longest program of the most elements fits (PLB-05)");
 
-enum {
-    DSR = 0x000,
-    INTEN = 0x020,
-    INTMIS = 0x028,
-    INTCLR = 0x02C,
-    FSRD = 0x030,
-    FSRC = 0x034,
-    CSR0 = 0x100, /* + 8 n */
-    CPC0 = 0x104, /* + 8 n */
-    SAR0 = 0x400, /* + 0x20 n */
-    DAR0 = 0x404, /* + 0x20 n */
-    DBGSTATUS = 0xD00,
-    DBGCMD = 0xD04,
-    DBGINST0 = 0xD08,
-    DBGINST1 = 0xD0C,
-    CR0 = 0xE00,
-    CR3 = 0xE0C, /* events that are non-secure */
-    CR4 = 0xE10, /* peripherals that are non-secure */
-};
-
-enum {
-    STATE_MASK = 0xF,
-    STATE_STOPPED = 0,
-    STATE_FAULTING = 15,
-    DSR_NONSECURE = 1 << 9,
-    DBGSTATUS_BUSY = 1 << 0,
-    FSRD_FAULTING = 1 << 0,
-    POLLS_MAX = 10000,
-};
-
-/* Instructions for DBGINST0. */
-enum {
-    DEBUG_GO_SECURE = 0x00A00000,
-    DEBUG_GO_NONSECURE = 0x00A20000,
-    DEBUG_KILL = 0x00010000,
-    DEBUG_SEND_EVENT = 0x00340000,
-    DEBUG_BY_CHANNEL = 1 << 0,
-};
-
-static uint32_t read_register(const struct pl330 *dma, uint32_t offset)
+static bool has_bit(uint32_t bits, ULONG n)
 {
-    return mmio_read32(dma->config.base + offset);
-}
-
-static void write_register(const struct pl330 *dma, uint32_t offset, uint32_t value)
-{
-    mmio_write32(dma->config.base + offset, value);
-}
-
-static uint32_t channel_state(const struct pl330 *dma, ULONG n)
-{
-    return read_register(dma, CSR0 + 8 * n) & STATE_MASK;
+    return (bits >> n & 1) != 0;
 }
 
 static bool is_event_pending(const struct pl330 *dma, ULONG n)
 {
-    return (read_register(dma, INTMIS) >> n & 1) != 0;
-}
-
-static bool is_faulting(const struct pl330 *dma, ULONG n)
-{
-    return (read_register(dma, FSRC) >> n & 1) != 0;
-}
-
-/* ---- the debug interface ---- */
-
-static bool wait_debug_idle(const struct pl330 *dma)
-{
-    for (int polls = 0; polls < POLLS_MAX; polls++) {
-        if ((read_register(dma, DBGSTATUS) & DBGSTATUS_BUSY) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool execute(const struct pl330 *dma, uint32_t instruction, uint32_t operand)
-{
-    if (!wait_debug_idle(dma)) {
-        return false;
-    }
-    write_register(dma, DBGINST0, instruction);
-    write_register(dma, DBGINST1, operand);
-    write_register(dma, DBGCMD, 0);
-    return true;
-}
-
-static bool wait_stopped(const struct pl330 *dma, ULONG n)
-{
-    for (int polls = 0; polls < POLLS_MAX; polls++) {
-        if (channel_state(dma, n) == STATE_STOPPED) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool kill_channel(const struct pl330 *dma, ULONG n)
-{
-    return execute(dma, DEBUG_KILL | DEBUG_BY_CHANNEL | n << 8, 0) && wait_stopped(dma, n);
-}
-
-static bool is_manager_faulting(const struct pl330 *dma)
-{
-    return (read_register(dma, FSRD) & FSRD_FAULTING) != 0 &&
-           (read_register(dma, DSR) & STATE_MASK) == STATE_FAULTING;
+    return has_bit(pl330_pending_interrupts(dma->config.base), n);
 }
 
 /* ---- set-up ---- */
@@ -119,34 +23,33 @@ static bool is_manager_faulting(const struct pl330 *dma)
 static VOID initialize_controller(PVOID context)
 {
     struct pl330 *dma = context;
-    uint32_t events = (UINT32_C(1) << dma->config.channels) - 1;
+    uintptr_t base = dma->config.base;
 
-    dma->nonsecure = (read_register(dma, DSR) & DSR_NONSECURE) != 0;
-    if (is_manager_faulting(dma)) {
-        (void)execute(dma, DEBUG_KILL, 0);
+    dma->nonsecure = pl330_is_manager_nonsecure(base);
+    if (pl330_is_manager_faulting(base)) {
+        pl330_kill_manager(base);
     }
     for (ULONG n = 0; n < dma->config.channels; n++) {
-        if (channel_state(dma, n) != STATE_STOPPED) {
-            (void)kill_channel(dma, n); /* PLB-19 */
+        if (!pl330_is_stopped(base, n)) {
+            (void)pl330_kill(base, n); /* PLB-19 */
         }
     }
-    write_register(dma, INTEN, events); /* first: without it INTCLR has no effect */
-    write_register(dma, INTCLR, events);
+    pl330_enable_interrupts(base, (UINT32_C(1) << dma->config.channels) - 1);
 }
 
 static VOID report_common_buffer(PVOID context, ULONG n, PVOID memory, PHYSICAL_ADDRESS logical)
 {
     struct pl330 *dma = context;
 
-    dma->channels[n].memory = memory;
+    dma->channels[n].program.code = (struct pl330_code){.bytes = memory, .capacity = PL330_PRIVATE_BYTES};
     dma->channels[n].memory_bus_address = logical.LowPart;
 }
 
-/* Peripherals and events that the configuration registers grant to our state, PLB-18. */
+/* Peripherals and events that the configuration grants to our state, PLB-18. */
 static bool are_owned(const struct pl330 *dma, ULONG peripheral, ULONG event)
 {
-    return !dma->nonsecure ||
-           ((read_register(dma, CR4) >> peripheral & 1) != 0 && (read_register(dma, CR3) >> event & 1) != 0);
+    return !dma->nonsecure || (has_bit(dma->hardware.nonsecure_peripherals, peripheral) &&
+                               has_bit(dma->hardware.nonsecure_events, event));
 }
 
 /* PLB-03 */
@@ -154,66 +57,187 @@ static BOOLEAN validate_request_line_binding(PVOID context, PDMA_REQUEST_LINE_BI
 {
     const struct pl330 *dma = context;
     ULONG peripheral = binding->RequestLine - dma->config.first_request_line;
-    uint32_t cr0 = read_register(dma, CR0);
-    uint32_t peripherals = (cr0 & 1) != 0 ? (cr0 >> 12 & 0x1F) + 1 : 0;
-    uint32_t channels = (cr0 >> 4 & 7) + 1;
-    uint32_t events = (cr0 >> 17 & 0x1F) + 1;
     ULONG n = binding->ChannelNumber;
 
     return binding->RequestLine >= dma->config.first_request_line && peripheral < dma->config.request_lines &&
-           peripheral < peripherals && n < dma->config.channels && n < channels && n < events &&
-           n < dma->config.events && are_owned(dma, peripheral, n);
+           peripheral < dma->hardware.peripherals && n < dma->config.channels && n < dma->hardware.channels &&
+           n < dma->config.events && n < dma->hardware.events && are_owned(dma, peripheral, n);
 }
 
+/* PLB-05 */
 static ULONG query_max_fragments(PVOID context, ULONG n, ULONG wanted)
 {
     const struct pl330 *dma = context;
 
-    if (dma->channels[n].memory == NULL) {
+    if (dma->channels[n].program.code.bytes == NULL) {
         return 0;
     }
     return wanted < PL330_ELEMENTS_MAX ? wanted : PL330_ELEMENTS_MAX;
 }
 
+/* ---- settings, spec 7.5 ---- */
+
+static bool set_owner(struct pl330_channel *channel, ULONG width)
+{
+    channel->settings = (struct pl330_settings){.width = (DMA_WIDTH)width, .beats = 1};
+    return true;
+}
+
+static bool set_burst_beats(struct pl330_channel *channel, ULONG beats)
+{
+    if (beats < 1 || beats > PL330_BEATS_MAX) {
+        return false;
+    }
+    channel->settings.beats = beats;
+    return true;
+}
+
+static bool set_notice_bytes(struct pl330_channel *channel, ULONG bytes)
+{
+    ULONG width = channel->settings.width == WidthNoWrap ? 1 : 1U << channel->settings.width;
+
+    if (bytes % (channel->settings.beats * width) != 0) {
+        return false;
+    }
+    channel->settings.notice_bytes = bytes;
+    return true;
+}
+
+static bool set_request_policy(struct pl330_channel *channel, ULONG policy)
+{
+    static const enum pl330_request requests[] = {
+        [PL330_POLICY_SINGLE] = PL330_SINGLE,
+        [PL330_POLICY_BURST] = PL330_BURST,
+        [PL330_POLICY_PERIPHERAL] = PL330_PERIPHERAL,
+    };
+
+    if (policy >= sizeof requests / sizeof requests[0]) {
+        return false;
+    }
+    channel->settings.has_request = true;
+    channel->settings.request = requests[policy];
+    return true;
+}
+
+static bool inject_fault(struct pl330_channel *channel, ULONG ending)
+{
+    if (ending > PL330_ENDS_OPERAND) {
+        return false;
+    }
+    channel->settings.ending = (enum pl330_ending)ending;
+    return true;
+}
+
+static const struct {
+    ULONG number;
+    bool (*set)(struct pl330_channel *channel, ULONG value);
+} functions[] = {
+    {DMA_CONFIGURE_NEW_OWNER, set_owner},       {PL330_SET_BURST_BEATS, set_burst_beats},
+    {PL330_SET_NOTICE_BYTES, set_notice_bytes}, {PL330_SET_REQUEST_POLICY, set_request_policy},
+    {PL330_INJECT_FAULT, inject_fault},
+};
+
+/* PLB-22 */
+static NTSTATUS configure_channel(PVOID context, ULONG n, ULONG function, PVOID data)
+{
+    struct pl330 *dma = context;
+
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        if (functions[i].number != function) {
+            continue;
+        }
+        if (data == NULL) {
+            return STATUS_INVALID_PARAMETER; /* CFG-08 */
+        }
+        if (!pl330_is_stopped(dma->config.base, n)) {
+            return STATUS_INVALID_DEVICE_STATE; /* CFG-07 */
+        }
+        return functions[i].set(&dma->channels[n], *(const ULONG *)data) ? STATUS_SUCCESS
+                                                                         : STATUS_INVALID_PARAMETER;
+    }
+    return STATUS_NOT_IMPLEMENTED;
+}
+
 /* ---- start ---- */
 
-static void take_elements(struct pl330_channel *channel, const DMA_SCATTER_GATHER_LIST *list)
+static bool take_elements(struct pl330_program *program, const DMA_SCATTER_GATHER_LIST *list)
 {
-    channel->total = 0;
-    channel->element_count = list->NumberOfElements;
-    for (uint32_t i = 0; i < list->NumberOfElements; i++) {
-        channel->elements[i] = (struct pl330_element){
+    program->element_count = list->NumberOfElements;
+    program->total = 0;
+    for (uint32_t i = 0; i < list->NumberOfElements && i < PL330_ELEMENTS_MAX; i++) {
+        program->elements[i] = (struct pl330_element){
             .address = list->Elements[i].Address.LowPart,
             .length = list->Elements[i].Length,
         };
-        channel->total += list->Elements[i].Length;
+        program->total += list->Elements[i].Length;
     }
+    return list->NumberOfElements <= PL330_ELEMENTS_MAX;
 }
 
-static bool write_program(struct pl330_channel *channel, const struct pl330_transfer *transfer)
+static unsigned int log2_of(uint32_t power)
 {
-    struct pl330_code code = {.bytes = channel->memory, .capacity = PL330_PRIVATE_BYTES};
+    unsigned int log2 = 0;
 
-    return pl330_emit_transfer(&code, transfer, channel->element_starts);
+    while (power >> log2 > 1) {
+        log2++;
+    }
+    return log2;
 }
 
-/* PLB-07. A channel that is not stopped must not be started: QEMU's manager faults. */
-static bool go(struct pl330 *dma, ULONG n)
+/* PLB-06: as many as the channel's share of the FIFO holds. */
+static unsigned int beats_of(const struct pl330 *dma, const struct pl330_settings *settings,
+                             unsigned int width_log2)
 {
-    uint32_t instruction = dma->nonsecure ? DEBUG_GO_NONSECURE : DEBUG_GO_SECURE;
+    uint32_t share = (dma->hardware.fifo_bytes / dma->hardware.channels) >> width_log2;
 
+    return share == 0 ? 1 : share < settings->beats ? share : settings->beats;
+}
+
+static enum pl330_request request_of(const struct pl330_settings *settings)
+{
+    if (settings->has_request) {
+        return settings->request;
+    }
+    return settings->beats > 1 ? PL330_BURST : PL330_SINGLE;
+}
+
+static struct pl330_transfer describe_transfer(const struct pl330 *dma, ULONG n)
+{
+    const struct pl330_settings *settings = &dma->channels[n].settings;
+    bool advances = settings->width == WidthNoWrap;
+    unsigned int width_log2 = advances ? log2_of(dma->hardware.bus_bytes) : (unsigned int)settings->width;
+
+    return (struct pl330_transfer){
+        .device_advances = advances,
+        .width_log2 = width_log2,
+        .beats = beats_of(dma, settings, width_log2),
+        .request = request_of(settings),
+        .notice_bytes = settings->notice_bytes,
+        .nonsecure = dma->nonsecure,
+        .event = n,
+        .ending = settings->ending,
+    };
+}
+
+/* PLB-07 */
+static bool start(struct pl330 *dma, ULONG n)
+{
     dma->last_started = n;
     barrier_sync(); /* CCH-21: the program is in memory before the controller fetches it */
-    return channel_state(dma, n) == STATE_STOPPED &&
-           execute(dma, instruction | n << 24, dma->channels[n].memory_bus_address);
+    return pl330_start(dma->config.base, n, dma->nonsecure, dma->channels[n].memory_bus_address);
 }
 
-static void report_failed_start(struct pl330 *dma, ULONG n)
+static void end_with(struct pl330_channel *channel, ULONG left)
 {
-    dma->channels[n].could_not_start = true;
-    dma->channels[n].ended = true;
-    dma->channels[n].left = dma->channels[n].total;
-    (void)execute(dma, DEBUG_SEND_EVENT | n << 27, 0);
+    channel->ended = true;
+    channel->left = left;
+}
+
+static void fail_to_start(struct pl330 *dma, ULONG n)
+{
+    dma->channels[n].report = OWES_ERROR;
+    end_with(&dma->channels[n], dma->channels[n].program.total);
+    (void)pl330_raise_event(dma->config.base, n);
 }
 
 static VOID program_channel(PVOID context, ULONG n, ULONG request_line, PDMA_SCATTER_GATHER_LIST list,
@@ -221,72 +245,35 @@ static VOID program_channel(PVOID context, ULONG n, ULONG request_line, PDMA_SCA
 {
     struct pl330 *dma = context;
     struct pl330_channel *channel = &dma->channels[n];
+    struct pl330_transfer transfer = describe_transfer(dma, n);
 
+    transfer.device_address = device.LowPart;
+    transfer.peripheral = request_line - dma->config.first_request_line;
+    transfer.write = write;
+    transfer.loop = loop;
     channel->write = write;
+    channel->report = OWES_NOTHING;
     channel->ended = false;
-    take_elements(channel, list);
-    const struct pl330_transfer transfer = {
-        .device_address = device.LowPart,
-        .width_log2 = (unsigned int)list->Reserved,
-        .write = write,
-        .nonsecure = dma->nonsecure,
-        .peripheral = request_line - dma->config.first_request_line,
-        .event = n,
-        .elements = channel->elements,
-        .element_count = channel->element_count,
-    };
-
-    if (loop || !write_program(channel, &transfer) || !go(dma, n)) {
-        report_failed_start(dma, n);
+    channel->settings.ending = PL330_ENDS_WELL;
+    if (!take_elements(&channel->program, list) || device.HighPart != 0 ||
+        !pl330_program_make(&channel->program, &transfer) || !start(dma, n)) {
+        fail_to_start(dma, n);
     }
-}
-
-static NTSTATUS configure_channel(PVOID context, ULONG n, ULONG function, PVOID data)
-{
-    (void)context;
-    (void)n;
-    (void)function;
-    (void)data;
-    return STATUS_NOT_IMPLEMENTED;
 }
 
 /* ---- how far it is, PLB-15 ---- */
 
-/* The element whose code the channel executes: an address alone may lie in several. */
-static uint32_t current_element(const struct pl330_channel *channel, uint32_t code_offset)
-{
-    uint32_t i = 0;
-
-    while (i + 1 < channel->element_count && channel->element_starts[i + 1] <= code_offset) {
-        i++;
-    }
-    return i;
-}
-
 static ULONG bytes_left_now(const struct pl330 *dma, ULONG n)
 {
     const struct pl330_channel *channel = &dma->channels[n];
-    uint32_t code_offset = read_register(dma, CPC0 + 8 * n) - channel->memory_bus_address;
-    uint32_t address = read_register(dma, (channel->write ? SAR0 : DAR0) + 0x20 * n);
-    uint32_t current = current_element(channel, code_offset);
-    uint32_t done = address - channel->elements[current].address;
-    ULONG left = channel->total;
+    struct pl330_thread thread = pl330_read_thread(dma->config.base, n);
+    const struct pl330_position position = {
+        .offset = thread.cpc - channel->memory_bus_address,
+        .address = channel->write ? thread.sar : thread.dar,
+        .lc1 = thread.lc1,
+    };
 
-    for (uint32_t i = 0; i < current; i++) {
-        left -= channel->elements[i].length;
-    }
-    /* An address outside the element: its DMAMOV has not been executed yet. */
-    return done <= channel->elements[current].length ? left - done : left;
-}
-
-static void latch(struct pl330 *dma, ULONG n)
-{
-    struct pl330_channel *channel = &dma->channels[n];
-
-    if (!channel->ended) {
-        channel->left = bytes_left_now(dma, n);
-        channel->ended = true;
-    }
+    return pl330_program_left(&channel->program, &position);
 }
 
 static ULONG read_dma_counter(PVOID context, ULONG n)
@@ -303,47 +290,75 @@ static ULONG lowest_bit(uint32_t bits)
 {
     ULONG n = 0;
 
-    while ((bits >> n & 1) == 0) {
+    while (!has_bit(bits, n)) {
         n++;
     }
     return n;
 }
 
+/* A failed start raises the event, too. That of a loop is a notice, also when it is killed meanwhile. */
 static DMA_INTERRUPT_TYPE take_event(struct pl330 *dma, ULONG n)
 {
     struct pl330_channel *channel = &dma->channels[n];
-    bool failed = channel->could_not_start;
 
-    write_register(dma, INTCLR, UINT32_C(1) << n);
-    channel->could_not_start = false;
-    if (!failed) {
-        channel->left = 0;
-        channel->ended = true;
+    pl330_clear_interrupt(dma->config.base, n);
+    if (channel->report == OWES_ERROR) {
+        channel->report = OWES_NOTHING;
+        return InterruptTypeError;
     }
-    return failed ? InterruptTypeError : InterruptTypeCompletion;
+    if (!channel->program.loop) {
+        end_with(channel, 0);
+    }
+    return InterruptTypeCompletion;
 }
 
-/* Killing is the only way out of the fault state. */
+/* A store that failed has moved the address on all the same. */
+static ULONG left_after_fault(const struct pl330 *dma, ULONG n)
+{
+    const struct pl330_channel *channel = &dma->channels[n];
+    ULONG total = channel->program.total;
+    ULONG left = bytes_left_now(dma, n);
+
+    if ((channel->fault_type & PL330_FAULT_DATA_WRITE) != 0) {
+        left += pl330_unit_bytes(pl330_read_thread(dma->config.base, n).ccr, channel->write);
+    }
+    return left > total ? left - total : left; /* the last unit of a round */
+}
+
 static void take_fault(struct pl330 *dma, ULONG n)
 {
-    latch(dma, n);
-    (void)kill_channel(dma, n);
+    struct pl330_channel *channel = &dma->channels[n];
+
+    channel->fault_type = pl330_fault_type(dma->config.base, n);
+    if (!channel->ended) {
+        end_with(channel, left_after_fault(dma, n));
+    }
+    (void)pl330_kill(dma->config.base, n);
 }
 
-static void take_manager_fault(struct pl330 *dma)
+/* True, and the channel, if the manager could not start it. */
+static bool take_manager_fault(struct pl330 *dma, ULONG *n)
 {
     struct pl330_channel *channel = &dma->channels[dma->last_started];
 
-    channel->left = channel->total;
-    channel->ended = true;
-    (void)execute(dma, DEBUG_KILL, 0);
+    *n = dma->last_started;
+    pl330_kill_manager(dma->config.base);
+    if (channel->ended || !pl330_is_stopped(dma->config.base, *n)) {
+        return false;
+    }
+    end_with(channel, channel->program.total);
+    return true;
 }
 
-static bool take_failed_start(struct pl330 *dma, ULONG *n)
+/* What no register shows. */
+static bool take_owed_report(struct pl330 *dma, ULONG *n, DMA_INTERRUPT_TYPE *type)
 {
     for (*n = 0; *n < dma->config.channels; (*n)++) {
-        if (dma->channels[*n].could_not_start) {
-            dma->channels[*n].could_not_start = false;
+        struct pl330_channel *channel = &dma->channels[*n];
+
+        if (channel->report != OWES_NOTHING) {
+            *type = channel->report == OWES_ERROR ? InterruptTypeError : InterruptTypeCancelled;
+            channel->report = OWES_NOTHING;
             return true;
         }
     }
@@ -355,8 +370,8 @@ static BOOLEAN handle_interrupt(PVOID context, PULONG channel, DMA_INTERRUPT_TYP
 {
     struct pl330 *dma = context;
     uint32_t own = (UINT32_C(1) << dma->config.channels) - 1;
-    uint32_t events = read_register(dma, INTMIS) & own;
-    uint32_t faults = read_register(dma, FSRC) & own;
+    uint32_t events = pl330_pending_interrupts(dma->config.base) & own;
+    uint32_t faults = pl330_faulting_channels(dma->config.base) & own;
 
     *type = InterruptTypeError;
     if (events != 0) {
@@ -369,41 +384,54 @@ static BOOLEAN handle_interrupt(PVOID context, PULONG channel, DMA_INTERRUPT_TYP
         take_fault(dma, *channel);
         return TRUE;
     }
-    if (is_manager_faulting(dma)) {
-        *channel = dma->last_started;
-        take_manager_fault(dma);
+    if (pl330_is_manager_faulting(dma->config.base) && take_manager_fault(dma, channel)) {
         return TRUE;
     }
-    return take_failed_start(dma, channel); /* its event could not be sent either */
+    return take_owed_report(dma, channel, type);
 }
 
-/* PLB-16 */
+/* PLB-16. The settings are the owner's and stay (CFG-04). */
 static VOID flush_channel(PVOID context, ULONG n)
 {
     struct pl330 *dma = context;
 
-    if (channel_state(dma, n) != STATE_STOPPED) {
-        (void)kill_channel(dma, n);
+    if (!pl330_is_stopped(dma->config.base, n)) {
+        (void)pl330_kill(dma->config.base, n);
     }
     if (is_event_pending(dma, n)) {
-        write_register(dma, INTCLR, UINT32_C(1) << n);
+        pl330_clear_interrupt(dma->config.base, n);
     }
-    dma->channels[n].could_not_start = false;
-    dma->channels[n].ended = true;
-    dma->channels[n].left = 0;
+    dma->channels[n].report = OWES_NOTHING;
+    end_with(&dma->channels[n], 0);
+}
+
+/* The event of a loop is no end: it is reported, and after it that the loop was cancelled (HBE-14). */
+static bool is_over(const struct pl330 *dma, ULONG n)
+{
+    return pl330_is_stopped(dma->config.base, n) || has_bit(pl330_faulting_channels(dma->config.base), n) ||
+           (is_event_pending(dma, n) && !dma->channels[n].program.loop);
 }
 
 /* PLB-13 */
 static BOOLEAN cancel_transfer(PVOID context, ULONG n)
 {
     struct pl330 *dma = context;
+    struct pl330_channel *channel = &dma->channels[n];
 
-    if (is_event_pending(dma, n) || is_faulting(dma, n) || channel_state(dma, n) == STATE_STOPPED) {
+    if (is_over(dma, n)) {
         return FALSE;
     }
-    latch(dma, n);
-    (void)kill_channel(dma, n);
-    return !is_event_pending(dma, n);
+    if (!channel->ended) {
+        end_with(channel, bytes_left_now(dma, n));
+    }
+    if (!pl330_kill(dma->config.base, n)) {
+        return FALSE;
+    }
+    if (!is_event_pending(dma, n)) {
+        return TRUE;
+    }
+    channel->report = channel->program.loop ? OWES_CANCELLED : OWES_NOTHING;
+    return FALSE;
 }
 
 /* ---- registration ---- */
@@ -432,18 +460,27 @@ static DMA_CHANNEL_INITIALIZATION_BLOCK describe_channel(const struct pl330_conf
     };
 }
 
+/* PLB-02 */
+static ULONG port_widths(const struct pl330_configuration *hardware)
+{
+    ULONG always = DMA_PORT_WIDTH_UNLIMITED | DMA_PORT_WIDTH_8 | DMA_PORT_WIDTH_16 | DMA_PORT_WIDTH_32;
+
+    return hardware->bus_bytes >= 8 ? always | DMA_PORT_WIDTH_64 : always;
+}
+
 void pl330_describe(struct pl330 *dma, const struct pl330_config *config, struct dma_controller *controller)
 {
-    *dma = (struct pl330){.config = *config};
+    *dma = (struct pl330){.config = *config, .hardware = pl330_read_configuration(config->base)};
     controller->block = (DMA_INITIALIZATION_BLOCK){
         .Version = DMA_BACKEND_VERSION,
         .Size = sizeof(DMA_INITIALIZATION_BLOCK),
         .ControllerId = config->controller_id,
         .ChannelCount = config->channels,
-        .DmaAddressWidth = 32, /* PLB-02 */
-        .SupportedPortWidths = DMA_PORT_WIDTH_8 | DMA_PORT_WIDTH_16 | DMA_PORT_WIDTH_32 | DMA_PORT_WIDTH_64,
+        .CacheCoherent = FALSE,
+        .DmaAddressWidth = 32,
+        .SupportedPortWidths = port_widths(&dma->hardware),
         .MinimumTransferUnit = 1,
-        .MaximumTransferUnits = PL330_FULL_BLOCKS_MAX * PL330_PROGRAM_FULL_BLOCK_UNITS,
+        .MaximumTransferUnits = PL330_FULL_LOOPS_MAX * PL330_FULL_LOOP_UNITS,
         .MinimumRequestLine = config->first_request_line,
         .MaximumRequestLine = config->first_request_line + config->request_lines - 1,
         .GeneratesInterrupt = TRUE,
@@ -453,5 +490,6 @@ void pl330_describe(struct pl330 *dma, const struct pl330_config *config, struct
     };
     for (ULONG n = 0; n < config->channels; n++) {
         controller->channels[n] = describe_channel(config, n);
+        (void)set_owner(&dma->channels[n], Width8Bits);
     }
 }

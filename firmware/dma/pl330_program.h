@@ -1,82 +1,102 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Microcode of the PL330: one function an instruction, and the program of one transfer. Pure.
+ * The program of one transfer, and how far it is. Pure.
  *
- * Theory of operation. One side of a transfer is the data register of a device at a fixed address,
- * the other the elements of a list. A *unit* is one access of the device register. For every element
- * the program sets the memory address and the control register and then repeats
+ * Theory of operation. One side of a transfer is a device, at a fixed address (a data register) or at one
+ * that advances with the data; the other the elements of a list. A *unit* is what the device moves a
+ * request: one beat of its width, or a burst of them. For every element the program sets the memory
+ * address, and then for units of one kind the control register and a loop of
  *
- *     DMAWFP S; write: DMALD, DMASTPS / read: DMALDPS, DMAST; DMAWMB
+ *     DMAWFP; write: DMALD..., DMASTP / read: DMALDP, DMAST...; DMAWMB
  *
- * once a unit, so that the FIFO is empty before every load: a channel can be held, sliced or
- * cancelled at any unit without a byte in the controller. The device side is always one beat of
- * the device's width (PLB-20, and QEMU's DMASTPS stores whole bursts); the memory side is one beat
- * of the same width, or as many single bytes where the address is not aligned to it.
+ * so that the FIFO is empty between units: there a channel can be held, sliced or cancelled without a byte
+ * in the controller, and address registers and memory agree. The device side is always one burst of whole
+ * beats (PLB-20); the memory side has as many beats as fill it, narrower ones where the address is not
+ * aligned, in several bursts where they are more than 16. (Only a write of such bursts loads twice before
+ * it stores.) What a burst does not divide comes as single requests.
  *
- * Two counters of 8 bits count to 65,536 units: the *full blocks* of an element, then a smaller
- * nested loop, then a plain loop for the rest.
+ * If the peripheral decides, DMAWFP takes either request and a unit is one burst or as many singles; a
+ * device must not mix them within a unit. Only aligned elements; the others come as single requests.
+ *
+ * Counters are of 8 bits. Two of them count to 65,536 units, then there is another loop. If the peripheral
+ * decides, one counts its singles, so that there are only 256 units a loop.
+ *
+ * An endless program jumps back at the end of each round. A jump is of 255 bytes at most, so there are
+ * *hops* in longer ones: loop ends of LC1, which is 0 when a round comes by them, and counts them on the way
+ * back.
  */
 #ifndef DMA_PL330_PROGRAM_H
 #define DMA_PL330_PROGRAM_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "dma/pl330_code.h"
 
 enum {
-    PL330_PROGRAM_FIXED_BYTES = 6 + 4, /* device address; DMAWMB, DMASEV, DMAEND */
-    PL330_PROGRAM_ELEMENT_BYTES = 6 + 6 + 14 + 10,
-    PL330_PROGRAM_FULL_BLOCK_UNITS = 65536,
-    PL330_PROGRAM_FULL_BLOCK_BYTES = 14,
+    PL330_BEATS_MAX = 16,
+    PL330_ELEMENTS_MAX = 64,
+    PL330_FULL_LOOP_UNITS = 65536,
+    PL330_FULL_LOOPS_MAX = 128,
+
+    /* The most that a program needs, but for one with notices, or where the peripheral decides (PLB-05). */
+    PL330_UNIT_BYTES = 2 + 8 + 2 + 1,
+    PL330_LOOP_BYTES = 2 + 2 + PL330_UNIT_BYTES + 2 + 2,
+    PL330_RUN_BYTES = 6 + 2 * PL330_LOOP_BYTES,
+    PL330_ELEMENT_BYTES = 6 + 3 * PL330_RUN_BYTES,
+    PL330_FIXED_BYTES = 2 + 6 + 10,
 };
-
-enum pl330_move { PL330_SAR, PL330_CCR, PL330_DAR };
-enum pl330_counter { PL330_LC0, PL330_LC1 };
-
-/* Code under construction. `overflow`: an instruction did not fit; the code must not be run. */
-struct pl330_code {
-    uint8_t *bytes;
-    size_t capacity;
-    size_t length;
-    bool overflow;
-};
-
-void pl330_emit_end(struct pl330_code *code);
-void pl330_emit_load(struct pl330_code *code);
-void pl330_emit_store(struct pl330_code *code);
-void pl330_emit_load_peripheral_single(struct pl330_code *code, unsigned int peripheral);
-void pl330_emit_store_peripheral_single(struct pl330_code *code, unsigned int peripheral);
-void pl330_emit_wait_peripheral_single(struct pl330_code *code, unsigned int peripheral);
-void pl330_emit_write_barrier(struct pl330_code *code);
-void pl330_emit_send_event(struct pl330_code *code, unsigned int event);
-void pl330_emit_move(struct pl330_code *code, enum pl330_move target, uint32_t value);
-
-/* `iterations` 1 to 256. Returns the offset of the body, for pl330_emit_loop_end(). */
-size_t pl330_emit_loop(struct pl330_code *code, enum pl330_counter counter, unsigned int iterations);
-void pl330_emit_loop_end(struct pl330_code *code, enum pl330_counter counter, size_t body);
 
 struct pl330_element {
     uint32_t address;
     uint32_t length; /* bytes, a multiple of the width */
 };
 
-struct pl330_transfer {
-    uint32_t device_address;
-    unsigned int width_log2; /* of the device register: 0 to 3 */
-    bool write;              /* memory to device */
-    bool nonsecure;          /* the channel's state: the accesses must match it */
-    unsigned int peripheral; /* request line of this controller */
-    unsigned int event;      /* raised at the end */
-    const struct pl330_element *elements;
-    uint32_t element_count;
+enum pl330_ending {
+    PL330_ENDS_WELL,
+    PL330_ENDS_UNDEFINED, /* with an undefined instruction */
+    PL330_ENDS_OPERAND,   /* with an operand that cannot be */
 };
 
-/* Control register for an element at `address`. */
-uint32_t pl330_control(const struct pl330_transfer *transfer, uint32_t address);
+struct pl330_transfer {
+    uint32_t device_address;
+    bool device_advances;       /* with the data (PLB-17) */
+    unsigned int width_log2;    /* of the device's beats, 0 to 3; if it advances, of the widest allowed */
+    unsigned int beats;         /* of a burst, 1 to 16 */
+    enum pl330_request request; /* of units; PL330_SINGLE: of one beat, whatever `beats` is */
+    bool write;                 /* memory to device */
+    bool loop;                  /* round and round, until the channel is killed */
+    uint32_t notice_bytes;      /* of a loop: an event whenever so many are done in a round; 0: only then */
+    bool nonsecure;             /* the channel's state: the accesses must match it */
+    unsigned int peripheral;    /* request line of this controller */
+    unsigned int event;         /* raised at the end, or of each round */
+    enum pl330_ending ending;
+};
 
-/* The whole program. element_starts[i] receives the offset of the code of element i. False, and the code
- * unusable, if it does not fit. */
-bool pl330_emit_transfer(struct pl330_code *code, const struct pl330_transfer *transfer,
-                         uint16_t *element_starts);
+struct pl330_program {
+    /* The caller's: memory and capacity of the code, and the list. */
+    struct pl330_code code;
+    uint32_t element_count;
+    struct pl330_element elements[PL330_ELEMENTS_MAX];
+
+    bool loop;
+    uint32_t total;                      /* bytes, of a round */
+    uint16_t starts[PL330_ELEMENTS_MAX]; /* offset of the code of each element */
+};
+
+/* False, and the code must not be run: it does not fit, or the address of the device, a length or the bytes of
+ * a notice are no multiple of the width. */
+bool pl330_program_make(struct pl330_program *program, const struct pl330_transfer *transfer);
+
+/* Where a channel is. */
+struct pl330_position {
+    uint32_t offset;  /* in the code, of the next instruction */
+    uint32_t address; /* the memory side's, SAR or DAR */
+    uint32_t lc1;
+};
+
+/* Bytes left, of the round; of a loop never 0: that is where the next round begins. Exact between units; for
+ * a write up to a unit less while one is on its way (PLB-15). */
+uint32_t pl330_program_left(const struct pl330_program *program, const struct pl330_position *position);
+
+/* Bytes of one unit on the device's side, by the control register that moves it. */
+uint32_t pl330_unit_bytes(uint32_t control, bool write);
 
 #endif

@@ -102,7 +102,6 @@ void mapping_start(const struct mapping *mapping, uint32_t device_offset)
 
     device.QuadPart += device_offset; /* MTX-33 */
     mapping_write_list(mapping, &program.list);
-    program.list.Reserved = (ULONG_PTR)adapter->width;
     channel_program(mapping, &program.list, device);
 }
 

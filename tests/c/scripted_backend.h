@@ -18,14 +18,22 @@ struct scripted_backend {
     BOOLEAN cancel_result; /* of CancelTransfer */
     ULONG bytes_left;      /* answer of ReadDmaCounter */
 
+    DMA_WIDTH owner_width[SCRIPTED_CHANNELS]; /* as the layer told it */
+
     struct {
         ULONG channel, request_line;
         ULONG count;
         DMA_WIDTH width;
         SCATTER_GATHER_ELEMENT elements[SCRIPTED_LIST_MAX];
         uint64_t device_address;
-        bool write;
+        bool write, loop;
     } program; /* the last one */
+
+    NTSTATUS configure_result; /* of ConfigureChannel, for what is the driver's */
+    struct {
+        ULONG channel, function;
+        PVOID data;
+    } configured; /* the driver's last */
 
     struct {
         ULONG channel;

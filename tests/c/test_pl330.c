@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The PL330 back end: microcode against the encodings of the manual, registers on a recording fake. */
+/* The PL330 back end on a recording fake of the registers: what it writes, and what it makes of what it reads.
+ */
 #include "check.h"
 #include "dma/pl330.h"
 #include "fake_hal.h"
@@ -9,7 +10,37 @@
 
 /* ---- a fake register file ---- */
 
-enum { BASE = 0x0B000000, WRITES_MAX = 64, MEMORY_BUS = 0x45000000, DBGCMD = 0xD04 };
+enum {
+    BASE = 0x0B000000,
+    DEVICE = 0x0B010000,
+    MEMORY_BUS = 0x45000000, /* of channel 0; the others follow */
+    WRITES_MAX = 64,
+};
+
+enum {
+    DSR = 0x000,
+    INTEN = 0x020,
+    INTMIS = 0x028,
+    INTCLR = 0x02C,
+    FSRD = 0x030,
+    FSRC = 0x034,
+    FTR0 = 0x040,
+    CSR0 = 0x100,
+    CPC0 = 0x104,
+    SAR0 = 0x400,
+    DAR0 = 0x404,
+    CCR0 = 0x408,
+    DBGSTATUS = 0xD00,
+    DBGCMD = 0xD04,
+    DBGINST0 = 0xD08,
+    DBGINST1 = 0xD0C,
+    CR0 = 0xE00,
+    CR3 = 0xE0C,
+    CR4 = 0xE10,
+    CRD = 0xE14,
+};
+
+enum { STOPPED = 0, EXECUTING = 1, WAITING_FOR_PERIPHERAL = 7, FAULTING = 15 };
 
 static uint32_t registers[0x1000 / 4];
 static struct {
@@ -17,6 +48,17 @@ static struct {
 } writes[WRITES_MAX];
 static size_t write_count;
 static bool kill_works;
+static uint32_t event_at_kill; /* INTMIS from then on: the end won the race */
+
+static uint32_t *reg(uint32_t offset)
+{
+    return &registers[offset / 4];
+}
+
+static uint32_t *csr(ULONG n)
+{
+    return reg(CSR0 + 8 * n);
+}
 
 uint32_t mmio_read32(uintptr_t address)
 {
@@ -24,17 +66,27 @@ uint32_t mmio_read32(uintptr_t address)
     return registers[(address - BASE) / 4];
 }
 
+static void execute(uint32_t instruction)
+{
+    uint32_t n = instruction >> 8 & 7;
+    bool kill = (instruction & 0xFF0000) == 0x010000;
+
+    if (kill && kill_works && (instruction & 1) != 0) {
+        *csr(n) = STOPPED;
+        *reg(FSRC) &= ~(UINT32_C(1) << n);
+        *reg(INTMIS) |= event_at_kill;
+    } else if (kill && kill_works) {
+        *reg(DSR) = *reg(FSRD) = 0;
+    }
+}
+
 /* What the controller does with a write, as far as the back end waits for it. */
 static void react(uint32_t offset, uint32_t value)
 {
-    if (offset == 0x02C) {
-        registers[0x028 / 4] &= ~value; /* INTCLR */
-    }
-    if (offset == DBGCMD && kill_works && (registers[0xD08 / 4] & 0xFF0000) == 0x010000) {
-        uint32_t n = registers[0xD08 / 4] >> 8 & 7;
-
-        registers[(0x100 + 8 * n) / 4] = 0;
-        registers[0x034 / 4] &= ~(UINT32_C(1) << n);
+    if (offset == INTCLR) {
+        *reg(INTMIS) &= ~value;
+    } else if (offset == DBGCMD) {
+        execute(*reg(DBGINST0));
     }
 }
 
@@ -45,7 +97,7 @@ void mmio_write32(uintptr_t address, uint32_t value)
     CHECK(write_count < WRITES_MAX);
     writes[write_count].offset = offset;
     writes[write_count++].value = value;
-    registers[offset / 4] = value;
+    *reg(offset) = value;
     react(offset, value);
 }
 
@@ -63,299 +115,100 @@ static void check_write(size_t i, uint32_t offset, uint32_t value)
     CHECK_EQ(writes[i].value, value);
 }
 
-/* ---- microcode ---- */
-
-static uint8_t bytes[PL330_PRIVATE_BYTES + 16];
-static struct pl330_code code;
-
-static void fresh_code(size_t capacity)
+/* The i-th instruction of the debug interface since the writes were forgotten. */
+static void check_executed(size_t i, uint32_t instruction, uint32_t operand)
 {
-    memset(bytes, 0xEE, sizeof bytes);
-    code = (struct pl330_code){.bytes = bytes, .capacity = capacity};
+    check_write(3 * i, DBGINST0, instruction);
+    check_write(3 * i + 1, DBGINST1, operand);
+    check_write(3 * i + 2, DBGCMD, 0);
 }
 
-static void check_code(const uint8_t *expected, size_t size)
-{
-    CHECK_EQ(code.length, size);
-    for (size_t i = 0; i < size; i++) {
-        CHECK_EQ(bytes[i], expected[i]);
-    }
-}
-
-static void every_instruction_is_encoded_as_in_the_manual(void)
-{
-    static const uint8_t expected[] = {
-        0xBC, 0x00, 0x78, 0x56, 0x34, 0x12, /* DMAMOV SAR, 0x12345678 */
-        0xBC, 0x01, 0x05, 0x40, 0x01, 0x00, /* DMAMOV CCR, 0x00014005 */
-        0xBC, 0x02, 0x00, 0x00, 0x01, 0x0B, /* DMAMOV DAR, 0x0B010000 */
-        0x22, 0xFF,                         /* DMALP LC1, 256 */
-        0x20, 0x00,                         /* DMALP LC0, 1 */
-        0x30, 0x18,                         /* DMAWFP S3 */
-        0x04,                               /* DMALD */
-        0x29, 0x18,                         /* DMASTPS P3 */
-        0x25, 0xF8,                         /* DMALDPS P31 */
-        0x08,                               /* DMAST */
-        0x13,                               /* DMAWMB */
-        0x38, 0x09,                         /* DMALPEND LC0, 9 bytes back */
-        0x3C, 0x0D,                         /* DMALPEND LC1, 13 bytes back */
-        0x34, 0x28,                         /* DMASEV 5 */
-        0x00,                               /* DMAEND */
-    };
-
-    fresh_code(sizeof bytes);
-    pl330_emit_move(&code, PL330_SAR, 0x12345678);
-    pl330_emit_move(&code, PL330_CCR, 0x00014005);
-    pl330_emit_move(&code, PL330_DAR, 0x0B010000);
-    size_t outer = pl330_emit_loop(&code, PL330_LC1, 256);
-    size_t inner = pl330_emit_loop(&code, PL330_LC0, 1);
-    pl330_emit_wait_peripheral_single(&code, 3);
-    pl330_emit_load(&code);
-    pl330_emit_store_peripheral_single(&code, 3);
-    pl330_emit_load_peripheral_single(&code, 31);
-    pl330_emit_store(&code);
-    pl330_emit_write_barrier(&code);
-    pl330_emit_loop_end(&code, PL330_LC0, inner);
-    pl330_emit_loop_end(&code, PL330_LC1, outer);
-    pl330_emit_send_event(&code, 5);
-    pl330_emit_end(&code);
-    CHECK(!code.overflow);
-    check_code(expected, sizeof expected);
-}
-
-static void code_never_leaves_its_memory(void)
-{
-    fresh_code(5);
-    pl330_emit_move(&code, PL330_SAR, 0);
-    CHECK(code.overflow && code.length == 0);
-    pl330_emit_end(&code); /* nothing follows a gap */
-    CHECK_EQ(code.length, 0);
-    CHECK_EQ(bytes[0], 0xEE);
-
-    fresh_code(sizeof bytes);
-    size_t body = pl330_emit_loop(&code, PL330_LC0, 2);
-    for (int i = 0; i < 256; i++) {
-        pl330_emit_load(&code);
-    }
-    pl330_emit_loop_end(&code, PL330_LC0, body);
-    CHECK(code.overflow);
-}
-
-static void the_control_register_follows_alignment_and_direction(void)
-{
-    struct pl330_transfer transfer = {.width_log2 = 2, .write = true};
-
-    CHECK_EQ(pl330_control(&transfer, 0x1000), 0x00010005); /* 4 B x1 incrementing to 4 B x1 fixed */
-    CHECK_EQ(pl330_control(&transfer, 0x1001), 0x00010031); /* 1 B x4 incrementing */
-    transfer.write = false;
-    CHECK_EQ(pl330_control(&transfer, 0x1000), 0x00014004);
-    CHECK_EQ(pl330_control(&transfer, 0x1002), 0x000C4004);
-    transfer.width_log2 = 0;
-    CHECK_EQ(pl330_control(&transfer, 0x1003), 0x00004000);
-    transfer.nonsecure = true;
-    CHECK_EQ(pl330_control(&transfer, 0x1003), 0x00804200);
-}
-
-static void a_small_write_is_a_plain_loop(void)
-{
-    static const struct pl330_element element = {0x40001000, 12};
-    static const uint8_t expected[] = {
-        0xBC, 0x02, 0x00, 0x00, 0x01, 0x0B, 0xBC, 0x00, 0x00, 0x10, 0x00, 0x40, 0xBC, 0x01, 0x05, 0x00,
-        0x01, 0x00, 0x20, 0x02, 0x30, 0x08, 0x04, 0x29, 0x08, 0x13, 0x38, 0x06, 0x13, 0x34, 0x18, 0x00,
-    };
-    const struct pl330_transfer transfer = {
-        .device_address = 0x0B010000,
-        .width_log2 = 2,
-        .write = true,
-        .peripheral = 1,
-        .event = 3,
-        .elements = &element,
-        .element_count = 1,
-    };
-    uint16_t start;
-
-    fresh_code(sizeof bytes);
-    CHECK(pl330_emit_transfer(&code, &transfer, &start));
-    check_code(expected, sizeof expected);
-    CHECK_EQ(start, 6);
-}
-
-static size_t jump_target(size_t end_of_body)
-{
-    return end_of_body - bytes[end_of_body + 1];
-}
-
-/* Executes the loops of the emitted code and counts the units. */
-static uint64_t count_units(void)
-{
-    uint64_t units = 0;
-    int counters[2] = {0, 0};
-
-    for (size_t pc = 0;;) {
-        CHECK(pc < code.length);
-        switch (bytes[pc]) {
-        case 0xBC:
-            pc += 6;
-            break;
-        case 0x20:
-        case 0x22:
-            counters[bytes[pc] >> 1 & 1] = bytes[pc + 1];
-            pc += 2;
-            break;
-        case 0x38:
-        case 0x3C:
-            pc = counters[bytes[pc] >> 2 & 1]-- > 0 ? jump_target(pc) : pc + 2;
-            break;
-        case 0x30:
-            units++;
-            pc += 2;
-            break;
-        case 0x25:
-        case 0x29:
-        case 0x34:
-            pc += 2;
-            break;
-        case 0x04:
-        case 0x08:
-        case 0x13:
-            pc += 1;
-            break;
-        case 0x00:
-            return units;
-        default:
-            FAIL("an opcode that the program must not hold");
-        }
-    }
-}
-
-static void every_length_is_looped_exactly(void)
-{
-    static const uint32_t lengths[] = {1,     2,     255,   256,    257,     511,    512,
-                                       65535, 65536, 65537, 131072, 1000003, 8388608};
-    uint16_t start;
-
-    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-        const struct pl330_element element = {0x40001000, lengths[i]};
-        const struct pl330_transfer transfer = {.elements = &element, .element_count = 1};
-
-        fresh_code(PL330_PRIVATE_BYTES);
-        CHECK(pl330_emit_transfer(&code, &transfer, &start));
-        CHECK_EQ(count_units(), lengths[i]);
-    }
-}
-
-static void the_worst_list_fits_the_private_memory(void)
-{
-    struct pl330_element elements[PL330_ELEMENTS_MAX];
-    uint16_t starts[PL330_ELEMENTS_MAX];
-
-    CHECK_EQ(PL330_ELEMENTS_MAX, 63);
-    for (uint32_t i = 0; i < PL330_ELEMENTS_MAX; i++) {
-        elements[i] = (struct pl330_element){0x40000000 + i * 0x100000, 2 * 65536 + 65535};
-    }
-    elements[0].length += 65536;
-    elements[1].length += 65536;
-    const struct pl330_transfer transfer = {.elements = elements, .element_count = PL330_ELEMENTS_MAX};
-
-    fresh_code(PL330_PRIVATE_BYTES);
-    CHECK(pl330_emit_transfer(&code, &transfer, starts));
-    CHECK_EQ(starts[2], PL330_PROGRAM_FIXED_BYTES - 4 + 2 * (PL330_PROGRAM_ELEMENT_BYTES + 3 * 14));
-    CHECK_EQ(bytes[PL330_PRIVATE_BYTES], 0xEE);
-}
-
-/* ---- the back end ---- */
+/* ---- a back end ---- */
 
 static struct pl330 dma;
 static struct dma_controller controller;
 static const DMA_FUNCTION_TABLE *entries;
+static uint8_t memory[8][PL330_PRIVATE_BYTES];
 static union {
     DMA_SCATTER_GATHER_LIST list;
     UCHAR bytes[sizeof(SCATTER_GATHER_LIST) + 2 * sizeof(SCATTER_GATHER_ELEMENT)];
 } list;
 
-static void start(void)
+static void describe(void)
 {
-    const struct pl330_config config = {
+    static const struct pl330_config config = {
         .base = BASE, .abort_spi = 0, .first_event_spi = 1, .request_lines = 29, .channels = 8, .events = 16};
 
-    memset(registers, 0, sizeof registers);
-    registers[0xE00 / 4] = 0x001FF071; /* 8 channels, 32 peripherals, 16 events */
-    kill_works = true;
-    write_count = 0;
     pl330_describe(&dma, &config, &controller);
     entries = controller.block.Operations;
+}
+
+static void start(void)
+{
+    memset(registers, 0, sizeof registers);
+    *reg(CR0) = 0x001FF071; /* 8 channels, 32 peripherals, 16 events */
+    *reg(CRD) = 0x0FFF7F73; /* 256 lines of 8 bytes */
+    kill_works = true;
+    event_at_kill = 0;
+    write_count = 0;
+    describe();
     CHECK_EQ(write_count, 0);
     entries->InitializeController(&dma);
     for (ULONG n = 0; n < 8; n++) {
-        entries->ReportCommonBuffer(&dma, n, bytes, (PHYSICAL_ADDRESS){.QuadPart = MEMORY_BUS});
+        PHYSICAL_ADDRESS bus = {.QuadPart = MEMORY_BUS + n * PL330_PRIVATE_BYTES};
+
+        entries->ReportCommonBuffer(&dma, n, memory[n], bus);
     }
+    write_count = 0;
+}
+
+static NTSTATUS configure(ULONG n, ULONG function, ULONG value)
+{
+    return entries->ConfigureChannel(&dma, n, function, &value);
+}
+
+static void own(ULONG n, DMA_WIDTH width)
+{
+    CHECK_EQ(configure(n, DMA_CONFIGURE_NEW_OWNER, width), STATUS_SUCCESS);
+}
+
+/* 64 and 32 bytes at the same address. */
+static void program_at(ULONG n, uint64_t device, bool write, bool loop)
+{
+    list.list.NumberOfElements = 2;
+    list.list.Elements[0] = (SCATTER_GATHER_ELEMENT){.Address = {.QuadPart = 0x40001000}, .Length = 64};
+    list.list.Elements[1] = (SCATTER_GATHER_ELEMENT){.Address = {.QuadPart = 0x40001000}, .Length = 32};
+    write_count = 0;
+    entries->ProgramChannel(&dma, n, 1, &list.list, (PHYSICAL_ADDRESS){.QuadPart = (LONGLONG)device}, write,
+                            loop);
 }
 
 static void program(ULONG n, bool write)
 {
-    list.list.NumberOfElements = 2;
-    list.list.Reserved = Width32Bits;
-    list.list.Elements[0] = (SCATTER_GATHER_ELEMENT){.Address = {.QuadPart = 0x40001000}, .Length = 64};
-    list.list.Elements[1] = (SCATTER_GATHER_ELEMENT){.Address = {.QuadPart = 0x40001000}, .Length = 32};
-    write_count = 0;
-    entries->ProgramChannel(&dma, n, 1, &list.list, (PHYSICAL_ADDRESS){.QuadPart = 0x0B010000}, write, FALSE);
+    own(n, Width32Bits);
+    program_at(n, DEVICE, write, false);
 }
 
-static void initialisation_clears_what_a_loader_left(void)
+/* As if the channel had come there: a place in the code of an element, and the memory's address. */
+static void stand(ULONG n, uint32_t element, uint32_t offset, uint32_t address)
 {
-    start();
-    registers[(0x100 + 8 * 3) / 4] = 15;
-    write_count = 0;
-    entries->InitializeController(&dma);
-    check_write(0, 0xD08, 0x00010301); /* DMAKILL channel 3 */
-    check_write(1, 0xD0C, 0);
-    check_write(2, DBGCMD, 0);
-    check_write(3, 0x020, 0xFF); /* INTEN, then INTCLR */
-    check_write(4, 0x02C, 0xFF);
-    CHECK_EQ(write_count, 5);
-    CHECK_EQ(controller.channels[7].InterruptNumber, 8);
-    CHECK_EQ(controller.block.MaximumRequestLine, 28);
+    uint32_t start_of_element = dma.channels[n].program.starts[element];
+
+    *csr(n) = WAITING_FOR_PERIPHERAL;
+    *reg(CPC0 + 8 * n) = MEMORY_BUS + n * PL330_PRIVATE_BYTES + start_of_element + offset;
+    *reg((dma.channels[n].write ? SAR0 : DAR0) + 0x20 * n) = address;
 }
 
-static void bindings_are_checked_against_the_configuration(void)
+static void fault(ULONG n, uint32_t type)
 {
-    static const struct {
-        ULONG line, channel;
-        int valid;
-    } rows[] = {{0, 0, 1}, {28, 7, 1}, {29, 0, 0}, {0, 8, 0}, {UINT32_MAX, 0, 0}, {0, UINT32_MAX, 0}};
-
-    start();
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        DMA_REQUEST_LINE_BINDING_DESCRIPTION binding = {rows[i].line, rows[i].channel};
-
-        CHECK_EQ(entries->ValidateRequestLineBinding(&dma, &binding), rows[i].valid);
-    }
-    registers[0xE00 / 4] = 0x00020011; /* 2 channels, 1 peripheral, 2 events */
-    DMA_REQUEST_LINE_BINDING_DESCRIPTION binding = {1, 0};
-    CHECK(!entries->ValidateRequestLineBinding(&dma, &binding));
-    binding = (DMA_REQUEST_LINE_BINDING_DESCRIPTION){0, 2};
-    CHECK(!entries->ValidateRequestLineBinding(&dma, &binding));
-    registers[0] = 1 << 9; /* a non-secure manager owns what CR3 and CR4 grant, PLB-18 */
-    entries->InitializeController(&dma);
-    binding = (DMA_REQUEST_LINE_BINDING_DESCRIPTION){0, 0};
-    CHECK(!entries->ValidateRequestLineBinding(&dma, &binding));
-    registers[0xE0C / 4] = 1;
-    registers[0xE10 / 4] = 1;
-    CHECK(entries->ValidateRequestLineBinding(&dma, &binding));
+    *csr(n) = FAULTING;
+    *reg(FSRC) |= UINT32_C(1) << n;
+    *reg(FTR0 + 4 * n) = type;
 }
 
-static void a_channel_is_started_through_the_debug_interface(void)
+static ULONG left(ULONG n)
 {
-    start();
-    CHECK_EQ(entries->QueryMaxFragments(&dma, 2, 1000), 63);
-    CHECK_EQ(entries->QueryMaxFragments(&dma, 2, 5), 5);
-    fake_forget_log();
-    program(2, true);
-    CHECK_EQ(fake_count(FAKE_BARRIER), 1); /* CCH-21 */
-    check_write(0, 0xD08, 0x02A00000);
-    check_write(1, 0xD0C, MEMORY_BUS);
-    check_write(2, DBGCMD, 0);
-    CHECK_EQ(write_count, 3);
-    CHECK_EQ(bytes[0], 0xBC);
+    return entries->ReadDmaCounter(&dma, n);
 }
 
 static void check_report(ULONG expected, DMA_INTERRUPT_TYPE expected_type)
@@ -376,25 +229,233 @@ static void check_no_report(void)
     CHECK(!entries->HandleInterrupt(&dma, &channel, &type));
 }
 
-static void a_busy_channel_is_not_started_but_reported(void)
+/* ---- set-up ---- */
+
+static void initialisation_clears_what_a_loader_left(void)
 {
     start();
-    registers[0x108 / 4] = 1;
-    program(1, true);
-    check_write(0, 0xD08, 0x08340000); /* DMASEV 1 by the manager */
-    registers[0x028 / 4] = 1 << 1;
-    CHECK_EQ(entries->ReadDmaCounter(&dma, 1), 96);
+    *csr(3) = FAULTING;
+    *csr(6) = EXECUTING;
+    entries->InitializeController(&dma);
+    check_executed(0, 0x00010301, 0); /* DMAKILL */
+    check_executed(1, 0x00010601, 0);
+    check_write(6, INTEN, 0xFF);
+    check_write(7, INTCLR, 0xFF);
+    CHECK_EQ(write_count, 8);
+
+    write_count = 0;
+    *reg(DSR) = FAULTING;
+    *reg(FSRD) = 1;
+    entries->InitializeController(&dma);
+    check_executed(0, 0x00010000, 0);
+    CHECK_EQ(write_count, 5);
+}
+
+static void registration_says_what_the_controller_has(void)
+{
+    start();
+    CHECK_EQ(controller.channels[7].InterruptNumber, 8);
+    CHECK_EQ(controller.block.MaximumRequestLine, 28);
+    CHECK_EQ(controller.block.SupportedPortWidths, 0x1F); /* PLB-02 */
+    *reg(CRD) = 0x01FF7F72;                               /* 32 lines of 4 bytes */
+    describe();
+    CHECK_EQ(controller.block.SupportedPortWidths, 0x0F);
+    CHECK_EQ(entries->QueryMaxFragments(&dma, 2, 5), 0); /* no private memory yet */
+    start();
+    CHECK_EQ(entries->QueryMaxFragments(&dma, 2, 5), 5);
+    CHECK_EQ(entries->QueryMaxFragments(&dma, 2, 1000), 64); /* PLB-05 */
+}
+
+static void check_binding(ULONG line, ULONG n, bool valid)
+{
+    DMA_REQUEST_LINE_BINDING_DESCRIPTION binding = {line, n};
+
+    CHECK_EQ(entries->ValidateRequestLineBinding(&dma, &binding), valid);
+}
+
+static void bindings_are_checked_against_the_configuration(void)
+{
+    start();
+    check_binding(0, 0, true);
+    check_binding(28, 7, true);
+    check_binding(29, 0, false);
+    check_binding(0, 8, false);
+    check_binding(UINT32_MAX, 0, false);
+    check_binding(0, UINT32_MAX, false);
+
+    *reg(CR0) = 0x00020011; /* 2 channels, 1 peripheral, 2 events */
+    describe();
+    check_binding(0, 1, true);
+    check_binding(1, 0, false);
+    check_binding(0, 2, false);
+
+    *reg(DSR) = 1 << 9; /* a non-secure manager owns what CR3 and CR4 grant, PLB-18 */
+    entries->InitializeController(&dma);
+    check_binding(0, 0, false);
+    *reg(CR3) = *reg(CR4) = 1;
+    describe();
+    entries->InitializeController(&dma);
+    check_binding(0, 0, true);
+    check_binding(0, 1, false);
+}
+
+/* ---- settings ---- */
+
+static void settings_are_checked(void)
+{
+    static const struct {
+        ULONG function, value;
+        NTSTATUS status;
+    } rows[] = {
+        {PL330_SET_BURST_BEATS, 0, STATUS_INVALID_PARAMETER},
+        {PL330_SET_BURST_BEATS, 1, STATUS_SUCCESS},
+        {PL330_SET_BURST_BEATS, 16, STATUS_SUCCESS},
+        {PL330_SET_BURST_BEATS, 17, STATUS_INVALID_PARAMETER},
+        {PL330_SET_BURST_BEATS, 3, STATUS_SUCCESS},
+        {PL330_SET_NOTICE_BYTES, 12, STATUS_SUCCESS},
+        {PL330_SET_NOTICE_BYTES, 6, STATUS_INVALID_PARAMETER}, /* bursts have 3 * 4 bytes */
+        {PL330_SET_NOTICE_BYTES, 16, STATUS_INVALID_PARAMETER},
+        {PL330_SET_NOTICE_BYTES, 0, STATUS_SUCCESS},
+        {PL330_SET_REQUEST_POLICY, PL330_POLICY_SINGLE, STATUS_SUCCESS},
+        {PL330_SET_REQUEST_POLICY, PL330_POLICY_PERIPHERAL, STATUS_SUCCESS},
+        {PL330_SET_REQUEST_POLICY, 3, STATUS_INVALID_PARAMETER},
+        {PL330_INJECT_FAULT, PL330_ENDS_OPERAND, STATUS_SUCCESS},
+        {PL330_INJECT_FAULT, 3, STATUS_INVALID_PARAMETER},
+        {0x0004, 0, STATUS_NOT_IMPLEMENTED},
+        {0x0101, 0, STATUS_NOT_IMPLEMENTED},
+        {UINT32_MAX, 0, STATUS_NOT_IMPLEMENTED},
+    };
+
+    start();
+    own(0, Width32Bits);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CHECK_EQ(configure(0, rows[i].function, rows[i].value), rows[i].status);
+    }
+    CHECK_EQ(write_count, 0);
+    CHECK_EQ(dma.channels[0].settings.beats, 3); /* a refusal changes nothing */
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bool known = rows[i].status != STATUS_NOT_IMPLEMENTED;
+
+        CHECK_EQ(entries->ConfigureChannel(&dma, 0, rows[i].function, NULL),
+                 known ? STATUS_INVALID_PARAMETER : STATUS_NOT_IMPLEMENTED);
+        *csr(0) = WAITING_FOR_PERIPHERAL;
+        CHECK_EQ(configure(0, rows[i].function, rows[i].value),
+                 known ? STATUS_INVALID_DEVICE_STATE : STATUS_NOT_IMPLEMENTED);
+        *csr(0) = STOPPED;
+    }
+}
+
+/* The first instruction in the loop of units, and the beats of both sides. */
+static void check_units(ULONG n, uint8_t wait, unsigned int memory_beats, unsigned int device_beats)
+{
+    const uint8_t *element = memory[n] + dma.channels[n].program.starts[0];
+    uint32_t ccr = element[8] | (uint32_t)element[9] << 8 | (uint32_t)element[10] << 16;
+    bool write = dma.channels[n].write;
+
+    CHECK_EQ((ccr >> 4 & 15) + 1, write ? memory_beats : device_beats);
+    CHECK_EQ((ccr >> 18 & 15) + 1, write ? device_beats : memory_beats);
+    CHECK_EQ(element[14], wait);
+}
+
+static void settings_hold_until_there_is_a_new_owner(void)
+{
+    start();
+    program(0, true);
+    check_units(0, 0x30, 1, 1);
+    CHECK_EQ(configure(0, PL330_SET_BURST_BEATS, 4), STATUS_SUCCESS);
+    program_at(0, DEVICE, false, false);
+    check_units(0, 0x32, 4, 4); /* bursts, unless told otherwise */
+    entries->FlushChannel(&dma, 0);
+    program_at(0, DEVICE, true, false);
+    check_units(0, 0x32, 4, 4); /* CFG-04 */
+    CHECK_EQ(configure(0, PL330_SET_REQUEST_POLICY, PL330_POLICY_SINGLE), STATUS_SUCCESS);
+    program_at(0, DEVICE, true, false);
+    check_units(0, 0x30, 1, 1);
+    CHECK_EQ(configure(0, PL330_SET_REQUEST_POLICY, PL330_POLICY_BURST), STATUS_SUCCESS);
+    program_at(0, DEVICE, true, false);
+    check_units(0, 0x32, 4, 4);
+    own(0, Width16Bits); /* CFG-09 */
+    program_at(0, DEVICE, true, false);
+    check_units(0, 0x30, 1, 1);
+}
+
+static void bursts_stay_within_the_share_of_the_fifo(void)
+{
+    start();
+    *reg(CRD) = 0x01FF7F72; /* 32 lines of 4 bytes: 16 for each channel */
+    describe();
+    entries->InitializeController(&dma);
+    entries->ReportCommonBuffer(&dma, 0, memory[0], (PHYSICAL_ADDRESS){.QuadPart = MEMORY_BUS});
+    own(0, Width32Bits);
+    CHECK_EQ(configure(0, PL330_SET_BURST_BEATS, 16), STATUS_SUCCESS);
+    program_at(0, DEVICE, true, false);
+    check_units(0, 0x32, 4, 4);
+}
+
+static void an_advancing_device_is_moved_in_beats_of_the_bus(void)
+{
+    start();
+    own(0, WidthNoWrap);
+    program_at(0, 0x41000000, true, false);
+    CHECK_EQ(memory[0][16], 0x07); /* source: 8 bytes, incrementing */
+    CHECK_EQ(memory[0][17] | memory[0][18] << 8, 0x1C0);
+    CHECK_EQ(configure(0, PL330_SET_NOTICE_BYTES, 13), STATUS_SUCCESS);
+}
+
+/* ---- start ---- */
+
+static void a_channel_is_started_through_the_debug_interface(void)
+{
+    start();
+    fake_forget_log();
+    program(2, true);
+    CHECK_EQ(fake_count(FAKE_BARRIER), 1); /* CCH-21 */
+    check_executed(0, 0x02A00000, MEMORY_BUS + 2 * PL330_PRIVATE_BYTES);
+    CHECK_EQ(write_count, 3);
+    CHECK_EQ(memory[2][0], 0x35);
+    *reg(DSR) = 1 << 9;
+    entries->InitializeController(&dma);
+    program(2, true);
+    check_executed(0, 0x02A20000, MEMORY_BUS + 2 * PL330_PRIVATE_BYTES);
+}
+
+static void check_fails_to_start(ULONG n)
+{
+    check_executed(0, 0x00340000 | n << 27, 0); /* DMASEV by the manager */
+    CHECK_EQ(write_count, 3);
+    *reg(INTMIS) = UINT32_C(1) << n;
+    CHECK_EQ(left(n), 96);
+    CHECK(!entries->CancelTransfer(&dma, n)); /* its end is signalled */
+    check_report(n, InterruptTypeError);
+    check_no_report();
+}
+
+/* MTX-49 */
+static void what_cannot_be_started_is_reported(void)
+{
+    start();
+    own(1, Width32Bits);
+    *csr(1) = EXECUTING;
+    program_at(1, DEVICE, true, false);
+    *reg(INTMIS) = 1 << 1;
+    CHECK_EQ(left(1), 96);
     check_report(1, InterruptTypeError);
     check_no_report();
+    *csr(1) = STOPPED;
 
-    registers[0x108 / 4] = 0;
-    registers[0xD00 / 4] =
-        1; /* the debug interface is stuck: nothing is written, the end is told all the same */
+    program_at(1, DEVICE + 1, true, false); /* no multiple of the width */
+    check_fails_to_start(1);
+    program_at(1, UINT64_C(0x100000000), true, false); /* not on this bus */
+    check_fails_to_start(1);
+
+    *reg(DBGSTATUS) = 1; /* the debug interface is stuck: nothing is written, the end is told all the same */
     program(1, true);
     CHECK_EQ(write_count, 0);
     check_report(1, InterruptTypeError);
     check_no_report();
 }
+
+/* ---- reports ---- */
 
 static void events_and_faults_are_reported_one_by_one(void)
 {
@@ -402,39 +463,94 @@ static void events_and_faults_are_reported_one_by_one(void)
     program(1, true);
     program(5, true);
     program(6, false);
-    registers[0x028 / 4] = 1 << 5 | 1 << 1;
-    registers[0x034 / 4] = 1 << 6;
-    registers[(0x100 + 8 * 6) / 4] = 15;
+    *reg(INTMIS) = 1 << 5 | 1 << 1;
+    stand(6, 0, 20, 0x40001010);
+    fault(6, 1 << 18);
     write_count = 0;
     check_report(1, InterruptTypeCompletion);
-    check_write(0, 0x02C, 1 << 1);
-    CHECK_EQ(entries->ReadDmaCounter(&dma, 1), 0);
+    check_write(0, INTCLR, 1 << 1);
+    CHECK_EQ(left(1), 0);
     check_report(5, InterruptTypeCompletion);
-    check_report(6, InterruptTypeError);
-    check_write(2, 0xD08, 0x00010601);
-    check_no_report();
-
-    registers[0x030 / 4] = 1; /* the manager faults on the channel it started last */
-    registers[0x000] = 15;
     write_count = 0;
     check_report(6, InterruptTypeError);
-    check_write(0, 0xD08, 0x00010000);
+    check_executed(0, 0x00010601, 0);
+    CHECK_EQ(dma.channels[6].fault_type, 1 << 18);
+    CHECK_EQ(left(6), 80);
+    check_no_report();
 }
+
+static void a_store_that_failed_is_not_counted(void)
+{
+    start();
+    own(0, Width32Bits);
+    CHECK_EQ(configure(0, PL330_SET_BURST_BEATS, 4), STATUS_SUCCESS);
+    program_at(0, DEVICE, true, false);
+    stand(0, 0, 20, 0x40001020);
+    *reg(CCR0) = 0x000D0035; /* 4 beats of 4 bytes */
+    fault(0, PL330_FAULT_DATA_WRITE);
+    check_report(0, InterruptTypeError);
+    CHECK_EQ(left(0), 80);
+
+    program_at(0, DEVICE, true, true); /* the last unit of a round */
+    stand(0, 1, 20, 0x40001020);
+    fault(0, PL330_FAULT_DATA_WRITE);
+    check_report(0, InterruptTypeError);
+    CHECK_EQ(left(0), 16);
+}
+
+static void a_fault_of_the_manager_belongs_to_the_channel_it_was_starting(void)
+{
+    start();
+    program(6, true);
+    *reg(FSRD) = 1;
+    *reg(DSR) = FAULTING;
+    write_count = 0;
+    check_report(6, InterruptTypeError);
+    check_executed(0, 0x00010000, 0);
+    CHECK_EQ(left(6), 96);
+    check_no_report();
+
+    program(6, true); /* this one runs: the fault is somebody else's */
+    stand(6, 0, 20, 0x40001020);
+    *reg(FSRD) = 1;
+    *reg(DSR) = FAULTING;
+    write_count = 0;
+    check_no_report();
+    check_executed(0, 0x00010000, 0);
+    CHECK_EQ(left(6), 64);
+}
+
+static void an_injected_fault_is_of_one_program(void)
+{
+    size_t length;
+
+    start();
+    program(0, true);
+    length = dma.channels[0].program.code.length;
+    CHECK_EQ(memory[0][length - 3], 0x34);
+    CHECK_EQ(configure(0, PL330_INJECT_FAULT, PL330_ENDS_UNDEFINED), STATUS_SUCCESS);
+    program_at(0, DEVICE, true, false);
+    CHECK_EQ(dma.channels[0].program.code.length, length - 2);
+    CHECK_EQ(memory[0][length - 4], 0xFF);
+    program_at(0, DEVICE, true, false);
+    CHECK_EQ(dma.channels[0].program.code.length, length);
+    CHECK_EQ(memory[0][length - 3], 0x34);
+}
+
+/* ---- how far, and the end ---- */
 
 static void the_counter_follows_code_and_address(void)
 {
-    uint32_t second = 6 + 12 + 10;
-
     start();
     program(0, false);
-    registers[0x100 / 4] = 7;
-    registers[0x104 / 4] = MEMORY_BUS + 20; /* in the first element */
-    registers[0x404 / 4] = 0x40001010;
-    CHECK_EQ(entries->ReadDmaCounter(&dma, 0), 80);
-    registers[0x104 / 4] = MEMORY_BUS + second; /* the second, at the same address */
-    CHECK_EQ(entries->ReadDmaCounter(&dma, 0), 16);
-    registers[0x404 / 4] = 0x40001040; /* before its DMAMOV */
-    CHECK_EQ(entries->ReadDmaCounter(&dma, 0), 32);
+    stand(0, 0, 20, 0x40001010);
+    CHECK_EQ(left(0), 80);
+    stand(0, 1, 20, 0x40001010); /* the second, at the same address */
+    CHECK_EQ(left(0), 16);
+    stand(0, 1, 0, 0x40001020); /* before its DMAMOV */
+    CHECK_EQ(left(0), 32);
+    stand(0, 1, 20, 0x40001020);
+    CHECK_EQ(left(0), 0);
 }
 
 static void cancelling_kills_only_what_runs(void)
@@ -442,55 +558,150 @@ static void cancelling_kills_only_what_runs(void)
     start();
     program(0, true);
     CHECK(!entries->CancelTransfer(&dma, 0)); /* stopped */
-    registers[0x100 / 4] = 7;
-    registers[0x028 / 4] = 1;
+    stand(0, 0, 20, 0x40001020);
+    *reg(INTMIS) = 1;
     CHECK(!entries->CancelTransfer(&dma, 0)); /* its interrupt is asserted */
-    registers[0x028 / 4] = 0;
-    registers[0x104 / 4] = MEMORY_BUS + 20;
-    registers[0x400 / 4] = 0x40001020;
+    *reg(INTMIS) = 0;
+    *reg(FSRC) = 1;
+    CHECK(!entries->CancelTransfer(&dma, 0)); /* it faults */
+    *reg(FSRC) = 0;
     write_count = 0;
     CHECK(entries->CancelTransfer(&dma, 0));
-    check_write(0, 0xD08, 0x00010001);
-    registers[0x400 / 4] = 0;
-    CHECK_EQ(entries->ReadDmaCounter(&dma, 0), 64); /* PLB-14 */
+    check_executed(0, 0x00010001, 0);
+    *reg(SAR0) = 0;
+    CHECK_EQ(left(0), 64); /* PLB-14 */
+    check_no_report();
     entries->FlushChannel(&dma, 0);
-    CHECK_EQ(entries->ReadDmaCounter(&dma, 0), 0);
+    CHECK_EQ(left(0), 0);
+}
+
+static void an_end_that_wins_the_race_is_reported(void)
+{
+    start();
+    program(0, true);
+    stand(0, 1, 20, 0x40001020);
+    event_at_kill = 1;
+    CHECK(!entries->CancelTransfer(&dma, 0));
+    check_report(0, InterruptTypeCompletion);
+    check_no_report();
+    CHECK_EQ(left(0), 0);
+}
+
+static void what_cannot_be_killed_is_not_cancelled(void)
+{
+    start();
+    program(0, true);
+    stand(0, 0, 20, 0x40001020);
+    kill_works = false;
+    CHECK(!entries->CancelTransfer(&dma, 0));
 }
 
 static void a_flush_leaves_the_channel_programmable(void)
 {
     start();
     program(0, true);
-    registers[0x100 / 4] = 7;
-    registers[0x028 / 4] = 1;
+    *csr(0) = WAITING_FOR_PERIPHERAL;
+    *reg(INTMIS) = 1;
     write_count = 0;
     entries->FlushChannel(&dma, 0);
-    check_write(0, 0xD08, 0x00010001);
-    check_write(3, 0x02C, 1);
+    check_executed(0, 0x00010001, 0);
+    check_write(3, INTCLR, 1);
     check_no_report();
-    kill_works = false; /* every poll is bounded */
-    registers[0x100 / 4] = 7;
+    own(0, Width32Bits);
+    program_at(0, DEVICE + 1, true, false); /* cannot be started */
     entries->FlushChannel(&dma, 0);
-    CHECK_EQ(entries->ConfigureChannel(&dma, 0, 1, NULL), STATUS_NOT_IMPLEMENTED);
+    *reg(INTMIS) = 0;
+    check_no_report();
+}
+
+/* ---- loops ---- */
+
+static void start_loop(void)
+{
+    start();
+    own(0, Width32Bits);
+    program_at(0, DEVICE, false, true);
+    stand(0, 0, 20, 0x40001010);
+}
+
+static void a_loop_gives_notices_and_goes_on(void)
+{
+    start_loop();
+    for (int round = 0; round < 3; round++) {
+        *reg(INTMIS) = 1;
+        check_report(0, InterruptTypeCompletion);
+        check_no_report();
+        CHECK_EQ(left(0), 80); /* of this round, HBE-15 */
+    }
+    stand(0, 1, 20, 0x40001020);
+    CHECK_EQ(left(0), 96); /* never 0 */
+    CHECK(entries->CancelTransfer(&dma, 0));
+    CHECK_EQ(left(0), 96);
+    check_no_report();
+}
+
+/* HBE-14 */
+static void a_notice_that_is_due_is_given_before_the_cancel(void)
+{
+    start_loop();
+    *reg(INTMIS) = 1;
+    CHECK(!entries->CancelTransfer(&dma, 0));
+    CHECK_EQ(*csr(0), STOPPED);
+    CHECK_EQ(left(0), 80);
+    check_report(0, InterruptTypeCompletion);
+    check_report(0, InterruptTypeCancelled);
+    check_no_report();
+
+    start_loop();
+    event_at_kill = 1; /* it became due meanwhile */
+    CHECK(!entries->CancelTransfer(&dma, 0));
+    check_report(0, InterruptTypeCompletion);
+    check_report(0, InterruptTypeCancelled);
+    check_no_report();
+
+    start_loop();
+    *reg(INTMIS) = 1;
+    CHECK(!entries->CancelTransfer(&dma, 0));
+    entries->FlushChannel(&dma, 0);
+    check_no_report();
+}
+
+static void a_fault_ends_a_loop(void)
+{
+    start_loop();
+    *reg(INTMIS) = 1;
+    fault(0, 1 << 18);
+    check_report(0, InterruptTypeCompletion);
+    check_report(0, InterruptTypeError);
+    check_no_report();
+    CHECK_EQ(left(0), 80);
+    CHECK(!entries->CancelTransfer(&dma, 0));
 }
 
 int main(void)
 {
     static void (*const tests[])(void) = {
-        every_instruction_is_encoded_as_in_the_manual,
-        code_never_leaves_its_memory,
-        the_control_register_follows_alignment_and_direction,
-        a_small_write_is_a_plain_loop,
-        every_length_is_looped_exactly,
-        the_worst_list_fits_the_private_memory,
         initialisation_clears_what_a_loader_left,
+        registration_says_what_the_controller_has,
         bindings_are_checked_against_the_configuration,
+        settings_are_checked,
+        settings_hold_until_there_is_a_new_owner,
+        bursts_stay_within_the_share_of_the_fifo,
+        an_advancing_device_is_moved_in_beats_of_the_bus,
         a_channel_is_started_through_the_debug_interface,
-        a_busy_channel_is_not_started_but_reported,
+        what_cannot_be_started_is_reported,
         events_and_faults_are_reported_one_by_one,
+        a_store_that_failed_is_not_counted,
+        a_fault_of_the_manager_belongs_to_the_channel_it_was_starting,
+        an_injected_fault_is_of_one_program,
         the_counter_follows_code_and_address,
         cancelling_kills_only_what_runs,
+        an_end_that_wins_the_race_is_reported,
+        what_cannot_be_killed_is_not_cancelled,
         a_flush_leaves_the_channel_programmable,
+        a_loop_gives_notices_and_goes_on,
+        a_notice_that_is_due_is_given_before_the_cancel,
+        a_fault_ends_a_loop,
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {

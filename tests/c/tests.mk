@@ -22,7 +22,7 @@ HAL_FAKE := tests/c/fake_hal.c firmware/hal/pool.c
 LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/dma/*.c))))
 MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include
-HOST_TESTS += test_plan test_layer test_pl330
+HOST_TESTS += test_plan test_pl330
 
 test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c $(MDL)
 test_plan_flags := $(DMA_FLAGS)
@@ -31,21 +31,31 @@ HOST_TESTS += test_mdl
 test_mdl_sources := tests/c/test_mdl.c $(HAL_FAKE) $(MDL)
 test_mdl_flags := $(DMA_FLAGS)
 
-test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
-test_layer_flags := $(DMA_FLAGS)
-
 LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
-HOST_TESTS += test_common_buffer
-test_common_buffer_sources := tests/c/test_common_buffer.c $(LAYER_TEST)
-test_common_buffer_flags := $(DMA_FLAGS)
-HOST_TESTS += test_legacy test_lists
-test_legacy_sources := tests/c/test_legacy.c $(LAYER_TEST)
-test_legacy_flags := $(DMA_FLAGS)
-test_lists_sources := tests/c/test_lists.c $(LAYER_TEST)
-test_lists_flags := $(DMA_FLAGS)
+LAYER_TESTS := test_adapter test_common_buffer test_legacy test_lists test_mapping test_request test_states test_transfer
+HOST_TESTS += $(LAYER_TESTS)
+$(foreach test,$(LAYER_TESTS),$(eval $(test)_sources := tests/c/$(test).c tests/c/fixture.c $$(LAYER_TEST)) \
+	$(eval $(test)_flags := $$(DMA_FLAGS)))
 
-test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_program.c
+
+PL330_PROGRAM := firmware/dma/pl330_code.c firmware/dma/pl330_program.c
+test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)
 test_pl330_flags := $(DMA_FLAGS) -DMMIO_FAKE
+
+# The same, for tests that let the emulated controller execute what it emits.
+$(B)/tests/pl330_code.so: firmware/dma/pl330_code.c firmware/dma/pl330_code.h Makefile tests/c/tests.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -g -O1 $(WARNINGS) -fPIC -shared -fuse-ld=lld-19 -Ifirmware -o $@ $<
+	@echo built $@
+all: $(B)/tests/pl330_code.so
+
+HOST_TESTS += test_pl330_program
+test_pl330_program_sources := tests/c/test_pl330_program.c tests/c/microcode.c $(PL330_PROGRAM)
+test_pl330_program_flags := -Ifirmware -I$(B)/tests/c
+$(B)/tests/c/test_pl330_program: $(B)/tests/c/instructions.inc
+$(B)/tests/c/instructions.inc: tests/vectors/pl330.json tests/c/instructions.py firmware/dma/pl330_code.h
+	$(Q)mkdir -p $(@D)
+	$(Q)python3 tests/c/instructions.py firmware/dma/pl330_code.h <$< >$@
 
 HOST_TESTS += test_cache_reference
 test_cache_reference_sources := tests/c/test_cache_reference.c $(EXT)/cache_model.c

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dmav3 import Board
+    from dmav3 import Board, Buffer
 
 # Registers, DDI 0424 3.3.
 INTEN, INT_EVENT_RIS, INTCLR, CSR0, CPC0, FTR0 = 0x020, 0x024, 0x02C, 0x100, 0x104, 0x040
@@ -57,11 +58,36 @@ class Controller:
         """Set a register."""
         self._board.request("poke", self._base + register, "32", value)
 
-    def start(self, program: bytes, channel: int = 0) -> None:
-        """Put a program into memory and start it; it runs until it ends or waits."""
+    def load(self, program: bytes) -> None:
+        """Put a program into memory."""
         padded = program + bytes(-len(program) % 8)
         for offset, (word,) in enumerate(struct.iter_unpack("<Q", padded)):
             self._board.request("poke", self.program_at + 8 * offset, "64", word)
-        self.write(DBGINST0, 0x00A00000 | channel << 24)
-        self.write(DBGINST1, self.program_at)
+
+    def start(self, program: bytes, channel: int = 0) -> None:
+        """Put a program into memory and start it; it runs until it ends or waits."""
+        self.load(program)
+        self.execute(b"\xa0" + bytes([channel]) + struct.pack("<I", self.program_at))
+
+    def execute(self, instruction: bytes, channel: int | None = None) -> None:
+        """Let the debug interface execute an instruction, by the manager or by a channel."""
+        first, second = struct.unpack("<HI", instruction.ljust(6, b"\0"))
+        self.write(DBGINST0, first << 16 | (0 if channel is None else channel << 8 | 1))
+        self.write(DBGINST1, second)
         self.write(DBGCMD, 0)
+
+
+def two(board: Board, size: int) -> tuple[Buffer, Buffer]:
+    """Return a source of random bytes and a target of zeroes, in DRAM and not in the cache."""
+    source = board.memory.allocate(size, name="source", align=4096)
+    target = board.memory.allocate(size, name="target", align=4096)
+    board.write(source, random.Random(size).randbytes(size))  # noqa: S311 - to be repeatable
+    board.fill(target, 0)
+    for buffer in (source, target):
+        board.request("clean_invalidate", buffer.address, size)
+    return source, target
+
+
+def kill(controller: Controller, channel: int = 0) -> None:
+    """Let the debug interface execute DMAKILL."""
+    controller.execute(b"\x01", channel)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from microcode import COPY_64, CPC0, CSR0, FTR0, Controller, copy, loop, mov, wait_for
+from microcode import COPY_64, CPC0, CSR0, FTR0, Controller, copy, kill, loop, mov, two, wait_for
 
 from dmav3 import Board
 from dmav3.deadline import deadline
@@ -69,17 +69,6 @@ def run(board: Board, program: bytes, way: str) -> int:
     board.wait(1000)  # after a step, an event waits for time to pass
     channel.hold_at_burst = 0
     return held
-
-
-def two(board: Board, size: int) -> tuple[Buffer, Buffer]:
-    """Return a source of random bytes and a target of zeroes, in DRAM and not in the cache."""
-    source = board.memory.allocate(size, name="source", align=4096)
-    target = board.memory.allocate(size, name="target", align=4096)
-    board.write(source, random.Random(size).randbytes(size))  # noqa: S311 - to be repeatable
-    board.fill(target, 0)
-    for buffer in (source, target):
-        board.request("clean_invalidate", buffer.address, size)
-    return source, target
 
 
 def long_copy(source: int, target: int, size: int) -> bytes:
@@ -350,13 +339,6 @@ def test_each_channel_is_held_for_itself(board: Board) -> None:
     assert not held.held
     assert controller.read(CSR0 + 8 * 3) & 0xF == 0
     assert not board.probe.spoiled
-
-
-def kill(controller: Controller, channel: int = 0) -> None:
-    """Let the debug interface execute DMAKILL."""
-    controller.write(0xD08, 0x00010001 | channel << 8)
-    controller.write(0xD0C, 0)
-    controller.write(0xD04, 0)
 
 
 @pytest.mark.parametrize("interval", [100, 1000])

@@ -80,7 +80,7 @@ static bool is_room(const struct legacy_call *call)
         violation_report(VIOLATION_FLUSH_TOO_LONG, VIOLATION_NO_REGISTERS, call->length);
         return false;
     }
-    return !request->cancelled && call->length % call->adapter->unit == 0; /* CMT-02, MTX-38 */
+    return !request->cancelled; /* CMT-02 */
 }
 
 /* MPT-02: the whole length, or what is contiguous of it for who can take the rest later. */

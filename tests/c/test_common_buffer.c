@@ -270,6 +270,30 @@ static void buffers_outlive_their_adapter(void)
     CHECK_EQ(driver_violations(0x44), 1);
     dma->PutDmaAdapter(other);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 2);
+    while (adapter != other) { /* until it has the address of the first */
+        other = driver_adapter(0);
+        if (adapter != other) {
+            dma->PutDmaAdapter(other);
+        }
+    }
+    dma->FreeCommonBuffer(other, 100, buffer.logical, buffer.memory, FALSE);
+    CHECK_EQ(driver_violations(0x44), 2);
+}
+
+static void free_pages_apart_do_not_make_a_buffer(void)
+{
+    struct buffer pages[FAKE_POOL_PAGES];
+
+    start();
+    for (size_t i = 0; i < FAKE_POOL_PAGES; i++) {
+        pages[i] = allocate(FAKE_PAGE, FALSE);
+        CHECK(pages[i].memory != NULL);
+    }
+    release(pages[0]);
+    release(pages[2]);
+    CHECK(allocate(2 * FAKE_PAGE, FALSE).memory == NULL);
+    release(pages[1]);
+    CHECK(allocate(3 * FAKE_PAGE, FALSE).memory == pages[0].memory);
 }
 
 static int grants;
@@ -322,7 +346,7 @@ static void a_mapped_buffer_needs_no_cache_operation_and_no_register(void)
 
     MmBuildMdlForNonPagedPool(mdl);
     (void)driver_raise();
-    PVOID base = driver_hold(adapter, 0);
+    PVOID base = driver_hold(adapter, 2);
 
     for (int write = 0; write < 2; write++) {
         length = 900;
@@ -368,6 +392,7 @@ int main(void)
         only_what_was_allocated_is_freed_and_once,
         nothing_leaks_in_ten_thousand_rounds,
         buffers_outlive_their_adapter,
+        free_pages_apart_do_not_make_a_buffer,
         waiting_requests_are_not_disturbed,
         a_mapped_buffer_needs_no_cache_operation_and_no_register,
         a_master_of_few_bits_is_limited_too,

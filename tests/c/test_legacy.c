@@ -107,7 +107,10 @@ static void pieces_may_be_flushed_one_by_one(void)
 
     CHECK(map(mdl, base, 0, FAKE_PAGE, TRUE) != 0);
     CHECK(map(mdl, base, FAKE_PAGE, FAKE_PAGE, TRUE) != 0);
-    CHECK(flush(mdl, base, 0, 10, TRUE)); /* FBX-03: less than it was, and over */
+    CHECK(flush(mdl, base, 0, FAKE_PAGE, TRUE));
+    CHECK_EQ(dma_count().mappings, 1);
+    CHECK(map(mdl, base, 0, FAKE_PAGE, TRUE) != 0);
+    CHECK(flush(mdl, base, 0, 0, TRUE)); /* FBX-03: less than it was, and over */
     CHECK_EQ(dma_count().mappings, 1);
     CHECK(!flush(mdl, base, 0, 10, TRUE));
     CHECK_EQ(driver_violations(0x16), 1);
@@ -154,6 +157,10 @@ static void a_device_of_one_element_gets_all_or_nothing(void)
     CHECK_EQ(driver_violations(0x0D), 1);
     CHECK(flush(mdl, base, 10, 2 * FAKE_PAGE, FALSE));
     check_memory(10, 2 * FAKE_PAGE, 0x44);
+    device_fills(map(mdl, base, 10, 2 * FAKE_PAGE, FALSE), length, 0x55);
+    CHECK(flush(mdl, base, 10, 100, FALSE)); /* no more than was flushed */
+    check_memory(10, 100, 0x55);
+    check_memory(110, 2 * FAKE_PAGE - 100, 0x44);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 2);
     finish(mdl);
 }
@@ -177,6 +184,24 @@ static void a_subordinate_transfer_is_started_whole(void)
     scripted_end(0, InterruptTypeCompletion); /* MPT-08: nobody is called */
     CHECK(flush(mdl, base, 64, 2 * FAKE_PAGE, TRUE));
     CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_FlushChannel), 1);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    finish(mdl);
+}
+
+static void a_subordinate_transfer_is_not_started_in_part(void)
+{
+    start_subordinate();
+    fake_scatter_pages();
+    PMDL mdl = driver_mdl(0, 3 * FAKE_PAGE);
+    PVOID base = driver_hold(adapter, 3);
+
+    scripted.max_fragments = 2;
+    check_refused(map(mdl, base, 0, 3 * FAKE_PAGE, TRUE), 0); /* MPT-02 */
+    CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_ProgramChannel), 0);
+    CHECK_EQ(driver_maintenance(), 0);
+    CHECK(map(mdl, base, 0, 2 * FAKE_PAGE, TRUE) != 0);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK(flush(mdl, base, 0, 2 * FAKE_PAGE, TRUE));
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     finish(mdl);
 }
@@ -403,10 +428,12 @@ static void what_is_no_mdl_is_refused(void)
 static void cleaning_under_a_live_read_is_reported(void)
 {
     start_master(TRUE);
-    PMDL mdl = driver_mdl(64, 128), behind = driver_mdl(192, 64), tail = driver_mdl(191, 1);
+    PMDL mdl = driver_mdl(64, 128), before = driver_mdl(0, 64), behind = driver_mdl(192, 64);
+    PMDL tail = driver_mdl(191, 1);
     PVOID base = driver_hold(adapter, 2);
 
     CHECK(map(mdl, base, 64, 128, FALSE) != 0);
+    KeFlushIoBuffers(before, TRUE, TRUE);
     KeFlushIoBuffers(behind, TRUE, TRUE);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     KeFlushIoBuffers(tail, FALSE, TRUE);
@@ -418,6 +445,7 @@ static void cleaning_under_a_live_read_is_reported(void)
     KeFlushIoBuffers(mdl, FALSE, TRUE); /* a write does not mind */
     CHECK(flush(mdl, base, 64, 128, TRUE));
     CHECK_EQ(fake_count(FAKE_VIOLATION), 2);
+    IoFreeMdl(before);
     IoFreeMdl(behind);
     IoFreeMdl(tail);
     finish(mdl);
@@ -431,6 +459,7 @@ int main(void)
         registers_run_out_piece_by_piece,
         a_device_of_one_element_gets_all_or_nothing,
         a_subordinate_transfer_is_started_whole,
+        a_subordinate_transfer_is_not_started_in_part,
         a_flush_stops_what_runs,
         a_cancelled_request_maps_nothing_more,
         one_form_may_flush_what_the_other_mapped,

@@ -262,6 +262,10 @@ static void what_the_device_cannot_reach_is_refused_whole(void)
 
     CHECK_EQ(get(0, mdl, 0, FAKE_PAGE, TRUE), STATUS_INSUFFICIENT_RESOURCES);
     CHECK_EQ(get_first_form(mdl, 0, FAKE_PAGE, TRUE), STATUS_INSUFFICIENT_RESOURCES);
+    IoFreeMdl(mdl);
+    fake_map_page(0, 0x100); /* this page it reaches */
+    mdl = driver_mdl(0, 2 * FAKE_PAGE);
+    CHECK_EQ(get(0, mdl, 0, 2 * FAKE_PAGE, TRUE), STATUS_INSUFFICIENT_RESOURCES); /* GSX-08 */
     CHECK_EQ(listed.calls, 0);
     IoFreeMdl(mdl);
     check_idle();
@@ -425,6 +429,30 @@ static void the_worst_case_covers_every_buffer(void)
             CHECK(worst >= size && worst_registers >= registers); /* CSL-02, CSL-05 */
             IoFreeMdl(mdl);
         }
+    }
+    check_idle();
+}
+
+/* Units straddle the page breaks. */
+static void the_worst_case_covers_wide_registers(void)
+{
+    DEVICE_DESCRIPTION description = {
+        .Version = DEVICE_DESCRIPTION_VERSION3, .DmaWidth = Width32Bits, .MaximumLength = 40 * FAKE_PAGE};
+
+    start();
+    fake_scatter_pages();
+    KeLowerIrql(PASSIVE_LEVEL);
+    master = IoGetDmaAdapter(NULL, &description, &register_maximum);
+    (void)driver_raise();
+    for (ULONG offset = 0; offset < 8; offset++) {
+        PMDL mdl = driver_mdl(offset, 4 * FAKE_PAGE);
+        ULONG worst, size, worst_registers, registers;
+
+        CHECK_EQ(calculate(NULL, &fake_memory[offset], 4 * FAKE_PAGE, &worst, &worst_registers),
+                 STATUS_SUCCESS);
+        CHECK_EQ(calculate(mdl, &fake_memory[offset], 4 * FAKE_PAGE, &size, &registers), STATUS_SUCCESS);
+        CHECK(worst >= size && worst_registers >= registers);
+        IoFreeMdl(mdl);
     }
     check_idle();
 }
@@ -718,6 +746,7 @@ int main(void)
         a_buffer_must_be_one,
         the_size_that_was_told_is_enough_and_no_byte_less,
         the_worst_case_covers_every_buffer,
+        the_worst_case_covers_wide_registers,
         calculating_tells_what_cannot_be,
         requests_wait_for_the_adapter_in_order,
         a_put_grants_who_waits_for_registers,

@@ -130,6 +130,7 @@ static void an_mdl_that_contradicts_itself_is_none(void)
     CHECK(!mdl_is_sound(mdl));
     *mdl = good;
     mdl->ByteOffset = FAKE_PAGE;
+    mdl->ByteCount = 1;
     CHECK(!mdl_is_sound(mdl));
     *mdl = good;
     mdl->StartVa = &fake_memory[1];

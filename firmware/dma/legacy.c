@@ -119,7 +119,7 @@ PHYSICAL_ADDRESS dma_map_transfer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRe
     PHYSICAL_ADDRESS logical = {.QuadPart = 0};
     struct mapping *mapping = NULL;
 
-    if (call.request != NULL && memory_is_mapped((uintptr_t)Length, sizeof *Length)) {
+    if (call.request != NULL && memory_is_ram((uintptr_t)Length, sizeof *Length)) {
         call.length = *Length;
         mapping = map_piece(&call);
         *Length = mapping != NULL ? mapping->length : 0; /* MPT-10 */

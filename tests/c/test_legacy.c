@@ -127,10 +127,11 @@ static void registers_run_out_piece_by_piece(void)
     fake_map_page(2, 0x140003);
     PMDL mdl = driver_mdl(0, 3 * FAKE_PAGE);
     PVOID base = driver_hold(adapter, 2);
-    uint64_t first = map(mdl, base, 0, 3 * FAKE_PAGE, TRUE);
+    uint64_t first = map(mdl, base, 0, FAKE_PAGE, TRUE);
 
     CHECK_EQ(length, FAKE_PAGE);
     CHECK_EQ(map(mdl, base, FAKE_PAGE, 2 * FAKE_PAGE, TRUE), first + FAKE_PAGE);
+    CHECK_EQ(length, FAKE_PAGE);
     check_refused(map(mdl, base, 2 * FAKE_PAGE, FAKE_PAGE, TRUE), 0);
     CHECK(flush(mdl, base, 0, 2 * FAKE_PAGE, TRUE));
     CHECK_EQ(map(mdl, base, 2 * FAKE_PAGE, FAKE_PAGE, TRUE), first);
@@ -420,7 +421,10 @@ static void what_is_no_mdl_is_refused(void)
     KeFlushIoBuffers(NULL, TRUE, TRUE);
     KeFlushIoBuffers((PMDL)(uintptr_t)0x1000, TRUE, TRUE);
     KeFlushIoBuffers(mdl, TRUE, TRUE); /* not built */
-    CHECK_EQ(driver_violations(0x0E), 3);
+    mdl->MdlFlags = MDL_PAGES_LOCKED;  /* and not where it says */
+    mdl->StartVa = (PVOID)(uintptr_t)0x1000;
+    KeFlushIoBuffers(mdl, TRUE, TRUE);
+    CHECK_EQ(driver_violations(0x0E), 4);
     CHECK_EQ(driver_maintenance(), 0);
     IoFreeMdl(mdl);
 }

@@ -293,6 +293,363 @@ static void a_device_level_masks_interrupts(void)
     IoFreeMdl(mdl);
 }
 
+/* ---- cancelling what runs ---- */
+
+/* CMT-03 to CMT-08: how the controller answers, and what the driver hears. */
+static void a_cancelled_transfer_is_called_back_once(void)
+{
+    static const struct {
+        BOOLEAN stopped;
+        int reported; /* by HandleInterrupt, or -1 */
+        DMA_COMPLETION_STATUS status;
+    } rows[] = {{TRUE, -1, DmaCancelled},
+                {FALSE, InterruptTypeCompletion, DmaComplete},
+                {FALSE, InterruptTypeError, DmaError},
+                {FALSE, InterruptTypeCancelled, DmaCancelled},
+                {FALSE, -1, DmaError}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fixture_reset();
+        start(Width8Bits);
+        PMDL mdl = driver_mdl(0, 64);
+
+        (void)driver_raise();
+        PVOID base = hold_channel(0);
+
+        CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+        scripted.cancel_result = rows[i].stopped;
+        if (rows[i].reported >= 0) {
+            scripted_report(0, (DMA_INTERRUPT_TYPE)rows[i].reported);
+        }
+        CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_SUCCESS);
+        CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_UNSUCCESSFUL);
+        CHECK_EQ(flush(mdl, base, 0, 64, TRUE), STATUS_SUCCESS); /* CMT-09: before the callback */
+        CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_FlushChannel), 1);
+        CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_CANCELLED); /* CMT-02 */
+        dma->FreeAdapterChannel(adapter);
+        CHECK_EQ(completed.calls, 0);
+        KeLowerIrql(PASSIVE_LEVEL);
+        CHECK_EQ(completed.calls, 1);
+        CHECK_EQ(completed.status, rows[i].status);
+        CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+        IoFreeMdl(mdl);
+        check_idle();
+    }
+}
+
+static void cancelling_needs_the_right_names(void)
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+    PDMA_ADAPTER other = get_adapter(Width8Bits, 1);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    length = 64;
+    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE, NULL, 0, NULL, NULL), STATUS_SUCCESS);
+    CHECK_EQ(dma->CancelMappedTransfer(other, contexts[0]), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(driver_violations(0x4C), 1); /* CMT-11 */
+    CHECK_EQ(dma->CancelMappedTransfer(adapter, NULL), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(dma->CancelMappedTransfer(NULL, contexts[0]), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_CancelTransfer), 0);
+    CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_SUCCESS); /* CMT-10: silently */
+    CHECK_EQ(flush(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+static void what_was_moved_before_a_cancel_arrives(void)
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(10, 20);
+
+    memset(fake_memory, 0x11, 64);
+    (void)driver_raise();
+    PVOID base = hold_channel(1);
+
+    CHECK_EQ(map(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
+    device_fills(0x22);
+    scripted.bytes_left = 15;
+    CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_SUCCESS);
+    CHECK_EQ(dma->ReadDmaCounter(adapter), 15); /* RDC-07, CMT-12 */
+    CHECK_EQ(flush(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
+    CHECK(fake_memory[14] == 0x22 && fake_memory[15] == 0x11);
+    CHECK_EQ(dma->ReadDmaCounter(adapter), 0); /* RDC-08 */
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+static void an_ignored_count_delivers_all_of_it(void)
+{
+    DEVICE_DESCRIPTION description = describe(Width8Bits, 0);
+
+    start(Width8Bits);
+    description.IgnoreCount = TRUE; /* MR-13 */
+    adapter = get_adapter_for(description);
+    PMDL mdl = driver_mdl(10, 20);
+
+    memset(fake_memory, 0x11, 64);
+    (void)driver_raise();
+    PVOID base = hold_channel(1);
+
+    CHECK_EQ(map(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
+    scripted.bytes_left = 15;
+    scripted_end(0, InterruptTypeError);
+    CHECK_EQ(flush(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
+    CHECK(fake_memory[9] == 0x11 && fake_memory[10] == 0 && fake_memory[29] == 0 && fake_memory[30] == 0x11);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+}
+
+/* ---- the counter ---- */
+
+static void the_counter_is_the_controllers_until_the_end(void)
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+    PDMA_ADAPTER other = get_adapter(Width8Bits, 0);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    CHECK_EQ(dma->ReadDmaCounter(adapter), 0);
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    scripted.bytes_left = 40;
+    CHECK_EQ(dma->ReadDmaCounter(adapter), 40);
+    CHECK_EQ(dma->ReadDmaCounter(other), 0); /* the channel is not its */
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(dma->ReadDmaCounter(adapter), 0); /* RDC-05 */
+    CHECK_EQ(flush(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    scripted_end(0, InterruptTypeError);
+    CHECK_EQ(dma->ReadDmaCounter(adapter), 40); /* PAT-D3 */
+    dma->FreeAdapterChannel(adapter);
+    CHECK_EQ(dma->ReadDmaCounter(NULL), 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+}
+
+static struct dma_controller describe_silent(void)
+{
+    static DMA_FUNCTION_TABLE entries;
+    struct dma_controller controller = scripted_describe();
+
+    entries = *controller.block.Operations;
+    entries.ReadDmaCounter = NULL;
+    controller.block.Operations = &entries;
+    for (int n = 0; n < SCRIPTED_CHANNELS; n++) {
+        controller.channels[n].GeneratesInterrupt = FALSE;
+    }
+    return controller;
+}
+
+static void a_controller_may_neither_interrupt_nor_count(void)
+{
+    struct dma_controller controller = describe_silent();
+    DMA_ADAPTER_INFO info = {.Version = DMA_ADAPTER_INFO_VERSION1};
+
+    start(Width8Bits);
+    driver_start_with(&controller);
+    adapter = get_adapter(Width8Bits, 0);
+    CHECK_EQ(dma->GetDmaAdapterInfo(adapter, &info), STATUS_SUCCESS);
+    CHECK_EQ(info.V1.ReadDmaCounterAvailable, 0); /* GAI-05 */
+    PMDL mdl = driver_mdl(10, 20);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(1);
+
+    CHECK_EQ(map(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
+    device_fills(0x22);
+    CHECK_EQ(dma->ReadDmaCounter(adapter), 0); /* RDC-09 */
+    scripted.cancel_result = FALSE;            /* it has ended, and nobody said so */
+    CHECK_EQ(flush(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
+    CHECK_EQ(fake_memory[29], 0x22);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 0); /* HBE-17 */
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    IoFreeMdl(mdl);
+}
+
+/* ---- loops ---- */
+
+static PVOID start_loop(PMDL *mdl, BOOLEAN write)
+{
+    DEVICE_DESCRIPTION description = describe(Width8Bits, 0);
+
+    start(Width8Bits);
+    description.AutoInitialize = TRUE;
+    adapter = get_adapter_for(description);
+    *mdl = driver_mdl(0, 2 * FAKE_LINE);
+    (*mdl)->MdlFlags |= MDL_IO_SPACE; /* as of a common buffer, ACX-11 */
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    CHECK_EQ(map(*mdl, base, 0, 2 * FAKE_LINE, write), STATUS_SUCCESS);
+    CHECK(length == 2 * FAKE_LINE && scripted.program.loop); /* MTX-41 */
+    return base;
+}
+
+static void end_loop(PMDL mdl)
+{
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(driver_maintenance(), 0);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+static void a_loop_gives_notices_and_ends_when_cancelled(void)
+{
+    PMDL mdl;
+    PVOID base = start_loop(&mdl, FALSE);
+
+    KeLowerIrql(PASSIVE_LEVEL);
+    for (int i = 1; i <= 3; i++) {
+        scripted_end(0, InterruptTypeCompletion);
+        CHECK_EQ(completed.calls, i); /* CMP-14 */
+        CHECK_EQ(completed.status, DmaComplete);
+    }
+    scripted.bytes_left = 100;
+    CHECK_EQ(dma->ReadDmaCounter(adapter), 100); /* RDC-03 */
+    (void)driver_raise();
+    scripted_end(0, InterruptTypeCompletion);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(completed.calls, 3);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 4); /* CMP-16 */
+    (void)driver_raise();
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_SUCCESS);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK(completed.calls == 6 && completed.order[4] == DmaComplete); /* CMT-16 */
+    CHECK_EQ(completed.status, DmaCancelled);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(completed.calls, 6); /* HBE-12 */
+    CHECK_EQ(flush(mdl, base, 0, length, FALSE), STATUS_SUCCESS);
+    (void)driver_raise();
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    end_loop(mdl);
+}
+
+/* The back end has a notice to report, and perhaps the end of the loop, when it is stopped. */
+static void a_notice_that_is_due_comes_before_the_end_of_a_loop(void)
+{
+    for (int reports_end = 0; reports_end < 2; reports_end++) {
+        PMDL mdl;
+
+        fixture_reset();
+        PVOID base = start_loop(&mdl, TRUE);
+
+        scripted.cancel_result = FALSE;
+        scripted_report(0, InterruptTypeCompletion);
+        if (reports_end) {
+            scripted_report(0, InterruptTypeCancelled);
+        }
+        CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_SUCCESS);
+        KeLowerIrql(PASSIVE_LEVEL);
+        CHECK(completed.calls == 2 && completed.order[0] == DmaComplete);
+        CHECK_EQ(completed.status, DmaCancelled);
+        CHECK_EQ(flush(mdl, base, 0, length, TRUE), STATUS_SUCCESS);
+        (void)driver_raise();
+        end_loop(mdl);
+    }
+}
+
+static void a_flush_ends_a_loop_without_a_call(void)
+{
+    for (int answer = 0; answer < 3; answer++) {
+        PMDL mdl;
+
+        fixture_reset();
+        PVOID base = start_loop(&mdl, TRUE);
+
+        scripted_end(0, InterruptTypeCompletion); /* a notice that waits */
+        scripted.cancel_result = answer == 0;
+        if (answer == 2) {
+            scripted_report(0, InterruptTypeCancelled);
+        }
+        CHECK_EQ(flush(mdl, base, 0, length, TRUE), STATUS_SUCCESS); /* FBX-16 */
+        CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+        KeLowerIrql(PASSIVE_LEVEL);
+        CHECK_EQ(completed.calls, 1);
+        CHECK_EQ(completed.status, DmaComplete);
+        (void)driver_raise();
+        end_loop(mdl);
+    }
+}
+
+static void an_error_ends_a_loop(void)
+{
+    PMDL mdl;
+    PVOID base = start_loop(&mdl, TRUE);
+
+    KeLowerIrql(PASSIVE_LEVEL);
+    scripted_end(0, InterruptTypeError);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(completed.calls, 1); /* HBE-21 */
+    CHECK_EQ(completed.status, DmaError);
+    CHECK_EQ(flush(mdl, base, 0, length, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_CancelTransfer), 0);
+    (void)driver_raise();
+    end_loop(mdl);
+}
+
+static void a_loop_is_never_bounced(void)
+{
+    PMDL mdl;
+    PVOID base = start_loop(&mdl, FALSE);
+    PMDL cached = driver_mdl(FAKE_PAGE, 2 * FAKE_LINE);
+
+    CHECK_EQ(flush(mdl, base, 0, length, FALSE), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(adapter);
+    base = hold_channel(8);
+    CHECK_EQ(map(cached, base, 1, 100, FALSE), STATUS_INSUFFICIENT_RESOURCES); /* MTX-43 */
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    CHECK_EQ(driver_maintenance(), 0); /* MTX-48 */
+    CHECK_EQ(map(cached, base, 0, 2 * FAKE_LINE, FALSE), STATUS_SUCCESS);
+    CHECK_EQ(driver_violations(0x52), 1); /* CCH-20 */
+    CHECK_EQ(driver_maintenance(), 1);
+    CHECK_EQ(flush(cached, base, 0, length, FALSE), STATUS_SUCCESS);
+    CHECK_EQ(driver_maintenance(), 2);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    IoFreeMdl(cached);
+    check_idle();
+}
+
+static VOID stop_loop(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, DMA_COMPLETION_STATUS status)
+{
+    on_completion(from, object, context, status);
+    if (status == DmaComplete) {
+        CHECK_EQ(dma->CancelMappedTransfer(from, contexts[0]), STATUS_SUCCESS);
+    }
+}
+
+static void a_notice_may_stop_its_loop(void)
+{
+    PMDL mdl;
+    PVOID base = start_loop(&mdl, TRUE);
+
+    CHECK_EQ(flush(mdl, base, 0, length, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE, NULL, 0, stop_loop, NULL),
+             STATUS_SUCCESS);
+    KeLowerIrql(PASSIVE_LEVEL);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK(completed.calls == 2 && completed.order[0] == DmaComplete);
+    CHECK_EQ(completed.status, DmaCancelled);
+    CHECK_EQ(flush(mdl, base, 0, length, TRUE), STATUS_SUCCESS);
+    (void)driver_raise();
+    end_loop(mdl);
+}
+
 int main(void)
 {
     static void (*const tests[])(void) = {
@@ -305,6 +662,18 @@ int main(void)
         callbacks_that_cannot_run_yet_are_never_lost,
         calls_at_the_wrong_level_are_reported_and_work,
         a_device_level_masks_interrupts,
+        a_cancelled_transfer_is_called_back_once,
+        cancelling_needs_the_right_names,
+        what_was_moved_before_a_cancel_arrives,
+        an_ignored_count_delivers_all_of_it,
+        the_counter_is_the_controllers_until_the_end,
+        a_controller_may_neither_interrupt_nor_count,
+        a_loop_gives_notices_and_ends_when_cancelled,
+        a_notice_that_is_due_comes_before_the_end_of_a_loop,
+        a_flush_ends_a_loop_without_a_call,
+        an_error_ends_a_loop,
+        a_loop_is_never_bounced,
+        a_notice_may_stop_its_loop,
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {

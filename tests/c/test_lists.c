@@ -21,6 +21,8 @@ static struct {
     PSCATTER_GATHER_LIST list;
     PVOID context;
     KIRQL irql;
+    PSCATTER_GATHER_LIST *out; /* given with the request, */
+    PSCATTER_GATHER_LIST out_seen;
     bool puts; /* the routine ends its list itself */
 } listed;
 
@@ -31,6 +33,7 @@ static VOID on_list(PDEVICE_OBJECT object, PIRP irp, PSCATTER_GATHER_LIST list, 
     listed.list = list;
     listed.context = context;
     listed.irql = KeGetCurrentIrql();
+    listed.out_seen = listed.out != NULL ? *listed.out : NULL;
     if (listed.puts) {
         dma->PutScatterGatherList(master, list, TRUE);
     }
@@ -134,6 +137,8 @@ static void the_argument_table_holds(void)
         size_t row = i / 2;
         PSCATTER_GATHER_LIST list = NULL, *out = rows[row].out ? &list : NULL;
         PDRIVER_LIST_CONTROL routine = rows[row].routine ? on_list : NULL;
+
+        listed.out = out;
         NTSTATUS status =
             i % 2 ? dma->GetScatterGatherListEx(master, &device, contexts[0], mdl, 0, 64, rows[row].flags,
                                                 routine, NULL, TRUE, NULL, NULL, out)
@@ -143,7 +148,7 @@ static void the_argument_table_holds(void)
         CHECK_EQ(status, rows[row].accepted ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER); /* GSX-01 */
         CHECK_EQ(list != NULL, rows[row].accepted && rows[row].out);                      /* GSX-13 */
         if (rows[row].accepted) {
-            CHECK(list == NULL || routine == NULL || list == listed.list);
+            CHECK(list == NULL || routine == NULL || (list == listed.list && list == listed.out_seen));
             if (routine == NULL) {
                 dma->FreeAdapterObject(master, DeallocateObjectKeepRegisters); /* GSX-10 */
             }

@@ -7,7 +7,7 @@
 
 /* ---- contexts ---- */
 
-static void contexts_follow_the_state_table(void)
+TEST(contexts_follow_the_state_table, "ITC-03 ITC-04 ITC-06 ITC-08 AAX-12")
 {
     PVOID base = NULL;
 
@@ -41,7 +41,7 @@ static void contexts_follow_the_state_table(void)
 
 /* ---- allocation ---- */
 
-static void the_argument_table_of_allocation_holds(void)
+TEST(the_argument_table_of_allocation_holds, "AAX-01 AAX-13")
 {
     static const struct {
         ULONG flags;
@@ -73,7 +73,7 @@ static void the_argument_table_of_allocation_holds(void)
     check_idle();
 }
 
-static void waiting_requests_are_served_in_order(void)
+TEST(waiting_requests_are_served_in_order, "QUE-03 QUE-07 STM-04 FAC-05 FAC-07")
 {
     PVOID base;
 
@@ -108,7 +108,7 @@ static PDMA_ADAPTER get_large_adapter(ULONG channel)
     return IoGetDmaAdapter(NULL, &description, &register_maximum);
 }
 
-static void registers_run_out_in_order(void)
+TEST(registers_run_out_in_order, "QUE-05 QUE-06 AAX-04 AAX-05 AAX-06 IGA-10")
 {
     PVOID base = NULL;
 
@@ -134,7 +134,7 @@ static void registers_run_out_in_order(void)
     check_idle();
 }
 
-static void a_sys_driver_that_deallocates_is_obeyed_and_reported(void)
+TEST(a_sys_driver_that_deallocates_is_obeyed_and_reported, "ADC-08")
 {
     start(Width8Bits);
     (void)driver_raise();
@@ -174,7 +174,7 @@ static IO_ALLOCATION_ACTION free_inside(PDEVICE_OBJECT object, PIRP irp, PVOID b
     return KeepObject;
 }
 
-static void a_thousand_requests_use_bounded_stack(void)
+TEST(a_thousand_requests_use_bounded_stack, "QUE-13 ADC-10")
 {
     start(Width8Bits);
     (void)driver_raise();
@@ -191,7 +191,7 @@ static void a_thousand_requests_use_bounded_stack(void)
     check_idle();
 }
 
-static void putting_the_adapter_reclaims_everything(void)
+TEST(putting_the_adapter_reclaims_everything, "QUE-16")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -220,7 +220,7 @@ static void putting_the_adapter_reclaims_everything(void)
 
 /* ---- cancelling what waits ---- */
 
-static void a_waiting_request_can_be_cancelled_by_its_own_names_only(void)
+TEST(a_waiting_request_can_be_cancelled_by_its_own_names_only, "")
 {
     DEVICE_OBJECT another = {0};
 
@@ -251,7 +251,7 @@ static void a_waiting_request_can_be_cancelled_by_its_own_names_only(void)
     check_idle();
 }
 
-static void cancelling_who_waits_for_registers_gives_the_channel_back(void)
+TEST(cancelling_who_waits_for_registers_gives_the_channel_back, "")
 {
     PVOID base;
 
@@ -275,7 +275,7 @@ static void cancelling_who_waits_for_registers_gives_the_channel_back(void)
     check_idle();
 }
 
-static void a_small_request_does_not_overtake_in_the_pool(void)
+TEST(a_small_request_does_not_overtake_in_the_pool, "")
 {
     PVOID base;
 
@@ -306,7 +306,7 @@ static IO_ALLOCATION_ACTION cancel_own(PDEVICE_OBJECT object, PIRP irp, PVOID ba
     return KeepObject;
 }
 
-static void a_marked_request_is_granted_all_the_same(void)
+TEST(a_marked_request_is_granted_all_the_same, "")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -339,7 +339,7 @@ static NTSTATUS allocate_v1(PDMA_ADAPTER from, PDEVICE_OBJECT object, ULONG regi
     return dma->AllocateAdapterChannel(from, object, registers, on_grant, (PVOID)number);
 }
 
-static void a_v1_request_is_queued_with_the_others(void)
+TEST(a_v1_request_is_queued_with_the_others, "")
 {
     start(Width8Bits);
     (void)driver_raise();
@@ -379,7 +379,7 @@ static IO_ALLOCATION_ACTION ask_inside(PDEVICE_OBJECT object, PIRP irp, PVOID ba
     return DeallocateObject;
 }
 
-static void adapter_control_may_not_ask_the_old_way(void)
+TEST(adapter_control_may_not_ask_the_old_way, "")
 {
     start_master(TRUE);
     PDMA_ADAPTER other = driver_master();
@@ -401,7 +401,7 @@ static void adapter_control_may_not_ask_the_old_way(void)
 
 /* ---- giving back ---- */
 
-static void a_master_s_action_decides_what_stays(void)
+TEST(a_master_s_action_decides_what_stays, "")
 {
     static const struct {
         IO_ALLOCATION_ACTION action;
@@ -438,7 +438,7 @@ static void a_master_s_action_decides_what_stays(void)
     check_idle();
 }
 
-static void free_adapter_object_obeys_known_actions(void)
+TEST(free_adapter_object_obeys_known_actions, "")
 {
     start_master(TRUE);
     (void)driver_raise();
@@ -464,7 +464,7 @@ static void free_adapter_object_obeys_known_actions(void)
     check_idle();
 }
 
-static void a_hoard_of_registers_is_reported(void)
+TEST(a_hoard_of_registers_is_reported, "")
 {
     start_master(TRUE);
     (void)driver_raise();
@@ -480,7 +480,7 @@ static void a_hoard_of_registers_is_reported(void)
     check_idle();
 }
 
-static void a_device_that_is_no_memory_has_no_irp(void)
+TEST(a_device_that_is_no_memory_has_no_irp, "")
 {
     start(Width8Bits);
     (void)driver_raise();
@@ -498,7 +498,7 @@ static void a_device_that_is_no_memory_has_no_irp(void)
 
 /* ---- ConfigureAdapterChannel ---- */
 
-static void functions_go_to_the_controller_unchanged(void)
+TEST(functions_go_to_the_controller_unchanged, "")
 {
     ULONG data = 4;
 
@@ -524,33 +524,7 @@ static void functions_go_to_the_controller_unchanged(void)
     check_idle();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        contexts_follow_the_state_table,
-        the_argument_table_of_allocation_holds,
-        waiting_requests_are_served_in_order,
-        registers_run_out_in_order,
-        a_sys_driver_that_deallocates_is_obeyed_and_reported,
-        a_thousand_requests_use_bounded_stack,
-        putting_the_adapter_reclaims_everything,
-        a_waiting_request_can_be_cancelled_by_its_own_names_only,
-        cancelling_who_waits_for_registers_gives_the_channel_back,
-        a_small_request_does_not_overtake_in_the_pool,
-        a_marked_request_is_granted_all_the_same,
-        a_v1_request_is_queued_with_the_others,
-        adapter_control_may_not_ask_the_old_way,
-        a_master_s_action_decides_what_stays,
-        free_adapter_object_obeys_known_actions,
-        a_hoard_of_registers_is_reported,
-        a_device_that_is_no_memory_has_no_irp,
-        functions_go_to_the_controller_unchanged,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fixture_reset();
-        tests[i]();
-    }
-    printf("ok test_request (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fixture_reset);
 }

@@ -68,7 +68,7 @@ NTSTATUS mapping_check_range(const struct mapping_range *range)
         violation_report(VIOLATION_OUTSIDE_MDL, VIOLATION_MDL_AFTER, range->offset); /* MTX-01 */
     } else if (found == MDL_RANGE_TOO_LONG) {
         violation_report(VIOLATION_LENGTH, range->offset, range->length); /* MTX-02 */
-    } else if (found != MDL_RANGE_INSIDE) {
+    } else if (found == MDL_RANGE_NOT_LOCKED) {
         violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)range->chain, 0); /* MDL-08 */
     }
     return found == MDL_RANGE_INSIDE ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;

@@ -66,7 +66,7 @@ static void check_memory(size_t from, size_t bytes, uint8_t byte)
 
 /* ---- bus masters ---- */
 
-TEST(a_master_maps_one_run_after_the_other, "")
+TEST(a_master_maps_one_run_after_the_other, "MPT-01 MPT-02 MPT-06 FAB-01 FAB-03 FAB-06")
 {
     size_t from = 100;
     uint64_t addresses[5];
@@ -98,7 +98,7 @@ TEST(a_master_maps_one_run_after_the_other, "")
     finish(mdl);
 }
 
-TEST(pieces_may_be_flushed_one_by_one, "")
+TEST(pieces_may_be_flushed_one_by_one, "MPT-06 FAB-03")
 {
     start_master(TRUE);
     fake_scatter_pages();
@@ -119,7 +119,7 @@ TEST(pieces_may_be_flushed_one_by_one, "")
     finish(mdl);
 }
 
-TEST(registers_run_out_piece_by_piece, "")
+TEST(registers_run_out_piece_by_piece, "MPT-06")
 {
     start_master(TRUE);
     fake_map_page(0, 0x140000); /* above 4 GiB */
@@ -140,7 +140,7 @@ TEST(registers_run_out_piece_by_piece, "")
     finish(mdl);
 }
 
-TEST(a_device_of_one_element_gets_all_or_nothing, "")
+TEST(a_device_of_one_element_gets_all_or_nothing, "MPT-02 MPT-07 FAB-06")
 {
     start_master(FALSE);
     fake_scatter_pages();
@@ -168,7 +168,7 @@ TEST(a_device_of_one_element_gets_all_or_nothing, "")
 
 /* ---- subordinate devices ---- */
 
-TEST(a_subordinate_transfer_is_started_whole, "")
+TEST(a_subordinate_transfer_is_started_whole, "MPT-02 MPT-05 MPT-08 MPT-09")
 {
     start_subordinate();
     fake_scatter_pages();
@@ -189,7 +189,7 @@ TEST(a_subordinate_transfer_is_started_whole, "")
     finish(mdl);
 }
 
-TEST(a_subordinate_transfer_is_not_started_in_part, "")
+TEST(a_subordinate_transfer_is_not_started_in_part, "MPT-02")
 {
     start_subordinate();
     fake_scatter_pages();
@@ -207,7 +207,7 @@ TEST(a_subordinate_transfer_is_not_started_in_part, "")
     finish(mdl);
 }
 
-TEST(a_flush_stops_what_runs, "")
+TEST(a_flush_stops_what_runs, "FAB-05")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 128);
@@ -220,7 +220,7 @@ TEST(a_flush_stops_what_runs, "")
     finish(mdl);
 }
 
-TEST(a_cancelled_request_maps_nothing_more, "")
+TEST(a_cancelled_request_maps_nothing_more, "FAB-07 CMT-02")
 {
     static _Alignas(8) UCHAR context[DMA_TRANSFER_CONTEXT_SIZE_V1];
     PVOID base = NULL;
@@ -240,7 +240,7 @@ TEST(a_cancelled_request_maps_nothing_more, "")
     finish(mdl);
 }
 
-TEST(one_form_may_flush_what_the_other_mapped, "")
+TEST(one_form_may_flush_what_the_other_mapped, "FBX-23")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 128);
@@ -260,7 +260,7 @@ TEST(one_form_may_flush_what_the_other_mapped, "")
 
 /* ---- mistakes ---- */
 
-TEST(bad_arguments_of_a_map_change_nothing, "")
+TEST(bad_arguments_of_a_map_change_nothing, "MPT-04 MPT-10 MPT-11")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(1000, 100);
@@ -286,7 +286,7 @@ TEST(bad_arguments_of_a_map_change_nothing, "")
     finish(mdl);
 }
 
-TEST(an_mdl_behind_is_not_looked_at, "")
+TEST(an_mdl_behind_is_not_looked_at, "MPT-04 FAB-04")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 64), next = driver_mdl(64, 64);
@@ -304,7 +304,7 @@ TEST(an_mdl_behind_is_not_looked_at, "")
     finish(mdl);
 }
 
-TEST(a_flush_must_name_the_mapping, "")
+TEST(a_flush_must_name_the_mapping, "FAB-03 FAB-08")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 256);
@@ -329,7 +329,7 @@ TEST(a_flush_must_name_the_mapping, "")
     finish(mdl);
 }
 
-TEST(bad_adapters_and_levels_are_reported, "")
+TEST(bad_adapters_and_levels_are_reported, "GEN-04 GEN-07")
 {
     KIRQL old;
 
@@ -353,7 +353,7 @@ TEST(bad_adapters_and_levels_are_reported, "")
     finish(mdl);
 }
 
-TEST(a_range_that_is_mapped_twice_is_reported, "")
+TEST(a_range_that_is_mapped_twice_is_reported, "MDL-09")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(0, 256), other = driver_mdl(128, 64);
@@ -377,7 +377,7 @@ TEST(a_range_that_is_mapped_twice_is_reported, "")
 
 /* ---- KeFlushIoBuffers ---- */
 
-TEST(buffers_are_cleaned_one_mdl_at_a_time, "")
+TEST(buffers_are_cleaned_one_mdl_at_a_time, "KFI-01 KFI-05")
 {
     driver_start();
     PMDL mdl = driver_mdl(100, 1000), next = driver_mdl(8192, 64);
@@ -396,7 +396,7 @@ TEST(buffers_are_cleaned_one_mdl_at_a_time, "")
     IoFreeMdl(next);
 }
 
-TEST(what_is_not_cached_is_left_alone, "")
+TEST(what_is_not_cached_is_left_alone, "KFI-01 CCH-06")
 {
     driver_start();
     UCHAR *uncached = (UCHAR *)fake_device_view(FAKE_DEVICE_MEMORY);
@@ -413,7 +413,7 @@ TEST(what_is_not_cached_is_left_alone, "")
     IoFreeMdl(other);
 }
 
-TEST(what_is_no_mdl_is_refused, "")
+TEST(what_is_no_mdl_is_refused, "MDL-08")
 {
     driver_start();
     PMDL mdl = IoAllocateMdl(fake_memory, 64, FALSE, FALSE, NULL);
@@ -429,7 +429,7 @@ TEST(what_is_no_mdl_is_refused, "")
     IoFreeMdl(mdl);
 }
 
-TEST(cleaning_under_a_live_read_is_reported, "")
+TEST(cleaning_under_a_live_read_is_reported, "KFI-04")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(64, 128), before = driver_mdl(0, 64), behind = driver_mdl(192, 64);

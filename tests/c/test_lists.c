@@ -122,7 +122,7 @@ static void check_memory(size_t from, size_t length, uint8_t byte)
 
 /* ---- making one ---- */
 
-TEST(the_argument_table_holds, "")
+TEST(the_argument_table_holds, "GSX-01 GSX-10 GSX-12 GSX-13 BSX-01 BSX-02")
 {
     static const struct {
         ULONG flags;
@@ -173,7 +173,7 @@ static void check_order_of_a_write(void)
     CHECK(fake_last(FAKE_BARRIER, 0) < fake_last(FAKE_ENTER, TRACE_AdapterListControl));
 }
 
-TEST(a_write_is_ready_when_the_routine_is_called, "")
+TEST(a_write_is_ready_when_the_routine_is_called, "GSL-01 GSL-03 GSL-05 GSX-16 ALC-01 ALC-03 PSL-01 CCH-02")
 {
     struct dma_channel_state channel;
 
@@ -199,7 +199,7 @@ TEST(a_write_is_ready_when_the_routine_is_called, "")
     check_idle();
 }
 
-TEST(a_read_arrives_with_the_put, "")
+TEST(a_read_arrives_with_the_put, "GSX-03 GSX-09 GSX-15 GSX-17 PSL-01 PSL-03 PSL-08 MR-11")
 {
     start();
     PMDL mdl = driver_mdl(100, 1000);
@@ -219,7 +219,7 @@ TEST(a_read_arrives_with_the_put, "")
     check_idle();
 }
 
-TEST(a_chain_is_one_list, "")
+TEST(a_chain_is_one_list, "GSL-06")
 {
     start();
     PMDL first = driver_mdl(0, 128), second = driver_mdl(8192, 64);
@@ -235,7 +235,7 @@ TEST(a_chain_is_one_list, "")
     check_idle();
 }
 
-TEST(a_device_of_one_element_gets_one, "")
+TEST(a_device_of_one_element_gets_one, "GSL-02 GSL-07 GSX-08")
 {
     start();
     fake_scatter_pages();
@@ -259,7 +259,7 @@ TEST(a_device_of_one_element_gets_one, "")
     check_idle();
 }
 
-TEST(what_the_device_cannot_reach_is_refused_whole, "")
+TEST(what_the_device_cannot_reach_is_refused_whole, "GSX-08 BMT-16")
 {
     start();
     master = driver_master_of(30, TRUE, NULL); /* neither memory nor bounce pages: BMT-16 */
@@ -278,7 +278,7 @@ TEST(what_the_device_cannot_reach_is_refused_whole, "")
 
 /* ---- refusals ---- */
 
-TEST(subordinate_devices_get_no_list, "")
+TEST(subordinate_devices_get_no_list, "GSL-08 GSX-02 BSX-01 GEN-06")
 {
     PSCATTER_GATHER_LIST list = (PSCATTER_GATHER_LIST)(void *)buffer;
 
@@ -304,7 +304,7 @@ TEST(subordinate_devices_get_no_list, "")
     check_idle();
 }
 
-TEST(ranges_that_are_not_there_are_refused, "")
+TEST(ranges_that_are_not_there_are_refused, "GSL-02 GSX-06")
 {
     start();
     PMDL mdl = driver_mdl(1000, 100);
@@ -331,7 +331,7 @@ TEST(ranges_that_are_not_there_are_refused, "")
     check_idle();
 }
 
-TEST(a_context_has_one_request, "")
+TEST(a_context_has_one_request, "STM-02 CAC-03 AAX-11 AAX-12")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -355,7 +355,7 @@ TEST(a_context_has_one_request, "")
     check_idle();
 }
 
-TEST(a_buffer_must_be_one, "")
+TEST(a_buffer_must_be_one, "BSX-06 BSX-07 BSL-03 PSL-06")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -386,7 +386,7 @@ static ULONG size_for(PMDL mdl, ULONG length, BOOLEAN write)
     return info.V1.ScatterGatherListSize;
 }
 
-TEST(the_size_that_was_told_is_enough_and_no_byte_less, "")
+TEST(the_size_that_was_told_is_enough_and_no_byte_less, "BSX-03 BSX-05 BSL-02 BSL-04 CSL-01 CSL-06 GTI-04")
 {
     start();
     fake_scatter_pages();
@@ -420,7 +420,7 @@ static NTSTATUS calculate(PMDL mdl, PVOID current, ULONG length, ULONG *size, UL
     return dma->CalculateScatterGatherList(master, mdl, current, length, size, registers);
 }
 
-TEST(the_worst_case_covers_every_buffer, "")
+TEST(the_worst_case_covers_every_buffer, "CSL-02 CSL-05")
 {
     start();
     fake_scatter_pages();
@@ -439,7 +439,7 @@ TEST(the_worst_case_covers_every_buffer, "")
 }
 
 /* Units straddle the page breaks. */
-TEST(the_worst_case_covers_wide_registers, "")
+TEST(the_worst_case_covers_wide_registers, "CSL-02 CSL-05")
 {
     DEVICE_DESCRIPTION description = {
         .Version = DEVICE_DESCRIPTION_VERSION3, .DmaWidth = Width32Bits, .MaximumLength = 40 * FAKE_PAGE};
@@ -462,7 +462,7 @@ TEST(the_worst_case_covers_wide_registers, "")
     check_idle();
 }
 
-TEST(calculating_tells_what_cannot_be, "")
+TEST(calculating_tells_what_cannot_be, "CSL-03 CSL-04 CSL-07 GEN-06")
 {
     ULONG size = 77, registers = 77;
     KIRQL old;
@@ -495,7 +495,7 @@ TEST(calculating_tells_what_cannot_be, "")
 
 /* ---- waiting ---- */
 
-TEST(requests_wait_for_the_adapter_in_order, "")
+TEST(requests_wait_for_the_adapter_in_order, "GSL-04 GSX-04 GSX-05 QUE-10 STM-04 PDA-02")
 {
     PSCATTER_GATHER_LIST list = NULL, second = NULL;
 
@@ -525,7 +525,7 @@ TEST(requests_wait_for_the_adapter_in_order, "")
     check_idle();
 }
 
-TEST(a_put_grants_who_waits_for_registers, "")
+TEST(a_put_grants_who_waits_for_registers, "PSL-07 QUE-12")
 {
     start();
     master = driver_master_of(32, FALSE, NULL);
@@ -551,7 +551,7 @@ TEST(a_put_grants_who_waits_for_registers, "")
     check_idle();
 }
 
-TEST(cancelling_a_waiting_request_frees_its_list, "")
+TEST(cancelling_a_waiting_request_frees_its_list, "CAC-10")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -571,7 +571,7 @@ TEST(cancelling_a_waiting_request_frees_its_list, "")
     check_idle();
 }
 
-TEST(a_chain_that_changes_while_it_waits_gives_no_element, "")
+TEST(a_chain_that_changes_while_it_waits_gives_no_element, "GEN-12")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -592,7 +592,7 @@ TEST(a_chain_that_changes_while_it_waits_gives_no_element, "")
 
 enum { MANY = 512 };
 
-TEST(memory_for_lists_is_limited_and_comes_back, "")
+TEST(memory_for_lists_is_limited_and_comes_back, "BMT-08 GSX-07 GSL-02 BSL-01 BSX-04")
 {
     static PSCATTER_GATHER_LIST lists[MANY];
     int made = 0;
@@ -622,7 +622,7 @@ TEST(memory_for_lists_is_limited_and_comes_back, "")
 
 /* ---- the end ---- */
 
-TEST(a_list_is_put_once_by_its_adapter_in_its_direction, "")
+TEST(a_list_is_put_once_by_its_adapter_in_its_direction, "PSL-02 PSL-04 PSL-05")
 {
     start();
     PMDL mdl = driver_mdl(100, 100);
@@ -644,7 +644,7 @@ TEST(a_list_is_put_once_by_its_adapter_in_its_direction, "")
     check_idle();
 }
 
-TEST(deallocating_flushes_and_leaves_the_list, "")
+TEST(deallocating_flushes_and_leaves_the_list, "GSX-11")
 {
     PSCATTER_GATHER_LIST list = NULL;
 
@@ -665,7 +665,7 @@ TEST(deallocating_flushes_and_leaves_the_list, "")
     check_idle();
 }
 
-TEST(the_routine_may_put_its_list, "")
+TEST(the_routine_may_put_its_list, "PSL-03 GEN-14")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -679,7 +679,7 @@ TEST(the_routine_may_put_its_list, "")
     check_idle();
 }
 
-TEST(levels_and_adapters_are_checked, "")
+TEST(levels_and_adapters_are_checked, "GEN-04 GEN-05 GEN-07 GEN-08")
 {
     PSCATTER_GATHER_LIST list = NULL;
     ULONG size = 0;

@@ -6,6 +6,7 @@
 #   build/firmware/link/virt-a64/   the shim for `dmav3 build`: library, linker script, flags
 #   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
 #   build/bench/                    programs of the bench
+#   build/conformance/              host test programs that decide rules
 #   build/tests/                    host test programs, and an extension that needs what no QEMU has
 
 CC := clang-19
@@ -115,6 +116,19 @@ all: $(B)/tests/c/$(1)
 endef
 
 $(foreach test,$(HOST_TESTS),$(eval $(call host_test,$(test))))
+
+# ---- those of the rules once more, small, for whoever has no checkout ----
+
+define rule_test
+$(B)/conformance/$(1): $(B)/tests/c/$(1)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) -std=c11 -O1 $$(WARNINGS) $($(1)_flags) -o $$@ $($(1)_sources)
+	@echo built $$@
+
+all: $(B)/conformance/$(1)
+endef
+
+$(foreach test,$(RULE_TESTS),$(eval $(call rule_test,$(test))))
 
 # ---- programs of the bench: the lower layers of the shim under another main() ----
 

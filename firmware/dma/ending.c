@@ -17,13 +17,25 @@ static bool is_transfer(const struct mapping *mapping)
     return !mapping->request->adapter->master;
 }
 
+/* What will work, or may not. */
+static void report_doubts(const struct mapping *mapping)
+{
+    const struct adapter *adapter = mapping->request->adapter;
+
+    mapping_report_overlaps(mapping);
+    shared_report(mapping);
+    if (adapter->looped && !adapter->coherent && mapping_is_cached(mapping)) {
+        violation_report(VIOLATION_LOOP_CACHED, (uintptr_t)mapping->request->handle, 0); /* CCH-20 */
+    }
+}
+
 bool mapping_give_to_device(struct mapping *mapping)
 {
     if (!mapping_is_chain_unchanged(mapping)) {
         violation_report(VIOLATION_CHAIN_CHANGED, (uintptr_t)mapping->range.chain, 0);
         return false;
     }
-    mapping_report_overlaps(mapping);
+    report_doubts(mapping);
     mapping->shared_sum = shared_sum(mapping);
     mapping->guarded = violations_are_enabled() && !mapping->write;
     handover_to_device(mapping);

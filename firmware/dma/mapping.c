@@ -95,9 +95,22 @@ static uint32_t usable_registers(const struct request *request)
     return map_registers_reach(request->adapter->address_bits) ? request->register_count : 0;
 }
 
+/* By the earlier mappings of the request, MPT-06. */
+static uint32_t registers_used(const struct request *request)
+{
+    uint32_t used = 0;
+
+    for (const struct mapping *mapping = request->mappings; mapping != NULL; mapping = mapping->next) {
+        used += mapping->registers;
+    }
+    return used;
+}
+
 static struct plan_range plan_range_of(const struct request *request, const struct mapping_range *range)
 {
     const struct adapter *adapter = request->adapter;
+    uint32_t used = registers_used(request);
+    uint32_t usable = usable_registers(request);
 
     return (struct plan_range){
         .chain = range->chain,
@@ -106,7 +119,8 @@ static struct plan_range plan_range_of(const struct request *request, const stru
         .unit = adapter->unit,
         .line = adapter_line(adapter, range->write),
         .address_bits = adapter->address_bits,
-        .registers = usable_registers(request),
+        .first_register = used,
+        .registers = usable > used ? usable - used : 0,
         .byte_limit = adapter->byte_limit,
         .one_element = adapter->one_element,
     };
@@ -128,6 +142,7 @@ static enum plan_end measure(struct mapping *mapping, uint32_t capacity)
         }
         mapping->elements += fragment.continues ? 0 : 1;
         mapping->length += fragment.length;
+        mapping->registers = plan.registers_used;
     }
     return plan.end;
 }
@@ -190,6 +205,14 @@ static uint64_t logical_address(const struct mapping *mapping, const struct plan
                              : plan_physical(fragment, 0);
 }
 
+uint64_t mapping_first_address(const struct mapping *mapping)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    return mapping_walk_next(&walk, &fragment) ? logical_address(mapping, &fragment) : 0;
+}
+
 void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list)
 {
     struct mapping_walk walk = mapping_walk_of(mapping);
@@ -224,20 +247,42 @@ bool mapping_is_cached(const struct mapping *mapping)
     return false;
 }
 
-static bool overlap(const struct mapping *a, const struct mapping *b)
+static bool touches(const struct mapping *mapping, uintptr_t start, uint64_t size)
 {
-    return a->range.chain == b->range.chain && a->range.offset < b->range.offset + b->length &&
-           b->range.offset < a->range.offset + a->length;
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    while (mapping_walk_next(&walk, &fragment)) {
+        if (start < (uint64_t)fragment.virtual_address + fragment.length &&
+            fragment.virtual_address < start + size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool mappings_touch(uintptr_t start, uint64_t size, bool reads_only)
+{
+    for (size_t i = 0; i < MAPPINGS_MAX; i++) {
+        const struct mapping *mapping = &mappings[i];
+        bool live = mapping->request != NULL && mapping->state != MAPPING_PLANNED;
+
+        if (live && !(mapping->write && reads_only) && mapping_is_chain_unchanged(mapping) &&
+            touches(mapping, start, size)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void mapping_report_overlaps(const struct mapping *mapping)
 {
-    for (size_t i = 0; i < MAPPINGS_MAX; i++) {
-        const struct mapping *other = &mappings[i];
-        bool live = other->request != NULL && other->state != MAPPING_PLANNED;
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
 
-        if (live && overlap(mapping, other) && !(mapping->write && other->write)) {
-            violation_report(VIOLATION_MAPPED_TWICE, (uintptr_t)mapping->range.chain, mapping->range.offset);
+    while (mapping_walk_next(&walk, &fragment)) {
+        if (mappings_touch(fragment.virtual_address, fragment.length, mapping->write)) {
+            violation_report(VIOLATION_MAPPED_TWICE, fragment.virtual_address, fragment.length);
             return;
         }
     }

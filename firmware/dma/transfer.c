@@ -95,11 +95,12 @@ static uint32_t fragment_capacity(const struct map_call *call)
                                  in_list < DMA_FRAGMENTS_MAX ? (uint32_t)in_list : DMA_FRAGMENTS_MAX);
 }
 
-static void start(const struct map_call *call, const struct mapping *mapping)
+void mapping_start(const struct mapping *mapping, uint32_t device_offset)
 {
-    PHYSICAL_ADDRESS device = call->adapter->device_address;
+    const struct adapter *adapter = mapping->request->adapter;
+    PHYSICAL_ADDRESS device = adapter->device_address;
 
-    device.QuadPart += call->device_offset; /* MTX-33 */
+    device.QuadPart += device_offset; /* MTX-33 */
     mapping_write_list(mapping, &program.list);
     channel_program(mapping, &program.list, device); /* MTX-40: last */
 }
@@ -139,16 +140,13 @@ static NTSTATUS map_range(const struct map_call *call)
         mapping_abandon(mapping);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    if (call->adapter->looped && !call->adapter->coherent && mapping_is_cached(mapping)) {
-        violation_report(VIOLATION_LOOP_CACHED, (uintptr_t)call->request->handle, 0); /* CCH-20 */
-    }
     (void)mapping_give_to_device(mapping);
     if (call->list != NULL) {
         mapping_write_list(mapping, call->list); /* MTX-31 */
     }
     *call->length = mapping->length; /* MTX-39 */
     if (!call->adapter->master) {
-        start(call, mapping);
+        mapping_start(mapping, call->device_offset);
     }
     return STATUS_SUCCESS;
 }
@@ -202,14 +200,12 @@ struct flush_call {
     bool write;
 };
 
-/* FBX-20, OQ-04 */
-static NTSTATUS flush_nothing(struct request *request, uint32_t length)
+void request_flush_nothing(struct request *request, uint32_t length)
 {
     if (!request->empty_mapping || length != 0) {
         violation_report(VIOLATION_FLUSH_UNMAPPED, (uintptr_t)request->handle, length);
     }
     request->empty_mapping = false;
-    return STATUS_SUCCESS;
 }
 
 static NTSTATUS check_flush(const struct flush_call *call, const struct mapping *mapping)
@@ -219,7 +215,7 @@ static NTSTATUS check_flush(const struct flush_call *call, const struct mapping 
         return STATUS_INVALID_PARAMETER;
     }
     if (call->length > mapping->length) {
-        violation_report(VIOLATION_FLUSH_TOO_LONG, 1, call->length); /* FBX-04 */
+        violation_report(VIOLATION_FLUSH_TOO_LONG, VIOLATION_FLUSH_PAST_END, call->length); /* FBX-04 */
         return STATUS_INVALID_PARAMETER;
     }
     if (call->write != mapping->write) {
@@ -234,7 +230,8 @@ static NTSTATUS flush_transfer(const struct flush_call *call)
     struct mapping *mapping = call->request->mappings;
 
     if (mapping == NULL) {
-        return flush_nothing(call->request, call->length);
+        request_flush_nothing(call->request, call->length);
+        return STATUS_SUCCESS;
     }
     NTSTATUS status = check_flush(call, mapping);
 

@@ -5,7 +5,8 @@
 
     Dmav3Error
     ├── UsageError              the call, or a file that it names, is wrong      exit status 2
-    │   ├── MachineFileError    a machine description is not accepted
+    │   ├── DataFileError       a YAML file is not accepted
+    │   │   └── MachineFileError    a machine description
     │   ├── ImageError          a file is not an ELF for the machine
     │   └── BuildError          C files do not compile, or do not link
     ├── TargetError             the firmware                                     exit status 1
@@ -57,8 +58,8 @@ class UsageError(Dmav3Error):
     exit_status = 2
 
 
-class MachineFileError(UsageError):
-    """A machine description is not accepted.
+class DataFileError(UsageError):
+    """A YAML file is not accepted.
 
     :ivar path: the file.
     :ivar line: counted from 1.
@@ -70,6 +71,10 @@ class MachineFileError(UsageError):
         where = f"{path}:{line}: " + (f"{key}: " if key else "")
         super().__init__(where + problem + (f" (accepted would be: {example})" if example else ""))
         self.path, self.line, self.key = path, line, key
+
+
+class MachineFileError(DataFileError):
+    """A machine description is not accepted."""
 
 
 class ImageError(UsageError):

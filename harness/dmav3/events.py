@@ -33,6 +33,18 @@ class EventLog:
         self._collect()
         return self._records[position:]
 
+    def ends(self, first: int, last: int) -> tuple[list[Record], int, list[Record]]:
+        """Return what is enough for a person, whatever the board is doing.
+
+        :return: at most `first` records from the beginning, how many are left out after them, and
+            at most `last` records from the end.
+        """
+        reset, head = self._probe.ring_reset, self._probe.ring_head
+        oldest = max(reset, head - self._probe.ring_records)
+        begin = self._probe.records(oldest, min(oldest + first, head))
+        end = self._probe.records(max(oldest + len(begin), head - last), head)
+        return begin, head - reset - len(begin) - len(end), end
+
     def _collect(self) -> None:
         self._probe.settle()
         head, reset = self._probe.ring_head, self._probe.ring_reset

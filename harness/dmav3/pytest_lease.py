@@ -12,7 +12,7 @@ from .artefacts import save
 from .deadline import unhurried
 from .errors import InfrastructureError
 from .gdb import serve_gdb
-from .pytest_wanted import wanted
+from .pytest_wanted import rules_of, wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,8 +97,8 @@ class Lease:
         self._property("schedule", board.schedule or "none")
         self._property("qemu", board.qemu_version)
         self._property("build", board.image.build_id)
-        for mark in self._item.iter_markers("dmav3_rule"):
-            self._property("rule", mark.args[0])
+        for rule in rules_of(self._item):
+            self._property("rule", rule)
         self._item.stash[LEASE] = self
         if self._item.config.getoption("dmav3_gdb"):
             resources.enter_context(unhurried())

@@ -71,7 +71,7 @@ static bool is_in(const struct buffer *buffer, uint64_t start)
 
 /* ---- allocation ---- */
 
-static void a_device_that_is_not_coherent_gets_device_memory(void)
+TEST(a_device_that_is_not_coherent_gets_device_memory, "")
 {
     start();
     for (int cached = 0; cached < 2; cached++) {
@@ -91,7 +91,7 @@ static void a_device_that_is_not_coherent_gets_device_memory(void)
     CHECK_EQ(driver_maintenance(), 0);
 }
 
-static void a_coherent_device_gets_what_was_asked_for(void)
+TEST(a_coherent_device_gets_what_was_asked_for, "")
 {
     PHYSICAL_ADDRESS logical;
 
@@ -112,7 +112,7 @@ static void a_coherent_device_gets_what_was_asked_for(void)
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
 }
 
-static void the_maximum_is_the_last_byte_that_may_be_used(void)
+TEST(the_maximum_is_the_last_byte_that_may_be_used, "")
 {
     start();
     uint64_t end = FAKE_DEVICE_MEMORY + 2 * FAKE_PAGE;
@@ -131,7 +131,7 @@ static void the_maximum_is_the_last_byte_that_may_be_used(void)
     release(buffer);
 }
 
-static void the_controllers_width_limits_too(void)
+TEST(the_controllers_width_limits_too, "")
 {
     struct dma_controller controller = scripted_describe();
 
@@ -143,7 +143,7 @@ static void the_controllers_width_limits_too(void)
     check_refused(allocate_below(1, UINT64_MAX));
 }
 
-static void what_cannot_be_is_refused(void)
+TEST(what_cannot_be_is_refused, "")
 {
     start();
     check_refused(allocate(0, FALSE)); /* ACB-09 */
@@ -158,7 +158,7 @@ static void what_cannot_be_is_refused(void)
     CHECK_EQ(common_buffers_live(), 0);
 }
 
-static void bad_adapters_and_levels_are_reported(void)
+TEST(bad_adapters_and_levels_are_reported, "")
 {
     struct buffer buffer = {.logical.QuadPart = 77, .length = 1};
 
@@ -183,7 +183,7 @@ static void bad_adapters_and_levels_are_reported(void)
 
 /* ---- free ---- */
 
-static void bytes_behind_the_buffer_are_guarded(void)
+TEST(bytes_behind_the_buffer_are_guarded, "")
 {
     start();
     struct buffer buffer = allocate(100, FALSE);
@@ -204,7 +204,7 @@ static void bytes_behind_the_buffer_are_guarded(void)
     CHECK_EQ(common_buffers_live(), 0);
 }
 
-static void only_what_was_allocated_is_freed_and_once(void)
+TEST(only_what_was_allocated_is_freed_and_once, "")
 {
     start();
     struct buffer buffer = allocate(2 * FAKE_PAGE, FALSE);
@@ -238,7 +238,7 @@ static void only_what_was_allocated_is_freed_and_once(void)
     release(next);
 }
 
-static void nothing_leaks_in_ten_thousand_rounds(void)
+TEST(nothing_leaks_in_ten_thousand_rounds, "")
 {
     start();
     for (int i = 0; i < 10000; i++) {
@@ -254,7 +254,7 @@ static void nothing_leaks_in_ten_thousand_rounds(void)
     release(all);
 }
 
-static void buffers_outlive_their_adapter(void)
+TEST(buffers_outlive_their_adapter, "")
 {
     start();
     struct buffer buffer = allocate(100, FALSE);
@@ -281,7 +281,7 @@ static IO_ALLOCATION_ACTION on_grant(PDEVICE_OBJECT device, PIRP irp, PVOID base
     return KeepObject;
 }
 
-static void waiting_requests_are_not_disturbed(void)
+TEST(waiting_requests_are_not_disturbed, "")
 {
     static _Alignas(8) UCHAR contexts[2][DMA_TRANSFER_CONTEXT_SIZE_V1];
     PVOID base = NULL;
@@ -312,7 +312,7 @@ static void waiting_requests_are_not_disturbed(void)
 
 /* ---- mapping one ---- */
 
-static void a_mapped_buffer_needs_no_cache_operation_and_no_register(void)
+TEST(a_mapped_buffer_needs_no_cache_operation_and_no_register, "")
 {
     ULONG length;
 
@@ -343,7 +343,7 @@ static void a_mapped_buffer_needs_no_cache_operation_and_no_register(void)
     release(buffer);
 }
 
-static void a_master_of_few_bits_is_limited_too(void)
+TEST(a_master_of_few_bits_is_limited_too, "")
 {
     start();
     adapter = driver_master_of(30, TRUE, NULL); /* BMT-16 */
@@ -355,27 +355,7 @@ static void a_master_of_few_bits_is_limited_too(void)
     release(buffer);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        a_device_that_is_not_coherent_gets_device_memory,
-        a_coherent_device_gets_what_was_asked_for,
-        the_maximum_is_the_last_byte_that_may_be_used,
-        the_controllers_width_limits_too,
-        what_cannot_be_is_refused,
-        bad_adapters_and_levels_are_reported,
-        bytes_behind_the_buffer_are_guarded,
-        only_what_was_allocated_is_freed_and_once,
-        nothing_leaks_in_ten_thousand_rounds,
-        buffers_outlive_their_adapter,
-        waiting_requests_are_not_disturbed,
-        a_mapped_buffer_needs_no_cache_operation_and_no_register,
-        a_master_of_few_bits_is_limited_too,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tests[i]();
-    }
-    printf("ok test_common_buffer (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fake_reset);
 }

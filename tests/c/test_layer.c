@@ -126,7 +126,7 @@ static void check_idle(void)
 
 /* ---- adapters ---- */
 
-static void the_table_has_every_member(void)
+TEST(the_table_has_every_member, "TBL-01 TBL-03 IGA-05 IGA-07")
 {
     start(Width32Bits);
     CHECK(adapter->DmaOperations == dma);
@@ -151,7 +151,7 @@ static void check_refused(DEVICE_DESCRIPTION description)
     CHECK_EQ(registers, 77); /* GEN-06 */
 }
 
-static void unserved_descriptions_are_refused(void)
+TEST(unserved_descriptions_are_refused, "IGA-02 IGA-19 IGA-20 IGA-26")
 {
     start(Width32Bits);
     DEVICE_DESCRIPTION description = describe(Width64Bits, 0);
@@ -182,10 +182,10 @@ static void unserved_descriptions_are_refused(void)
     CHECK(IoGetDmaAdapter(NULL, &description, NULL) == NULL);
 }
 
-static void adapters_can_come_and_go_for_ever(void)
+TEST(adapters_can_come_and_go_for_ever, "PDA-05")
 {
     start(Width8Bits);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 10000; i++) {
         PDMA_ADAPTER other = get_adapter(Width8Bits, 1);
 
         CHECK(other != NULL && other != adapter);
@@ -195,7 +195,7 @@ static void adapters_can_come_and_go_for_ever(void)
     check_idle();
 }
 
-static void bad_adapters_are_refused_everywhere(void)
+TEST(bad_adapters_are_refused_everywhere, "")
 {
     start(Width32Bits);
     PDMA_ADAPTER bad[] = {NULL, (PDMA_ADAPTER)(uintptr_t)0x123, adapter};
@@ -221,7 +221,7 @@ static void bad_adapters_are_refused_everywhere(void)
 
 /* ---- GetDmaTransferInfo ---- */
 
-static void transfer_info_describes_the_full_mapping(void)
+TEST(transfer_info_describes_the_full_mapping, "GTI-02 GTI-03 GTI-08")
 {
     DMA_TRANSFER_INFO info = {.Version = 1};
 
@@ -250,7 +250,7 @@ static void transfer_info_describes_the_full_mapping(void)
 
 /* ---- contexts ---- */
 
-static void contexts_follow_the_state_table(void)
+TEST(contexts_follow_the_state_table, "ITC-03 ITC-04 ITC-06 ITC-08 AAX-12")
 {
     PVOID base = NULL;
 
@@ -315,7 +315,7 @@ static void expect_grants(IO_ALLOCATION_ACTION action)
     granted.action = action;
 }
 
-static void the_argument_table_of_allocation_holds(void)
+TEST(the_argument_table_of_allocation_holds, "AAX-01 AAX-13")
 {
     static const struct {
         ULONG flags;
@@ -347,7 +347,7 @@ static void the_argument_table_of_allocation_holds(void)
     check_idle();
 }
 
-static void waiting_requests_are_served_in_order(void)
+TEST(waiting_requests_are_served_in_order, "QUE-03 QUE-07 STM-04 FAC-05 FAC-07")
 {
     PVOID base;
 
@@ -382,7 +382,7 @@ static PDMA_ADAPTER get_large_adapter(ULONG channel)
     return IoGetDmaAdapter(NULL, &description, &register_maximum);
 }
 
-static void registers_run_out_in_order(void)
+TEST(registers_run_out_in_order, "QUE-05 QUE-06 AAX-04 AAX-05 AAX-06 IGA-10")
 {
     PVOID base = NULL;
 
@@ -408,7 +408,7 @@ static void registers_run_out_in_order(void)
     check_idle();
 }
 
-static void a_sys_driver_that_deallocates_is_obeyed_and_reported(void)
+TEST(a_sys_driver_that_deallocates_is_obeyed_and_reported, "ADC-08")
 {
     start(Width8Bits);
     (void)raise();
@@ -448,7 +448,7 @@ static IO_ALLOCATION_ACTION free_inside(PDEVICE_OBJECT object, PIRP irp, PVOID b
     return KeepObject;
 }
 
-static void a_thousand_requests_use_bounded_stack(void)
+TEST(a_thousand_requests_use_bounded_stack, "QUE-13 ADC-10")
 {
     start(Width8Bits);
     (void)raise();
@@ -465,7 +465,7 @@ static void a_thousand_requests_use_bounded_stack(void)
     check_idle();
 }
 
-static void putting_the_adapter_reclaims_everything(void)
+TEST(putting_the_adapter_reclaims_everything, "QUE-16")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(0, 64);
@@ -494,7 +494,7 @@ static void putting_the_adapter_reclaims_everything(void)
 
 /* ---- mapping ---- */
 
-static void a_write_is_cleaned_before_it_starts(void)
+TEST(a_write_is_cleaned_before_it_starts, "CCH-02 MTX-31 FBX-08 FBX-09")
 {
     fake_scatter_pages();
     start(Width32Bits);
@@ -543,7 +543,8 @@ static void device_fills(uint8_t byte)
     }
 }
 
-static void a_read_bounces_edges_and_keeps_the_neighbours(void)
+TEST(a_read_bounces_edges_and_keeps_the_neighbours,
+     "CCH-03 CCH-04 CCH-12 CCH-15 MR-08 MR-11 MR-12 FBX-10 FBX-13")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(100, 1000);
@@ -579,7 +580,7 @@ static void a_read_bounces_edges_and_keeps_the_neighbours(void)
     check_idle();
 }
 
-static void a_coherent_platform_gets_barriers_only(void)
+TEST(a_coherent_platform_gets_barriers_only, "CCH-06 FBX-05")
 {
     fake_set_coherent(true);
     start(Width8Bits);
@@ -602,7 +603,7 @@ static void a_coherent_platform_gets_barriers_only(void)
     check_idle();
 }
 
-static void a_bounced_write_carries_the_data(void)
+TEST(a_bounced_write_carries_the_data, "MR-10")
 {
     fake_scatter_pages();
     start(Width32Bits);
@@ -647,7 +648,7 @@ static int transfer_in_parts(PVOID base, PMDL mdl, ULONG total, ULONG list_bytes
     return maps;
 }
 
-static void each_limit_alone_splits_the_transfer(void)
+TEST(each_limit_alone_splits_the_transfer, "MTX-04 MTX-07 MTX-25 AAX-14 HBE-07")
 {
     enum { TOTAL = 4 * FAKE_PAGE, ONE = sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT) };
 
@@ -672,13 +673,14 @@ static void each_limit_alone_splits_the_transfer(void)
     scripted.max_fragments = 0;
     CHECK_EQ(map(mdl, base, 64, 64, TRUE), STATUS_INSUFFICIENT_RESOURCES);
     dma->FreeAdapterChannel(adapter);
-    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x1F), 3); /* a shared line each */
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 3);
     KeLowerIrql(PASSIVE_LEVEL);
     IoFreeMdl(mdl);
     check_idle();
 }
 
-static void bad_arguments_of_a_map_change_nothing(void)
+TEST(bad_arguments_of_a_map_change_nothing, "MTX-01 MTX-02 MTX-05 MTX-06 MTX-13 MDL-08 CMP-13")
 {
     start(Width32Bits);
     PMDL mdl = make_mdl(0, 1000);
@@ -718,7 +720,7 @@ static void bad_arguments_of_a_map_change_nothing(void)
     IoFreeMdl(mdl);
 }
 
-static void a_map_of_nothing_starts_nothing(void)
+TEST(a_map_of_nothing_starts_nothing, "MTX-18 FBX-20")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(0, 64);
@@ -742,7 +744,7 @@ static void a_map_of_nothing_starts_nothing(void)
 
 /* ---- flush ---- */
 
-static void a_flush_must_name_the_mapping(void)
+TEST(a_flush_must_name_the_mapping, "FBX-03 FBX-04 FBX-12 FBX-18 MTX-14")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(0, 128);
@@ -778,7 +780,7 @@ static void a_flush_must_name_the_mapping(void)
     check_idle();
 }
 
-static void flushing_a_running_transfer_stops_it(void)
+TEST(flushing_a_running_transfer_stops_it, "FBX-15")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(10, 20);
@@ -801,7 +803,7 @@ static void flushing_a_running_transfer_stops_it(void)
     check_idle();
 }
 
-static void a_flush_that_loses_the_race_keeps_the_callback(void)
+TEST(a_flush_that_loses_the_race_keeps_the_callback, "FBX-15 CMP-08")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(0, 64);
@@ -824,7 +826,7 @@ static void a_flush_that_loses_the_race_keeps_the_callback(void)
 
 /* ---- completion ---- */
 
-static void completion_waits_for_the_level_to_drop(void)
+TEST(completion_waits_for_the_level_to_drop, "CMP-01 CMP-03 BMT-04 HBE-12")
 {
     start(Width8Bits);
     PMDL mdl = make_mdl(0, 64);
@@ -851,7 +853,7 @@ static void completion_waits_for_the_level_to_drop(void)
     check_idle();
 }
 
-static void completion_at_passive_level_sees_the_final_length(void)
+TEST(completion_at_passive_level_sees_the_final_length, "CMP-07 CMP-09 MTX-39 BMT-05")
 {
     fake_scatter_pages();
     start(Width8Bits);
@@ -908,7 +910,7 @@ static VOID map_next_part(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID contex
              STATUS_SUCCESS);
 }
 
-static void the_completion_routine_can_drive_the_whole_transfer(void)
+TEST(the_completion_routine_can_drive_the_whole_transfer, "MTX-33")
 {
     enum { TOTAL = 10 * FAKE_PAGE };
 
@@ -935,7 +937,7 @@ static void the_completion_routine_can_drive_the_whole_transfer(void)
     check_idle();
 }
 
-static void callbacks_that_cannot_run_yet_are_never_lost(void)
+TEST(callbacks_that_cannot_run_yet_are_never_lost, "FBX-22 CMP-06")
 {
     enum { ROUNDS = 96 };
 
@@ -970,7 +972,7 @@ static VOID change_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context
     KeLowerIrql(PASSIVE_LEVEL);
 }
 
-static void calls_at_the_wrong_level_are_reported_and_work(void)
+TEST(calls_at_the_wrong_level_are_reported_and_work, "AAX-19 GEN-09")
 {
     PVOID base = NULL;
     KIRQL old;
@@ -1002,7 +1004,7 @@ static void calls_at_the_wrong_level_are_reported_and_work(void)
     check_idle();
 }
 
-static void a_device_level_masks_interrupts(void)
+TEST(a_device_level_masks_interrupts, "")
 {
     KIRQL old;
 
@@ -1028,44 +1030,13 @@ static void a_device_level_masks_interrupts(void)
     IoFreeMdl(mdl);
 }
 
-int main(void)
+static void reset(void)
 {
-    static void (*const tests[])(void) = {
-        the_table_has_every_member,
-        unserved_descriptions_are_refused,
-        adapters_can_come_and_go_for_ever,
-        bad_adapters_are_refused_everywhere,
-        transfer_info_describes_the_full_mapping,
-        contexts_follow_the_state_table,
-        the_argument_table_of_allocation_holds,
-        waiting_requests_are_served_in_order,
-        registers_run_out_in_order,
-        a_sys_driver_that_deallocates_is_obeyed_and_reported,
-        a_thousand_requests_use_bounded_stack,
-        putting_the_adapter_reclaims_everything,
-        a_write_is_cleaned_before_it_starts,
-        a_read_bounces_edges_and_keeps_the_neighbours,
-        a_coherent_platform_gets_barriers_only,
-        a_bounced_write_carries_the_data,
-        each_limit_alone_splits_the_transfer,
-        bad_arguments_of_a_map_change_nothing,
-        a_map_of_nothing_starts_nothing,
-        a_flush_must_name_the_mapping,
-        flushing_a_running_transfer_stops_it,
-        a_flush_that_loses_the_race_keeps_the_callback,
-        completion_waits_for_the_level_to_drop,
-        completion_at_passive_level_sees_the_final_length,
-        the_completion_routine_can_drive_the_whole_transfer,
-        callbacks_that_cannot_run_yet_are_never_lost,
-        calls_at_the_wrong_level_are_reported_and_work,
-        a_device_level_masks_interrupts,
-    };
+    fake_reset();
+    memset(&completed, 0, sizeof completed);
+}
 
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fake_reset();
-        memset(&completed, 0, sizeof completed);
-        tests[i]();
-    }
-    printf("ok test_layer (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, reset);
 }

@@ -22,12 +22,13 @@ HAL_FAKE := tests/c/fake_hal.c firmware/hal/pool.c
 LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/dma/*.c))))
 MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include
-HOST_TESTS += test_plan test_layer test_pl330
+# These decide rules of the interface.
+RULE_TESTS := test_plan test_layer test_pl330 test_pl330_program test_mdl test_common_buffer
+HOST_TESTS += $(RULE_TESTS)
 
 test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c $(MDL)
 test_plan_flags := $(DMA_FLAGS)
 
-HOST_TESTS += test_mdl
 test_mdl_sources := tests/c/test_mdl.c $(HAL_FAKE) $(MDL)
 test_mdl_flags := $(DMA_FLAGS)
 
@@ -35,9 +36,13 @@ test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c $(HAL_FAKE
 test_layer_flags := $(DMA_FLAGS)
 
 LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
-HOST_TESTS += test_common_buffer
 test_common_buffer_sources := tests/c/test_common_buffer.c $(LAYER_TEST)
 test_common_buffer_flags := $(DMA_FLAGS)
+HOST_TESTS += test_legacy test_lists
+test_legacy_sources := tests/c/test_legacy.c $(LAYER_TEST)
+test_legacy_flags := $(DMA_FLAGS)
+test_lists_sources := tests/c/test_lists.c $(LAYER_TEST)
+test_lists_flags := $(DMA_FLAGS)
 
 PL330_PROGRAM := firmware/dma/pl330_code.c firmware/dma/pl330_program.c
 test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)
@@ -50,7 +55,6 @@ $(B)/tests/pl330_code.so: firmware/dma/pl330_code.c firmware/dma/pl330_code.h Ma
 	@echo built $@
 all: $(B)/tests/pl330_code.so
 
-HOST_TESTS += test_pl330_program
 test_pl330_program_sources := tests/c/test_pl330_program.c tests/c/microcode.c $(PL330_PROGRAM)
 test_pl330_program_flags := -Ifirmware -I$(B)/tests/c
 $(B)/tests/c/test_pl330_program: $(B)/tests/c/instructions.inc

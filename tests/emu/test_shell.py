@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from driver import Flight, adapter_for, arm, context_for, described
 from rawline import PROMPT, RawLine
 
+from dmav3.conformance.driver import Flight, adapter_for, arm, context_for, described
 from dmav3.deadline import deadline
 from dmav3.errors import DeadlineError, FaultError, RefusedError
 from dmav3.frame import Ok, Refusal, Request, checksum, encode

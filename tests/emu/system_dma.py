@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from driver import Completions
-
+from dmav3.conformance.driver import Completions
 from dmav3.memory import Buffer
 from dmav3.stream import Control, Register
 from dmav3.wdm import DISPATCH_LEVEL, DMA_SYNCHRONOUS_CALLBACK, DmaWidth, NtStatus

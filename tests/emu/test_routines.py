@@ -819,7 +819,7 @@ class TestMisuse:
 
     @pytest.mark.parametrize(
         ("address", "violated"),
-        [*((address, []) for address in UNREADABLE), (0, [0x1F]), (ZEROES, [0x0E])],
+        [*((address, []) for address in (*UNREADABLE, ZEROES)), (0, [0x1F])],
         ids=str,
     )
     def test_what_is_no_mdl_is_refused(

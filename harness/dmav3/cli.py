@@ -87,7 +87,7 @@ def run(
     schedule: Schedule = None,
     seed: Seed = 1,
     width: Annotated[
-        int, typer.Option(callback=_width, help="Bits of the device's data register: 8, 16, 32, 64.")
+        int, typer.Option(callback=_width, help="Bits of the device's register: 8, 16, 32, 64.")
     ] = 32,
     firmware_bug: Annotated[
         str | None, typer.Option(metavar="NAME", help="Use the firmware with this known bug.")

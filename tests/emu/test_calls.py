@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from driver import adapter_for, context_for, described, granted
 
 from dmav3 import UsageError
+from dmav3.conformance.driver import adapter_for, context_for, described, granted
 from dmav3.dma import NULL, PATTERN, UNWRITTEN, Pointer
 from dmav3.wdm import DISPATCH_LEVEL, IoAllocationAction, NtStatus
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from driver import Flight, adapter_for, context_for, described, finished, granted
 
+from dmav3.conformance.driver import Flight, adapter_for, context_for, described, finished, granted
 from dmav3.errors import RefusedError
 from dmav3.wdm import DISPATCH_LEVEL, IoAllocationAction, NtStatus
 

@@ -121,7 +121,7 @@ static bool set_request_policy(struct pl330_channel *channel, ULONG policy)
 
 static bool inject_fault(struct pl330_channel *channel, ULONG ending)
 {
-    if (ending > PL330_ENDS_OPERAND) {
+    if (ending > PL330_ENDS_LOCKED_UP) {
         return false;
     }
     channel->settings.ending = (enum pl330_ending)ending;

@@ -52,7 +52,9 @@ uint32_t adapter_line(const struct adapter *adapter, bool write)
 
 uint64_t adapter_highest_address(const struct adapter *adapter)
 {
-    return adapter->address_bits < 64 ? (UINT64_C(1) << adapter->address_bits) - 1 : UINT64_MAX;
+    uint32_t bits = adapter->address_bits;
+
+    return bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
 }
 
 struct layer_call layer_enter(int id, const void *adapter, KIRQL lowest, KIRQL highest)

@@ -244,6 +244,7 @@ bool dma_initialize(const struct dma_controller *descriptions, size_t count)
     mappings_initialize();
     completions_initialize();
     common_buffers_initialize();
+    lists_initialize();
     return map_registers_initialize() && controllers_initialize(descriptions, count);
 }
 

@@ -17,13 +17,27 @@ static bool is_transfer(const struct mapping *mapping)
     return !mapping->request->adapter->master;
 }
 
+/* What will work, or may not. */
+static void report_doubts(const struct mapping *mapping)
+{
+    const struct adapter *adapter = mapping->request->adapter;
+
+    mapping_report_overlaps(mapping);
+    shared_report(mapping);
+    if (adapter->looped && !adapter->coherent && mapping_is_cached(mapping)) {
+        violation_report(VIOLATION_LOOP_CACHED, (uintptr_t)mapping->request->handle, 0); /* CCH-20 */
+    }
+}
+
 bool mapping_give_to_device(struct mapping *mapping)
 {
     if (!mapping_is_chain_unchanged(mapping)) {
         violation_report(VIOLATION_CHAIN_CHANGED, (uintptr_t)mapping->range.chain, 0);
         return false;
     }
-    mapping_report_overlaps(mapping);
+    if (violations_are_enabled()) {
+        report_doubts(mapping);
+    }
     mapping->shared_sum = shared_sum(mapping);
     mapping->guarded = violations_are_enabled() && !mapping->write;
     handover_to_device(mapping);
@@ -156,10 +170,12 @@ static void leave_channel(struct mapping *mapping)
 
 static void forget(struct mapping *mapping)
 {
-    const void *handle = mapping->request->handle;
+    const struct request *request = mapping->request;
 
     mapping_release(mapping);
-    trace_unmapped(handle);
+    if (request->mappings == NULL) {
+        trace_unmapped(request->handle);
+    }
 }
 
 uint32_t mapping_bytes_left(const struct mapping *mapping)

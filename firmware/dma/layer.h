@@ -46,6 +46,7 @@ struct mapping {
     struct plan_range range; /* as planned; what of it is mapped: */
     uint32_t length;
     uint32_t elements;
+    uint32_t registers; /* that it uses */
     bool write;
     bool flushing;                 /* the driver no longer waits for its end */
     bool guarded;                  /* there are guards around its bounced elements */
@@ -231,9 +232,6 @@ NTSTATUS mapping_plan(struct request *request, const struct mapping_range *range
 /* Is any of its memory cached? */
 bool mapping_is_cached(const struct mapping *mapping);
 
-/* Violation 0x1D if a part of the chain is mapped already and a device writes it. */
-void mapping_report_overlaps(const struct mapping *mapping);
-
 /* The elements of it. */
 void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list);
 
@@ -262,6 +260,24 @@ void mapping_take_from_device(struct mapping *mapping, uint32_t wanted);
 /* Forget it; what was started is stopped, data is not delivered. */
 void mapping_abandon(struct mapping *mapping);
 
+/* Of its first element, for the device. */
+uint64_t mapping_first_address(const struct mapping *mapping);
+
+/* A flush where nothing is mapped: a mistake, but after a map of length 0 (FBX-20, OQ-04). */
+void request_flush_nothing(struct request *request, uint32_t length);
+
+/* Run it on the adapter's channel, from the device's register `device_offset` on (MTX-40: last). */
+void mapping_start(const struct mapping *mapping, uint32_t device_offset);
+
+/* ---- overlap.c ---- */
+
+/* Does a live mapping (a live read, if `reads_only`) share bytes with [start, start + size) of the CPU's
+ * addresses? */
+bool mappings_touch(uintptr_t start, uint64_t size, bool reads_only);
+
+/* Violation 0x1D if memory of it is mapped already, and one of the two devices writes it. */
+void mapping_report_overlaps(const struct mapping *mapping);
+
 /* ---- info.c ---- */
 
 /* What a full mapping of a range that is checked needs, in both directions unless `write_only` (GTI). */
@@ -272,6 +288,10 @@ void adapter_count_needs(const struct adapter *adapter, const struct mapping_ran
 
 void limits_initialize(void);
 const struct dma_limits *limits_now(void);
+
+/* ---- scatter_gather.c ---- */
+
+void lists_initialize(void);
 
 /* ---- common_buffer.c ---- */
 
@@ -342,6 +362,35 @@ NTSTATUS dma_cancel_mapped_transfer(PDMA_ADAPTER DmaAdapter, PVOID DmaTransferCo
 ULONG dma_get_dma_alignment(PDMA_ADAPTER DmaAdapter);
 ULONG dma_read_dma_counter(PDMA_ADAPTER DmaAdapter);
 NTSTATUS dma_get_adapter_info(PDMA_ADAPTER DmaAdapter, PDMA_ADAPTER_INFO AdapterInfo);
+NTSTATUS dma_calculate_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID CurrentVa, ULONG Length,
+                                           PULONG ScatterGatherListSize, PULONG NumberOfMapRegisters);
+NTSTATUS dma_get_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PMDL Mdl,
+                                     PVOID CurrentVa, ULONG Length, PDRIVER_LIST_CONTROL ExecutionRoutine,
+                                     PVOID Context, BOOLEAN WriteToDevice);
+NTSTATUS dma_build_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PMDL Mdl,
+                                       PVOID CurrentVa, ULONG Length, PDRIVER_LIST_CONTROL ExecutionRoutine,
+                                       PVOID Context, BOOLEAN WriteToDevice, PVOID ScatterGatherBuffer,
+                                       ULONG ScatterGatherLength);
+NTSTATUS dma_get_scatter_gather_list_ex(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
+                                        PVOID DmaTransferContext, PMDL Mdl, ULONGLONG Offset, ULONG Length,
+                                        ULONG Flags, PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context,
+                                        BOOLEAN WriteToDevice, PDMA_COMPLETION_ROUTINE DmaCompletionRoutine,
+                                        PVOID CompletionContext, PSCATTER_GATHER_LIST *ScatterGatherList);
+NTSTATUS dma_build_scatter_gather_list_ex(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
+                                          PVOID DmaTransferContext, PMDL Mdl, ULONGLONG Offset, ULONG Length,
+                                          ULONG Flags, PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context,
+                                          BOOLEAN WriteToDevice, PVOID ScatterGatherBuffer,
+                                          ULONG ScatterGatherLength,
+                                          PDMA_COMPLETION_ROUTINE DmaCompletionRoutine, PVOID CompletionContext,
+                                          PVOID ScatterGatherList);
+VOID dma_put_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PSCATTER_GATHER_LIST ScatterGather,
+                                 BOOLEAN WriteToDevice);
+NTSTATUS dma_build_mdl_from_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PSCATTER_GATHER_LIST ScatterGather,
+                                                PMDL OriginalMdl, PMDL *TargetMdl);
+PHYSICAL_ADDRESS dma_map_transfer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, PVOID CurrentVa,
+                                  PULONG Length, BOOLEAN WriteToDevice);
+BOOLEAN dma_flush_adapter_buffers(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, PVOID CurrentVa,
+                                  ULONG Length, BOOLEAN WriteToDevice);
 NTSTATUS dma_map_transfer_ex(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, ULONGLONG Offset,
                              ULONG DeviceOffset, PULONG Length, BOOLEAN WriteToDevice,
                              PSCATTER_GATHER_LIST ScatterGatherBuffer, ULONG ScatterGatherBufferLength,

@@ -118,9 +118,22 @@ static uint32_t usable_registers(const struct request *request)
     return map_registers_reach(request->adapter->address_bits) ? request->register_count : 0;
 }
 
+/* By the earlier mappings of the request, MPT-06. */
+static uint32_t registers_used(const struct request *request)
+{
+    uint32_t used = 0;
+
+    for (const struct mapping *mapping = request->mappings; mapping != NULL; mapping = mapping->next) {
+        used += mapping->registers;
+    }
+    return used;
+}
+
 static struct plan_range plan_range_of(const struct request *request, const struct mapping_range *range)
 {
     const struct adapter *adapter = request->adapter;
+    uint32_t used = registers_used(request);
+    uint32_t usable = usable_registers(request);
 
     return (struct plan_range){
         .chain = range->chain,
@@ -129,7 +142,8 @@ static struct plan_range plan_range_of(const struct request *request, const stru
         .unit = adapter->unit,
         .line = adapter_line(adapter, range->write),
         .address_bits = adapter->address_bits,
-        .registers = usable_registers(request),
+        .first_register = used,
+        .registers = usable > used ? usable - used : 0,
         .byte_limit = adapter->byte_limit,
         .one_element = adapter->one_element,
     };
@@ -151,6 +165,7 @@ static enum plan_end measure(struct mapping *mapping, uint32_t capacity)
         }
         mapping->elements += fragment.continues ? 0 : 1;
         mapping->length += fragment.length;
+        mapping->registers = plan.registers_used;
     }
     return plan.end;
 }
@@ -213,6 +228,14 @@ static uint64_t logical_address(const struct mapping *mapping, const struct plan
                              : plan_physical(fragment, 0);
 }
 
+uint64_t mapping_first_address(const struct mapping *mapping)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    return mapping_walk_next(&walk, &fragment) ? logical_address(mapping, &fragment) : 0;
+}
+
 void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list)
 {
     struct mapping_walk walk = mapping_walk_of(mapping);
@@ -245,23 +268,4 @@ bool mapping_is_cached(const struct mapping *mapping)
         }
     }
     return false;
-}
-
-static bool overlap(const struct mapping *a, const struct mapping *b)
-{
-    return a->range.chain == b->range.chain && a->range.offset < b->range.offset + b->length &&
-           b->range.offset < a->range.offset + a->length;
-}
-
-void mapping_report_overlaps(const struct mapping *mapping)
-{
-    for (size_t i = 0; i < MAPPINGS_MAX; i++) {
-        const struct mapping *other = &mappings[i];
-        bool live = other->request != NULL && other->state != MAPPING_PLANNED;
-
-        if (live && overlap(mapping, other) && !(mapping->write && other->write)) {
-            violation_report(VIOLATION_MAPPED_TWICE, (uintptr_t)mapping->range.chain, mapping->range.offset);
-            return;
-        }
-    }
 }

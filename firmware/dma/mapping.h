@@ -25,6 +25,9 @@ bool mapping_walk_next(struct mapping_walk *walk, struct plan_fragment *fragment
 /* A number that changes when a byte beside the mapping in one of its lines does. */
 uint64_t shared_sum(const struct mapping *mapping);
 
+/* Violation 0x1F for each partial line: the driver's buffer should have been whole lines (CCH-11). */
+void shared_report(const struct mapping *mapping);
+
 /* Invalidate the lines of a direct fragment of a read; if the bytes beside it have changed, keep them. */
 void shared_invalidate(const struct mapping *mapping, const struct plan_fragment *fragment, bool changed);
 

@@ -120,8 +120,12 @@ static enum mdl_range check_one(const MDL *mdl)
     if (!mdl_is_sound(mdl)) {
         return MDL_RANGE_NOT_AN_MDL;
     }
-    return (mdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED)) == 0 ? MDL_RANGE_NOT_LOCKED
-                                                                                   : MDL_RANGE_INSIDE;
+    uintptr_t start = (uintptr_t)MmGetMdlVirtualAddress(mdl);
+    uintptr_t last = start + (mdl->ByteCount != 0 ? mdl->ByteCount - 1 : 0);
+    bool locked = (mdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED)) != 0;
+
+    return locked && memory_is_mapped(start, 1) && memory_is_mapped(last, 1) ? MDL_RANGE_INSIDE
+                                                                             : MDL_RANGE_NOT_LOCKED;
 }
 
 enum mdl_range mdl_check_range(const MDL *chain, uint64_t offset, uint64_t length)
@@ -143,25 +147,11 @@ enum mdl_range mdl_check_range(const MDL *chain, uint64_t offset, uint64_t lengt
     return offset < total ? MDL_RANGE_TOO_LONG : MDL_RANGE_STARTS_AFTER;
 }
 
-/* Do bytes `first` to `end` - 1 of `part`, counted from its start, lie in the memory of `other`? */
-static bool share_memory(const MDL *part, uint64_t first, uint64_t end, const MDL *other)
+bool mdl_find_address(const MDL *mdl, const void *address, uint64_t *offset)
 {
-    uint64_t start = (uint64_t)(uintptr_t)MmGetMdlVirtualAddress(part);
-    uint64_t other_start = (uint64_t)(uintptr_t)MmGetMdlVirtualAddress(other);
-
-    return first < end && start + first < other_start + other->ByteCount && other_start < start + end;
-}
-
-bool mdl_range_overlaps(const MDL *chain, uint64_t offset, uint64_t length, const MDL *mdl)
-{
-    uint64_t from = offset, to = offset + length; /* counted from the start of `part` */
-
-    for (const MDL *part = chain; part != NULL && to != 0; part = part->Next) {
-        if (share_memory(part, from, to < part->ByteCount ? to : part->ByteCount, mdl)) {
-            return true;
-        }
-        from -= from < part->ByteCount ? from : part->ByteCount;
-        to -= to < part->ByteCount ? to : part->ByteCount;
+    if (!mdl_is_sound(mdl) || (uintptr_t)address - (uintptr_t)MmGetMdlVirtualAddress(mdl) >= mdl->ByteCount) {
+        return false;
     }
-    return false;
+    *offset = (uintptr_t)address - (uintptr_t)MmGetMdlVirtualAddress(mdl);
+    return true;
 }

@@ -11,7 +11,7 @@ enum mdl_range {
     MDL_RANGE_INSIDE,
     MDL_RANGE_STARTS_AFTER, /* offset is not below the bytes of the chain */
     MDL_RANGE_TOO_LONG,     /* offset is, offset + length is not */
-    MDL_RANGE_NOT_LOCKED,   /* an MDL without page numbers */
+    MDL_RANGE_NOT_LOCKED,   /* an MDL without page numbers, or of memory that is not there */
     MDL_RANGE_NOT_AN_MDL,   /* what mdl_is_sound() says, or a chain without end */
 };
 
@@ -21,8 +21,8 @@ enum mdl_range mdl_check_range(const MDL *chain, uint64_t offset, uint64_t lengt
 /* Is there an MDL, with room for all its page numbers? What it says of the memory may still be wrong. */
 bool mdl_is_sound(const MDL *mdl);
 
-/* Do bytes offset .. offset + length - 1 of a chain that describes them share any with the memory of `mdl`? */
-bool mdl_range_overlaps(const MDL *chain, uint64_t offset, uint64_t length, const MDL *mdl);
+/* Where in `mdl` a byte of its memory is (MPT-01). False: it is none, or there is no MDL. */
+bool mdl_find_address(const MDL *mdl, const void *address, uint64_t *offset);
 
 /* Is it memory, and the address aligned to 8? What a pointer from outside must pass before it is followed. */
 bool memory_is_readable(const void *address, size_t size);

@@ -71,6 +71,30 @@ uint64_t shared_sum(const struct mapping *mapping)
     return sum;
 }
 
+/* Is the byte another's than the mapping's? Only where there is one in the line. */
+static bool is_foreign(const struct mapping *mapping, uintptr_t address, uint32_t length)
+{
+    return length != 0 && !is_mapped(mapping, address);
+}
+
+void shared_report(const struct mapping *mapping)
+{
+    struct mapping_walk walk = mapping_walk_of(mapping);
+    struct plan_fragment fragment;
+
+    while (mapping->range.line != 0 && mapping_walk_next(&walk, &fragment)) {
+        struct beside beside = beside_of(&fragment, mapping->range.line);
+        bool direct = !fragment.bounced && !fragment.uncached;
+
+        if (direct && is_foreign(mapping, fragment.virtual_address - 1, beside.before_length)) {
+            violation_report(VIOLATION_OUTSIDE_MDL, VIOLATION_START_UNALIGNED, fragment.virtual_address);
+        }
+        if (direct && is_foreign(mapping, beside.behind, beside.behind_length)) {
+            violation_report(VIOLATION_OUTSIDE_MDL, VIOLATION_LENGTH_UNALIGNED, beside.behind);
+        }
+    }
+}
+
 static void set_aside(uint8_t *to, uintptr_t from, uint32_t length)
 {
     for (uint32_t i = 0; i < length; i++) {

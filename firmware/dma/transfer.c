@@ -95,13 +95,14 @@ static uint32_t fragment_capacity(const struct map_call *call)
                                  in_list < DMA_FRAGMENTS_MAX ? (uint32_t)in_list : DMA_FRAGMENTS_MAX);
 }
 
-static void start(const struct map_call *call, const struct mapping *mapping)
+void mapping_start(const struct mapping *mapping, uint32_t device_offset)
 {
-    PHYSICAL_ADDRESS device = call->adapter->device_address;
+    const struct adapter *adapter = mapping->request->adapter;
+    PHYSICAL_ADDRESS device = adapter->device_address;
 
-    device.QuadPart += call->device_offset; /* MTX-33 */
+    device.QuadPart += device_offset; /* MTX-33 */
     mapping_write_list(mapping, &program.list);
-    channel_program(mapping, &program.list, device); /* MTX-40: last */
+    channel_program(mapping, &program.list, device);
 }
 
 static bool reserve_completion(const struct map_call *call, struct mapping *mapping)
@@ -140,13 +141,7 @@ static NTSTATUS prepare(const struct map_call *call, struct mapping *mapping)
     if (!is_list_writable(call, mapping)) {
         return STATUS_INVALID_PARAMETER;
     }
-    if (!reserve_completion(call, mapping)) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    if (call->adapter->looped && !call->adapter->coherent && mapping_is_cached(mapping)) {
-        violation_report(VIOLATION_LOOP_CACHED, (uintptr_t)call->request->handle, 0); /* CCH-20 */
-    }
-    return STATUS_SUCCESS;
+    return reserve_completion(call, mapping) ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
 
 static NTSTATUS map_range(const struct map_call *call)
@@ -168,7 +163,7 @@ static NTSTATUS map_range(const struct map_call *call)
     }
     *call->length = mapping->length; /* MTX-39 */
     if (!call->adapter->master) {
-        start(call, mapping);
+        mapping_start(mapping, call->device_offset);
     }
     return STATUS_SUCCESS;
 }
@@ -222,14 +217,12 @@ struct flush_call {
     bool write;
 };
 
-/* FBX-20, OQ-04 */
-static NTSTATUS flush_nothing(struct request *request, uint32_t length)
+void request_flush_nothing(struct request *request, uint32_t length)
 {
     if (!request->empty_mapping || length != 0) {
         violation_report(VIOLATION_FLUSH_UNMAPPED, (uintptr_t)request->handle, length);
     }
     request->empty_mapping = false;
-    return STATUS_SUCCESS;
 }
 
 static NTSTATUS check_flush(const struct flush_call *call, const struct mapping *mapping)
@@ -239,7 +232,7 @@ static NTSTATUS check_flush(const struct flush_call *call, const struct mapping 
         return STATUS_INVALID_PARAMETER;
     }
     if (call->length > mapping->length) {
-        violation_report(VIOLATION_FLUSH_TOO_LONG, 1, call->length); /* FBX-04 */
+        violation_report(VIOLATION_FLUSH_TOO_LONG, VIOLATION_FLUSH_PAST_END, call->length); /* FBX-04 */
         return STATUS_INVALID_PARAMETER;
     }
     if (call->write != mapping->write) {
@@ -254,7 +247,8 @@ static NTSTATUS flush_transfer(const struct flush_call *call)
     struct mapping *mapping = call->request->mappings;
 
     if (mapping == NULL) {
-        return flush_nothing(call->request, call->length);
+        request_flush_nothing(call->request, call->length);
+        return STATUS_SUCCESS;
     }
     NTSTATUS status = check_flush(call, mapping);
 

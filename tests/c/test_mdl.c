@@ -63,6 +63,8 @@ static void memory_that_is_not_there_stays_unlocked(void)
     MmBuildMdlForNonPagedPool(mdl);
     CHECK_EQ(mdl->MdlFlags, 0);
     CHECK_EQ(mdl_check_range(mdl, 0, 100), MDL_RANGE_NOT_LOCKED); /* MDL-08 */
+    mdl->MdlFlags = MDL_PAGES_LOCKED;                             /* somebody says so */
+    CHECK_EQ(mdl_check_range(mdl, 0, 100), MDL_RANGE_NOT_LOCKED);
     IoFreeMdl(mdl);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
 }
@@ -159,31 +161,21 @@ static void a_chain_without_end_ends(void)
     IoFreeMdl(empty);
 }
 
-/* ---- overlaps ---- */
-
-static void only_shared_bytes_overlap(void)
+static void an_address_is_an_index(void)
 {
     fake_reset();
-    PMDL first = make(1000, 100), second = make(5000, 100);
-    PMDL before = make(900, 100), one = make(1049, 2), behind = make(5100, 9), last = make(5099, 1);
+    PMDL mdl = make(1000, 100);
+    uint64_t offset = 77;
 
-    first->Next = second;
-    CHECK(mdl_range_overlaps(first, 0, 200, first));
-    CHECK(!mdl_range_overlaps(first, 0, 200, before));
-    CHECK(mdl_range_overlaps(first, 0, 50, one));
-    CHECK(!mdl_range_overlaps(first, 0, 49, one));
-    CHECK(mdl_range_overlaps(first, 50, 1, one));
-    CHECK(!mdl_range_overlaps(first, 51, 149, one));
-    CHECK(mdl_range_overlaps(first, 51, 149, last));
-    CHECK(mdl_range_overlaps(first, 199, 1, last));
-    CHECK(!mdl_range_overlaps(first, 99, 100, last));
-    CHECK(!mdl_range_overlaps(first, 0, 200, behind));
-    CHECK(!mdl_range_overlaps(first, 50, 0, one));
-    PMDL all[] = {first, second, before, one, behind, last};
-
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        IoFreeMdl(all[i]);
-    }
+    CHECK(mdl_find_address(mdl, &fake_memory[1000], &offset));
+    CHECK_EQ(offset, 0);
+    CHECK(mdl_find_address(mdl, &fake_memory[1099], &offset));
+    CHECK_EQ(offset, 99);
+    CHECK(!mdl_find_address(mdl, &fake_memory[999], &offset));
+    CHECK(!mdl_find_address(mdl, &fake_memory[1100], &offset));
+    CHECK(!mdl_find_address(NULL, &fake_memory[1000], &offset));
+    CHECK_EQ(offset, 99);
+    IoFreeMdl(mdl);
 }
 
 int main(void)
@@ -197,7 +189,7 @@ int main(void)
         an_mdl_of_somebody_else_may_be_used_but_not_freed,
         an_mdl_that_contradicts_itself_is_none,
         a_chain_without_end_ends,
-        only_shared_bytes_overlap,
+        an_address_is_an_index,
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {

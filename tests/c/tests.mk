@@ -32,14 +32,12 @@ test_mdl_sources := tests/c/test_mdl.c $(HAL_FAKE) $(MDL)
 test_mdl_flags := $(DMA_FLAGS)
 
 LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
-LAYER_TESTS := test_adapter test_mapping test_master test_request test_states test_transfer
+LAYER_TESTS := test_adapter test_common_buffer test_legacy test_lists test_mapping test_master test_request \
+	test_states test_transfer
 HOST_TESTS += $(LAYER_TESTS)
 $(foreach test,$(LAYER_TESTS),$(eval $(test)_sources := tests/c/$(test).c tests/c/fixture.c $$(LAYER_TEST)) \
 	$(eval $(test)_flags := $$(DMA_FLAGS)))
 
-HOST_TESTS += test_common_buffer
-test_common_buffer_sources := tests/c/test_common_buffer.c $(LAYER_TEST)
-test_common_buffer_flags := $(DMA_FLAGS)
 
 PL330_PROGRAM := firmware/dma/pl330_code.c firmware/dma/pl330_program.c
 test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)

@@ -122,20 +122,22 @@ TEST(pieces_may_be_flushed_one_by_one, "MPT-06 FAB-03")
 TEST(registers_run_out_piece_by_piece, "MPT-06")
 {
     start_master(TRUE);
-    fake_map_page(0, 0x140000); /* above 4 GiB */
-    fake_map_page(1, 0x140007);
-    fake_map_page(2, 0x140003);
-    PMDL mdl = driver_mdl(0, 3 * FAKE_PAGE);
+    for (size_t i = 0; i < 5; i += 2) {
+        fake_map_page(i, 0x140000 + i); /* above 4 GiB, between pages that are not */
+    }
+    PMDL mdl = driver_mdl(0, 5 * FAKE_PAGE);
     PVOID base = driver_hold(adapter, 2);
-    uint64_t first = map(mdl, base, 0, FAKE_PAGE, TRUE);
+    uint64_t first = map(mdl, base, 0, 5 * FAKE_PAGE, TRUE);
 
     CHECK_EQ(length, FAKE_PAGE);
-    CHECK_EQ(map(mdl, base, FAKE_PAGE, 2 * FAKE_PAGE, TRUE), first + FAKE_PAGE);
+    CHECK_EQ(map(mdl, base, FAKE_PAGE, 4 * FAKE_PAGE, TRUE), 0x40001000);
+    CHECK_EQ(map(mdl, base, 2 * FAKE_PAGE, 3 * FAKE_PAGE, TRUE), first + FAKE_PAGE);
     CHECK_EQ(length, FAKE_PAGE);
-    check_refused(map(mdl, base, 2 * FAKE_PAGE, FAKE_PAGE, TRUE), 0);
-    CHECK(flush(mdl, base, 0, 2 * FAKE_PAGE, TRUE));
-    CHECK_EQ(map(mdl, base, 2 * FAKE_PAGE, FAKE_PAGE, TRUE), first);
-    CHECK(flush(mdl, base, 2 * FAKE_PAGE, FAKE_PAGE, TRUE));
+    CHECK_EQ(map(mdl, base, 3 * FAKE_PAGE, 2 * FAKE_PAGE, TRUE), 0x40003000);
+    check_refused(map(mdl, base, 4 * FAKE_PAGE, FAKE_PAGE, TRUE), 0);
+    CHECK(flush(mdl, base, 0, 4 * FAKE_PAGE, TRUE));
+    CHECK_EQ(map(mdl, base, 4 * FAKE_PAGE, FAKE_PAGE, TRUE), first);
+    CHECK(flush(mdl, base, 4 * FAKE_PAGE, FAKE_PAGE, TRUE));
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     finish(mdl);
 }

@@ -17,6 +17,21 @@
     lsl x0, x0, x1
     ret
 
+/* unsigned int cache_coherency_level(void): CLIDR_EL1.LoC. */
+    function cache_coherency_level
+    mrs x0, clidr_el1
+    ubfx x0, x0, #24, #3
+    ret
+
+/* uint32_t cache_size_id(unsigned int level): CCSIDR_EL1, selected by CSSELR_EL1. */
+    function cache_size_id
+    sub w0, w0, #1
+    lsl w0, w0, #1
+    msr csselr_el1, x0
+    isb
+    mrs x0, ccsidr_el1
+    ret
+
 /*
  * void NAME(uintptr_t address, size_t size): the operation on each line of [address, address + size).
  * in: x0 address, x1 size. clobbers: x2, x3. No barrier.

@@ -2,6 +2,7 @@
 #include "hal/ident.h"
 
 #include "boot/memlayout.h"
+#include "hal/cache.h"
 #include "hal/mmio.h"
 #include "hal/trace.h"
 
@@ -11,6 +12,7 @@ enum {
     NONCE = 0x10,
     TIME = 0x18,
     READY = 0x20,
+    CACHE = 0x28,
     COMMIT = 0x40,
     ARGUMENT = 0x48, /* five of 8 bytes */
 };
@@ -44,6 +46,15 @@ uint64_t ident_nonce(void)
 uint64_t ident_time(void)
 {
     return read64(TIME);
+}
+
+void ident_report_cache(void)
+{
+    unsigned int level = cache_coherency_level();
+
+    if (ident_present()) {
+        mmio_write64(IDENT_BASE + CACHE, cache_size_id(level) | (uint64_t)level << 32);
+    }
 }
 
 void ident_ready(void)

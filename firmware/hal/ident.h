@@ -18,6 +18,10 @@ uint32_t ident_features(void); /* IDENT_ bits */
 uint64_t ident_nonce(void);    /* given to the machine by whoever started it */
 uint64_t ident_time(void);     /* model time, nanoseconds */
 
+/* Say what cache this CPU has: a platform that models another one ends here. Before anything that
+ * relies on the caches. */
+void ident_report_cache(void);
+
 /* The shell waits for its next line: time may stop. Call it where IDENT_GATE is set, with nothing
  * left to do. */
 void ident_ready(void);

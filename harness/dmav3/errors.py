@@ -6,6 +6,7 @@
     Dmav3Error
     ├── UsageError              the call, or a file that it names, is wrong      exit status 2
     │   ├── MachineFileError    a machine description is not accepted
+    │   ├── WrongCacheError     it describes another cache than the CPU has
     │   ├── ImageError          a file is not an ELF for the machine
     │   └── BuildError          C files do not compile, or do not link
     ├── TargetError             the firmware                                     exit status 1
@@ -70,6 +71,10 @@ class MachineFileError(UsageError):
         where = f"{path}:{line}: " + (f"{key}: " if key else "")
         super().__init__(where + problem + (f" (accepted would be: {example})" if example else ""))
         self.path, self.line, self.key = path, line, key
+
+
+class WrongCacheError(UsageError):
+    """The cache that a machine describes is not the one that its CPU's registers describe."""
 
 
 class ImageError(UsageError):

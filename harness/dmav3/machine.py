@@ -95,13 +95,9 @@ class Machine(_Part):
         return self
 
 
-#: What the extension builds on a board, and what the core's CCSIDR says of its cache: a description
-#: repeats it and cannot choose it.
+#: What the extension builds on a board: a description repeats it and cannot choose it. (Whether its
+#: `cache` is the CPU's is checked against the CPU, when the machine starts.)
 _BUILT: dict[Place, int] = {
-    ("cache", "level"): 2,
-    ("cache", "line"): 64,
-    ("cache", "sets"): 1024,
-    ("cache", "ways"): 16,
     ("pl330", 0, "base"): 0x0B000000,
     ("pl330", 0, "abort_irq"): 176,
     ("pl330", 0, "request_lines"): 32,

@@ -23,6 +23,7 @@ from .errors import (
     QemuMissingError,
     QemuRefusedError,
     QemuTooOldError,
+    WrongCacheError,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 OLDEST_QEMU = (10, 0)
 #: Seconds of real time that each rung of `stop` gets.
 _RUNG_SECONDS = 2.0
+#: Exit status of the extension when the guest's registers contradict `cache-…` (ext/ident.h).
+_WRONG_CACHE = 2
 _LOG_TAIL_BYTES = 4_000
 #: The header's page and two rings of 4 MiB.
 _STREAM_BYTES = 4096 + 2 * (4 << 20)
@@ -91,6 +94,7 @@ class Process:
                 doors=doors,
             )
             self.argv = arguments(machine, start, fds)
+            self._machine = machine.name
             self._child = self._spawn(fds)
             self._resources = resources.pop_all()
 
@@ -139,9 +143,12 @@ class Process:
                 self._child.kill()
                 self._child.wait()
 
-    def early_end(self) -> QemuError:
+    def early_end(self) -> QemuError | WrongCacheError:
         """Explain why QEMU closed its connections before the shim's first word."""
         self._ended_within(_RUNG_SECONDS)
+        if self._child.poll() == _WRONG_CACHE:
+            said = self.log_tail().rpartition("dmav3: ")[2]
+            return WrongCacheError(f"machine {self._machine}: wrong `cache`: {said}")
         version = self._version()
         if version is None:
             text = f"{self.argv[0]} is not QEMU: `--version` names no version"

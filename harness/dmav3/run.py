@@ -62,6 +62,8 @@ def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Re
             with board:
                 job = MainJob(board, options.width, begin(2 * size))
                 return _report(board, job, _attempt(lambda: job.run(file)))
+        except UsageError:
+            raise
         except Dmav3Error as error:
             return judge(evidence, error)
 

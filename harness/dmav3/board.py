@@ -20,7 +20,7 @@ import secrets
 from contextlib import ExitStack, contextmanager
 from contextvars import Context
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from . import files
 from .argv import Start
@@ -47,7 +47,7 @@ from .memory import Buffer, Memory
 from .probe import LAYOUTS, Lines, Probe
 from .process import Process, qemu_binary
 from .qmp import Monitor
-from .report import Finding, kinds, resolve, routine_names
+from .report import Finding, costs, kinds, resolve, routine_names
 from .rpc import Reply, Rpc
 from .stream import Stream
 from .symbols import read_elf
@@ -283,6 +283,11 @@ class Board(Routines):
         """Return what the cache model has found since the last reset, explained."""
         self.probe.settle()
         return [resolve(raw, self.image, self.memory) for raw in self.probe.findings()]
+
+    def costs(self) -> list[dict[str, Any]]:
+        """Return how much maintenance since the last reset changed nothing (`report.costs`)."""
+        self.probe.settle()
+        return costs(self.probe.costs(), self.image)
 
     def unexpected(self) -> list[Finding]:
         """Return the findings that no `expect` has consumed."""

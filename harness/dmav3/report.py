@@ -191,12 +191,14 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
 def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
     """Sum up maintenance that changed nothing, by function.
 
-    :return: `operations` is how many a function executed, `lines` how many of them found nothing
-        to do (one instruction acts on one line). Functions without any are left out.
+    :return: `function` is the routine or callback whose part it was, outside of them the function
+        of the instruction; `operations` is how many it executed, `lines` how many of them found
+        nothing to do (one instruction acts on one line). Functions without any are left out.
     """
     sums: dict[str, list[int]] = {}
+    routines = routine_names(image)
     for cost in raw:
-        name = image.function(cost["pc"]) or f"{cost['pc']:#x}"
+        name = routines.get(cost["routine"]) or image.function(cost["pc"]) or f"{cost['pc']:#x}"
         total = sums.setdefault(name, [0, 0])
         total[0] += cost["operations"]
         total[1] += cost["redundant"]

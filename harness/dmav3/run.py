@@ -12,7 +12,6 @@ from .board import Board
 from .errors import Dmav3Error, UsageError
 from .machine import load
 from .mainjob import MainJob
-from .report import costs
 from .verdict import Evidence, Report, judge
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def _report(board: Board, job: MainJob, error: Dmav3Error | None) -> Report:
             evidence = replace(
                 evidence,
                 findings=tuple(board.findings()),
-                costs=tuple(costs(board.probe.costs(), board.image)),
+                costs=tuple(board.costs()),
                 steps=tuple(job.steps()),
                 lost=board.events.lost + board.probe.findings_lost,
             )

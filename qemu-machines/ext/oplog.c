@@ -192,11 +192,11 @@ static bool covers(const struct mapping *mapping, uint64_t physical, uint64_t le
     return false;
 }
 
-static void count_cost(uint64_t pc, bool redundant)
+static void count_cost(uint64_t pc, uint32_t routine, bool redundant)
 {
     struct probe_cost *cost = probe->cost;
 
-    while (cost < probe->cost + probe->costs && cost->pc != pc) {
+    while (cost < probe->cost + probe->costs && (cost->pc != pc || cost->routine != routine)) {
         cost++;
     }
     if (cost == probe->cost + PROBE_COSTS) {
@@ -205,6 +205,7 @@ static void count_cost(uint64_t pc, bool redundant)
     if (cost == probe->cost + probe->costs) {
         probe->costs++;
         cost->pc = pc;
+        cost->routine = routine;
     }
     cost->operations++;
     cost->redundant += redundant;
@@ -227,7 +228,7 @@ void oplog_maintenance(uint64_t pc, uint64_t physical, bool cleaned, bool invali
     } else {
         frame->other++;
     }
-    count_cost(pc, !wrote_back && !(invalidated && (before & PROBE_LINE_VALID)));
+    count_cost(pc, frame->id, !wrote_back && !(invalidated && (before & PROBE_LINE_VALID)));
 }
 
 /* ---- findings ---- */

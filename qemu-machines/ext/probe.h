@@ -6,6 +6,10 @@
  * shared object. Everything is written by the extension only. The header, `findings` and `costs`
  * are consistent while the gate is closed or the machine is stopped; the ring is readable at any
  * time: a record is complete before `ring_head` counts it.
+ *
+ * The file never grows: it is the header (PROBE_HEADER_BYTES), a byte a line of RAM and PROBE_RING_RECORDS
+ * records of 64 bytes, that is, 5.03 MiB for 64 MiB of RAM with lines of 64 bytes. What does not fit is
+ * counted instead: `findings_lost`, and records by ring_head - ring_reset.
  */
 #ifndef DMAV3_PROBE_H
 #define DMAV3_PROBE_H
@@ -18,6 +22,7 @@
 #define PROBE_RING_RECORDS 65536u
 #define PROBE_FINDINGS     256u
 #define PROBE_COSTS        256u
+#define PROBE_HEADER_BYTES 32768u
 
 /* A byte a line of RAM, in struct probe.lines_offset of the file. */
 enum probe_line {
@@ -94,9 +99,10 @@ struct probe_finding {
     uint32_t by_device;    /* 1: the access that showed it was the device's */
 };
 
-/* Maintenance by one instruction of the program. */
+/* Maintenance by one instruction of the program, inside one routine. */
 struct probe_cost {
     uint64_t pc;
+    uint64_t routine;    /* trace id of the innermost routine or callback; 0: none */
     uint64_t operations; /* executed */
     uint64_t redundant;  /* ... that found nothing to do */
 };
@@ -122,6 +128,8 @@ struct probe {
     struct probe_finding finding[PROBE_FINDINGS];
     struct probe_cost cost[PROBE_COSTS];
 };
+_Static_assert(sizeof(struct probe) <= PROBE_HEADER_BYTES, "it has room");
+_Static_assert(sizeof(struct probe_record) == 64, "as said above");
 
 /* stream-fd: this header in the first page, then the data of the two rings, of equal size.
  * Heads and tails count bytes since reset and are used modulo ring_size. */

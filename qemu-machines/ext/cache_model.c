@@ -567,11 +567,12 @@ static void maintain_endless_set(struct cache_model *model, enum cache_operation
 void cache_maintain_set_way(struct cache_model *model, enum cache_operation operation, uint32_t set,
                             uint32_t way)
 {
-    const struct way *which = &model->ways[set * model->geometry.ways + way];
+    const struct way *which;
 
     if (set >= model->geometry.sets || way >= model->geometry.ways) {
         return;
     }
+    which = &model->ways[(size_t)set * model->geometry.ways + way];
     if (model->schedule == CACHE_NEVER && way == 0) {
         maintain_endless_set(model, operation, set);
     } else if (which->stamp) {

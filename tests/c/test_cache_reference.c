@@ -11,7 +11,9 @@
 #include "cache_model.h"
 #include "check.h"
 
-enum { SIZE = 4 * 4096, LINE = 64, LINES = SIZE / LINE, SETS = 4, WAYS = 2, KINDS = 8 };
+enum { SIZE = 4 * 4096, SETS = 4, WAYS = 2, KINDS = 8, MOST_LINES = SIZE / 32 };
+
+static size_t line_size, lines; /* bytes of one; how many */
 
 /* ---- the reference ---- */
 
@@ -25,7 +27,8 @@ static struct {
     struct {
         bool valid, dirty;
         uint64_t used;
-    } line[LINES];
+    } line[MOST_LINES];
+    size_t way[SETS][WAYS]; /* which line is there, plus 1 */
     uint64_t now;
     unsigned int found[KINDS][2];
     bool endless;
@@ -38,7 +41,7 @@ static void ref_found(enum cache_hazard kind, bool by_device)
 
 static void ref_write_back(size_t line)
 {
-    for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+    for (size_t at = line * line_size; at < (line + 1) * line_size; at++) {
         reference.dram[at] = reference.cpu[at];
         if (reference.byte[at].device) {
             reference.byte[at].device = false;
@@ -53,25 +56,53 @@ static void ref_drop(size_t line, bool keep)
     if (reference.line[line].dirty && keep) {
         ref_write_back(line);
     }
-    memcpy(&reference.cpu[line * LINE], &reference.dram[line * LINE], LINE);
+    memcpy(&reference.cpu[line * line_size], &reference.dram[line * line_size], line_size);
     reference.line[line].valid = reference.line[line].dirty = false;
+    for (size_t way = 0; way < WAYS; way++) {
+        if (reference.way[line % SETS][way] == line + 1) {
+            reference.way[line % SETS][way] = 0;
+        }
+    }
+}
+
+static size_t ref_oldest(size_t set)
+{
+    size_t oldest = set;
+
+    for (size_t line = set; line < lines; line += SETS) {
+        if (reference.line[line].valid &&
+            (!reference.line[oldest].valid || reference.line[line].used < reference.line[oldest].used)) {
+            oldest = line;
+        }
+    }
+    return oldest;
+}
+
+static size_t ref_empty_way(size_t set)
+{
+    size_t way = 0;
+
+    while (way < WAYS && reference.way[set][way]) {
+        way++;
+    }
+    return way;
+}
+
+static void ref_fill(size_t line)
+{
+    size_t set = line % SETS;
+
+    if (ref_empty_way(set) == WAYS) {
+        ref_drop(ref_oldest(set), true);
+    }
+    reference.way[set][ref_empty_way(set)] = line + 1;
 }
 
 static void ref_touch(size_t line)
 {
-    size_t oldest = LINES, resident = 0;
-
     reference.now++;
-    for (size_t other = line % SETS; other < LINES; other += SETS) {
-        if (reference.line[other].valid) {
-            resident++;
-            if (oldest == LINES || reference.line[other].used < reference.line[oldest].used) {
-                oldest = other;
-            }
-        }
-    }
-    if (!reference.line[line].valid && resident == WAYS && !reference.endless) {
-        ref_drop(oldest, true);
+    if (!reference.line[line].valid && !reference.endless) {
+        ref_fill(line);
     }
     reference.line[line].valid = true;
     reference.line[line].used = reference.now;
@@ -100,7 +131,7 @@ static void ref_overwritten(size_t offset, unsigned int size)
 
 static void ref_load(size_t offset, unsigned int size)
 {
-    ref_touch(offset / LINE);
+    ref_touch(offset / line_size);
     if (ANY(offset, size, device)) {
         ref_found(CACHE_STALE_CPU_READ, false);
     } else if (ANY(offset, size, lost_device)) {
@@ -115,16 +146,16 @@ static void ref_load(size_t offset, unsigned int size)
 /* Is the member set for a byte of the line outside of [offset, offset + size)? */
 static bool ref_elsewhere(size_t offset, unsigned int size, size_t member)
 {
-    size_t first = offset / LINE * LINE, end = offset + size;
+    size_t first = offset / line_size * line_size, end = offset + size;
 
     return ref_any(first, (unsigned int)(offset - first), member) ||
-           ref_any(end, (unsigned int)(first + LINE - end), member);
+           ref_any(end, (unsigned int)(first + line_size - end), member);
 }
 
 static void ref_store(size_t offset, unsigned int size, const uint8_t *bytes)
 {
     memcpy(&reference.cpu[offset], bytes, size);
-    ref_touch(offset / LINE);
+    ref_touch(offset / line_size);
     if (ref_elsewhere(offset, size, offsetof(struct byte, device) / sizeof(bool))) {
         ref_found(CACHE_SHARED_LINE, false);
     }
@@ -135,12 +166,12 @@ static void ref_store(size_t offset, unsigned int size, const uint8_t *bytes)
         byte->cleaned = byte->invalidated = false;
         byte->unclean = true;
     }
-    reference.line[offset / LINE].dirty = true;
+    reference.line[offset / line_size].dirty = true;
 }
 
 static void ref_uncached(size_t offset, unsigned int size, const uint8_t *bytes)
 {
-    size_t line = offset / LINE;
+    size_t line = offset / line_size;
 
     reference.now++;
     if (bytes) {
@@ -167,13 +198,13 @@ static void ref_maintain(enum cache_operation operation, size_t line)
         if (reference.line[line].dirty) {
             ref_write_back(line);
         }
-        for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+        for (size_t at = line * line_size; at < (line + 1) * line_size; at++) {
             reference.byte[at].cleaned |= reference.byte[at].unclean;
             reference.byte[at].unclean = false;
         }
     }
     if (operation & CACHE_INVALIDATE) {
-        for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+        for (size_t at = line * line_size; at < (line + 1) * line_size; at++) {
             reference.byte[at].lost_cpu |= reference.byte[at].unclean;
             reference.byte[at].unclean = false;
             reference.byte[at].invalidated |= reference.byte[at].device;
@@ -181,6 +212,18 @@ static void ref_maintain(enum cache_operation operation, size_t line)
         }
         if (reference.line[line].valid) {
             ref_drop(line, false);
+        }
+    }
+}
+
+static void ref_maintain_set_way(enum cache_operation operation, size_t set, size_t way)
+{
+    for (size_t line = set; line < lines; line += SETS) {
+        bool there = reference.endless ? way == 0 && reference.line[line].valid
+                                       : way < WAYS && reference.way[set][way] == line + 1;
+
+        if (there) {
+            ref_maintain(operation, line);
         }
     }
 }
@@ -225,7 +268,7 @@ static void ref_device(size_t offset, unsigned int size, uint8_t *bytes, bool wr
         ref_found(CACHE_SHARED_LINE, true);
     }
     memcpy(&reference.dram[offset], bytes, size);
-    if (!reference.line[offset / LINE].valid) {
+    if (!reference.line[offset / line_size].valid) {
         memcpy(&reference.cpu[offset], bytes, size);
     }
     ref_overwritten(offset, size);
@@ -237,7 +280,7 @@ static void ref_device(size_t offset, unsigned int size, uint8_t *bytes, bool wr
 
 /* ---- both ---- */
 
-static uint8_t cpu[SIZE], dram[SIZE], states[LINES];
+static uint8_t cpu[SIZE], dram[SIZE], states[MOST_LINES];
 static unsigned int found[KINDS][2];
 static struct cache_model *model;
 
@@ -265,7 +308,7 @@ static uint32_t next_random(void)
 static void device_access(size_t offset, unsigned int size, bool write)
 {
     uint8_t bytes[16], expected[16];
-    unsigned int first = LINE - (unsigned int)(offset % LINE);
+    unsigned int first = (unsigned int)(line_size - offset % line_size);
 
     memset(bytes, (int)(next_random() & 0xff), sizeof(bytes));
     memcpy(expected, bytes, sizeof(bytes));
@@ -290,7 +333,7 @@ static void step(void)
     uint8_t bytes[16];
 
     memset(bytes, (int)(next_random() & 0xff), sizeof(bytes));
-    switch (next_random() % 10) {
+    switch (next_random() % 11) {
     case 0:
     case 1:
         ref_store(offset, size, bytes);
@@ -312,7 +355,7 @@ static void step(void)
         cache_cpu_read_uncached(model, offset);
         break;
     case 6:
-        ref_maintain(operation, offset / LINE);
+        ref_maintain(operation, offset / line_size);
         cache_maintain(model, operation, offset);
         break;
     case 7:
@@ -322,6 +365,10 @@ static void step(void)
             ref_started();
             cache_device_started(model);
         }
+        break;
+    case 8:
+        ref_maintain_set_way(operation, offset / line_size % SETS, size % 4);
+        cache_maintain_set_way(model, operation, offset / line_size % SETS, size % 4);
         break;
     default:
         device_access(next_random() % (SIZE / 4 - 16), size, next_random() & 1);
@@ -333,7 +380,7 @@ static void compare(size_t line)
     unsigned int state = (reference.line[line].valid ? CACHE_LINE_VALID : 0) |
                          (reference.line[line].dirty ? CACHE_LINE_DIRTY : 0);
 
-    for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+    for (size_t at = line * line_size; at < (line + 1) * line_size; at++) {
         const struct byte *byte = &reference.byte[at];
 
         state |= (byte->unclean ? CACHE_LINE_UNCLEAN : 0) | (byte->device ? CACHE_LINE_STALE : 0);
@@ -343,13 +390,13 @@ static void compare(size_t line)
                      : 0;
     }
     CHECK_EQ(states[line], state);
-    CHECK(memcmp(cpu + line * LINE, reference.cpu + line * LINE, LINE) == 0);
-    CHECK(memcmp(dram + line * LINE, reference.dram + line * LINE, LINE) == 0);
+    CHECK(memcmp(cpu + line * line_size, reference.cpu + line * line_size, line_size) == 0);
+    CHECK(memcmp(dram + line * line_size, reference.dram + line * line_size, line_size) == 0);
 }
 
-static void walk(enum cache_schedule schedule, unsigned long steps)
+static void walk(enum cache_schedule schedule, uint32_t line, unsigned long steps)
 {
-    const struct cache_geometry geometry = {LINE, SETS, WAYS};
+    const struct cache_geometry geometry = {line, SETS, WAYS};
     const struct cache_views views = {cpu, dram, states, SIZE};
     const struct cache_events events = {line_changed, hazard, NULL};
 
@@ -357,7 +404,9 @@ static void walk(enum cache_schedule schedule, unsigned long steps)
     memset(found, 0, sizeof(found));
     memset(cpu, 0, SIZE);
     memset(dram, 0, SIZE);
-    memset(states, 0, LINES);
+    memset(states, 0, sizeof(states));
+    line_size = line;
+    lines = SIZE / line;
     reference.endless = schedule == CACHE_NEVER;
     model = cache_model_new(&geometry, &views, &events);
     CHECK(model != NULL);
@@ -365,11 +414,9 @@ static void walk(enum cache_schedule schedule, unsigned long steps)
     for (unsigned long n = 0; n < steps; n++) {
         step();
         CHECK(memcmp(found, reference.found, sizeof(found)) == 0);
-        compare(next_random() % (LINES / 4));
-        if (n % 64 == 0) {
-            for (size_t line = 0; line < LINES; line++) {
-                compare(line);
-            }
+        compare(next_random() % (lines / 4));
+        for (size_t each = 0; n % 64 == 0 && each < lines; each++) {
+            compare(each);
         }
     }
     for (unsigned int kind = 1; kind < KINDS; kind++) {
@@ -382,8 +429,10 @@ int main(int argc, char **argv)
 {
     unsigned long steps = argc > 1 ? strtoul(argv[1], NULL, 10) : 50000;
 
-    walk(CACHE_LRU, steps);
-    walk(CACHE_NEVER, steps);
+    walk(CACHE_LRU, 64, steps);
+    walk(CACHE_NEVER, 64, steps);
+    walk(CACHE_LRU, 32, steps / 4);
+    walk(CACHE_NEVER, 32, steps / 4);
     puts("ok cache_reference");
     return 0;
 }

@@ -27,6 +27,10 @@ MUTANTS = {
         "    if (operation & CACHE_INVALIDATE) {\n        invalidate(model, line);\n    }\n",
         "",
     ),
+    "set taken for way": (
+        "which = &model->ways[(size_t)set * model->geometry.ways + way];",
+        "which = &model->ways[(size_t)way * model->geometry.ways + set];",
+    ),
     "no DSB completion": (
         "    while (completes_maintenance && maintained->count)",
         "    while (0)",

@@ -6,6 +6,7 @@
 #   build/firmware/link/virt-a64/   the shim for `dmav3 build`: library, linker script, flags
 #   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
 #   build/bench/                    programs of the bench
+#   build/selftest/virt-a64.elf     the self-test, which needs no shell
 #   build/tests/                    host test programs, and an extension that needs what no QEMU has
 
 CC := clang-19
@@ -118,18 +119,24 @@ endef
 
 $(foreach test,$(HOST_TESTS),$(eval $(call host_test,$(test))))
 
-# ---- programs of the bench: the lower layers of the shim under another main() ----
+# ---- the lower layers of the shim under another main(): programs of the bench, the self-test ----
 
-BENCH_COMMON := $(filter $(B)/firmware/boot/% $(B)/firmware/hal/%,$(FIRMWARE_SOURCES:firmware/%=$(B)/firmware/%.o)) \
-	$(B)/firmware/bench/main.c.o
+LOWER_LAYERS := $(filter $(B)/firmware/boot/% $(B)/firmware/hal/%,$(FIRMWARE_SOURCES:firmware/%=$(B)/firmware/%.o)) \
+	$(B)/firmware/shim.ld
+SELFTEST := $(patsubst %,$(B)/%.o,$(wildcard firmware/selftest/*.c firmware/selftest/a64_*.S))
 
-$(B)/bench/%.elf: $(B)/firmware/bench/%.c.o $(BENCH_COMMON) $(B)/firmware/shim.ld
+$(B)/bench/%.elf: $(B)/firmware/bench/%.c.o $(B)/firmware/bench/main.c.o $(LOWER_LAYERS)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(FIRMWARE_LINK) -T $(B)/firmware/shim.ld -o $@ $(filter %.o,$^)
+	@echo built $@
+
+$(B)/selftest/virt-a64.elf: $(SELFTEST) $(LOWER_LAYERS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(FIRMWARE_LINK) -T $(B)/firmware/shim.ld -o $@ $(filter %.o,$^)
 	@echo built $@
 
 .PRECIOUS: $(B)/firmware/bench/%.c.o
-all: $(patsubst %,$(B)/bench/%.elf,copy bytes chase echo)
+all: $(patsubst %,$(B)/bench/%.elf,copy bytes chase echo) $(B)/selftest/virt-a64.elf
 
 clean:
 	rm -rf $(B)

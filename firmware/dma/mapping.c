@@ -17,7 +17,7 @@ static bool needs_maintenance(const struct channel *channel)
 /* ---- before the device ---- */
 
 /* The pieces of the caller's memory, before their maintenance. */
-static void record_range(const struct plan_fragment *fragment, const void *handle, bool write)
+static void record_range(const struct plan_fragment *fragment, const struct request *request, bool write)
 {
     enum trace_range kind = fragment->bounced ? TRACE_RANGE_BOUNCED : TRACE_RANGE_MAPPED;
     uint32_t length;
@@ -25,10 +25,14 @@ static void record_range(const struct plan_fragment *fragment, const void *handl
     for (uint32_t at = 0; at < fragment->length; at += length) {
         uint32_t in_page = PAGE_SIZE - BYTE_OFFSET(fragment->virtual_address + at);
         uint32_t left = fragment->length - at;
+        uint64_t physical = plan_physical(fragment, at), device = physical;
 
         /* A direct fragment is contiguous; a bounced one page by page. */
         length = fragment->bounced && in_page < left ? in_page : left;
-        trace_range(kind, handle, plan_physical(fragment, at), length, write);
+        if (fragment->bounced) {
+            device = bounce_logical(fragment, request->first_register) + at;
+        }
+        trace_range(kind, request->handle, physical, device, length, write);
     }
 }
 
@@ -57,7 +61,7 @@ void mapping_give_to_device(const struct channel *channel)
     const struct request *request = channel->owner;
 
     for (uint32_t i = 0; i < mapping->fragment_count; i++) {
-        record_range(&mapping->fragments[i], request->handle, mapping->write);
+        record_range(&mapping->fragments[i], request, mapping->write);
     }
     for (uint32_t i = 0; i < mapping->fragment_count; i++) {
         if (mapping->fragments[i].bounced) {

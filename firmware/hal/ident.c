@@ -90,12 +90,14 @@ void trace_exit(enum trace_id id, const void *adapter, uint32_t status, uint32_t
     commit(RECORD_EXIT, id);
 }
 
-void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint32_t length, bool write)
+void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint64_t device, uint32_t length,
+                 bool write)
 {
     argument(0, (uintptr_t)handle);
     argument(1, physical);
     argument(2, length);
     argument(3, write);
+    argument(4, device);
     commit(RECORD_RANGE, kind);
 }
 

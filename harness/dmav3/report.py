@@ -7,7 +7,7 @@ functions and lines, routines and rules, buffers and offsets.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,14 +57,15 @@ _KINDS = {
         "a device wrote bytes that were dirty in the cache: a write-back at any moment puts the "
         "CPU's old bytes over them",
         "must clean and invalidate the lines of the range before it starts the device",
-        "",
+        "had been called before that store, so the buffer was the device's already: store first",
     ),
     4: _Kind(
         "lost-cpu-write",
         {"FlushAdapterBuffersEx": "CCH-15"},
         "bytes were read that the CPU had stored and an invalidate had then discarded",
         "must not invalidate a line that holds other data: only lines wholly inside the range",
-        "",
+        "had not ended the mapping when that was stored, so the buffer was still the device's: "
+        "call it first",
     ),
     5: _Kind(
         "shared-line",
@@ -72,7 +73,7 @@ _KINDS = {
         "the CPU and a device wrote different bytes of one cache line: a write-back or an "
         "invalidate of the line loses one of them",
         "must bounce a line that the buffer shares with other data",
-        "",
+        "had been called before that store, so the buffer was the device's already: store first",
     ),
     6: _Kind(
         "missing-barrier",
@@ -91,6 +92,18 @@ _KINDS = {
         "",
     ),
 }
+#: The first kind where a bounce page stands in for the buffer; a driver that reads too early breaks
+#: the same rule there.
+_BOUNCED_MISUSE = replace(
+    _KINDS[1],
+    meaning="the CPU read bytes that the device had written to a bounce page and that nobody had "
+    "copied from there: it got what its memory held from before",
+)
+_NOT_COPIED = replace(
+    _BOUNCED_MISUSE,
+    rules={"FlushAdapterBuffersEx": "MR-12"},
+    remedy="must copy what the device has written out of the bounce page",
+)
 
 
 @dataclass(frozen=True)
@@ -165,7 +178,7 @@ def routine_names(image: Elf) -> dict[int, str]:
 
 def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
     """Explain one `struct probe_finding`."""
-    kind = _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "", "")
+    kind = _kind(raw)
     routine = routine_names(image).get(raw["routine"]) if raw["routine"] else None
     rule = kind.rules.get(routine) if routine else None
     buffer = _buffer(raw["address"], image, memory)
@@ -212,6 +225,12 @@ def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
         for name, (operations, redundant) in sorted(sums.items())
         if redundant
     ]
+
+
+def _kind(raw: Mapping[str, int]) -> _Kind:
+    if raw["bounced"]:
+        return _BOUNCED_MISUSE if raw["while_mapped"] else _NOT_COPIED
+    return _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "", "")
 
 
 def _buffer(physical: int, image: Elf, memory: Memory) -> Place | None:

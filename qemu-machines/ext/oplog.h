@@ -35,8 +35,8 @@ void oplog_stored(uint64_t physical, unsigned int size, uint64_t pc);
 uint64_t *oplog_store_origins(uint64_t physical);
 uint64_t oplog_store_origin(uint64_t pc);
 
-/* The device's access that is under way writes the line at `physical`. */
-void oplog_device_wrote(uint64_t physical);
+/* The device's access that is under way writes `size` bytes at `physical`. */
+void oplog_device_wrote(uint64_t physical, unsigned int size);
 
 /* An access at `physical` was a hazard; by_device: the device's that is under way. */
 void oplog_hazard(enum cache_hazard kind, bool by_device, uint64_t physical);

@@ -45,7 +45,8 @@ enum probe_kind {
     PROBE_ENTER,     /* id; a adapter */
     PROBE_EXIT,      /* id; a adapter, b status, c bytes | elements << 32, d lines cleaned |
                         lines invalidated << 32, e lines written back | other lines << 32 */
-    PROBE_RANGE,     /* id: 0 mapped, 1 bounced; a handle, b physical address, c bytes, d write, e adapter */
+    PROBE_RANGE,     /* id: 0 mapped, 1 bounced; a handle, b physical address, c bytes, d write, e adapter
+                        (of the firmware: e where the device sees the first byte) */
     PROBE_UNMAPPED,  /* a handle */
     PROBE_VIOLATION, /* id: code; a p2, b p3 */
     PROBE_DMAGO,     /* id: channel; a address of the program */
@@ -95,8 +96,11 @@ struct probe_finding {
     uint64_t microcode;    /* address of the channel's instruction */
     uint64_t burst;        /* n-th load or store of the program, from 1 */
     uint64_t adapter;      /* whose mapping covers the address; 0: none does */
-    uint32_t while_mapped; /* 1: the CPU's access came between MapTransferEx and FlushAdapterBuffersEx */
+    uint32_t while_mapped; /* 1: the CPU's access to these very bytes came between MapTransferEx and
+                              FlushAdapterBuffersEx */
     uint32_t by_device;    /* 1: the access that showed it was the device's */
+    uint32_t bounced;      /* 1: the device's bytes were in a bounce page that stands in for the address */
+    uint32_t unused;
 };
 
 /* Maintenance by one instruction of the program, inside one routine. */

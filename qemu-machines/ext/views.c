@@ -209,7 +209,7 @@ void views_device_write(size_t offset, const void *data, unsigned int size)
         return;
     }
     views_lock();
-    oplog_device_wrote(views.base + offset);
+    oplog_device_wrote(views.base + offset, size);
     cache_device_write(views.model, offset, data, size);
     views_unlock();
 }

@@ -432,6 +432,27 @@ static void speculation_ends_at_the_end_of_memory(void)
     end();
 }
 
+static void what_a_device_wrote_to_a_bounce_page_is_not_here_before_it_is_copied(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    cache_bounced(model, 120, 16); /* over the end of a line */
+    load(119);
+    expect_nothing();
+    load(120);
+    load(128);
+    expect(CACHE_STALE_CPU_READ, false, 2);
+    cache_maintain(model, CACHE_INVALIDATE, 128); /* of no use */
+    cache_barrier(model, true);
+    load(128);
+    expect(CACHE_STALE_CPU_READ, false, 1);
+    store(128, 9);
+    load(128);
+    cache_forget_bounced(model, 120, 8);
+    load(120);
+    expect_nothing();
+    end();
+}
+
 static void impossible_geometries_are_refused(void)
 {
     static const struct cache_geometry wrong[] = {{0, 16, 4}, {48, 16, 4}, {64, 3, 4},
@@ -547,6 +568,7 @@ int main(void)
     speculation_fills_known_pages_only_and_by_seed();
     seeds_differ();
     speculation_ends_at_the_end_of_memory();
+    what_a_device_wrote_to_a_bounce_page_is_not_here_before_it_is_copied();
     impossible_geometries_are_refused();
     views_of_broken_pages_are_refused();
     for (unsigned int schedule = CACHE_LRU; schedule <= CACHE_EAGER; schedule++) {

@@ -18,7 +18,7 @@ static size_t line_size, lines; /* bytes of one; how many */
 /* ---- the reference ---- */
 
 struct byte {
-    bool unclean, device, cleaned, invalidated, lost_cpu, lost_device, stored, raced;
+    bool unclean, device, cleaned, invalidated, lost_cpu, lost_device, stored, raced, bounced;
 };
 
 static struct {
@@ -30,13 +30,16 @@ static struct {
     } line[MOST_LINES];
     size_t way[SETS][WAYS]; /* which line is there, plus 1 */
     uint64_t now;
-    unsigned int found[KINDS][2];
+    struct found {
+        size_t count, last; /* how many; the offset of the last */
+    } found[KINDS][2];
     bool endless;
 } reference;
 
-static void ref_found(enum cache_hazard kind, bool by_device)
+static void ref_found(enum cache_hazard kind, bool by_device, size_t offset)
 {
-    reference.found[kind][by_device]++;
+    reference.found[kind][by_device].count++;
+    reference.found[kind][by_device].last = offset;
 }
 
 static void ref_write_back(size_t line)
@@ -108,17 +111,50 @@ static void ref_touch(size_t line)
     reference.line[line].used = reference.now;
 }
 
-static bool ref_any(size_t offset, unsigned int size, size_t member)
+/* The first byte whose member is set; SIZE if there is none. */
+static size_t ref_first(size_t offset, unsigned int size, size_t member)
 {
-    for (unsigned int i = 0; i < size; i++) {
-        if (((const bool *)&reference.byte[offset + i])[member]) {
-            return true;
+    for (size_t at = offset; at < offset + size; at++) {
+        if (((const bool *)&reference.byte[at])[member]) {
+            return at;
         }
     }
-    return false;
+    return SIZE;
 }
 
-#define ANY(offset, size, member) ref_any(offset, size, offsetof(struct byte, member) / sizeof(bool))
+#define MEMBER(name) (offsetof(struct byte, name) / sizeof(bool))
+
+/* The first of these that holds is the hazard; either of the two members counts. */
+struct check {
+    enum cache_hazard kind;
+    size_t member, other;
+};
+
+static const struct check of_load[] = {
+    {CACHE_STALE_CPU_READ, MEMBER(device), MEMBER(bounced)},
+    {CACHE_LOST_DEVICE_WRITE, MEMBER(lost_device), MEMBER(lost_device)},
+    {CACHE_LOST_CPU_WRITE, MEMBER(lost_cpu), MEMBER(lost_cpu)},
+    {CACHE_MISSING_BARRIER, MEMBER(invalidated), MEMBER(invalidated)},
+};
+static const struct check of_device_read[] = {
+    {CACHE_STALE_DEVICE_READ, MEMBER(unclean), MEMBER(unclean)},
+    {CACHE_LOST_CPU_WRITE, MEMBER(lost_cpu), MEMBER(lost_cpu)},
+    {CACHE_LOST_DEVICE_WRITE, MEMBER(lost_device), MEMBER(lost_device)},
+    {CACHE_MISSING_BARRIER, MEMBER(cleaned), MEMBER(raced)},
+};
+
+static void ref_check(const struct check checks[4], bool by_device, size_t offset, unsigned int size)
+{
+    for (unsigned int i = 0; i < 4; i++) {
+        size_t one = ref_first(offset, size, checks[i].member),
+               other = ref_first(offset, size, checks[i].other);
+
+        if (one < SIZE || other < SIZE) {
+            ref_found(checks[i].kind, by_device, one < other ? one : other);
+            return;
+        }
+    }
+}
 
 static void ref_overwritten(size_t offset, unsigned int size)
 {
@@ -126,21 +162,14 @@ static void ref_overwritten(size_t offset, unsigned int size)
         struct byte *byte = &reference.byte[offset + i];
 
         byte->unclean = byte->device = byte->lost_cpu = byte->lost_device = byte->raced = false;
+        byte->bounced = false;
     }
 }
 
 static void ref_load(size_t offset, unsigned int size)
 {
     ref_touch(offset / line_size);
-    if (ANY(offset, size, device)) {
-        ref_found(CACHE_STALE_CPU_READ, false);
-    } else if (ANY(offset, size, lost_device)) {
-        ref_found(CACHE_LOST_DEVICE_WRITE, false);
-    } else if (ANY(offset, size, lost_cpu)) {
-        ref_found(CACHE_LOST_CPU_WRITE, false);
-    } else if (ANY(offset, size, invalidated)) {
-        ref_found(CACHE_MISSING_BARRIER, false);
-    }
+    ref_check(of_load, false, offset, size);
 }
 
 /* Is the member set for a byte of the line outside of [offset, offset + size)? */
@@ -148,16 +177,16 @@ static bool ref_elsewhere(size_t offset, unsigned int size, size_t member)
 {
     size_t first = offset / line_size * line_size, end = offset + size;
 
-    return ref_any(first, (unsigned int)(offset - first), member) ||
-           ref_any(end, (unsigned int)(first + line_size - end), member);
+    return ref_first(first, (unsigned int)(offset - first), member) < SIZE ||
+           ref_first(end, (unsigned int)(first + line_size - end), member) < SIZE;
 }
 
 static void ref_store(size_t offset, unsigned int size, const uint8_t *bytes)
 {
     memcpy(&reference.cpu[offset], bytes, size);
     ref_touch(offset / line_size);
-    if (ref_elsewhere(offset, size, offsetof(struct byte, device) / sizeof(bool))) {
-        ref_found(CACHE_SHARED_LINE, false);
+    if (ref_elsewhere(offset, size, MEMBER(device))) {
+        ref_found(CACHE_SHARED_LINE, false, offset);
     }
     ref_overwritten(offset, size);
     for (unsigned int i = 0; i < size; i++) {
@@ -178,7 +207,7 @@ static void ref_uncached(size_t offset, unsigned int size, const uint8_t *bytes)
         memcpy(&reference.cpu[offset], bytes, size);
     }
     if (reference.line[line].valid) {
-        ref_found(CACHE_MISMATCHED_ALIAS, false);
+        ref_found(CACHE_MISMATCHED_ALIAS, false, offset);
         reference.line[line].dirty |= bytes != NULL;
         ref_drop(line, true);
     } else if (bytes) {
@@ -250,22 +279,16 @@ static void ref_started(void)
 static void ref_device(size_t offset, unsigned int size, uint8_t *bytes, bool write)
 {
     if (!write) {
-        if (ANY(offset, size, unclean)) {
-            ref_found(CACHE_STALE_DEVICE_READ, true);
-        } else if (ANY(offset, size, lost_cpu)) {
-            ref_found(CACHE_LOST_CPU_WRITE, true);
-        } else if (ANY(offset, size, lost_device)) {
-            ref_found(CACHE_LOST_DEVICE_WRITE, true);
-        } else if (ANY(offset, size, cleaned) || ANY(offset, size, raced)) {
-            ref_found(CACHE_MISSING_BARRIER, true);
-        }
+        ref_check(of_device_read, true, offset, size);
         memcpy(bytes, &reference.dram[offset], size);
         return;
     }
-    if (ANY(offset, size, unclean)) {
-        ref_found(CACHE_LOST_DEVICE_WRITE, true);
-    } else if (ref_elsewhere(offset, size, offsetof(struct byte, unclean) / sizeof(bool))) {
-        ref_found(CACHE_SHARED_LINE, true);
+    if (ref_first(offset, size, MEMBER(unclean)) < SIZE) {
+        ref_found(CACHE_LOST_DEVICE_WRITE, true, ref_first(offset, size, MEMBER(unclean)));
+    } else if (ref_elsewhere(offset, size, MEMBER(unclean))) {
+        size_t line = offset / line_size * line_size;
+
+        ref_found(CACHE_SHARED_LINE, true, ref_first(line, (unsigned int)line_size, MEMBER(unclean)));
     }
     memcpy(&reference.dram[offset], bytes, size);
     if (!reference.line[offset / line_size].valid) {
@@ -278,10 +301,17 @@ static void ref_device(size_t offset, unsigned int size, uint8_t *bytes, bool wr
     }
 }
 
+static void ref_bounced(size_t offset, unsigned int size, bool bounced)
+{
+    for (unsigned int i = 0; i < size; i++) {
+        reference.byte[offset + i].bounced = bounced;
+    }
+}
+
 /* ---- both ---- */
 
 static uint8_t cpu[SIZE], dram[SIZE], states[MOST_LINES];
-static unsigned int found[KINDS][2];
+static struct found found[KINDS][2];
 static struct cache_model *model;
 
 static void line_changed(void *opaque, size_t line, bool rewritten)
@@ -291,8 +321,9 @@ static void line_changed(void *opaque, size_t line, bool rewritten)
 
 static void hazard(void *opaque, enum cache_hazard kind, bool by_device, size_t offset)
 {
-    (void)opaque, (void)offset;
-    found[kind][by_device]++;
+    (void)opaque;
+    found[kind][by_device].count++;
+    found[kind][by_device].last = offset;
 }
 
 static uint32_t next_random(void)
@@ -333,7 +364,7 @@ static void step(void)
     uint8_t bytes[16];
 
     memset(bytes, (int)(next_random() & 0xff), sizeof(bytes));
-    switch (next_random() % 11) {
+    switch (next_random() % 12) {
     case 0:
     case 1:
         ref_store(offset, size, bytes);
@@ -370,6 +401,12 @@ static void step(void)
         ref_maintain_set_way(operation, offset / line_size % SETS, size % 4);
         cache_maintain_set_way(model, operation, offset / line_size % SETS, size % 4);
         break;
+    case 9:
+        offset = next_random() % (SIZE / 4 - 16);
+        ref_bounced(offset, size, operation & 1);
+        (operation & 1 ? cache_bounced : cache_forget_bounced)(model, offset, size);
+        CHECK_EQ(cache_is_bounced(model, offset), operation & 1);
+        break;
     default:
         device_access(next_random() % (SIZE / 4 - 16), size, next_random() & 1);
     }
@@ -385,7 +422,7 @@ static void compare(size_t line)
 
         state |= (byte->unclean ? CACHE_LINE_UNCLEAN : 0) | (byte->device ? CACHE_LINE_STALE : 0);
         state |= byte->cleaned || byte->invalidated || byte->lost_cpu || byte->lost_device || byte->stored ||
-                         byte->raced
+                         byte->raced || byte->bounced
                      ? CACHE_LINE_OWED
                      : 0;
     }
@@ -420,7 +457,7 @@ static void walk(enum cache_schedule schedule, uint32_t line, unsigned long step
         }
     }
     for (unsigned int kind = 1; kind < KINDS; kind++) {
-        CHECK(found[kind][0] + found[kind][1] > 0); /* each kind was met */
+        CHECK(found[kind][0].count + found[kind][1].count > 0); /* each kind was met */
     }
     cache_model_free(model);
 }

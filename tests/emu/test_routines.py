@@ -18,6 +18,7 @@ from driver import (
     finished,
     free_channel,
     granted,
+    read_beside_the_cpu,
     read_list,
     sizes,
     violations,
@@ -694,27 +695,8 @@ class TestEdges:
         self, board: Board, offset: int, size: int
     ) -> None:
         """CCH-12, FBX-13: stores before and during the transfer survive, and so does the data."""
-        whole = board.memory.allocate(2 * PAGE, align=PAGE, name="neighbourhood")
-        board.fill(whole, 0x11)
-        mdl = board.IoAllocateMdl(whole.address + offset, size)
-        board.MmBuildMdlForNonPagedPool(mdl)
-        adapter = adapter_for(board, write=False)
-        base, done = granted(board, adapter), Completions(board)
-        arm(board, write=False)
-        result = adapter.MapTransferEx(mdl, base, WriteToDevice=False, DmaCompletionRoutine=done)
-        assert result == (OK, size)
-        # In flight: the receive ring is empty. Only now the CPU stores, on both sides.
-        board.wait(10_000)
-        before = b"\x22" * offset
-        after = b"\x33" * (whole.size - offset - size)
-        board.write(whole, before)
-        board.write(whole, after[:64], offset + size)
-        assert done.calls == []
-        board.stream.receive_put(data(size))
-        finished(board, done)
-        board.write(whole, after[64:], offset + size + 64)
-        assert adapter.FlushAdapterBuffersEx(mdl, base, 0, size, WriteToDevice=False) == OK
-        assert board.read(whole) == before + data(size) + after
+        received, expected = read_beside_the_cpu(board, data(size), offset)
+        assert received == expected
         assert (board.findings(), violations(board)) == ([], [])
 
     def test_until_the_flush_a_bounced_buffer_is_unchanged(self, board: Board) -> None:

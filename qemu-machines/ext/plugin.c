@@ -20,8 +20,11 @@
 
 #include "board.h"
 #include "decode.h"
+#include "finding.h"
 #include "gate.h"
+#include "history.h"
 #include "oplog.h"
+#include "probe.h"
 #include "qemu_abi.h"
 #include "views.h"
 
@@ -38,7 +41,7 @@ EXPORT int qemu_plugin_version = QEMU_PLUGIN_API;
 struct line_entry {
     uint64_t load_key, store_key; /* virtual line and MMU index, or NO_KEY */
     struct cache_shortcut shortcut;
-    uint64_t *origins; /* oplog_store_origins() of the line */
+    uint64_t *origins; /* history_origins() of the line */
 };
 
 struct page_entry {
@@ -170,7 +173,7 @@ static void remember(uint64_t address, unsigned int mmu_index, const struct cach
         line_entry_of[entry->shortcut.line] = 0;
     }
     entry->shortcut = *shortcut;
-    entry->origins = oplog_store_origins(views.base + ((uint64_t)shortcut->line << line_shift));
+    entry->origins = history_origins(views.base + ((uint64_t)shortcut->line << line_shift));
     entry->load_key = shortcut->readable ? key : NO_KEY;
     entry->store_key = shortcut->writable ? key : NO_KEY;
     if (shortcut->readable || shortcut->writable) {
@@ -190,18 +193,18 @@ static void access_line(uint64_t address, unsigned int size, unsigned int mmu_in
         return;
     }
     if (page->kind == UNCACHED) {
-        oplog_cpu_at(pc);
+        finding_cpu_at(pc);
         if (store) {
-            oplog_stored(views.base + offset, size, pc);
+            history_stored(views.base + offset, size, pc);
             cache_cpu_write_uncached(views.model, offset, size);
         } else {
             cache_cpu_read_uncached(views.model, offset);
         }
         return;
     }
-    oplog_cpu_at(pc);
+    finding_cpu_at(pc);
     if (store) {
-        oplog_stored(views.base + offset, size, pc);
+        history_stored(views.base + offset, size, pc);
         shortcut = cache_cpu_write(views.model, offset, size);
     } else {
         shortcut = cache_cpu_read(views.model, offset, size);
@@ -257,7 +260,7 @@ HOT static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t
     (void)vcpu;
     if (entry->store_key == key_of(address, line_shift, info & 15) && within_line(info, address)) {
         unsigned int size = 1u << (info >> 4 & 7), at = (unsigned int)address & ((1u << line_shift) - 1);
-        uint64_t origin = oplog_store_origin((uint64_t)(uintptr_t)pc);
+        uint64_t origin = history_origin((uint64_t)(uintptr_t)pc);
 
         *entry->shortcut.stamp = ++*entry->shortcut.clock;
         *entry->shortcut.unclean |= ~0ull >> (64 - size) << at;

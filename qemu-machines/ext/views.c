@@ -10,7 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "oplog.h"
+#include "finding.h"
+#include "history.h"
+#include "mappings.h"
 #include "probe.h"
 
 enum { PAGE_SHIFT = 12 };
@@ -53,7 +55,7 @@ static void line_changed(void *opaque, size_t line, bool rewritten)
 static void hazard(void *opaque, enum cache_hazard kind, bool by_device, size_t offset)
 {
     (void)opaque;
-    oplog_hazard(kind, by_device, views.base + offset);
+    finding_hazard(kind, by_device, views.base + offset);
 }
 
 static bool separate_views(int dram_fd, const struct cache_geometry *geometry, Error **errp)
@@ -209,7 +211,8 @@ void views_device_write(size_t offset, const void *data, unsigned int size)
         return;
     }
     views_lock();
-    oplog_device_wrote(views.base + offset, size);
+    history_device_wrote(views.base + offset);
+    mappings_device_wrote(views.base + offset, size);
     cache_device_write(views.model, offset, data, size);
     views_unlock();
 }

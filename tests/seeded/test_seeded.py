@@ -9,6 +9,7 @@ its last cache line with what the CPU stores.
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
@@ -21,6 +22,7 @@ import pytest
 from driver import read_beside_the_cpu
 
 from dmav3 import Board, files
+from dmav3.mainjob import MainJob
 
 #: How many different digests a run may give, by what the header says of the bytes.
 BYTES = {"right": {1}, "wrong": {2, 3}, "either": {1, 2, 3}}
@@ -133,6 +135,19 @@ def test_the_correct_firmware_passes(
 ) -> None:
     """Equal digests and no finding."""
     passes(tmp_path, size, width, *options)
+
+
+@pytest.mark.parametrize("bug", [None, "no-invalidate"])
+def test_a_hundred_seeds(bug: str | None) -> None:
+    """The correct firmware passes under each, with `no-invalidate` bytes and findings are wrong."""
+    data = random.Random(1).randbytes(4000)  # noqa: S311 - to be repeatable
+    with Board(image=files.seeded(bug, "virt-a64") if bug else None) as board:
+        for seed in range(1, 101):
+            board.reset(seed=seed)
+            outcome = MainJob(board, 32).run(io.BytesIO(data))
+            digests = {digest.hexdigest() for digest in outcome.digests.values()}
+            assert len(digests) == (1 if bug is None else 2)
+            assert [finding.kind for finding in board.findings()] == ["stale-cpu-read"] * bool(bug)
 
 
 @pytest.mark.soak

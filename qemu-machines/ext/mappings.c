@@ -95,6 +95,20 @@ const struct mapping *mapping_end(uint64_t handle, bool abandoned)
     return mapping;
 }
 
+void mapping_flushed(const struct mapping *mapping, uint32_t length)
+{
+    for (uint32_t i = 0; views.model && i < mapping->ranges; i++) {
+        const struct range *range = &mapping->range[i];
+        uint32_t promised = length < range->length ? length : range->length;
+
+        if (is_in_ram(range->physical, range->length)) {
+            cache_forget_bounced(views.model, range->physical + promised - views.base,
+                                 range->length - promised);
+        }
+        length -= promised;
+    }
+}
+
 bool mapping_covers(const struct mapping *mapping, uint64_t physical, uint64_t length, bool or_bounced)
 {
     for (uint32_t i = 0; i < mapping->ranges; i++) {

@@ -44,6 +44,9 @@ const struct mapping *mapping_add(uint64_t handle, uint64_t adapter, bool write,
 /* NULL if there is no live one. */
 const struct mapping *mapping_end(uint64_t handle, bool abandoned);
 
+/* It was flushed: nothing is owed for what lies behind its first `length` bytes (FBX-03). */
+void mapping_flushed(const struct mapping *mapping, uint32_t length);
+
 /* n counts from the newest, 0 to MAPPINGS - 1. */
 const struct mapping *mapping_nth_newest(uint32_t n);
 

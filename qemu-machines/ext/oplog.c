@@ -11,6 +11,7 @@ struct frame {
     uint64_t adapter;
     uint32_t id;
     uint32_t cleaned, invalidated, written_back, other; /* lines */
+    const struct mapping *ended;                        /* by a flush; NULL: none */
 };
 
 static struct frame stack[FRAMES];
@@ -51,6 +52,9 @@ static void leave(uint32_t id, const uint64_t *a)
 {
     const struct frame *frame = top();
 
+    if (frame->ended) {
+        mapping_flushed(frame->ended, (uint32_t)a[2]);
+    }
     probe_record(PROBE_EXIT, id, a[0], a[1], a[2], frame->cleaned | (uint64_t)frame->invalidated << 32,
                  frame->written_back | (uint64_t)frame->other << 32);
     depth -= depth > 0;
@@ -69,8 +73,10 @@ static void range(uint32_t kind, const uint64_t *a)
 
 static void unmapped(const uint64_t *a)
 {
-    const struct mapping *mapping = mapping_end(a[0], top()->id != FLUSH_ADAPTER_BUFFERS_EX);
+    bool flushed = top()->id == FLUSH_ADAPTER_BUFFERS_EX;
+    const struct mapping *mapping = mapping_end(a[0], !flushed);
 
+    top()->ended = flushed ? mapping : NULL;
     for (uint32_t i = 0; mapping && !mapping->write && i < mapping->ranges; i++) {
         if (mapping->range[i].kind == RANGE_BOUNCED) {
             top()->other += lines_touched(mapping->range[i].physical, mapping->range[i].length);

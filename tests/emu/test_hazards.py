@@ -22,12 +22,17 @@ SOURCE = Path(__file__).with_name("hazards.c")
 
 
 class Hazard(NamedTuple):
-    """A command of the program, how many bytes it receives, and what must be reported of it."""
+    """A command of the program, how many bytes it receives, and what must be reported of it.
+
+    :ivar channel: of the device's access; None: no channel's is known.
+    :ivar owed: by which routine and rule; None: nobody's.
+    """
 
     command: str
     receives: int
     kind: str
     buffer: tuple[str, int] | None
+    channel: int | None
     owed: tuple[str, str] | None = None
 
     @property
@@ -45,16 +50,16 @@ class Hazard(NamedTuple):
 
 FLUSH, MAP = "FlushAdapterBuffersEx", "MapTransferEx"
 HAZARDS = [
-    Hazard("stale_cpu_read", 64, "stale-cpu-read", ("Buffer", 5), (FLUSH, "CCH-03")),
-    Hazard("stale_bounced_read", 8, "stale-cpu-read", ("Buffer", 5), (FLUSH, "CCH-03")),
-    Hazard("stale_device_read", 0, "stale-device-read", ("Buffer", 5), (MAP, "CCH-02")),
-    Hazard("lost_device_write", 64, "lost-device-write", ("Buffer", 5), (MAP, "CCH-04")),
-    Hazard("lost_cpu_write", 0, "lost-cpu-write", ("Buffer", 5), (FLUSH, "CCH-15")),
-    Hazard("shared_line", 32, "shared-line", ("Buffer", 40), (MAP, "CCH-12")),
-    Hazard("raced_descriptor", 0, "missing-barrier", None),
-    Hazard("unfinished_clean", 0, "missing-barrier", ("Program", 0)),
-    Hazard("unfinished_invalidate", 0, "missing-barrier", ("Buffer", 5)),
-    Hazard("mismatched_alias", 0, "mismatched-alias", ("Buffer", 5)),
+    Hazard("stale_cpu_read", 64, "stale-cpu-read", ("Buffer", 5), 0, (FLUSH, "CCH-03")),
+    Hazard("stale_bounced_read", 8, "stale-cpu-read", ("Buffer", 5), 0, (FLUSH, "CCH-03")),
+    Hazard("stale_device_read", 0, "stale-device-read", ("Buffer", 5), 1, (MAP, "CCH-02")),
+    Hazard("lost_device_write", 64, "lost-device-write", ("Buffer", 5), 0, (MAP, "CCH-04")),
+    Hazard("lost_cpu_write", 0, "lost-cpu-write", ("Buffer", 5), None, (FLUSH, "CCH-15")),
+    Hazard("shared_line", 32, "shared-line", ("Buffer", 40), 0, (MAP, "CCH-12")),
+    Hazard("raced_descriptor", 0, "missing-barrier", None, None),
+    Hazard("unfinished_clean", 0, "missing-barrier", ("Program", 0), None),
+    Hazard("unfinished_invalidate", 0, "missing-barrier", ("Buffer", 5), 7),
+    Hazard("mismatched_alias", 0, "mismatched-alias", ("Buffer", 5), None),
 ]
 LEGAL = ["legal_line", "legal_discard", "legal_print", "legal_boot"]
 
@@ -81,7 +86,7 @@ def test_every_kind_is_provoked() -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("hazard", HAZARDS, ids=lambda hazard: hazard.command)
 def test_a_hazard_is_reported_once_and_in_full(board: Board, hazard: Hazard, schedule: str) -> None:
-    """Kind, function, file and line, buffer and offset, routine and rule."""
+    """Kind, function, file and line, buffer and offset, channel, routine and rule."""
     board.reset(schedule=schedule)
     run(board, hazard, correct=False)
     (finding,) = board.findings()
@@ -94,9 +99,20 @@ def test_a_hazard_is_reported_once_and_in_full(board: Board, hazard: Hazard, sch
         hazard.line,
     )
     assert (buffer and (buffer.name, buffer.offset)) == hazard.buffer
+    assert (finding.device and finding.device.channel) == hazard.channel
     assert (finding.routine and (finding.routine, finding.rule)) == hazard.owed
     if finding.routine:
         assert "the buffer was" in finding.text  # the driver's fault, not the routine's
+
+
+def test_a_mapping_that_has_ended_is_not_blamed(board: Board) -> None:
+    """What comes after it, without it, is nobody's debt."""
+    board.reset()
+    ended, later = HAZARDS[0], HAZARDS[-2]
+    run(board, ended, correct=True)
+    run(board, later, correct=False)
+    (finding,) = board.findings()
+    assert (finding.kind, finding.routine) == (later.kind, None)
 
 
 def silent(board: Board, schedule: str, seed: int) -> None:

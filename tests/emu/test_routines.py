@@ -736,6 +736,19 @@ class TestEdges:
         flight.end()
         assert board.read(flight.buffer) == data(8)
 
+    def test_a_new_mapping_waits_for_new_bytes(self, board: Board) -> None:
+        """What a transfer that was given up left in its bounce page is stale until the next one."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        board.stream.receive_put(data(8))
+        finished(board, flight.done)
+        free_channel(board, flight.adapter)
+        with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
+            board.read(flight.buffer)
+        base = granted(board, flight.adapter)
+        assert flight.adapter.MapTransferEx(flight.mdl, base, WriteToDevice=False).status == OK
+        board.read(flight.buffer)
+        assert board.unexpected() == []
+
 
 class TestMisuse:
     """Whatever is handed in, the shim survives and says what the rules say."""

@@ -47,7 +47,7 @@ from .memory import Buffer, Memory
 from .probe import LAYOUTS, Lines, Probe
 from .process import Process, qemu_binary
 from .qmp import Monitor
-from .report import Finding, kinds, resolve, routine_names
+from .report import LIMITS, POISONED, Finding, kinds, resolve, routine_names
 from .rpc import Reply, Rpc
 from .stream import Stream
 from .symbols import read_elf
@@ -57,7 +57,7 @@ from .wdm import NtStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .errors import QemuDiedError
+    from .errors import QemuError
     from .rpc import Handler
 
 SCHEDULES = ("lru", "speculative", "never", "eager")
@@ -153,9 +153,9 @@ class Board(Routines):
         """QEMU's process id."""
         return self._process.pid
 
-    def death(self) -> QemuDiedError:
-        """Explain that QEMU ended although nobody asked it to."""
-        return self._process.death()
+    def death(self) -> QemuError:
+        """Explain why nobody answers any more: QEMU ended, or the extension stopped it for good."""
+        return (self._limit() if self.probe.limit else None) or self._process.death()
 
     def fault(self, report: dict[str, str]) -> FaultError:
         """Explain a fault line of the shim, with function, file and line.
@@ -174,6 +174,7 @@ class Board(Routines):
         :raises FaultError: the firmware crashed; only `reset` helps.
         :raises HangError: it did not answer in time, though QEMU does; only `reset` helps.
         :raises QemuDiedError: QEMU ended.
+        :raises QemuLimitError: QEMU's model of the PL330 is at its end; only a fresh board helps.
         :raises LinkError: no or no sensible answer; only `reset` helps.
         """
         try:
@@ -322,6 +323,9 @@ class Board(Routines):
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Stop the machine inside the block, whatever it is doing."""
+        if self.probe.limit:
+            yield
+            return
         self.qmp.execute("stop")
         self._paused = True
         try:
@@ -334,7 +338,9 @@ class Board(Routines):
         """Reset the machine and wait for the shim's first word; buffers and callbacks are gone.
 
         :param seed, schedule: from now on; None: as before.
+        :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
         """
+        self._check_limit()
         if seed is not None and checked_seed(seed) != self.seed:
             self.qmp.set("seed", seed, lasting=True)
             self.seed = seed
@@ -348,6 +354,7 @@ class Board(Routines):
         while self.probe.ring_reset == before:
             self.probe.settle()
         self.probe.settle()
+        self._check_limit()
         self.rpc.forget()
         self.memory.free_all()
         self._expected.forget()
@@ -480,6 +487,19 @@ class Board(Routines):
             return caller
         pc = int(report["elr"], 0)
         return self.image.place(pc) or (f"a jump to {pc:#x} by {caller}" if caller else "")
+
+    def _limit(self) -> QemuError | None:
+        """Explain what has come to its end in QEMU's model of the PL330, if anything has."""
+        if limit := self.probe.limit:
+            return self._process.limit(LIMITS[limit[0]].format(channel=limit[1]))
+        if spoiled := self.probe.spoiled:
+            channel = (spoiled & -spoiled).bit_length() - 1
+            return self._process.limit(POISONED.format(channel=channel))
+        return None
+
+    def _check_limit(self) -> None:
+        if error := self._limit():
+            raise error
 
     def _check_expectation(self, kind: str, routine: str | None, count: int) -> None:
         if kind not in kinds():

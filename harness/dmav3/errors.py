@@ -28,7 +28,8 @@
             ├── QemuMissingError    there is none
             ├── QemuTooOldError     older than the extension can live in
             ├── QemuRefusedError    it, or the extension in it, refused to start
-            └── QemuDiedError       it ended although nobody asked it to
+            ├── QemuDiedError       it ended although nobody asked it to
+            └── QemuLimitError      its model of the PL330 cannot do what silicon does
 
 A failing test is no error: it is a verdict (`dmav3.verdict`).
 """
@@ -241,3 +242,10 @@ class QemuRefusedError(QemuError):
 
 class QemuDiedError(QemuError):
     """QEMU ended although nobody asked it to."""
+
+
+class QemuLimitError(QemuError):
+    """QEMU's model of the PL330 cannot do what silicon does, and only a fresh process helps.
+
+    The extension has stopped the machine; memory, findings and logs can still be read.
+    """

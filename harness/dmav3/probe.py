@@ -41,6 +41,15 @@ class Kind(enum.IntEnum):
     INSTRUCTION = 11
     HELD = 12
     CHANNEL_FAULT = 13
+    LIMIT = 14
+
+
+class Limit(enum.IntEnum):
+    """Why the extension stopped the machine for good, as in qemu-machines/ext/fault.h."""
+
+    BUS_ERROR = 1
+    POISONED = 2
+    BLOCKED = 3
 
 
 class LineState(enum.IntFlag):
@@ -136,19 +145,24 @@ class Probe:
         return int(self._get("findings_lost"))
 
     @property
-    def spoiled(self) -> bool:
-        """True if a PL330 channel ended in a way that a reset of QEMU's model does not repair.
+    def spoiled(self) -> int:
+        """A bit for each channel of the PL330 that has poisoned QEMU's model of it, over any reset.
 
-        Known when the gate is closed; of a channel that still runs, or has just faulted, after
-        the reset.
+        Known when the gate is closed; of a channel that still runs, after the reset.
         """
-        return bool(self._get("spoiled"))
+        return int(self._get("spoiled"))
+
+    @property
+    def limit(self) -> tuple[Limit, int] | None:
+        """Why the extension stopped the machine for good, and at which channel."""
+        limit = self._get("limit")
+        return (Limit(limit), self._get("limit_channel")) if limit else None
 
     def settle(self) -> None:
         """Return when memory stands still; `DeadlineError` if that is not so in time."""
         seconds, waiting_for = allowance(), "the gate to close"
         end = time.monotonic() + seconds
-        while not (self.gate_closed or self._stands_still()):
+        while not (self.gate_closed or self._stands_still() or self.limit):
             if time.monotonic() > end:
                 raise DeadlineError(waiting_for, seconds)
             time.sleep(0)

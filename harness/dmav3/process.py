@@ -20,6 +20,7 @@ from .errors import (
     Dmav3Error,
     QemuDiedError,
     QemuError,
+    QemuLimitError,
     QemuMissingError,
     QemuRefusedError,
     QemuTooOldError,
@@ -138,6 +139,11 @@ class Process:
             if not self._ended_within(_RUNG_SECONDS):
                 self._child.kill()
                 self._child.wait()
+
+    def limit(self, problem: str) -> QemuLimitError:
+        """Explain that QEMU is of no more use; `problem` says why."""
+        text = f"{problem}; start a fresh board (qemu-machines/README.md, known differences)"
+        return QemuLimitError(text, self.argv)
 
     def early_end(self) -> QemuError:
         """Explain why QEMU closed its connections before the shim's first word."""

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bus.h"
 #include "fetch.h"
 #include "gate.h"
 #include "ident.h"
 #include "oplog.h"
-#include "overlay.h"
 #include "pace.h"
 #include "pace_object.h"
 #include "plugin.h"
@@ -23,6 +23,7 @@
 /* On `virt`: the hole at 0x0a004000 and shared peripheral interrupts from 176 are free. */
 enum {
     PL330_BASE = 0x0b000000,
+    PL330_SIZE = 0x1000,
     STREAM_BASE = 0x0b010000,
     IDENT_BASE = 0x0b020000,
     UART_BASE = 0x0b030000,
@@ -178,8 +179,8 @@ static struct number board_numbers[] = {
     {"trace", pace_trace, pace_set_trace, NULL},
     {"slice-instructions", pace_slice_instructions, pace_set_slice_instructions, NULL},
     {"unsliceable-instructions", pace_unsliceable_instructions, pace_set_unsliceable_instructions, NULL},
-    {"fault-base", overlay_fault_base, overlay_set_fault_base, NULL},
-    {"fault-size", overlay_fault_size, overlay_set_fault_size, NULL},
+    {"fault-base", bus_fault_base, bus_set_fault_base, NULL},
+    {"fault-size", bus_fault_size, bus_set_fault_size, NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -305,7 +306,7 @@ static DeviceState *make_pl330(DeviceState *gic, Error **errp)
     DeviceState *pl330 = qemu.qdev_new("pl330");
     Object *object = (Object *)pl330;
 
-    if (!qemu.object_property_set_link(object, "memory", (Object *)overlay_dma_memory(), errp) ||
+    if (!qemu.object_property_set_link(object, "memory", (Object *)bus_memory(PL330_BASE, PL330_SIZE), errp) ||
         !qemu.object_property_set_uint(object, "num_chnls", CHANNELS, errp) ||
         !qemu.object_property_set_uint(object, "num_periph_req", REQUEST_LINES, errp) ||
         !qemu.object_property_set_uint(object, "num_events", EVENTS, errp) ||
@@ -410,6 +411,7 @@ static void reset_enter(Object *object, int type)
 {
     (void)object;
     (void)type;
+    pace_reset(); /* first: it may still move bytes */
     views_reset_enter();
     if (board.separate_views) {
         plugin_reset();
@@ -418,7 +420,6 @@ static void reset_enter(Object *object, int type)
         uart_reset();
     }
     gate_reset();
-    pace_reset();
     views_lock();
     oplog_reset();
     probe_reset();

@@ -359,12 +359,10 @@ static bool same_cause(const struct probe_finding *a, const struct probe_finding
            (a->routine || (a->by_device == b->by_device && same_place(a, b)));
 }
 
-void oplog_hazard(enum cache_hazard kind, bool by_device, uint64_t physical)
+static void add(struct probe_finding *found)
 {
-    struct probe_finding found = describe(kind, by_device, physical);
-
     for (uint32_t i = 0; i < probe->findings; i++) {
-        if (same_cause(&probe->finding[i], &found)) {
+        if (same_cause(&probe->finding[i], found)) {
             probe->finding[i].count++;
             return;
         }
@@ -373,6 +371,31 @@ void oplog_hazard(enum cache_hazard kind, bool by_device, uint64_t physical)
         probe->findings_lost++;
         return;
     }
-    found.seq = probe_record(PROBE_FINDING, probe->findings, 0, 0, 0, 0, 0);
-    probe->finding[probe->findings++] = found;
+    found->seq = probe_record(PROBE_FINDING, probe->findings, 0, 0, 0, 0, 0);
+    probe->finding[probe->findings++] = *found;
+}
+
+void oplog_hazard(enum cache_hazard kind, bool by_device, uint64_t physical)
+{
+    struct probe_finding found = describe(kind, by_device, physical);
+
+    add(&found);
+}
+
+void oplog_bus_error(uint64_t physical)
+{
+    struct pace_position at = pace_position();
+    struct probe_finding found = {
+        .kind = FINDING_BUS_ERROR,
+        .by_device = true,
+        .count = 1,
+        .time_ns = gate_time(),
+        .command = gate_command(),
+        .address = physical,
+        .channel = at.channel,
+        .microcode = at.microcode,
+        .burst = at.burst,
+    };
+
+    add(&found);
 }

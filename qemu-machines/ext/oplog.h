@@ -41,4 +41,8 @@ void oplog_device_wrote(uint64_t physical);
 /* An access at `physical` was a hazard; by_device: the device's that is under way. */
 void oplog_hazard(enum cache_hazard kind, bool by_device, uint64_t physical);
 
+/* A finding that is no hazard: the device's access that is under way, at `physical`, which need not be
+ * RAM, got an error for an answer. */
+void oplog_bus_error(uint64_t physical);
+
 #endif

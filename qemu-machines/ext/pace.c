@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "fault.h"
 #include "fetch.h"
 #include "gate.h"
 #include "overlay.h"
@@ -19,7 +20,6 @@ struct hold {
     uint64_t paced;        /* bursts whose interval is over */
     uint64_t instructions; /* of this run of the engine */
     uint64_t began_ns;     /* model time of the first of them */
-    uint32_t pending;      /* fault that it will have when it is empty */
     struct model_timer timer;
 };
 
@@ -49,7 +49,7 @@ struct pace_position pace_position(void)
 
     if (position.channel != PACE_NO_CHANNEL) {
         thread = fetch_thread(position.channel);
-        position.microcode = thread->at;
+        position.microcode = fetch_place();
         position.burst = thread->is.bursts;
         if (thread->fetched) {
             unsigned int kind = channel_access(&thread->is, thread->code[0]).kind;
@@ -140,31 +140,13 @@ static void wait_for_gate(struct hold *hold)
     }
 }
 
-static enum fetch_serving fault(uint32_t n, uint32_t type)
-{
-    const struct fetch_thread *thread = fetch_thread(n);
-
-    overlay_set_fault(n, type);
-    record(PROBE_CHANNEL_FAULT, n, thread->at, type, thread->is.source, thread->is.target);
-    return SERVE_FAULT;
-}
-
 /* The fault that the channel has now, before it executes the instruction. */
-static uint32_t fault_due(const struct hold *hold, const struct fetch_thread *thread,
-                          const struct channel_access *access)
+static uint32_t fault_now(uint32_t n, uint8_t opcode, const struct channel_access *access)
 {
-    bool empty = channel_is_empty(&thread->is);
+    uint32_t type = fault_due(n, opcode, access);
+    bool unsliceable = pace.hold[n].instructions > pace.slice + pace.unsliceable;
 
-    if (empty && hold->pending) {
-        return hold->pending;
-    }
-    if (overlay_is_faulty(thread->at, 1)) {
-        return FAULT_FETCH;
-    }
-    if (access->kind == ACCESS_LOAD && overlay_is_faulty(access->address, access->span)) {
-        return FAULT_READ;
-    }
-    return !empty && hold->instructions > pace.slice + pace.unsliceable ? FAULT_LOCKUP : 0;
+    return !type && unsliceable && !channel_is_empty(&fetch_thread(n)->is) ? FAULT_LOCKUP : type;
 }
 
 static enum fetch_serving decide(uint32_t n, uint8_t opcode)
@@ -175,11 +157,12 @@ static enum fetch_serving decide(uint32_t n, uint8_t opcode)
     uint32_t type;
 
     count_instruction(hold);
-    type = fault_due(hold, thread, &access);
+    type = fault_now(n, opcode, &access);
     if ((type || opcode == DMASEV) && channel_is_empty(&thread->is) && !gate_is_open()) {
         wait_for_gate(hold);
     } else if (type) {
-        return fault(n, type);
+        fault_show(n, type);
+        return SERVE_FAULT;
     }
     if (channel_is_empty(&thread->is)) {
         check_person(hold, thread, &access);
@@ -190,10 +173,7 @@ static enum fetch_serving decide(uint32_t n, uint8_t opcode)
         qemu.qemu_set_irq(pace.line_busy, 1); /* a reset takes it down in the model */
         return SERVE_HOLD;
     }
-    if ((access.kind == ACCESS_STORE || access.kind == ACCESS_ZERO) &&
-        overlay_is_faulty(access.address, access.span)) {
-        hold->pending = FAULT_WRITE;
-    }
+    fault_foresee(n, opcode, &access);
     return SERVE_PROGRAM;
 }
 
@@ -233,22 +213,26 @@ static void forget(struct hold *hold)
 {
     hold->by_person = hold->for_time = false;
     hold->step_to = hold->paced = hold->instructions = 0;
-    hold->pending = 0;
     if (hold->timer.armed) {
         model_timer_disarm(&hold->timer);
     }
 }
 
-static void start(uint32_t n, uint64_t address)
+static bool start(uint32_t n, uint64_t address)
 {
+    if (!fault_may_start(n)) {
+        return false;
+    }
     forget(&pace.hold[n]);
     fetch_start(n, address, overlay_model_register(SAR0 + CHANNEL_STEP * n),
                 overlay_model_register(DAR0 + CHANNEL_STEP * n),
                 overlay_model_register(CCR0 + CHANNEL_STEP * n));
+    return true;
 }
 
 static void kill(uint32_t n)
 {
+    fault_before_kill(n);
     forget(&pace.hold[n]);
     fetch_stop(n);
 }
@@ -258,35 +242,31 @@ static bool is_held(uint32_t n)
     return fetch_thread(n)->serving == SERVE_HOLD;
 }
 
-static bool is_clean(uint32_t n)
-{
-    const struct fetch_thread *thread = fetch_thread(n);
-
-    return channel_is_empty(&thread->is) && (thread->serving == SERVE_HOLD || thread->serving == SERVE_FAULT);
-}
-
 /* ---- set-up ---- */
 
 MemoryRegion *pace_initialise(MemoryRegion *pl330, qemu_irq line_busy, qemu_irq line_kick)
 {
     static const struct fetch_hooks hooks = {decide, executes};
-    static const struct overlay_events events = {start, kill, is_clean, is_held};
+    static const struct overlay_events events = {start, kill, fault_seen, is_held};
 
     for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
         model_timer_initialise(&pace.hold[n].timer, time_is_over, &pace.hold[n]);
     }
     pace.line_busy = line_busy;
     fetch_initialise(&hooks);
+    fault_initialise();
     return overlay_registers(pl330, line_kick, &events);
 }
 
 void pace_reset(void)
 {
-    overlay_reset();
-    fetch_reset();
+    fault_reset();
     for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
         forget(&pace.hold[n]);
+        fetch_stop(n);
     }
+    overlay_reset();
+    fetch_reset();
 }
 
 /* ---- properties ---- */
@@ -360,7 +340,7 @@ static bool set_place(uint64_t *place, uint32_t n, const char *name, uint64_t va
         error_setg(errp, "%s=%lld: 0 or more", name, (long long)value);
         return false;
     }
-    if (value && value <= done && !overlay_is_stopped(n)) {
+    if (value && value <= done && overlay_state(n) != OVERLAY_STOPPED) {
         error_setg(errp, "%s=%llu: channel %u has come to %llu already", name, (unsigned long long)value, n,
                    (unsigned long long)done);
         return false;

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Self
 
 from . import files
 from .argv import Start
-from .channel import Channel
+from .channel import Channel, check_number
 from .deadline import deadline
 from .dma import Routines
 from .doors import Card, Doors
@@ -50,7 +50,8 @@ from .qmp import Monitor
 from .report import LIMITS, POISONED, Finding, kinds, resolve, routine_names
 from .rpc import Reply, Rpc
 from .stream import Stream
-from .symbols import read_elf
+from .symbols import read_elf, read_extension
+from .trace import lines as trace_lines
 from .views import Mapping, Window
 from .wdm import NtStatus
 
@@ -92,7 +93,7 @@ class Board(Routines):
         schedule: str | None = None,
         log: Path | None = None,
         doors: bool = False,
-        trace: bool = False,
+        trace: bool = True,
     ) -> None:
         """Check every argument and file; start nothing yet.
 
@@ -102,7 +103,8 @@ class Board(Routines):
         :param schedule: when the cache acts of its own accord, "speculative" (the default) or
             "lru", "never" or "eager"; cannot be named for a machine without a cache model.
         :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
-        :param trace: record every instruction of the DMA controller in the event log.
+        :param trace: record what the channels of the DMA controller execute in the event log, the
+            first 16,384 instructions of each run (`trace-instructions`).
         :param doors: open a second monitor and a gdb socket in this user's private folder.
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
@@ -112,7 +114,7 @@ class Board(Routines):
         self.image = read_elf(
             Path(image) if image else files.firmware(self.machine.firmware), "EM_AARCH64"
         )
-        self.extension = read_elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
+        self.extension = read_extension()
         self._log, self._with_doors, self._trace = log, doors, trace
         self._resources = ExitStack()
         self._paused = self._crashed = False
@@ -239,6 +241,15 @@ class Board(Routines):
     def channel(self, number: int) -> Channel:
         """Return a channel of the DMA controller, 0 to 7; `UsageError` if there is no such."""
         return Channel(self.qmp, number)
+
+    def trace(self, channel: int | None = None) -> list[str]:
+        """Return what the DMA controller did since the last reset, a line each, for a person.
+
+        :param channel: of this one only, 0 to 7.
+        """
+        if channel is not None:
+            check_number(channel)
+        return list(trace_lines(self.events, channel))
 
     # Memory
 
@@ -399,8 +410,8 @@ class Board(Routines):
         except ClosedError as error:
             raise self._process.early_end() from error
         self._map(resources)
-        if self._trace:
-            self.qmp.set("trace", 1, lasting=True)
+        if not self._trace:
+            self.qmp.set("trace", 0, lasting=True)
         if self.doors:
             self.doors.announce(self._card(self.doors))
 
@@ -415,6 +426,7 @@ class Board(Routines):
             image=str(self.image.path.absolute()),
             qmp=str(doors.qmp),
             gdb=str(doors.gdb),
+            probe=f"/proc/{process.pid}/fd/{process.probe}",
             cpu_view=f"/proc/{process.pid}/fd/{process.ram}",
             dram=f"/proc/{process.pid}/fd/{process.dram}",
         )
@@ -539,7 +551,3 @@ def checked_schedule(machine: Machine, schedule: str | None) -> str | None:
         msg = f"unknown schedule {schedule!r}; known are: {', '.join(SCHEDULES)}"
         raise UsageError(msg)
     return schedule or "speculative"
-
-
-def _x86() -> bool:
-    return os.uname().machine == "x86_64"

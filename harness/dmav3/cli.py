@@ -77,6 +77,9 @@ Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
 Image = Annotated[
     Path | None, typer.Option(metavar="ELF", help="Use this firmware instead of our own.")
 ]
+BoardName = Annotated[
+    str | None, typer.Argument(help="As `dmav3 boards` names it; may be left out for the only.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -93,6 +96,14 @@ def run(
         str | None, typer.Option(metavar="NAME", help="Use the firmware with this known bug.")
     ] = None,
     image: Image = None,
+    trace_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace",
+            metavar="FILE",
+            help="Write what the DMA controller executed, its first 16,384 instructions.",
+        ),
+    ] = None,
     *,
     json_output: Json = False,
 ) -> None:
@@ -107,7 +118,7 @@ def run(
     from .run import Options
     from .run import run as run_main_job
 
-    options = Options(machine, input_file, schedule, seed, width, firmware_bug, image)
+    options = Options(machine, input_file, schedule, seed, width, firmware_bug, image, trace_file)
     with _failures(), _progress(Console(stderr=True)) as begin:
         report = run_main_job(options, begin)
     with _output(report.exit_status):
@@ -141,16 +152,26 @@ def console(
 
 
 @app.command()
-def qmp(
-    board: Annotated[
-        str | None, typer.Argument(help="As `dmav3 boards` names it; may be left out for the only.")
-    ] = None,
-) -> None:
+def qmp(board: BoardName = None) -> None:
     """Talk to the monitor of a running board in qemu.qmp's own qmp-shell."""
     from .monitor_shell import run
 
     with _failures():
         run(board)
+
+
+@app.command()
+def trace(
+    board: BoardName = None,
+    channel: Annotated[int | None, typer.Option(help="Of this channel only, 0 to 7.")] = None,
+) -> None:
+    """Show what the DMA controller of a running board executed since its last reset."""
+    from .attach import trace as trace_of
+
+    with _failures():
+        text = "\n".join(trace_of(board, channel))
+    with _output(0):
+        typer.echo(text)
 
 
 @app.command()

@@ -38,6 +38,12 @@ def show(console: Console, report: Report) -> None:
         console.print(_table(evidence.steps))
     for name, digest in evidence.digests.items():
         console.print(f"sha256 {name:>8}  {digest}", soft_wrap=True)
+    if evidence.untraced:
+        console.print(
+            f"trace    the last {evidence.untraced} instructions of the DMA controller were not "
+            "recorded, only those before",
+            soft_wrap=True,
+        )
     for finding in evidence.findings:
         text = f"{finding.kind} at {finding.address}, {finding.count} times: {finding.text}"
         console.print(f"[red]finding[/]  {escape(text)}", soft_wrap=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import io
+import os
 import struct
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from . import dwarf
+from . import dwarf, files
 from .errors import ImageError, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def read_elf(path: Path, machine: str) -> Elf:
     except OSError as error:
         raise ImageError(path, f"cannot be read: {error.strerror}") from error
     return _read_elf(path, machine, seen.st_mtime_ns, seen.st_size)
+
+
+def read_extension() -> Elf:
+    """Return the QEMU extension, which is for this computer; raises `NotBuiltError`."""
+    x86 = os.uname().machine == "x86_64"
+    return read_elf(files.extension(), "EM_X86_64" if x86 else "EM_AARCH64")
 
 
 @lru_cache(maxsize=16)

@@ -17,6 +17,7 @@
 #include "probe.h"
 #include "qemu_abi.h"
 #include "stream.h"
+#include "trace.h"
 #include "uart.h"
 #include "views.h"
 
@@ -176,7 +177,9 @@ static struct number board_numbers[] = {
     {"wake-mask", get_wake_mask, set_wake_mask, NULL},
     {"findings", get_findings, NULL, NULL},
     {"ring-lost", get_ring_lost, NULL, NULL},
-    {"trace", pace_trace, pace_set_trace, NULL},
+    {"trace", trace_on, trace_set_on, NULL},
+    {"trace-instructions", trace_instructions, trace_set_instructions, NULL},
+    {"trace-lost", trace_lost, NULL, NULL},
     {"slice-instructions", pace_slice_instructions, pace_set_slice_instructions, NULL},
     {"unsliceable-instructions", pace_unsliceable_instructions, pace_set_unsliceable_instructions, NULL},
     {"fault-base", bus_fault_base, bus_set_fault_base, NULL},

@@ -92,6 +92,13 @@ void overlay_reset(void)
 
 /* ---- on the way in ---- */
 
+static void record(enum probe_kind kind, uint32_t n, uint64_t address)
+{
+    views_lock();
+    probe_record(kind, n, address, 0, 0, 0, 0);
+    views_unlock();
+}
+
 static bool start(uint32_t n, uint64_t address)
 {
     if (overlay_state(n) == OVERLAY_STOPPED && !overlay.events->start(n, address)) {
@@ -99,9 +106,7 @@ static bool start(uint32_t n, uint64_t address)
     }
     overlay.started |= 1u << n;
     views_device_started();
-    views_lock();
-    probe_record(PROBE_DMAGO, n, address, 0, 0, 0, 0);
-    views_unlock();
+    record(PROBE_DMAGO, n, address);
     return true;
 }
 
@@ -116,6 +121,7 @@ static bool debug_command(void)
         return start(overlay.debug[0] >> 24 & 7, overlay.debug[1]);
     }
     if (by_channel && opcode == DMAKILL) {
+        record(PROBE_DMAKILL, n, fetch_thread(n)->at);
         overlay.events->kill(n);
         overlay.fault[n] = 0;
     }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pace.h"
 
-#include <string.h>
-
 #include "fault.h"
 #include "fetch.h"
 #include "gate.h"
 #include "overlay.h"
 #include "probe.h"
+#include "trace.h"
 #include "views.h"
 
 enum { SAR0 = 0x400, DAR0 = 0x404, CCR0 = 0x408, CHANNEL_STEP = 0x20 };
@@ -26,20 +25,12 @@ struct hold {
 static struct {
     struct hold hold[PACE_CHANNELS];
     qemu_irq line_busy;
-    bool trace;
     uint64_t slice, unsliceable;
 } pace = {.slice = 1500000, .unsliceable = 100000}; /* 1 MiB in frames of 32 bits is one slice */
 
 static uint32_t index_of(const struct hold *hold)
 {
     return (uint32_t)(hold - pace.hold);
-}
-
-static void record(enum probe_kind kind, uint32_t n, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-    views_lock();
-    probe_record(kind, n, a, b, c, d, 0);
-    views_unlock();
 }
 
 struct pace_position pace_position(void)
@@ -86,7 +77,9 @@ static void hold_for_person(struct hold *hold, const struct fetch_thread *thread
 {
     hold->by_person = true;
     hold->at_burst = hold->at_byte = hold->step_to = 0;
-    record(PROBE_HELD, index_of(hold), thread->at, thread->is.bursts, channel_bytes(&thread->is), 0);
+    views_lock();
+    probe_record(PROBE_HELD, index_of(hold), thread->at, thread->is.bursts, channel_bytes(&thread->is), 0, 0);
+    views_unlock();
 }
 
 static void check_person(struct hold *hold, const struct fetch_thread *thread,
@@ -177,19 +170,6 @@ static enum fetch_serving decide(uint32_t n, uint8_t opcode)
     return SERVE_PROGRAM;
 }
 
-static void executes(uint32_t n)
-{
-    const struct fetch_thread *thread = fetch_thread(n);
-    struct channel_access access;
-    uint64_t code = 0;
-
-    if (pace.trace) {
-        access = channel_access(&thread->is, thread->code[0]);
-        memcpy(&code, thread->code, channel_instruction_length(thread->code[0]));
-        record(PROBE_INSTRUCTION, n, thread->at, code, access.address, access.bytes);
-    }
-}
-
 /* ---- going on ---- */
 
 static void let_go(struct hold *hold)
@@ -246,7 +226,7 @@ static bool is_held(uint32_t n)
 
 MemoryRegion *pace_initialise(MemoryRegion *pl330, qemu_irq line_busy, qemu_irq line_kick)
 {
-    static const struct fetch_hooks hooks = {decide, executes};
+    static const struct fetch_hooks hooks = {decide, trace_instruction};
     static const struct overlay_events events = {start, kill, fault_seen, is_held};
 
     for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
@@ -267,24 +247,10 @@ void pace_reset(void)
     }
     overlay_reset();
     fetch_reset();
+    trace_reset();
 }
 
 /* ---- properties ---- */
-
-uint64_t pace_trace(void)
-{
-    return pace.trace;
-}
-
-bool pace_set_trace(uint64_t value, Error **errp)
-{
-    if (value > 1) {
-        error_setg(errp, "trace=%llu: 0 or 1", (unsigned long long)value);
-        return false;
-    }
-    pace.trace = value;
-    return true;
-}
 
 static bool set_instructions(uint64_t *place, const char *name, uint64_t value, Error **errp)
 {

@@ -51,9 +51,7 @@ void pace_reset(void);
 
 /* ---- properties ---- */
 
-/* What the board has: a zero `trace` records no instructions. */
-uint64_t pace_trace(void);
-bool pace_set_trace(uint64_t value, Error **errp);
+/* What the board has. */
 uint64_t pace_slice_instructions(void);
 bool pace_set_slice_instructions(uint64_t value, Error **errp);
 uint64_t pace_unsliceable_instructions(void);

@@ -46,11 +46,12 @@ enum probe_kind {
     PROBE_DMAGO,     /* id: channel; a address of the program */
     PROBE_FINDING,   /* id: index in `findings` */
     /* The PL330; id: channel, a: address of its instruction. */
-    PROBE_INSTRUCTION, /* with `trace`: it begins. b its bytes, the opcode lowest; of a burst c address, d bytes
-                        */
-    PROBE_HELD,        /* by a person's wish. b bursts, c bytes so far */
+    PROBE_INSTRUCTION,   /* with `trace`: it begins. b its bytes, the opcode lowest; of a burst c address,
+                            d bytes; of DMASEV e: 1, it interrupts the CPU */
+    PROBE_HELD,          /* by a person's wish. b bursts, c bytes so far */
     PROBE_CHANNEL_FAULT, /* b FTRn, c SAR, d DAR */
     PROBE_LIMIT,         /* b enum probe_limit, c SAR, d DAR */
+    PROBE_DMAKILL,       /* by the debug interface */
     PROBE_KINDS,
 };
 
@@ -122,6 +123,7 @@ struct probe {
     uint32_t spoiled; /* a bit a channel that has poisoned QEMU's model: a reset is not enough */
     uint32_t limit;   /* enum probe_limit */
     uint32_t limit_channel;
+    uint64_t trace_lost; /* instructions of the PL330 that `trace` did not record: more than was asked for */
     struct probe_finding finding[PROBE_FINDINGS];
     struct probe_cost cost[PROBE_COSTS];
 };

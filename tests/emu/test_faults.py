@@ -89,7 +89,7 @@ class TestBusErrors:
     def test_a_load_from_a_hole_faults(
         self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
     ) -> None:
-        """FTR says data_read_err, at the load; nothing has been stored."""
+        """FTR says data_read_err, at the load; nothing has been stored (D7)."""
         _, target = buffers
         program = copy(HOLE, target.address, 4096)
         assert self.fault_of(controller, program) == (FAULTING, 1, READ, 20)
@@ -98,12 +98,12 @@ class TestBusErrors:
     def test_a_store_to_a_hole_faults(
         self, controller: Controller, buffers: tuple[Buffer, Buffer]
     ) -> None:
-        """FTR says data_write_err, behind the store."""
+        """FTR says data_write_err, behind the store (D8)."""
         program = copy(buffers[0].address, HOLE, 4096)
         assert self.fault_of(controller, program) == (FAULTING, 1, WRITE, 22)
 
     def test_a_program_in_a_hole_faults(self, controller: Controller) -> None:
-        """FTR says instr_fetch_err; without that it would look as a program that has ended."""
+        """FTR says instr_fetch_err; without that it would look as a program that has ended (D9)."""
         controller.execute(0x00A00000, HOLE)
         seen = [controller.read(register) for register in (CSR0, FSRC, FTR0, CPC0)]
         assert seen == [FAULTING, 1, FETCH, HOLE]
@@ -141,7 +141,7 @@ class TestBusErrors:
         register: int,
         fault: int,
     ) -> None:
-        """QEMU would let it read zeroes there, and drop what it writes."""
+        """QEMU would let it read zeroes there, and drop what it writes (D11)."""
         own = board.machine.pl330[0].base
         program = mov(0, buffers[0].address) + mov(2, buffers[1].address) + mov(1, 0x14005)
         program += mov(register, own) + LD + ST + END
@@ -156,7 +156,7 @@ class TestBusErrors:
         register: int,
         fault: int,
     ) -> None:
-        """It is known afterwards only, so the channel faults once all that it loaded is stored."""
+        """It is known afterwards: the channel faults when all that it loaded is stored (D10)."""
         program = mov(0, buffers[0].address) + mov(2, buffers[1].address) + mov(1, COPY_1)
         program += mov(register, REFUSES_BYTES) + LD + ST + END
         assert self.fault_of(controller, program) == (FAULTING, 1, fault, 26)
@@ -224,7 +224,7 @@ class TestPoison:
     def test_after_that_no_channel_is_started(
         self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
     ) -> None:
-        """QEMU would store the killed channel's bytes; the machine stops at once instead."""
+        """QEMU would store the killed channel's bytes; the machine stops at once instead (D49)."""
         source, target = buffers
         controller.start(load_and_wait(source.address), 3)
         controller.kill(3)
@@ -290,7 +290,7 @@ class TestLimits:
     def test_a_bus_error_that_may_be_of_either_of_two_channels(
         self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
     ) -> None:
-        """It is a finding too, with the address."""
+        """It is a finding too, with the address (D12)."""
         controller.start(load_and_wait(buffers[0].address), 1)
         controller.program_at += 64
         program = mov(0, REFUSES_BYTES) + mov(1, COPY_1) + LD + wait_for(NOT_READY) + END
@@ -305,7 +305,7 @@ class TestLimits:
     def test_a_lock_up_that_silicon_does_not_have(
         self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
     ) -> None:
-        """A channel that waits with loaded bytes blocks the others in QEMU's model."""
+        """A channel that waits with loaded bytes blocks the others in QEMU's model (D19)."""
         source, target = buffers
         controller.start(load_and_wait(source.address), 1)
         controller.program_at += 64

@@ -271,7 +271,7 @@ def test_holds_leave_no_trace_in_the_back_end(board: Board, shape: Shape) -> Non
 
 @pytest.mark.dmav3_cache(schedule="lru")
 def test_a_transfer_is_held_at_a_byte(board: Board) -> None:
-    """Held at byte 4,096 of 65,536: registers and both views say so; released, all is right."""
+    """Held at byte 4,096 of 65,536: registers and views say so; released, all is right (D47)."""
     size, done = 65536, 4096
     source, target = two(board, size)
     data = board.dram.read(source.address, size)
@@ -471,7 +471,7 @@ class TestContainment:
 
     @pytest.mark.parametrize("name", FOREVER)
     def test_an_endless_program_is_only_slow(self, board: Board, name: str) -> None:
-        """The CPU goes on, the monitor answers within a second, DMAKILL ends the channel."""
+        """The CPU goes on, the monitor answers within a second, DMAKILL ends the channel (D2)."""
         source, target = two(board, 4096)
         controller = Controller(board)
         ends = mov(1, 0x1DC076 & ~(1 << 14))  # both sides fixed
@@ -507,7 +507,7 @@ class TestContainment:
 
     @pytest.mark.dmav3_fresh
     def test_what_cannot_be_sliced_faults(self, board: Board) -> None:
-        """A loop with loaded bytes that are never stored is a lock-up, recorded with its place."""
+        """A loop with loaded bytes that are never stored locks up, recorded with its place (D3)."""
         source, _ = two(board, 4096)
         controller = Controller(board)
         controller.mask_abort()

@@ -151,7 +151,7 @@ def hold(board: Board) -> None:
 
 
 def fault(board: Board) -> None:
-    """Leave a channel and the manager faulting."""
+    """Leave a channel and the manager faulting (D50)."""
     controller = Controller(board)
     controller.mask_abort()
     controller.start(b"\xff")

@@ -184,6 +184,7 @@ static void fetch_opcode(uint32_t n, uint64_t address, uint8_t *byte)
 {
     struct fetch_thread *thread = &fetch.thread[n];
 
+    thread->tries++;
     thread->serving = next_serving(n, address, *byte);
     fetch.again = thread->fetched;
     fetch.code[0] = *byte;

@@ -17,7 +17,8 @@ struct hold {
     uint64_t step_to;                        /* bursts after which a step ends; 0: no step */
     bool by_person, for_time;
     uint64_t paced;        /* bursts whose interval is over */
-    uint64_t instructions; /* of this run of the engine */
+    uint64_t instructions; /* of this run of the engine, each as often as it was tried */
+    uint64_t counted;      /* tries that are in the above, or were before */
     uint64_t began_ns;     /* model time of the first of them */
     struct model_timer timer;
 };
@@ -26,7 +27,7 @@ static struct {
     struct hold hold[PACE_CHANNELS];
     qemu_irq line_busy;
     uint64_t slice, unsliceable;
-} pace = {.slice = 1500000, .unsliceable = 100000}; /* 1 MiB in frames of 32 bits is one slice */
+} pace = {.slice = 100000, .unsliceable = 100000}; /* about 40 ms of QEMU */
 
 static uint32_t index_of(const struct hold *hold)
 {
@@ -108,14 +109,15 @@ static void check_pace(struct hold *hold, const struct channel *is)
 }
 
 /* A run of the engine takes no time. */
-static void count_instruction(struct hold *hold)
+static void count_instruction(struct hold *hold, uint64_t tries)
 {
-    if (++hold->instructions == 1) {
+    if (!hold->instructions || (hold->instructions > pace.slice && gate_time() != hold->began_ns)) {
+        hold->instructions = 0;
         hold->began_ns = gate_time();
-    } else if (hold->instructions > pace.slice && gate_time() != hold->began_ns) {
-        hold->instructions = 1;
-        hold->began_ns = gate_time();
+        hold->counted = tries - 1;
     }
+    hold->instructions += tries - hold->counted;
+    hold->counted = tries;
 }
 
 static void check_slice(struct hold *hold)
@@ -149,7 +151,7 @@ static enum fetch_serving decide(uint32_t n, uint8_t opcode)
     struct channel_access access = channel_access(&thread->is, opcode);
     uint32_t type;
 
-    count_instruction(hold);
+    count_instruction(hold, thread->tries);
     type = fault_now(n, opcode, &access);
     if ((type || opcode == DMASEV) && channel_is_empty(&thread->is) && !gate_is_open()) {
         wait_for_gate(hold);
@@ -255,8 +257,7 @@ void pace_reset(void)
 static bool set_instructions(uint64_t *place, const char *name, uint64_t value, Error **errp)
 {
     if (value < 1 || value > INSTRUCTIONS_MAX) {
-        error_setg(errp, "%s=%llu: 1 to %d, such as 1500000", name, (unsigned long long)value,
-                   INSTRUCTIONS_MAX);
+        error_setg(errp, "%s=%llu: 1 to %d, such as 100000", name, (unsigned long long)value, INSTRUCTIONS_MAX);
         return false;
     }
     *place = value;

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
@@ -27,11 +28,16 @@ from microcode import (
     SAR0,
     ST,
     STOPPED,
+    STZ,
+    WAITING_EVENT,
+    WAITING_PERIPHERAL,
     WMB,
     Controller,
     copy,
     loop,
     mov,
+    send_event,
+    wait_event,
     wait_for,
 )
 
@@ -388,6 +394,19 @@ def test_a_paced_channel_takes_its_time(board: Board, interval: int) -> None:
     assert board.dram.read(target.address, 4096) == data
 
 
+def monitor_answers_during(doing: Callable[[], object], board: Board) -> int:
+    """Ask the monitor again and again while something is done; return how often it answered."""
+    answers = 0
+    with ThreadPoolExecutor(1) as threads:
+        work = threads.submit(doing)
+        while not work.done():
+            with deadline(1):
+                assert board.qmp.execute("query-status")["running"]
+            answers += 1
+        work.result()
+    return answers
+
+
 def copy_paced(board: Board, source: Buffer, target: Buffer) -> None:
     """Copy 4 KiB, and give it time."""
     Controller(board).start(copy(source.address, target.address, 4096))
@@ -459,6 +478,10 @@ def test_equal_holds_give_equal_logs() -> None:
     assert log_with_holds() == log
 
 
+#: Both sides fixed, bursts of 8 beats of 8 bytes.
+FIXED = mov(1, COPY_64 & ~(1 << 14 | 1))
+
+
 class TestContainment:
     """Programs that do not end."""
 
@@ -466,7 +489,12 @@ class TestContainment:
         "an empty loop": b"\x2c\x00",
         "a loop of nothing": NOP + b"\x2c\x01",
         "a loop that waits for a device that is ready": wait_for(READY) + b"\x2c\x02",
-        "a loop of copies": mov(1, COPY_64) + LD + ST + b"\x2c\x02",
+        "a loop of copies": FIXED + LD + ST + b"\x2c\x02",
+        "a loop of zeroes": FIXED + STZ + b"\x2c\x01",
+        "a loop of events": send_event(9) + wait_event(9) + b"\x2c\x04",
+        "a loop on single requests": wait_for(READY) + b"\x2d\x02",
+        "a loop on bursts": bytes([0x32, READY << 3]) + b"\x2f\x02",
+        "a loop in a counted loop": b"\x20\xff" + NOP + b"\x2c\x01\x38\x03",
     }
 
     @pytest.mark.parametrize("name", FOREVER)
@@ -474,19 +502,27 @@ class TestContainment:
         """The CPU goes on, the monitor answers within a second, DMAKILL ends the channel (D2)."""
         source, target = two(board, 4096)
         controller = Controller(board)
-        ends = mov(1, 0x1DC076 & ~(1 << 14))  # both sides fixed
-        program = mov(0, source.address) + mov(2, target.address) + self.FOREVER[name]
-        controller.start(program.replace(mov(1, COPY_64), ends))
+        controller.start(mov(0, source.address) + mov(2, target.address) + self.FOREVER[name])
         for _ in range(3):
             assert controller.state() == EXECUTING
-            with deadline(1):
-                assert board.qmp.execute("query-status")["running"]
-            board.wait(20_000_000)
+            assert monitor_answers_during(lambda: board.wait(10_000_000), board) > 0
         controller.kill()
         assert controller.state() == STOPPED
+        assert not board.probe.spoiled
         controller.start(copy(source.address, target.address, 4096))
         data = board.dram.read(source.address, 4096)
         assert board.dram.read(target.address, 4096) == data
+
+    def test_a_program_that_waits_for_ever_takes_no_slices(self, board: Board) -> None:
+        """A loop that waits for an event, or for a device that is not ready, just waits."""
+        controller = Controller(board)
+        for channel, program in enumerate((wait_event(9), wait_for(1))):
+            controller.start(program + b"\x2c\x02", channel)
+            controller.program_at += 64
+        board.wait(10_000_000)
+        assert [controller.state(n) for n in (0, 1)] == [WAITING_EVENT, WAITING_PERIPHERAL]
+        for channel in (0, 1):
+            controller.kill(channel)
 
     def test_two_endless_programs_both_go_on(self, board: Board) -> None:
         """Neither takes all the time."""

@@ -35,6 +35,7 @@ from .errors import (
     FaultError,
     FindingsError,
     HangError,
+    NotStartedError,
     PeerError,
     TargetError,
     UsageError,
@@ -136,6 +137,14 @@ class Board(Routines):
     def __exit__(self, *exception: object) -> None:
         """End QEMU, by force if need be, and remove everything."""
         self._resources.close()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Refuse what only a board has that was started."""
+            if "_process" in vars(self) or name.startswith("__"):
+                raise AttributeError(name)
+            raise NotStartedError(name.removeprefix("_"))
 
     @property
     def running(self) -> bool:
@@ -534,7 +543,7 @@ class Board(Routines):
 
 def checked_seed(seed: int) -> int:
     """Return `seed`; `UsageError` if it does not fit."""
-    if not isinstance(seed, int) or not 0 <= seed <= _LAST_SEED:
+    if type(seed) is not int or not 0 <= seed <= _LAST_SEED:
         msg = f"seed {seed!r} is not in 0 to {_LAST_SEED}"
         raise UsageError(msg)
     return seed

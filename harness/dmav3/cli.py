@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTHS = (8, 16, 32)
-_TABLE_COLUMNS = 130  # a narrower terminal wraps the lines, and loses nothing
 _INTERRUPTED = 130  # what shells report for Ctrl-C
 _SOMETHING_MISSING = 3
 
 app = typer.Typer(
-    help="Hardware-in-the-loop tests for code that uses the version-3 DMA operations interface.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -66,6 +64,25 @@ def _width(value: int) -> int:
         msg = f"{value} is none of {', '.join(map(str, _WIDTHS))}"
         raise typer.BadParameter(msg)
     return value
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"dmav3 {version('dmav3')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end."),
+    ] = False,
+) -> None:
+    """Hardware-in-the-loop tests for code that uses the version-3 DMA operations interface."""
 
 
 Machine = Annotated[str, typer.Option(help="Name of a machine, or the path of a YAML file.")]
@@ -114,7 +131,7 @@ def run(
     """
     from rich.console import Console
 
-    from .console_report import show
+    from .console_report import show, wide
     from .run import Options
     from .run import run as run_main_job
 
@@ -125,9 +142,7 @@ def run(
         if json_output:
             typer.echo(json.dumps(report.json(), indent=2))
         else:
-            console = Console(highlight=False)
-            console.width = max(console.width, _TABLE_COLUMNS)
-            show(console, report)
+            show(wide(Console(highlight=False)), report)
             sys.stdout.flush()
     raise typer.Exit(report.exit_status)
 

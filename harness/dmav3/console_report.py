@@ -26,7 +26,15 @@ _COLUMNS = (
     ("dirty", "lines_dirty"),
     ("stale", "lines_stale"),
 )
+_TABLE_COLUMNS = 130
 _COLOURS = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
+
+
+def wide(console: Console) -> Console:
+    """Make a console wide enough for the table; what shows it wraps its lines, and loses none."""
+    console.width = max(console.width, _TABLE_COLUMNS)
+    console.height = console.height  # without it rich takes a dumb terminal for 80 columns wide
+    return console
 
 
 def show(console: Console, report: Report) -> None:

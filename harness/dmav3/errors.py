@@ -7,6 +7,7 @@
     ├── UsageError              the call, or a file that it names, is wrong      exit status 2
     │   ├── MachineFileError    a machine description is not accepted
     │   ├── ImageError          a file is not an ELF for the machine
+    │   ├── NotStartedError     a board is used outside of its `with`
     │   └── BuildError          C files do not compile, or do not link
     ├── TargetError             the firmware                                     exit status 1
     │   ├── RefusedError        it answered `error CODE`
@@ -80,6 +81,16 @@ class ImageError(UsageError):
         """Name the file and say what it is and what is needed."""
         super().__init__(f"{path}: {problem}")
         self.path = path
+
+
+class NotStartedError(UsageError, AttributeError):
+    """A board has been made, but not started."""
+
+    def __init__(self, name: str) -> None:
+        """Say what was asked for, and how to start a board."""
+        super().__init__(
+            f"the board is not running, so it has no {name}: start it by `with Board() as board:`"
+        )
 
 
 class BuildError(UsageError):
@@ -196,9 +207,9 @@ class InfrastructureError(Dmav3Error):
 class NotBuiltError(InfrastructureError):
     """A built file is missing or older than its sources; `path` is the file."""
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: Path, problem: str, way_out: str = "run ci/build") -> None:
         """Name the file and the way out."""
-        super().__init__(f"{path} {problem}: run ci/build")
+        super().__init__(f"{path} {problem}: {way_out}")
         self.path = path
 
 

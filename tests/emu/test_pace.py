@@ -572,7 +572,7 @@ class TestProperties:
             (DEVICE, "fault-base", 1 << 32, "fault-base=4294967296"),
             (DEVICE, "fault-size", (1 << 32) + 1, "fault-size=4294967297"),
             (DEVICE + "/channel[7]", "burst-interval-ns", 10**10, "burst-interval-ns=10000000000"),
-            (DEVICE + "/channel[0]", "hold-at-burst", -1, "hold-at-burst"),
+            (DEVICE + "/channel[0]", "hold-at-burst", 1 << 63, "hold-at-burst"),
             (DEVICE + "/channel[0]", "hold-at-byte", "many", "hold-at-byte"),
             (DEVICE + "/channel[0]", "held", 1, "held"),
         ],

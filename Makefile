@@ -127,7 +127,7 @@ $(B)/bench/%.elf: $(B)/firmware/bench/%.c.o $(BENCH_COMMON) $(B)/firmware/shim.l
 	@echo built $@
 
 .PRECIOUS: $(B)/firmware/bench/%.c.o
-all: $(patsubst %,$(B)/bench/%.elf,copy bytes chase echo)
+all: $(patsubst %,$(B)/bench/%.elf,copy bytes chase misses echo)
 
 clean:
 	rm -rf $(B)

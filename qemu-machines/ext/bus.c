@@ -5,6 +5,7 @@
 #include "views.h"
 
 static struct {
+    AddressSpace *system;
     uint64_t own, own_size;
     uint64_t fault_base, fault_size;
     void (*failed)(uint64_t address, bool is_write);
@@ -56,10 +57,11 @@ static bool access_ram(hwaddr address, void *value, unsigned int size, bool is_w
 
 static bool access_rest(hwaddr address, void *value, unsigned int size, bool is_write)
 {
-    AddressSpace *system = qemu.cpu_get_address_space(qemu.qemu_get_cpu(0), 0);
-
+    if (!bus.system) {
+        bus.system = qemu.cpu_get_address_space(qemu.qemu_get_cpu(0), 0);
+    }
     return is_cut_off(address, size) ||
-           qemu.address_space_rw(system, address, MEMTXATTRS_UNSPECIFIED, value, size, is_write) != MEMTX_OK;
+           qemu.address_space_rw(bus.system, address, MEMTXATTRS_UNSPECIFIED, value, size, is_write) != MEMTX_OK;
 }
 
 static uint64_t bus_read(void *opaque, hwaddr address, unsigned int size)

@@ -115,6 +115,7 @@ class Board(Routines):
         self.image = read_elf(
             Path(image) if image else files.firmware(self.machine.firmware), "EM_AARCH64"
         )
+        self._flat = self.image.flat(self.machine.image_memory)
         self.extension = read_extension()
         self._log, self._with_doors, self._trace = log, doors, trace
         self._resources = ExitStack()
@@ -398,7 +399,7 @@ class Board(Routines):
         start = Start(
             qemu=qemu_binary(),
             extension=self.extension.path,
-            image=self.image.path,
+            image=self._flat,
             nonce=self._nonce,
             seed=self.seed,
             schedule=self.schedule,

@@ -78,6 +78,7 @@ class Process:
             self.dram = self.ram if one_view else _memory(resources, "dmav3-dram", size)
             self.probe = _memory(resources, "dmav3-probe")
             self.stream = _memory(resources, "dmav3-stream", _STREAM_BYTES)
+            image = _memory(resources, "dmav3-image", data=start.image.data)
             self.serial, serial = _pair(resources, theirs)
             self.monitor, monitor = _pair(resources, theirs)
             self._lifeline, lifeline = _pair(resources, theirs)
@@ -86,6 +87,7 @@ class Process:
                 dram=None if one_view else self.dram,
                 probe=self.probe,
                 stream=self.stream,
+                image=image,
                 serial=serial.fileno(),
                 monitor=monitor.fileno(),
                 lifeline=lifeline.fileno(),
@@ -208,10 +210,11 @@ class Process:
         return None
 
 
-def _memory(resources: ExitStack, name: str, size: int = 0) -> int:
+def _memory(resources: ExitStack, name: str, size: int = 0, data: bytes = b"") -> int:
     fd = os.memfd_create(name)
     resources.callback(os.close, fd)
-    os.ftruncate(fd, size)
+    os.ftruncate(fd, max(size, len(data)))
+    os.pwrite(fd, data, 0)
     return fd
 
 

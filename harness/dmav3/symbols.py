@@ -64,6 +64,14 @@ def _read_elf(path: Path, machine: str, _changed_ns: int, _size: int) -> Elf:
     return Elf(path, machine)
 
 
+class Flat(NamedTuple):
+    """What an ELF puts into memory: bytes from a physical address on, and where to begin."""
+
+    base: int
+    data: bytes
+    entry: int
+
+
 class Elf:
     """One ELF file."""
 
@@ -91,6 +99,28 @@ class Elf:
         section: Any = self._elf.get_section_by_name(".note.gnu.build-id")
         notes = section.iter_notes() if section else ()
         return next((str(note["n_desc"]) for note in notes), "")
+
+    def flat(self, memory: range) -> Flat:
+        """Return what is loaded into `memory` as one stretch of bytes, with zeroes between.
+
+        A segment elsewhere is left out: linkers like to put the ELF's own headers into one.
+
+        :raises ImageError: there is none in it, or one that does not fit, or no code to begin with.
+        """
+        parts = [
+            (segment["p_paddr"], segment.data())
+            for segment in self._elf.iter_segments("PT_LOAD")
+            if segment["p_filesz"] and segment["p_paddr"] in memory
+        ]
+        last = max((address + len(part) - 1 for address, part in parts), default=-1)
+        if last not in memory or self._elf["e_entry"] not in memory:
+            place = f"{memory.start:#x} to {memory.stop - 1:#x}"
+            raise ImageError(self.path, f"is not for memory from {place}: link it there")
+        base = min(address for address, _ in parts)
+        data = bytearray(last + 1 - base)
+        for address, part in parts:
+            data[address - base : address - base + len(part)] = part
+        return Flat(base, bytes(data), self._elf["e_entry"])
 
     def symbol(self, name: str) -> Symbol:
         """Return the symbol `name`; `ImageError` if the file has none."""

@@ -10,6 +10,7 @@
 #include "fetch.h"
 #include "gate.h"
 #include "ident.h"
+#include "image.h"
 #include "oplog.h"
 #include "pace.h"
 #include "pace_object.h"
@@ -38,7 +39,8 @@ enum { CHANNELS = 8, REQUEST_LINES = 32, EVENTS = 16, STREAM_RECEIVE_LINE = 0, S
 
 static struct {
     bool separate_views;
-    uint64_t dram_fd, probe_fd, stream_fd, wake_fd, lifeline_fd;
+    uint64_t dram_fd, probe_fd, stream_fd, image_fd, wake_fd, lifeline_fd;
+    uint64_t image_base;
     uint64_t nonce, seed, wake_mask;
     uint64_t cache_level, cache_line, cache_sets, cache_ways;
     enum cache_schedule schedule;
@@ -50,6 +52,7 @@ static struct {
     .dram_fd = ~0ull,
     .probe_fd = ~0ull,
     .stream_fd = ~0ull,
+    .image_fd = ~0ull,
     .wake_fd = ~0ull,
     .lifeline_fd = ~0ull,
     .seed = 1,
@@ -166,6 +169,8 @@ static struct number board_numbers[] = {
     {"dram-fd", NULL, NULL, &board.dram_fd},
     {"probe-fd", NULL, NULL, &board.probe_fd},
     {"stream-fd", NULL, NULL, &board.stream_fd},
+    {"image-fd", NULL, NULL, &board.image_fd},
+    {"image-base", NULL, NULL, &board.image_base},
     {"wake-fd", NULL, NULL, &board.wake_fd},
     {"lifeline-fd", NULL, NULL, &board.lifeline_fd},
     {"nonce", NULL, NULL, &board.nonce},
@@ -304,6 +309,11 @@ static bool open_memory(Error **errp)
     return views_initialise(ram, (int)board.dram_fd, &geometry, plugin_line_changed, errp);
 }
 
+static bool open_image(Error **errp)
+{
+    return board.image_fd == ~0ull || image_initialise((int)board.image_fd, board.image_base, errp);
+}
+
 static DeviceState *make_pl330(DeviceState *gic, Error **errp)
 {
     DeviceState *pl330 = qemu.qdev_new("pl330");
@@ -388,8 +398,8 @@ static void realize(DeviceState *device, Error **errp)
         error_setg(errp, "no GICv2: this device is for -M virt with gic-version=2");
         return;
     }
-    if (!open_memory(errp) || !add_pl330_and_stream(gic, errp) || !add_command_uart(gic, errp) ||
-        !start_lifeline(errp)) {
+    if (!open_memory(errp) || !open_image(errp) || !add_pl330_and_stream(gic, errp) ||
+        !add_command_uart(gic, errp) || !start_lifeline(errp)) {
         return;
     }
     error_setg(&no_migration, "dmav3-board cannot be migrated: its caches and its clock are not saved");
@@ -409,7 +419,7 @@ static void realize(DeviceState *device, Error **errp)
 
 /* ---- reset ---- */
 
-/* Before anything else is reset, and before the image is loaded again. */
+/* Before anything else is reset, and before anything is loaded again. */
 static void reset_enter(Object *object, int type)
 {
     (void)object;
@@ -429,12 +439,13 @@ static void reset_enter(Object *object, int type)
     views_unlock();
 }
 
-/* After everything: the image is in place; the PL330 has forgotten its request lines. */
+/* After everything: QEMU has loaded what it loads; the PL330 has forgotten its request lines. */
 static void reset_exit(Object *object, int type)
 {
     (void)object;
     (void)type;
     views_reset_exit();
+    image_reset();
     if (board.stream_fd != ~0ull) {
         stream_reset();
     }

@@ -60,8 +60,8 @@ static bool access_rest(hwaddr address, void *value, unsigned int size, bool is_
     if (!bus.system) {
         bus.system = qemu.cpu_get_address_space(qemu.qemu_get_cpu(0), 0);
     }
-    return is_cut_off(address, size) ||
-           qemu.address_space_rw(bus.system, address, MEMTXATTRS_UNSPECIFIED, value, size, is_write) != MEMTX_OK;
+    return is_cut_off(address, size) || qemu.address_space_rw(bus.system, address, MEMTXATTRS_UNSPECIFIED,
+                                                              value, size, is_write) != MEMTX_OK;
 }
 
 static uint64_t bus_read(void *opaque, hwaddr address, unsigned int size)

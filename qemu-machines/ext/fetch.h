@@ -45,8 +45,8 @@ struct fetch_thread {
     uint64_t at; /* of the instruction fetched last; before that, to be fetched first */
     uint64_t after, target;
     uint64_t tries; /* to fetch an instruction, since DMAGO */
-    bool fetched; /* `code` is the instruction at `at`, perhaps being executed */
-    bool drained; /* ... and DMAWMB was, before it */
+    bool fetched;   /* `code` is the instruction at `at`, perhaps being executed */
+    bool drained;   /* ... and DMAWMB was, before it */
     uint8_t code[CHANNEL_CODE_MAX];
     enum fetch_serving serving;
     bool stale_request; /* the model's type of request is of before the reset */

@@ -34,6 +34,7 @@ from dmav3.argv import Start
 from dmav3.machine import load
 from dmav3.mainjob import MainJob
 from dmav3.process import Process
+from dmav3.symbols import read_elf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +102,8 @@ def started(machine: str, program: str) -> Process:
     """Start a program on one of our machines, without the harness's own start."""
     described = load(machine)
     schedule = "speculative" if described.cache else None
-    return Process(described, Start(QEMU, files.extension(), image(program), 0, 1, schedule))
+    flat = read_elf(image(program), "EM_AARCH64").flat(described.image_memory)
+    return Process(described, Start(QEMU, files.extension(), flat, 0, 1, schedule))
 
 
 def extended(program: str, machine: str) -> float:

@@ -178,6 +178,25 @@ def test_a_used_board_is_as_a_fresh_one(
         assert getattr(renewed, name) == value, name
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_reset_brings_the_image_back(pool: Pool, machine: str) -> None:
+    """Code that the guest has changed, and run so, does again what the image says."""
+    wanted = Wanted(load(machine))
+    board = pool.take(wanted)
+    fresh = state(board)
+    assert "irql" in board.request("KeGetCurrentIrql").values
+    code = board.image.symbol("run_KeGetCurrentIrql").address
+    board.request("poke", code, "64", 0xD65F03C0D2800000)  # mov x0, #0; ret
+    board.request("clean", code, 8)
+    assert "irql" not in board.request("KeGetCurrentIrql").values
+    pool.give_back(board, wanted)
+    again = pool.take(wanted)
+    assert again is board
+    renewed = state(again)
+    assert (renewed.cpu, renewed.dram) == (fresh.cpu, fresh.dram)
+    assert "irql" in again.request("KeGetCurrentIrql").values
+
+
 def test_a_reset_forgets_the_type_of_request(pool: Pool) -> None:
     """A program with conditional loads does what it does on a fresh board, whatever came before."""
     wanted = Wanted(load("virt-a53"))

@@ -136,7 +136,7 @@ $(B)/selftest/virt-a64.elf: $(SELFTEST) $(LOWER_LAYERS)
 	@echo built $@
 
 .PRECIOUS: $(B)/firmware/bench/%.c.o
-all: $(patsubst %,$(B)/bench/%.elf,copy bytes chase echo) $(B)/selftest/virt-a64.elf
+all: $(patsubst %,$(B)/bench/%.elf,copy bytes chase misses echo) $(B)/selftest/virt-a64.elf
 
 clean:
 	rm -rf $(B)

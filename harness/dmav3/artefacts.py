@@ -8,13 +8,13 @@
 | `qemu.log` | QEMU's error output |
 | `findings.json` | the findings, each with `expected` |
 | `events.jsonl` | the event log, the last records of the ring |
+| `trace.txt` | of these what the DMA controller did, for a person |
 """
 
 from __future__ import annotations
 
 import json
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .deadline import deadline
@@ -45,6 +45,8 @@ def save(board: Board, folder: Path) -> None:
         findings = [{"unknown": reason}] if reason else _findings(board)
         (folder / "findings.json").write_text(json.dumps(findings, indent=1) + "\n")
         _lines(folder / "events.jsonl", [{"unknown": reason}] if reason else _events(board))
+        trace = [reason] if reason else board.trace()
+        (folder / "trace.txt").write_text("\n".join(trace) + "\n")
 
 
 def _hold(board: Board, held: ExitStack) -> str:
@@ -69,7 +71,7 @@ def _findings(board: Board) -> list[dict[str, Any]]:
 
 def _events(board: Board) -> Iterable[dict[str, Any]]:
     for record in board.events.all():
-        yield asdict(record) | {"kind": record.kind.name.lower()}
+        yield record._asdict() | {"kind": record.kind.name.lower()}
 
 
 def _lines(path: Path, objects: Iterable[dict[str, Any]]) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import files
 from .argv import Start
-from .channel import Channel
+from .channel import Channel, check_number
 from .deadline import deadline
 from .dma import Routines
 from .doors import Card, Doors
@@ -35,6 +35,7 @@ from .errors import (
     FaultError,
     FindingsError,
     HangError,
+    NotStartedError,
     PeerError,
     TargetError,
     UsageError,
@@ -47,17 +48,18 @@ from .memory import Buffer, Memory
 from .probe import LAYOUTS, Lines, Probe
 from .process import Process, qemu_binary
 from .qmp import Monitor
-from .report import Finding, costs, kinds, resolve, routine_names
+from .report import LIMITS, POISONED, Finding, costs, kinds, resolve, routine_names
 from .rpc import Reply, Rpc
 from .stream import Stream
-from .symbols import read_elf
+from .symbols import read_elf, read_extension
+from .trace import lines as trace_lines
 from .views import Mapping, Window
 from .wdm import NtStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .errors import QemuDiedError
+    from .errors import QemuError
     from .rpc import Handler
 
 SCHEDULES = ("lru", "speculative", "never", "eager")
@@ -92,7 +94,7 @@ class Board(Routines):
         schedule: str | None = None,
         log: Path | None = None,
         doors: bool = False,
-        trace: bool = False,
+        trace: bool = True,
     ) -> None:
         """Check every argument and file; start nothing yet.
 
@@ -102,7 +104,8 @@ class Board(Routines):
         :param schedule: when the cache acts of its own accord, "speculative" (the default) or
             "lru", "never" or "eager"; cannot be named for a machine without a cache model.
         :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
-        :param trace: record every instruction of the DMA controller in the event log.
+        :param trace: record what the channels of the DMA controller execute in the event log, the
+            first 16,384 instructions of each run (`trace-instructions`).
         :param doors: open a second monitor and a gdb socket in this user's private folder.
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
@@ -112,7 +115,8 @@ class Board(Routines):
         self.image = read_elf(
             Path(image) if image else files.firmware(self.machine.firmware), "EM_AARCH64"
         )
-        self.extension = read_elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
+        self._flat = self.image.flat(self.machine.image_memory)
+        self.extension = read_extension()
         self._log, self._with_doors, self._trace = log, doors, trace
         self._resources = ExitStack()
         self._paused = self._crashed = False
@@ -135,6 +139,14 @@ class Board(Routines):
         """End QEMU, by force if need be, and remove everything."""
         self._resources.close()
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Refuse what only a board has that was started."""
+            if "_process" in vars(self) or name.startswith("__"):
+                raise AttributeError(name)
+            raise NotStartedError(name.removeprefix("_"))
+
     @property
     def running(self) -> bool:
         """True while QEMU runs."""
@@ -153,9 +165,9 @@ class Board(Routines):
         """QEMU's process id."""
         return self._process.pid
 
-    def death(self) -> QemuDiedError:
-        """Explain that QEMU ended although nobody asked it to."""
-        return self._process.death()
+    def death(self) -> QemuError:
+        """Explain why nobody answers any more: QEMU ended, or the extension stopped it for good."""
+        return (self._limit() if self.probe.limit else None) or self._process.death()
 
     def fault(self, report: dict[str, str]) -> FaultError:
         """Explain a fault line of the shim, with function, file and line.
@@ -174,6 +186,7 @@ class Board(Routines):
         :raises FaultError: the firmware crashed; only `reset` helps.
         :raises HangError: it did not answer in time, though QEMU does; only `reset` helps.
         :raises QemuDiedError: QEMU ended.
+        :raises QemuLimitError: QEMU's model of the PL330 is at its end; only a fresh board helps.
         :raises LinkError: no or no sensible answer; only `reset` helps.
         """
         try:
@@ -238,6 +251,15 @@ class Board(Routines):
     def channel(self, number: int) -> Channel:
         """Return a channel of the DMA controller, 0 to 7; `UsageError` if there is no such."""
         return Channel(self.qmp, number)
+
+    def trace(self, channel: int | None = None) -> list[str]:
+        """Return what the DMA controller did since the last reset, a line each, for a person.
+
+        :param channel: of this one only, 0 to 7.
+        """
+        if channel is not None:
+            check_number(channel)
+        return list(trace_lines(self.events, channel))
 
     # Memory
 
@@ -327,6 +349,9 @@ class Board(Routines):
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Stop the machine inside the block, whatever it is doing."""
+        if self.probe.limit:
+            yield
+            return
         self.qmp.execute("stop")
         self._paused = True
         try:
@@ -339,7 +364,9 @@ class Board(Routines):
         """Reset the machine and wait for the shim's first word; buffers and callbacks are gone.
 
         :param seed, schedule: from now on; None: as before.
+        :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
         """
+        self._check_limit()
         if seed is not None and checked_seed(seed) != self.seed:
             self.qmp.set("seed", seed, lasting=True)
             self.seed = seed
@@ -353,6 +380,7 @@ class Board(Routines):
         while self.probe.ring_reset == before:
             self.probe.settle()
         self.probe.settle()
+        self._check_limit()
         self.rpc.forget()
         self.memory.free_all()
         self._expected.forget()
@@ -376,7 +404,7 @@ class Board(Routines):
         start = Start(
             qemu=qemu_binary(),
             extension=self.extension.path,
-            image=self.image.path,
+            image=self._flat,
             nonce=self._nonce,
             seed=self.seed,
             schedule=self.schedule,
@@ -397,8 +425,8 @@ class Board(Routines):
         except ClosedError as error:
             raise self._process.early_end() from error
         self._map(resources)
-        if self._trace:
-            self.qmp.set("trace", 1, lasting=True)
+        if not self._trace:
+            self.qmp.set("trace", 0, lasting=True)
         if self.doors:
             self.doors.announce(self._card(self.doors))
 
@@ -413,6 +441,7 @@ class Board(Routines):
             image=str(self.image.path.absolute()),
             qmp=str(doors.qmp),
             gdb=str(doors.gdb),
+            probe=f"/proc/{process.pid}/fd/{process.probe}",
             cpu_view=f"/proc/{process.pid}/fd/{process.ram}",
             dram=f"/proc/{process.pid}/fd/{process.dram}",
         )
@@ -486,6 +515,19 @@ class Board(Routines):
         pc = int(report["elr"], 0)
         return self.image.place(pc) or (f"a jump to {pc:#x} by {caller}" if caller else "")
 
+    def _limit(self) -> QemuError | None:
+        """Explain what has come to its end in QEMU's model of the PL330, if anything has."""
+        if limit := self.probe.limit:
+            return self._process.limit(LIMITS[limit[0]].format(channel=limit[1]))
+        if spoiled := self.probe.spoiled:
+            channel = (spoiled & -spoiled).bit_length() - 1
+            return self._process.limit(POISONED.format(channel=channel))
+        return None
+
+    def _check_limit(self) -> None:
+        if error := self._limit():
+            raise error
+
     def _check_expectation(self, kind: str, routine: str | None, count: int) -> None:
         if kind not in kinds():
             msg = f"unknown kind of finding {kind!r}; known are: {', '.join(kinds())}"
@@ -507,7 +549,7 @@ class Board(Routines):
 
 def checked_seed(seed: int) -> int:
     """Return `seed`; `UsageError` if it does not fit."""
-    if not isinstance(seed, int) or not 0 <= seed <= _LAST_SEED:
+    if type(seed) is not int or not 0 <= seed <= _LAST_SEED:
         msg = f"seed {seed!r} is not in 0 to {_LAST_SEED}"
         raise UsageError(msg)
     return seed
@@ -524,7 +566,3 @@ def checked_schedule(machine: Machine, schedule: str | None) -> str | None:
         msg = f"unknown schedule {schedule!r}; known are: {', '.join(SCHEDULES)}"
         raise UsageError(msg)
     return schedule or "speculative"
-
-
-def _x86() -> bool:
-    return os.uname().machine == "x86_64"

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .errors import InfrastructureError
+
 if TYPE_CHECKING:
     from .probe import Probe, Record
 
@@ -22,6 +24,25 @@ class EventLog:
         self._reset = self._next = probe.ring_reset
         self._records: list[Record] = []
         self.lost = 0
+
+    @property
+    def untraced(self) -> int:
+        """Instructions of the DMA controller that came after the trace had recorded its share."""
+        return self._probe.trace_lost
+
+    def complete(self) -> list[Record]:
+        """Return every record since the last reset, for a comparison with another log.
+
+        :raises InfrastructureError: some are missing, so that nothing would follow from it.
+        """
+        records = self.all()
+        if self.lost or self.untraced:
+            msg = (
+                f"the event log is not complete: {self.lost} records were overwritten, "
+                f"{self.untraced} instructions not recorded; a comparison is inconclusive"
+            )
+            raise InfrastructureError(msg)
+        return records
 
     def all(self) -> list[Record]:
         """Return every record since the last reset."""

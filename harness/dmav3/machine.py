@@ -65,6 +65,9 @@ class Uart(_Part):
     irq: Interrupt
 
 
+_RAM_BASE = 0x40000000  # of `virt`
+
+
 class Machine(_Part):
     """A board that QEMU can be made to emulate.
 
@@ -83,6 +86,11 @@ class Machine(_Part):
     pl330: Annotated[tuple[Pl330, ...], Field(min_length=1, max_length=1, strict=False)]
     stream: Stream
     uart: Uart
+
+    @property
+    def image_memory(self) -> range:
+        """Where an image may lie: RAM, but for its first MiB, where QEMU puts a device tree."""
+        return range(_RAM_BASE + (1 << 20), _RAM_BASE + (self.memory_mib << 20))
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Machine:

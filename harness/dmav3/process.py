@@ -20,6 +20,7 @@ from .errors import (
     Dmav3Error,
     QemuDiedError,
     QemuError,
+    QemuLimitError,
     QemuMissingError,
     QemuRefusedError,
     QemuTooOldError,
@@ -80,6 +81,7 @@ class Process:
             self.dram = self.ram if one_view else _memory(resources, "dmav3-dram", size)
             self.probe = _memory(resources, "dmav3-probe")
             self.stream = _memory(resources, "dmav3-stream", _STREAM_BYTES)
+            image = _memory(resources, "dmav3-image", data=start.image.data)
             self.serial, serial = _pair(resources, theirs)
             self.monitor, monitor = _pair(resources, theirs)
             self._lifeline, lifeline = _pair(resources, theirs)
@@ -88,6 +90,7 @@ class Process:
                 dram=None if one_view else self.dram,
                 probe=self.probe,
                 stream=self.stream,
+                image=image,
                 serial=serial.fileno(),
                 monitor=monitor.fileno(),
                 lifeline=lifeline.fileno(),
@@ -142,6 +145,11 @@ class Process:
             if not self._ended_within(_RUNG_SECONDS):
                 self._child.kill()
                 self._child.wait()
+
+    def limit(self, problem: str) -> QemuLimitError:
+        """Explain that QEMU is of no more use; `problem` says why."""
+        text = f"{problem}; start a fresh board (qemu-machines/README.md, known differences)"
+        return QemuLimitError(text, self.argv)
 
     def early_end(self) -> QemuError | WrongCacheError:
         """Explain why QEMU closed its connections before the shim's first word."""
@@ -209,10 +217,11 @@ class Process:
         return None
 
 
-def _memory(resources: ExitStack, name: str, size: int = 0) -> int:
+def _memory(resources: ExitStack, name: str, size: int = 0, data: bytes = b"") -> int:
     fd = os.memfd_create(name)
     resources.callback(os.close, fd)
-    os.ftruncate(fd, size)
+    os.ftruncate(fd, max(size, len(data)))
+    os.pwrite(fd, data, 0)
     return fd
 
 

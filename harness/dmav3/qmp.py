@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from qemu.qmp import ExecuteError, QMPClient, QMPError
 
 from .deadline import allowance
-from .errors import ClosedError, DeadlineError, MonitorError
+from .errors import ClosedError, DeadlineError, MonitorError, UsageError
 
 if TYPE_CHECKING:
     import socket
@@ -89,7 +89,11 @@ class Monitor:
         """Write a property; `MonitorError` at a wrong moment or for a wrong value.
 
         :param lasting: `restore` leaves it as it is.
+        :raises UsageError: a negative number for one of ours; QEMU would take it for a huge one.
         """
+        if path.startswith(BOARD) and isinstance(value, int) and value < 0:
+            msg = f"{name}={value}: a number is needed that is not negative, such as {name}=1"
+            raise UsageError(msg)
         if not lasting and (path, name) not in self._originals:
             with suppress(MonitorError):  # one that cannot be read has nothing to restore
                 self._originals[path, name] = self.get(name, path)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from .probe import Limit
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -17,6 +19,20 @@ if TYPE_CHECKING:
     from .symbols import Elf
 
 _NO_CHANNEL = 0xFFFFFFFF
+#: What makes a QEMU process useless, with the channel to be filled in.
+POISONED = (
+    "channel {channel} of the PL330 was killed, or faulted, with bytes on their way, and QEMU's "
+    "model does not recover from that, not even by a reset"
+)
+#: Why the extension stopped the machine for good.
+LIMITS = {
+    Limit.BUS_ERROR: "a bus error came while channel {channel} of the PL330 ran and another had "
+    "bytes on their way: QEMU's model does not tell whose it was, so neither can be faulted",
+    Limit.POISONED: "channel {channel} of the PL330 was started, or ran, after one was killed, or "
+    "faulted, with bytes on their way: QEMU's model would move wrong bytes from now on",
+    Limit.BLOCKED: "channel {channel} of the PL330 locked up in QEMU's model, though not in "
+    "silicon, because another one that waits has bytes in the FIFO",
+}
 
 
 @dataclass(frozen=True)
@@ -88,6 +104,14 @@ _KINDS = {
         {},
         "a line that is in the cache was reached through a mapping that is not cacheable: what "
         "such an access gives is not defined",
+        "",
+        "",
+    ),
+    8: _Kind(
+        "bus-error",
+        {},
+        "a channel of the PL330 accessed what answers with an error, which channel cannot be told, "
+        "so there was no fault and the machine was stopped",
         "",
         "",
     ),
@@ -196,7 +220,14 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
         routine=routine,
         rule=rule,
         text=_text(
-            kind, routine, rule, cpu, device, buffer, while_mapped=bool(raw["while_mapped"])
+            kind,
+            routine,
+            rule,
+            cpu,
+            device,
+            buffer,
+            raw["address"],
+            while_mapped=bool(raw["while_mapped"]),
         ),
     )
 
@@ -263,6 +294,7 @@ def _text(
     cpu: Cpu | None,
     device: Device | None,
     buffer: Place | None,
+    address: int,
     *,
     while_mapped: bool,
 ) -> str:
@@ -272,11 +304,13 @@ def _text(
     if cpu:
         where = f" ({cpu.file}:{cpu.line})" if cpu.file else ""
         parts.append(f"the CPU's access was in {cpu.function or cpu.pc}{where}")
-    if device:
+    if device and int(device.microcode, 0) == address:
+        parts.append(f"channel {device.channel} fetched its program there")
+    elif device:
         parts.append(f"the device's was burst {device.burst} of channel {device.channel}")
     if routine:
         what = kind.misuse if while_mapped else kind.remedy
         parts.append(f"{routine} {what}" + (f" ({rule})" if rule else ""))
-    else:
+    elif kind.rules:
         parts.append("no mapping covers the address, so no routine owed anything")
     return "; ".join(parts)

@@ -154,12 +154,8 @@ static bool is_shared_with_itself(enum cache_hazard kind, bool by_device, uint64
     return kind == CACHE_SHARED_LINE && by_device && newest_covering(&own, physical);
 }
 
-void finding_hazard(enum cache_hazard hazard, bool by_device, uint64_t physical)
+static void add(struct probe_finding found)
 {
-    bool own = is_shared_with_itself(hazard, by_device, physical);
-    enum cache_hazard kind = own ? CACHE_LOST_DEVICE_WRITE : hazard;
-    struct probe_finding found = describe(kind, by_device, physical);
-
     for (uint32_t i = 0; i < probe->findings; i++) {
         if (same_cause(&probe->finding[i], &found)) {
             probe->finding[i].count++;
@@ -172,4 +168,28 @@ void finding_hazard(enum cache_hazard hazard, bool by_device, uint64_t physical)
     }
     found.seq = probe_record(PROBE_FINDING, probe->findings, 0, 0, 0, 0, 0);
     probe->finding[probe->findings++] = found;
+}
+
+void finding_hazard(enum cache_hazard hazard, bool by_device, uint64_t physical)
+{
+    bool own = is_shared_with_itself(hazard, by_device, physical);
+
+    add(describe(own ? CACHE_LOST_DEVICE_WRITE : hazard, by_device, physical));
+}
+
+void finding_bus_error(uint64_t physical)
+{
+    struct pace_position at = pace_position();
+
+    add((struct probe_finding){
+        .kind = FINDING_BUS_ERROR,
+        .by_device = true,
+        .count = 1,
+        .time_ns = gate_time(),
+        .command = gate_command(),
+        .address = physical,
+        .channel = at.channel,
+        .microcode = at.microcode,
+        .burst = at.burst,
+    });
 }

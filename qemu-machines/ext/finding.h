@@ -18,4 +18,8 @@ void finding_cpu_at(uint64_t pc);
 /* An access at `physical` was a hazard; by_device: the device's that is under way. */
 void finding_hazard(enum cache_hazard hazard, bool by_device, uint64_t physical);
 
+/* A finding that is no hazard: the device's access that is under way, at `physical`, which need not be RAM, got
+ * an error for an answer. */
+void finding_bus_error(uint64_t physical);
+
 #endif

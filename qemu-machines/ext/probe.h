@@ -33,8 +33,8 @@ enum probe_line {
     PROBE_LINE_OWED = 16,   /* something else is remembered of it: a barrier owed, bytes lost */
 };
 
-/* struct probe.spoiled: a bit a channel of the PL330, and this one. */
-enum { PROBE_SPOILED_MANAGER = 1 << 8 };
+/* struct probe.limit: why the machine was stopped for good (fault.h). */
+enum probe_limit { LIMIT_NONE, LIMIT_BUS_ERROR, LIMIT_POISONED, LIMIT_BLOCKED };
 
 /* `a` to `f` of a record, by kind. */
 enum probe_kind {
@@ -52,10 +52,12 @@ enum probe_kind {
     PROBE_DMAGO,     /* id: channel; a address of the program */
     PROBE_FINDING,   /* id: index in `findings` */
     /* The PL330; id: channel, a: address of its instruction. */
-    PROBE_INSTRUCTION, /* with `trace`: it begins. b its bytes, the opcode lowest; of a burst c address, d bytes
-                        */
-    PROBE_HELD,        /* by a person's wish. b bursts, c bytes so far */
-    PROBE_CHANNEL_FAULT, /* that we found. b FTRn, c SAR, d DAR */
+    PROBE_INSTRUCTION,   /* with `trace`: it begins. b its bytes, the opcode lowest; of a burst c address,
+                            d bytes; of DMASEV e: 1, it interrupts the CPU */
+    PROBE_HELD,          /* by a person's wish. b bursts, c bytes so far */
+    PROBE_CHANNEL_FAULT, /* b FTRn, c SAR, d DAR */
+    PROBE_LIMIT,         /* b enum probe_limit, c SAR, d DAR */
+    PROBE_DMAKILL,       /* by the debug interface */
     PROBE_KINDS,
 };
 
@@ -78,6 +80,7 @@ enum probe_finding_kind {
     FINDING_SHARED_LINE,
     FINDING_MISSING_BARRIER,
     FINDING_MISMATCHED_ALIAS,
+    FINDING_BUS_ERROR, /* no hazard of the cache: fault.h */
 };
 
 /* One root cause, counted: what the same routine owed for the same adapter; where no mapping covers the
@@ -127,8 +130,10 @@ struct probe {
     uint32_t findings;      /* valid entries below */
     uint32_t findings_lost; /* more root causes than fit */
     uint32_t costs;
-    uint32_t spoiled; /* killed, faulted, or reset in mid-program since the start: a reset is not enough */
-    uint32_t unused;
+    uint32_t spoiled; /* a bit a channel that has poisoned QEMU's model: a reset is not enough */
+    uint32_t limit;   /* enum probe_limit */
+    uint32_t limit_channel;
+    uint64_t trace_lost; /* instructions of the PL330 that `trace` did not record: more than was asked for */
     struct probe_finding finding[PROBE_FINDINGS];
     struct probe_cost cost[PROBE_COSTS];
 };

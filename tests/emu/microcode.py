@@ -10,12 +10,21 @@ if TYPE_CHECKING:
     from dmav3 import Board
 
 # Registers, DDI 0424 3.3.
-INTEN, INT_EVENT_RIS, INTCLR, CSR0, CPC0, FTR0 = 0x020, 0x024, 0x02C, 0x100, 0x104, 0x040
-DBGCMD, DBGINST0, DBGINST1 = 0xD04, 0xD08, 0xD0C
+DSR, DPC, INTEN, INT_EVENT_RIS, INTMIS, INTCLR = 0x000, 0x004, 0x020, 0x024, 0x028, 0x02C
+FSRD, FSRC, FTRD, FTR0, CSR0, CPC0 = 0x030, 0x034, 0x038, 0x040, 0x100, 0x104
+SAR0, DAR0, CCR0, LC0 = 0x400, 0x404, 0x408, 0x40C
+DBGSTATUS, DBGCMD, DBGINST0, DBGINST1 = 0xD00, 0xD04, 0xD08, 0xD0C
+#: Bits of FTRn.
+UNDEFINED, OPERAND, NO_DATA, FETCH, WRITE, READ = 1 << 0, 1 << 1, 1 << 13, 1 << 16, 1 << 17, 1 << 18
+LOCK_UP = 1 << 31
+#: States in CSRn.
+STOPPED, EXECUTING, WAITING_EVENT, WAITING_PERIPHERAL, FAULTING = 0, 1, 4, 7, 15
+#: The abort interrupt of the PL330, 176 + 32, in the distributor's ICENABLER.
+_DISABLE_ABORT = (0x08000180 + 4 * 6, 1 << 16)
 #: Both sides incrementing, beats of 8 bytes, bursts of 8.
 COPY_64 = 0x001DC077
 _SAR, _CCR, _DAR = 0, 1, 2
-_LD, _ST, _WMB, _END = b"\x04", b"\x08", b"\x13", b"\x00"
+LD, ST, STZ, WMB, NOP, END = b"\x04", b"\x08", b"\x0c", b"\x13", b"\x18", b"\x00"
 
 
 def mov(register: int, value: int) -> bytes:
@@ -33,11 +42,21 @@ def wait_for(line: int) -> bytes:
     return bytes([0x30, line << 3])
 
 
+def wait_event(event: int) -> bytes:
+    """Return DMAWFE."""
+    return bytes([0x36, event << 3])
+
+
+def send_event(event: int) -> bytes:
+    """Return DMASEV."""
+    return bytes([0x34, event << 3])
+
+
 def copy(source: int, target: int, size: int, beats: int = 8) -> bytes:
     """Return a program that copies whole bursts of 1 to 8 beats of 8 bytes, at most 256."""
     control = COPY_64 & ~(0xF << 4 | 0xF << 18) | (beats - 1) << 4 | (beats - 1) << 18
     head = mov(_SAR, source) + mov(_DAR, target) + mov(_CCR, control)
-    return head + loop(size // (8 * beats), _LD + _ST + _WMB) + _END
+    return head + loop(size // (8 * beats), LD + ST + WMB) + END
 
 
 class Controller:
@@ -57,11 +76,35 @@ class Controller:
         """Set a register."""
         self._board.request("poke", self._base + register, "32", value)
 
-    def start(self, program: bytes, channel: int = 0) -> None:
-        """Put a program into memory and start it; it runs until it ends or waits."""
+    def put(self, program: bytes) -> None:
+        """Put a program into memory."""
         padded = program + bytes(-len(program) % 8)
         for offset, (word,) in enumerate(struct.iter_unpack("<Q", padded)):
             self._board.request("poke", self.program_at + 8 * offset, "64", word)
-        self.write(DBGINST0, 0x00A00000 | channel << 24)
-        self.write(DBGINST1, self.program_at)
+
+    def start(self, program: bytes, channel: int = 0, *, nonsecure: bool = False) -> None:
+        """Put a program into memory and start it; it runs until it ends or waits."""
+        self.put(program)
+        self.execute((0x00A20000 if nonsecure else 0x00A00000) | channel << 24, self.program_at)
+
+    def kill(self, channel: int = 0) -> None:
+        """Let a channel execute DMAKILL."""
+        self.execute(0x00010001 | channel << 8)
+
+    def execute(self, instruction: int, operand: int = 0) -> None:
+        """Let the debug interface execute an instruction."""
+        self.write(DBGINST0, instruction)
+        self.write(DBGINST1, operand)
         self.write(DBGCMD, 0)
+
+    def state(self, channel: int = 0) -> int:
+        """Return the state of a channel."""
+        return self.read(CSR0 + 8 * channel) & 0xF
+
+    def fault(self, channel: int = 0) -> int:
+        """Return FTRn."""
+        return self.read(FTR0 + 4 * channel)
+
+    def mask_abort(self) -> None:
+        """Keep faults from the firmware, which would kill the channel."""
+        self._board.request("poke", _DISABLE_ABORT[0], "32", _DISABLE_ABORT[1])

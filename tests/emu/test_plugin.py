@@ -315,7 +315,10 @@ class TestWhoseFault:
 class TestArtefacts:
     """What a failed test leaves, and what reports say."""
 
-    FILES = ("console.log", "qmp.jsonl", "qemu.log", "findings.json", "events.jsonl")
+    FILES = (
+        *("console.log", "qmp.jsonl", "qemu.log"),
+        *("findings.json", "events.jsonl", "trace.txt"),
+    )
 
     def folders(self, project: pytest.Pytester) -> list[Path]:
         """Return the folders with artefacts."""

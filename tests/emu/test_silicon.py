@@ -9,7 +9,7 @@ import pytest
 from microcode import CSR0, FTR0, Controller, copy, mov, wait_for
 
 from dmav3 import Board
-from dmav3.errors import MonitorError
+from dmav3.errors import MonitorError, UsageError
 from dmav3.stream import Register, Status
 
 if TYPE_CHECKING:
@@ -354,6 +354,12 @@ class TestProperties:
         with pytest.raises(MonitorError, match=said):
             board.qmp.set(name, value, path)
         assert board.qmp.get(name, path) == before
+
+    def test_a_negative_number_is_refused(self, board: Board) -> None:
+        """QEMU would take it for a huge one."""
+        with pytest.raises(UsageError, match=r"seed=-1: .* such as seed=1"):
+            board.qmp.set("seed", -1)
+        assert board.qmp.get("seed") == 1
 
     def test_a_depth_cannot_change_while_data_waits(self, board: Board) -> None:
         """The wrong moment is refused like a wrong value."""

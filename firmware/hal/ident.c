@@ -11,6 +11,8 @@ enum {
     NONCE = 0x10,
     TIME = 0x18,
     READY = 0x20,
+    ALARM = 0x28,
+    HELD = 0x30,
     COMMIT = 0x40,
     ARGUMENT = 0x48, /* five of 8 bytes */
 };
@@ -44,6 +46,16 @@ uint64_t ident_nonce(void)
 uint64_t ident_time(void)
 {
     return read64(TIME);
+}
+
+uint32_t ident_held(void)
+{
+    return mmio_read32(IDENT_BASE + HELD);
+}
+
+void ident_set_alarm(uint64_t time)
+{
+    mmio_write64(IDENT_BASE + ALARM, time);
 }
 
 void ident_ready(void)

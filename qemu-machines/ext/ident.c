@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "alarm.h"
 #include "gate.h"
 #include "oplog.h"
+#include "pace.h"
 #include "probe.h"
 #include "uart.h"
 #include "views.h"
@@ -16,6 +18,8 @@ enum {
     NONCE = 0x10,
     TIME = 0x18,
     READY = 0x20,
+    ALARM = 0x28,
+    HELD = 0x30,
     COMMIT = 0x40,
     ARGUMENT_A = 0x48,
     ARGUMENT_END = 0x70,
@@ -39,6 +43,8 @@ static uint64_t word(hwaddr offset)
         return ident.nonce;
     case TIME:
         return gate_time();
+    case HELD:
+        return pace_held_channels();
     default:
         return 0;
     }
@@ -68,6 +74,8 @@ static void ident_write(void *opaque, hwaddr offset, uint64_t value, unsigned in
     if (offset == READY) {
         uart_flush();
         gate_ready();
+    } else if (offset == ALARM && size == 8) {
+        alarm_set(value);
     } else if (offset == COMMIT) {
         commit((uint32_t)value);
     } else if (offset >= ARGUMENT_A && offset < ARGUMENT_END && size == 8) {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "alarm.h"
 #include "fetch.h"
 #include "gate.h"
 #include "overlay.h"
@@ -60,6 +61,16 @@ struct pace_position pace_position(void)
     return position;
 }
 
+uint32_t pace_held_channels(void)
+{
+    uint32_t channels = 0;
+
+    for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
+        channels |= (uint32_t)pace.hold[n].by_person << n;
+    }
+    return channels;
+}
+
 /* ---- at the fetch of an instruction ---- */
 
 static bool begins_burst(const struct channel_access *access)
@@ -87,6 +98,7 @@ static void hold_for_person(struct hold *hold, const struct fetch_thread *thread
     hold->by_person = true;
     hold->at_burst = hold->at_byte = hold->step_to = 0;
     record(PROBE_HELD, index_of(hold), thread->at, thread->is.bursts, channel_bytes(&thread->is), 0);
+    alarm_ring();
 }
 
 static void check_person(struct hold *hold, const struct fetch_thread *thread,

@@ -17,7 +17,7 @@ from dmav3.journal import Journal
 from dmav3.probe import Kind
 from dmav3.stream import Control
 from dmav3.transfer import Piece, Transfer
-from dmav3.wdm import DmaWidth
+from dmav3.wdm import DISPATCH_LEVEL, PASSIVE_LEVEL, DmaWidth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -331,6 +331,37 @@ def test_a_release_waits_for_time_and_a_step_does_not(board: Board) -> None:
     assert board.probe.time_ns == before
     board.wait(1000)
     assert board.dram.read(target.address, 4096) == data
+
+
+@pytest.mark.parametrize("level", [PASSIVE_LEVEL, DISPATCH_LEVEL, 15])
+def test_a_wait_ends_when_a_channel_is_held(board: Board, level: int) -> None:
+    """Then, not a microsecond later; and at once if it is held already, but not if it was."""
+    source, target = two(board, 4096)
+    channel = board.channel(5)
+    channel.hold_at_burst, channel.burst_interval_ns = 11, 1000
+    Controller(board).start(copy(source.address, target.address, 4096), channel=5)
+    assert not channel.held
+    with board.irql(level):
+        ended = board.request("wait", 1_000_000, "held")
+        (held,) = [one for one in board.events.all() if one.kind == Kind.HELD]
+        assert ended["ended"] == "held"
+        assert 0 < ended.number("time") - held.time_ns < 1000
+        assert board.request("wait", 1_000_000, "held").number("time") - held.time_ns < 20_000
+        channel.release()
+        assert board.wait(1_000_000, "held") == "time"
+
+
+@pytest.mark.parametrize("event", [None, "irq", "callback"])
+def test_a_hold_ends_no_other_wait(board: Board, event: str | None) -> None:
+    """It goes on for the rest of its time."""
+    source, target = two(board, 4096)
+    channel = board.channel(0)
+    channel.hold_at_burst, channel.burst_interval_ns = 11, 1000
+    Controller(board).start(copy(source.address, target.address, 4096))
+    before = board.probe.time_ns
+    assert board.wait(100_000, event) == "time"
+    assert channel.held
+    assert board.probe.time_ns >= before + 100_000
 
 
 def test_each_channel_is_held_for_itself(board: Board) -> None:

@@ -7,7 +7,8 @@
 #   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
 #   build/bench/                    programs of the bench
 #   build/selftest/virt-a64.elf     the self-test, which needs no shell
-#   build/tests/                    host test programs, and an extension that needs what no QEMU has
+#   build/tests/                    host test programs, an extension that needs what no QEMU has, and what
+#                                   makes a QEMU sluggish
 
 CC := clang-19
 B := build
@@ -37,7 +38,12 @@ $(B)/tests/dmav3-missing-symbol.so: $(EXT_SOURCES) $(B)/dmav3.so
 	$(Q)$(CC) $(EXT_FLAGS) -O0 -DQEMU_ABI_TEST_MISSING=qemu_function_for_the_test -shared -fuse-ld=lld-19 -o $@ $(EXT_SOURCES)
 	@echo built $@
 
-all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so
+$(B)/tests/sluggish-cpu.so: tests/emu/sluggish_cpu.c Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -fPIC $(filter-out -Wpedantic,$(WARNINGS)) -shared -fuse-ld=lld-19 -o $@ $<
+	@echo built $@
+
+all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so $(B)/tests/sluggish-cpu.so
 
 # ---- the firmware: $(call firmware,output folder,source root) ----
 

@@ -116,27 +116,6 @@
     isb
     ret
 
-/* void timer_set(uint64_t ticks): the virtual timer fires when that many have passed. clobbers: x1. */
-    function timer_set
-    mrs x1, cntvct_el0
-    add x0, x0, x1
-    msr cntv_cval_el0, x0
-    mov x0, #1
-    msr cntv_ctl_el0, x0
-    isb
-    ret
-
-/* void timer_stop(void). clobbers: x0. */
-    function timer_stop
-    msr cntv_ctl_el0, xzr
-    isb
-    ret
-
-/* uint64_t timer_frequency(void): ticks a second. */
-    function timer_frequency
-    mrs x0, cntfrq_el0
-    ret
-
 /* void exception_registers(uint64_t values[2]): ESR_EL1, FAR_EL1. clobbers: x1, x2. */
     function exception_registers
     mrs x1, esr_el1

@@ -12,7 +12,9 @@ enum {
     NONCE = 0x10,
     TIME = 0x18,
     READY = 0x20,
-    CACHE = 0x28,
+    ALARM = 0x28,
+    HELD = 0x30,
+    CACHE = 0x38,
     COMMIT = 0x40,
     ARGUMENT = 0x48, /* five of 8 bytes */
 };
@@ -55,6 +57,16 @@ void ident_report_cache(void)
     if (ident_present()) {
         mmio_write64(IDENT_BASE + CACHE, cache_size_id(level) | (uint64_t)level << 32);
     }
+}
+
+uint32_t ident_held(void)
+{
+    return mmio_read32(IDENT_BASE + HELD);
+}
+
+void ident_set_alarm(uint64_t time)
+{
+    mmio_write64(IDENT_BASE + ALARM, time);
 }
 
 void ident_ready(void)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import Context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -35,6 +35,7 @@ from .errors import (
     FaultError,
     FindingsError,
     HangError,
+    InfrastructureError,
     NotStartedError,
     PeerError,
     TargetError,
@@ -219,8 +220,9 @@ class Board(Routines):
         """Let model time pass.
 
         :param ns: at most so much, in nanoseconds.
-        :param until: "irq" or "callback": end at the first one.
-        :return: what ended it: "time", "irq" or "callback".
+        :param until: "irq" or "callback": end at the first one; "held": end when a channel of the
+            DMA controller is held, at once if one is already.
+        :return: what ended it: "time", "irq", "callback" or "held".
         """
         return self.request("wait", ns, *([until] if until else []))["ended"]
 
@@ -243,9 +245,16 @@ class Board(Routines):
 
     @contextmanager
     def irql(self, level: int) -> Iterator[None]:
-        """Raise the IRQL to `level` inside the block, then restore it."""
+        """Raise the IRQL to `level` inside the block, then restore it, however the block ends."""
         before = self.request("KeRaiseIrql", level).number("irql")
-        yield
+        try:
+            yield
+        except (DeadlineError, ClosedError, FaultError, InfrastructureError):
+            raise  # nobody is there to lower it
+        except BaseException:
+            with suppress(Dmav3Error):  # what the block raised is what counts
+                self.request("KeLowerIrql", before)
+            raise
         self.request("KeLowerIrql", before)
 
     def channel(self, number: int) -> Channel:
@@ -367,6 +376,7 @@ class Board(Routines):
         :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
         """
         self._check_limit()
+        self._crashed = True  # whatever it does, nobody waits for it any more
         if seed is not None and checked_seed(seed) != self.seed:
             self.qmp.set("seed", seed, lasting=True)
             self.seed = seed
@@ -415,7 +425,7 @@ class Board(Routines):
         self._process = resources.enter_context(process)
         if self.doors:
             self.doors.handed_over()
-        self.qmp = resources.enter_context(Monitor(self._process.monitor))
+        self.qmp = resources.enter_context(Monitor(self._process.monitor, self._settle))
         resources.callback(self._process.quit, lambda: self.qmp.execute("quit"))
         self.link = SocketLink(self._process.serial)
         self.rpc = Rpc(self.link)
@@ -480,6 +490,9 @@ class Board(Routines):
                 f"another image answers: build {build}, {self.image.path} is {self.image.build_id}"
             )
             raise PeerError(msg)
+
+    def _settle(self) -> None:
+        self.probe.settle()
 
     def _stands_still(self) -> bool:
         return self._paused or self._crashed or not self._process.running

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alarm.h"
 #include "bus.h"
 #include "fetch.h"
 #include "gate.h"
@@ -32,6 +33,7 @@ enum {
     RAM_BASE = 0x40000000,
     PL330_ABORT_SPI = 176, /* event n: the next but n */
     UART_SPI = 193,
+    ALARM_SPI = 194,
 };
 /* The request lines that no device has: a non-secure channel may wait on them too. */
 #define OWN_LINES (1u << PACE_LINE_KICK | 1u << FETCH_LINE_FREE | 1u << FETCH_LINE_BUSY)
@@ -406,6 +408,7 @@ static void realize(DeviceState *device, Error **errp)
     if (qemu.migrate_add_blocker(&no_migration, errp) < 0) {
         return;
     }
+    alarm_initialise(qemu.qdev_get_gpio_in(gic, ALARM_SPI));
     map(IDENT_BASE, ident_page(features(), board.nonce));
     pace_object_add((Object *)device);
     if (board.stream_fd != ~0ull) {
@@ -433,6 +436,7 @@ static void reset_enter(Object *object, int type)
         uart_reset();
     }
     gate_reset();
+    alarm_reset();
     views_lock();
     oplog_reset();
     probe_reset();

@@ -4,10 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alarm.h"
 #include "board.h"
 #include "decode.h"
 #include "gate.h"
 #include "oplog.h"
+#include "pace.h"
 #include "probe.h"
 #include "uart.h"
 #include "views.h"
@@ -19,7 +21,9 @@ enum {
     NONCE = 0x10,
     TIME = 0x18,
     READY = 0x20,
-    CACHE = 0x28,
+    ALARM = 0x28,
+    HELD = 0x30,
+    CACHE = 0x38,
     COMMIT = 0x40,
     ARGUMENT_A = 0x48,
     ARGUMENT_END = 0x70,
@@ -43,6 +47,8 @@ static uint64_t word(hwaddr offset)
         return ident.nonce;
     case TIME:
         return gate_time();
+    case HELD:
+        return pace_held_channels();
     default:
         return 0;
     }
@@ -91,6 +97,8 @@ static void ident_write(void *opaque, hwaddr offset, uint64_t value, unsigned in
         gate_ready();
     } else if (offset == CACHE && size == 8) {
         check_cache((uint32_t)(value >> 32), (uint32_t)value);
+    } else if (offset == ALARM && size == 8) {
+        alarm_set(value);
     } else if (offset == COMMIT) {
         commit((uint32_t)value);
     } else if (offset >= ARGUMENT_A && offset < ARGUMENT_END && size == 8) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pace.h"
 
+#include "alarm.h"
 #include "fault.h"
 #include "fetch.h"
 #include "gate.h"
@@ -52,6 +53,16 @@ struct pace_position pace_position(void)
     return position;
 }
 
+uint32_t pace_held_channels(void)
+{
+    uint32_t channels = 0;
+
+    for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
+        channels |= (uint32_t)pace.hold[n].by_person << n;
+    }
+    return channels;
+}
+
 /* ---- at the fetch of an instruction ---- */
 
 static bool begins_burst(const struct channel_access *access)
@@ -81,6 +92,7 @@ static void hold_for_person(struct hold *hold, const struct fetch_thread *thread
     views_lock();
     probe_record(PROBE_HELD, index_of(hold), thread->at, thread->is.bursts, channel_bytes(&thread->is), 0, 0);
     views_unlock();
+    alarm_ring();
 }
 
 static void check_person(struct hold *hold, const struct fetch_thread *thread,

@@ -34,6 +34,9 @@
 enum { PACE_CHANNELS = 8 };
 #define PACE_NO_CHANNEL (~0u)
 
+/* Bit n: channel n is held by a person's wish. */
+uint32_t pace_held_channels(void);
+
 struct pace_position {
     uint32_t channel;   /* that fetched last, or PACE_NO_CHANNEL */
     uint64_t microcode; /* address of that instruction */

@@ -41,19 +41,18 @@ from microcode import (
     wait_for,
 )
 
-from dmav3 import Board
 from dmav3.deadline import deadline
 from dmav3.errors import MonitorError, UsageError
 from dmav3.journal import Journal
 from dmav3.probe import Kind
 from dmav3.stream import Control
 from dmav3.transfer import Piece, Transfer
-from dmav3.wdm import DmaWidth
+from dmav3.wdm import DISPATCH_LEVEL, PASSIVE_LEVEL, DmaWidth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dmav3 import Buffer
+    from dmav3 import Board, Buffer
     from dmav3.channel import Channel
     from dmav3.probe import Record
 
@@ -361,6 +360,37 @@ def test_a_release_waits_for_time_and_a_step_does_not(board: Board) -> None:
     assert board.dram.read(target.address, 4096) == data
 
 
+@pytest.mark.parametrize("level", [PASSIVE_LEVEL, DISPATCH_LEVEL, 15])
+def test_a_wait_ends_when_a_channel_is_held(board: Board, level: int) -> None:
+    """Then, not a microsecond later; and at once if it is held already, but not if it was."""
+    source, target = two(board, 4096)
+    channel = board.channel(5)
+    channel.hold_at_burst, channel.burst_interval_ns = 11, 1000
+    Controller(board).start(copy(source.address, target.address, 4096), channel=5)
+    assert not channel.held
+    with board.irql(level):
+        ended = board.request("wait", 1_000_000, "held")
+        (held,) = [one for one in board.events.all() if one.kind == Kind.HELD]
+        assert ended["ended"] == "held"
+        assert 0 < ended.number("time") - held.time_ns < 1000
+        assert board.request("wait", 1_000_000, "held").number("time") - held.time_ns < 20_000
+        channel.release()
+        assert board.wait(1_000_000, "held") == "time"
+
+
+@pytest.mark.parametrize("event", [None, "irq", "callback"])
+def test_a_hold_ends_no_other_wait(board: Board, event: str | None) -> None:
+    """It goes on for the rest of its time."""
+    source, target = two(board, 4096)
+    channel = board.channel(0)
+    channel.hold_at_burst, channel.burst_interval_ns = 11, 1000
+    Controller(board).start(copy(source.address, target.address, 4096))
+    before = board.probe.time_ns
+    assert board.wait(100_000, event) == "time"
+    assert channel.held
+    assert board.probe.time_ns >= before + 100_000
+
+
 def test_each_channel_is_held_for_itself(board: Board) -> None:
     """While one channel is held another runs to its end; a kill ends the held one."""
     source, target = two(board, 4096)
@@ -448,34 +478,6 @@ def test_the_trace_has_what_each_channel_executed(board: Board) -> None:
         (0, at + 26, 0x00, 0, 0),
     ]
     assert logs[1] == logs[2] == logs[0]
-
-
-def log_with_holds() -> list[Record]:
-    """Hold, step, release and pace; return the event log."""
-    with Board() as board:
-        source, target = two(board, 4096)
-        channel = board.channel(0)
-        channel.hold_at_burst, channel.burst_interval_ns = 3, 777
-        Controller(board).start(copy(source.address, target.address, 4096))
-        board.wait(10_000)
-        channel.step()
-        channel.release()
-        board.wait(100_000)
-        assert board.events.lost == 0
-        kinds = {Kind.DMAGO, Kind.INSTRUCTION, Kind.HELD}
-        records = [record for record in board.events.all() if record.kind in kinds]
-        return [record._replace(time_ns=0, command=0, seq=0) for record in records]
-
-
-def test_equal_holds_give_equal_logs() -> None:
-    """With holds, steps and paces the controller does the same in the same order.
-
-    Model times, and so the command in which something happens, are left out: while a timer of
-    ours runs they differ by some hundred nanoseconds from run to run.
-    """
-    log = log_with_holds()
-    assert len(log) > 200
-    assert log_with_holds() == log
 
 
 #: Both sides fixed, bursts of 8 beats of 8 bytes.

@@ -15,7 +15,7 @@ DBGCMD, DBGINST0, DBGINST1 = 0xD04, 0xD08, 0xD0C
 #: Both sides incrementing, beats of 8 bytes, bursts of 8.
 COPY_64 = 0x001DC077
 _SAR, _CCR, _DAR = 0, 1, 2
-_LD, _ST, _WMB, _END = b"\x04", b"\x08", b"\x13", b"\x00"
+LD, ST, WMB, END = b"\x04", b"\x08", b"\x13", b"\x00"
 
 
 def mov(register: int, value: int) -> bytes:
@@ -37,7 +37,7 @@ def copy(source: int, target: int, size: int, beats: int = 8) -> bytes:
     """Return a program that copies whole bursts of 1 to 8 beats of 8 bytes, at most 256."""
     control = COPY_64 & ~(0xF << 4 | 0xF << 18) | (beats - 1) << 4 | (beats - 1) << 18
     head = mov(_SAR, source) + mov(_DAR, target) + mov(_CCR, control)
-    return head + loop(size // (8 * beats), _LD + _ST + _WMB) + _END
+    return head + loop(size // (8 * beats), LD + ST + WMB) + END
 
 
 class Controller:

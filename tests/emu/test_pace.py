@@ -9,7 +9,21 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from microcode import COPY_64, CPC0, CSR0, FTR0, Controller, copy, loop, mov, wait_for
+from microcode import (
+    COPY_64,
+    CPC0,
+    CSR0,
+    END,
+    FTR0,
+    LD,
+    ST,
+    WMB,
+    Controller,
+    copy,
+    loop,
+    mov,
+    wait_for,
+)
 
 from dmav3.deadline import deadline
 from dmav3.errors import MonitorError, UsageError
@@ -33,7 +47,6 @@ REGISTERS = (CSR0, CPC0, FTR0, SAR0, DAR0, CCR0, LC0)
 WAYS = ("free", "held", "stepped")
 #: A request line that no device has, which is therefore always ready.
 READY = 9
-LD, ST, WMB, END = b"\x04", b"\x08", b"\x13", b"\x00"
 #: The abort interrupt of the PL330, 176 + 32, in the distributor's ICENABLER.
 DISABLE_ABORT = (0x08000180 + 4 * 6, 1 << 16)
 

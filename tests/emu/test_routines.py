@@ -20,6 +20,7 @@ from dmav3.conformance.driver import (
     finished,
     free_channel,
     granted,
+    read_beside_the_cpu,
     sizes,
 )
 from dmav3.dma import UNWRITTEN, UNWRITTEN64, DmaAdapter, Mdl, TransferInfo
@@ -574,27 +575,8 @@ class TestEdges:
         self, board: Board, offset: int, size: int
     ) -> None:
         """CCH-12, FBX-13: stores before and during the transfer survive, and so does the data."""
-        whole = board.memory.allocate(2 * PAGE, align=PAGE, name="neighbourhood")
-        board.fill(whole, 0x11)
-        mdl = board.IoAllocateMdl(whole.address + offset, size)
-        board.MmBuildMdlForNonPagedPool(mdl)
-        adapter = adapter_for(board, write=False)
-        base, done = granted(board, adapter), Completions(board)
-        arm(board, write=False)
-        result = adapter.MapTransferEx(mdl, base, WriteToDevice=False, DmaCompletionRoutine=done)
-        assert result == (OK, size)
-        # In flight: the receive ring is empty. Only now the CPU stores, on both sides.
-        board.wait(10_000)
-        before = b"\x22" * offset
-        after = b"\x33" * (whole.size - offset - size)
-        board.write(whole, before)
-        board.write(whole, after[:64], offset + size)
-        assert done.calls == []
-        board.stream.receive_put(data(size))
-        finished(board, done)
-        board.write(whole, after[64:], offset + size + 64)
-        assert adapter.FlushAdapterBuffersEx(mdl, base, 0, size, WriteToDevice=False) == OK
-        assert board.read(whole) == before + data(size) + after
+        received, expected = read_beside_the_cpu(board, data(size), offset)
+        assert received == expected
 
     def unbounced(self, board: Board, meddle: bytes) -> bytes:
         """Read 256 bytes in the middle of 384 without registers; return what is there."""
@@ -634,6 +616,46 @@ class TestEdges:
         assert board.cpu.read(flight.buffer.address, 8) == before
         flight.end()
         assert board.read(flight.buffer) == data(8)
+
+    def test_nobody_owes_what_lies_behind_the_flushed_length(self, board: Board) -> None:
+        """FBX-03: the rest stays in the bounce page, and reading the buffer there is no hazard."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        board.stream.receive_put(data(8))
+        finished(board, flight.done)
+        assert flight.flush(4) == OK
+        assert board.read(flight.buffer)[:4] == data(8)[:4]
+        assert board.findings() == []
+
+    def test_a_bounced_buffer_is_the_device_s_until_the_flush(self, board: Board) -> None:
+        """What the device has not written yet may be read; what it has, not before it is copied."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        board.read(flight.buffer)
+        board.stream.receive_put(data(4))
+        board.wait(1_000_000)
+        board.read(flight.buffer, 4, 4)
+        assert board.findings() == []
+        with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
+            board.read(flight.buffer, 4)
+        (finding,) = board.findings()
+        assert "a bounce page" in finding.text
+        assert finding.rule == "CCH-03"
+        board.stream.receive_put(data(8)[4:])
+        finished(board, flight.done)
+        flight.end()
+        assert board.read(flight.buffer) == data(8)
+
+    def test_a_new_mapping_waits_for_new_bytes(self, board: Board) -> None:
+        """What a transfer that was given up left in its bounce page is stale until the next one."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        board.stream.receive_put(data(8))
+        finished(board, flight.done)
+        free_channel(board, flight.adapter)
+        with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
+            board.read(flight.buffer)
+        base = granted(board, flight.adapter)
+        assert flight.adapter.MapTransferEx(flight.mdl, base, WriteToDevice=False).status == OK
+        board.read(flight.buffer)
+        assert board.unexpected() == []
 
 
 class TestMisuse:
@@ -715,6 +737,29 @@ class TestMisuse:
             result = adapter.MapTransferEx(address, base, Length=64, WriteToDevice=True)
         assert result == (INVALID, 64)
         board.request("ping")
+
+    @pytest.mark.parametrize("address", [*UNREADABLE, ZEROES, 0], ids=str)
+    def test_what_is_no_mdl_is_neither_built_nor_freed(self, board: Board, address: int) -> None:
+        """Routines without a status say so by violation 0x0E, and nothing is touched."""
+        with board.expect_violations(0x0E, 0x0E, 0x0E):
+            board.MmBuildMdlForNonPagedPool(Mdl(address, 64))
+            board.IoFreeMdl(Mdl(address, 64))
+            board.KeFlushIoBuffers(address, ReadOperation=True, DmaOperation=True)
+
+    def test_an_mdl_is_freed_once(self, board: Board) -> None:
+        """What is freed twice, or what only looks like an MDL, is not freed again."""
+        _, mdl = described(board, 64)
+        board.IoFreeMdl(mdl)
+        with board.expect_violations(0x0E):
+            board.IoFreeMdl(mdl)
+
+    def test_an_mdl_freed_while_mapped_is_missed_at_the_flush(self, board: Board) -> None:
+        """GEN-12: violation 0x43; its memory is not touched."""
+        flight = Flight.start(board, 64, write=True)
+        finished(board, flight.done)
+        board.IoFreeMdl(flight.mdl)
+        with board.expect_violations(0x43):
+            flight.end()
 
 
 def refuse_everything(adapter: DmaAdapter, code: int) -> None:

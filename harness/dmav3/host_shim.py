@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from . import files
 from .dma import Cells, Element
-from .errors import ClosedError, CrashError, DeadlineError, HangError, PeerError
+from .errors import ClosedError, CrashError, DeadlineError, HangError, PeerError, UsageError
 from .events import EventLog
 from .host_log import HostLog
 from .link import SocketLink
@@ -46,6 +46,14 @@ if TYPE_CHECKING:
 _RAM = 0x40000000
 _PAGE = 4096
 _PATIENCE_SECONDS = 5.0
+#: What a test may choose of the controller.
+REGISTRATION = (
+    "DmaAddressWidth",
+    "SupportedPortWidths",
+    "MinimumTransferUnit",
+    "MaximumTransferUnits",
+    "CacheCoherent",
+)
 #: DMA_INTERRUPT_TYPE.
 COMPLETION, ERROR, CANCELLED = range(3)
 
@@ -81,11 +89,15 @@ class HostShim(Shim):
         """Find the program; start nothing yet.
 
         :param coherent: what the platform says of DMA.
-        :param registration: members of DMA_INITIALIZATION_BLOCK: CacheCoherent, DmaAddressWidth,
-            SupportedPortWidths, MinimumTransferUnit, MaximumTransferUnits.
+        :param registration: members of DMA_INITIALIZATION_BLOCK, those in `REGISTRATION`.
+        :raises UsageError: another one is named.
         :raises NotBuiltError: it has not been built.
         """
         super().__init__()
+        for name in registration:
+            if name not in REGISTRATION:
+                msg = f"{name} cannot be chosen; such as {', '.join(REGISTRATION)}"
+                raise UsageError(msg)
         self.image = read_elf(files.host_shim(), host_machine())
         self._options = {"coherent": int(coherent)} | registration
         self._resources = ExitStack()

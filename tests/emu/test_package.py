@@ -27,6 +27,7 @@ NEEDED = {
     "dmav3/data/firmware/link/virt-a64/compile.flags",
     "dmav3/data/firmware/link/virt-a64/image.ld",
     "dmav3/data/firmware/link/virt-a64/libdmav3-virt-a64.a",
+    "dmav3/data/conformance/shim",
     "dmav3/data/firmware/link/virt-a64/link.flags",
     "dmav3/data/include/dmav3.h",
     "dmav3/data/include/wdm_dma.h",
@@ -34,7 +35,7 @@ NEEDED = {
     "dmav3/data/seeded/no-clean/virt-a64.elf",
 }
 #: More would be worth a look.
-LARGEST = 2 << 20
+LARGEST = 6 << 20
 
 
 @pytest.fixture(scope="module")

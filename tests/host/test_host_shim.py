@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3 import CrashError, HostShim, Kind, RefusedError, deadline
+from dmav3 import CrashError, HostShim, Kind, RefusedError, UsageError, deadline
 from dmav3.conformance.driver import Completions, context_for, described, granted, quiet
 from dmav3.errors import HangError
 from dmav3.host_shim import CANCELLED, COMPLETION, ERROR
@@ -175,6 +175,11 @@ class TestMachine:
         with HostShim(SupportedPortWidths=2) as shim:
             assert shim.IoGetDmaAdapter(DmaWidth=DmaWidth.Width32Bits) is None
             assert shim.IoGetDmaAdapter(DmaWidth=DmaWidth.Width8Bits) is not None
+
+    def test_what_cannot_be_chosen_is_refused(self) -> None:
+        """With what can."""
+        with pytest.raises(UsageError, match="Width cannot be chosen; such as DmaAddressWidth, "):
+            HostShim(Width=8)
 
     def test_a_device_may_store(self, shim: HostShim) -> None:
         """MR-11: what it put into the bounce page is the buffer's after the flush."""

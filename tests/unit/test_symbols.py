@@ -124,6 +124,18 @@ def test_structure_is_read_by_name(elf: Elf) -> None:
     assert value["bytes"] == [1, 2, 3, 4]
 
 
+def test_members_are_written_by_their_paths(elf: Elf) -> None:
+    """Lowest bytes first, also of negative numbers; all other bytes stay."""
+    layout = elf.struct("everything")
+    buffer = bytearray(b"\xa5" * layout.size)
+    layout.write(buffer, {"wide": (1 << 64) + 7, "points.0.1.y": -5})
+    value = layout.read(buffer)
+    assert (value["wide"], value["points"][0][1]["y"]) == (7, -5)
+    assert buffer.count(0xA5) == layout.size - 12
+    with pytest.raises(UsageError, match="`points` of struct everything is no number"):
+        layout.write(buffer, {"points": 1})
+
+
 def test_plain_structures_are_read_as_records(elf: Elf) -> None:
     """Gaps between members are skipped; what is not plain is refused."""
     data = struct.pack("<B3xiB3xi", 1, -2, 3, -4)

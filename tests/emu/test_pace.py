@@ -42,9 +42,9 @@ from microcode import (
 )
 
 from dmav3.deadline import deadline
-from dmav3.errors import MonitorError, UsageError
 from dmav3.journal import Journal
 from dmav3.probe import Kind
+from dmav3.qmp import BOARD
 from dmav3.stream import Control
 from dmav3.transfer import Piece, Transfer
 from dmav3.wdm import DISPATCH_LEVEL, PASSIVE_LEVEL, DmaWidth
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from dmav3.channel import Channel
     from dmav3.probe import Record
 
-DEVICE = "/machine/peripheral/dmav3"
 REGISTERS = (CSR0, CPC0, FTR0, SAR0, DAR0, CCR0, LC0)
 #: Ways to let a transfer run.
 WAYS = ("free", "held", "stepped")
@@ -536,7 +535,7 @@ class TestContainment:
             controller.start(mov(0, source.address) + mov(2, target.address) + copy_fixed, n)
             controller.program_at += 1024
         board.wait(5_000_000)
-        assert board.qmp.get("held", f"{DEVICE}/channel[0]") == 0
+        assert board.qmp.get("held", f"{BOARD}/channel[0]") == 0
         before = [controller.read(SAR0 + 0x20 * n) for n in (0, 1)]
         board.wait(5_000_000)
         assert all(controller.read(SAR0 + 0x20 * n) != before[n] for n in (0, 1))
@@ -560,57 +559,3 @@ class TestContainment:
         assert controller.read(FTR0) == 0
         board.probe.settle()
         assert board.probe.spoiled
-
-
-class TestProperties:
-    """A wrong value or moment is refused, by name, and changes nothing."""
-
-    @pytest.mark.parametrize(
-        ("path", "name", "value", "said"),
-        [
-            (DEVICE, "trace", 2, "trace=2"),
-            (DEVICE, "slice-instructions", 0, "slice-instructions=0"),
-            (DEVICE, "unsliceable-instructions", 10**10, "unsliceable-instructions=10000000000"),
-            (DEVICE, "fault-base", 1 << 32, "fault-base=4294967296"),
-            (DEVICE, "fault-size", (1 << 32) + 1, "fault-size=4294967297"),
-            (DEVICE + "/channel[7]", "burst-interval-ns", 10**10, "burst-interval-ns=10000000000"),
-            (DEVICE + "/channel[0]", "hold-at-burst", 1 << 63, "hold-at-burst"),
-            (DEVICE + "/channel[0]", "hold-at-byte", "many", "hold-at-byte"),
-            (DEVICE + "/channel[0]", "held", 1, "held"),
-        ],
-    )
-    def test_a_wrong_value(
-        self, board: Board, path: str, name: str, value: object, said: str
-    ) -> None:
-        """The error names the property; it keeps its value."""
-        before = board.qmp.get(name, path)
-        with pytest.raises(MonitorError, match=said):
-            board.qmp.set(name, value, path)
-        assert board.qmp.get(name, path) == before
-
-    def test_a_channel_that_does_not_exist(self, board: Board) -> None:
-        """Neither Python nor the monitor knows a ninth one."""
-        with pytest.raises(UsageError, match="channel 8 does not exist"):
-            board.channel(8)
-        with pytest.raises(MonitorError, match=r"channel\[8\]"):
-            board.qmp.set("hold-at-burst", 1, DEVICE + "/channel[8]")
-
-    def test_a_wrong_moment(self, board: Board) -> None:
-        """A channel that is not held does not go on; one that is past a place is not held there."""
-        source, target = two(board, 4096)
-        channel = board.channel(2)
-        with pytest.raises(MonitorError, match="step=1: channel 2 is not held"):
-            channel.step()
-        with pytest.raises(MonitorError, match="release=1: channel 2 is not held"):
-            channel.release()
-        channel.hold_at_burst = 3
-        Controller(board).start(copy(source.address, target.address, 4096), channel=2)
-        assert (channel.held, channel.hold_at_burst) == (True, 0)
-        with pytest.raises(MonitorError, match="hold-at-burst=3: channel 2 has come to 3"):
-            channel.hold_at_burst = 3
-        with pytest.raises(MonitorError, match="hold-at-byte=128: channel 2 has come to 128"):
-            channel.hold_at_byte = 128
-        with pytest.raises(MonitorError, match="step=2"):
-            board.qmp.set("step", 2, DEVICE + "/channel[2]")
-        assert channel.held
-        Controller(board).kill(2)

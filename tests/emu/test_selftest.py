@@ -59,7 +59,7 @@ def selftest(board: Board, console: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
     monkeypatch.setattr("dmav3.process.arguments", with_console)
     extension = board.extension.path
-    start = Start(qemu_binary(), extension, IMAGE, nonce=0, seed=1, schedule=board.schedule)
+    start = Start(qemu_binary(), extension, board._flat, nonce=0, seed=1, schedule=board.schedule)
     with Process(board.machine, start) as process:
         assert process._ended_within(SECONDS), console.read_text()
         with Mapping(process.probe) as probe:

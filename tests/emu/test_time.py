@@ -6,15 +6,17 @@ from __future__ import annotations
 import io
 import random
 import threading
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from microcode import CSR0, Controller, copy
+from microcode import COPY_64, CSR0, LD, ST, WMB, Controller, copy, mov, wait_for
 
 from dmav3 import Board
 from dmav3.files import Layout
 from dmav3.mainjob import MainJob
 from dmav3.probe import Kind
+from dmav3.qmp import BOARD
 from dmav3.stream import Control
 from dmav3.wdm import DISPATCH_LEVEL, DmaCompletionStatus, DmaWidth, NtStatus
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from dmav3.dma import DmaAdapter
     from dmav3.probe import Record
 
-STREAM = "/machine/peripheral/dmav3/stream"
+STREAM = f"{BOARD}/stream"
 MIB = 1 << 20
 
 
@@ -193,6 +195,50 @@ def test_a_transfer_stands_still_between_commands(board: Board) -> None:
     assert ended == [DmaCompletionStatus.DmaComplete]
     board.wait(100_000)  # what the FIFO still held
     assert board.stream.sent_take() == b"\x5a" * MIB
+
+
+def copy_forever(board: Board) -> bytes:
+    """Return a program that copies the same 64 bytes over and over."""
+    buffer = board.memory.allocate(128)
+    both_fixed = COPY_64 & ~(1 << 14 | 1)
+    head = mov(0, buffer.address) + mov(2, buffer.address + 64) + mov(1, both_fixed)
+    return head + LD + ST + b"\x2c\x02"
+
+
+def send_forever(board: Board) -> bytes:
+    """Return a program that gives the stream device, which takes one at a time, frames."""
+    stream = board.machine.stream
+    board.qmp.set("tx-fifo-depth", 1, STREAM)
+    board.request("poke", stream.base + 8, "32", Control.TRANSMIT_REQUEST)
+    head = mov(0, board.memory.allocate(64).address) + mov(2, stream.base) + mov(1, 0)
+    return head + wait_for(stream.transmit) + LD + ST + WMB + b"\x2c\x05"
+
+
+#: An interval of 20 µs, a few commands long: which property, of what, and a program that shows it.
+INTERVALS = {
+    "pace": ("burst-interval-ns", 20_000, f"{BOARD}/channel[0]", copy_forever),
+    "slice": ("slice-instructions", 2_000, BOARD, copy_forever),
+    "frame": ("word-interval-ns", 20_000, STREAM, send_forever),
+}
+
+
+@pytest.mark.parametrize("name", INTERVALS)
+def test_an_interval_keeps_what_is_left_of_it(board: Board, name: str) -> None:
+    """However often the gate is closed in between, it takes as much model time as it should."""
+    limit, value, path, program = INTERVALS[name]
+    controller = Controller(board)
+    code = program(board)
+    board.qmp.set(limit, value, path)
+    board.qmp.set("trace", 1)
+    controller.start(code)
+    for _ in range(100):
+        board.wait(100)
+        board.qmp.execute("query-status")  # real time passes
+    log = board.events.all()
+    at = sorted({one.time_ns for one in log if one.kind == Kind.INSTRUCTION and one.b == LD[0]})
+    closed = sum(at[0] < one.time_ns < at[-1] for one in log if one.kind == Kind.READY)
+    assert {after - before for before, after in pairwise(at)} == {20_000}
+    assert closed > 2 * len(at) > 20
 
 
 def test_the_completion_routine_waits_for_the_level_to_drop(board: Board) -> None:

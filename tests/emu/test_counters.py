@@ -179,7 +179,7 @@ def test_the_probe_memory_never_grows(board: Board) -> None:
     size = os.fstat(board._process.probe).st_size
     lines = board.probe.ram_size // board.probe.line_size
     assert size == 32_768 + lines + 65_536 * 64
-    board.qmp.set("trace", 1)
-    MainJob(board, 8).run(io.BytesIO(bytes(20_000)))
+    board.qmp.set("trace-instructions", 1_000_000)
+    MainJob(board, 8).run(io.BytesIO(bytes(40_000)))
     assert board.events.lost > 0
     assert os.fstat(board._process.probe).st_size == size

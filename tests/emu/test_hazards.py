@@ -56,8 +56,8 @@ HAZARDS = [
     Hazard("lost_device_write", 64, "lost-device-write", ("Buffer", 5), 0, (MAP, "CCH-04")),
     Hazard("lost_cpu_write", 0, "lost-cpu-write", ("Buffer", 5), None, (FLUSH, "CCH-15")),
     Hazard("shared_line", 32, "shared-line", ("Buffer", 40), 0, (MAP, "CCH-12")),
-    Hazard("raced_descriptor", 0, "missing-barrier", None, None),
-    Hazard("unfinished_clean", 0, "missing-barrier", ("Program", 0), None),
+    Hazard("raced_descriptor", 0, "missing-barrier", None, 7),
+    Hazard("unfinished_clean", 0, "missing-barrier", ("Program", 0), 7),
     Hazard("unfinished_invalidate", 0, "missing-barrier", ("Buffer", 5), 7),
     Hazard("mismatched_alias", 0, "mismatched-alias", ("Buffer", 5), None),
 ]
@@ -79,8 +79,8 @@ def run(board: Board, hazard: Hazard, *, correct: bool) -> None:
 
 
 def test_every_kind_is_provoked() -> None:
-    """None is left out below."""
-    assert {hazard.kind for hazard in HAZARDS} == set(kinds())
+    """None is left out below; bus errors are no matter of the cache (test_faults.py)."""
+    assert {hazard.kind for hazard in HAZARDS} == set(kinds()) - {"bus-error"}
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -186,7 +186,8 @@ def test_a_reset_brings_the_image_back(pool: Pool, machine: str) -> None:
     fresh = state(board)
     assert "irql" in board.request("KeGetCurrentIrql").values
     code = board.image.symbol("run_KeGetCurrentIrql").address
-    board.request("poke", code, "64", 0xD65F03C0D2800000)  # mov x0, #0; ret
+    board.request("poke", code, "32", 0xD2800000)  # mov x0, #0
+    board.request("poke", code + 4, "32", 0xD65F03C0)  # ret
     board.request("clean", code, 8)
     assert "irql" not in board.request("KeGetCurrentIrql").values
     pool.give_back(board, wanted)

@@ -71,7 +71,6 @@ def test_a_property_is_read_back_as_it_was_set(
         (STREAM, "word-interval-ns", 10**12, "word-interval-ns=1000000000000: at most one second"),
         (STREAM, "overruns", 1, "overruns"),
         (CHANNEL, "burst-interval-ns", 10**10, "burst-interval-ns=10000000000: at most one second"),
-        (CHANNEL, "hold-at-burst", -1, "hold-at-burst=-1: 0 or more"),
         (CHANNEL, "hold-at-byte", "many", "hold-at-byte"),
         (CHANNEL, "held", 1, "held"),
         (CHANNEL, "step", 1, "step=1: channel 2 is not held"),

@@ -122,7 +122,8 @@ def test_an_image_without_a_shell_never_closes_the_gate(outcome: Outcome) -> Non
     """There is no command, and nothing is ready."""
     assert not outcome.probe.gate_closed
     records = outcome.probe.records(outcome.probe.ring_reset, outcome.probe.ring_head)
-    assert {record.kind for record in records} == {Kind.RESET, Kind.DMAGO, Kind.FINDING}
+    kinds = {record.kind for record in records}
+    assert kinds == {Kind.RESET, Kind.DMAGO, Kind.INSTRUCTION, Kind.FINDING}
     assert {record.command for record in records} == {0}
 
 

@@ -4,7 +4,14 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { DMASTZ = 0x0c, DMAWMB = 0x13, DMALPEND_FOREVER = 0x2c, DMAWFP = 0x30, NO_INSTRUCTION = 0xff };
+enum {
+    DMASTZ = 0x0c,
+    DMAWMB = 0x13,
+    DMALPEND_FOREVER = 0x2c,
+    DMAWFP = 0x30,
+    DMAWFE = 0x36,
+    NO_INSTRUCTION = 0xff
+};
 
 static struct {
     struct fetch_thread thread[FETCH_CHANNELS];
@@ -15,7 +22,6 @@ static struct {
     uint64_t base;                  /* of the instruction that is fetched for the second time */
     unsigned int length, rest;      /* its bytes, those still to come */
     uint8_t code[CHANNEL_CODE_MAX]; /* as served */
-    bool again;
 } fetch = {.current = FETCH_NOBODY};
 
 void fetch_initialise(const struct fetch_hooks *hooks)
@@ -44,6 +50,7 @@ void fetch_start(uint32_t n, uint64_t address, uint32_t source, uint32_t target,
         .active = true,
         .at = address,
         .serving = thread->stale_request ? SERVE_PASS : SERVE_PROGRAM,
+        .waited = thread->waited,
     };
     fetch.current = FETCH_NOBODY;
     fetch.rest = 0;
@@ -141,7 +148,7 @@ static void retire(struct fetch_thread *thread, uint64_t address)
         return;
     }
     channel_execute(&thread->is, thread->code);
-    thread->fetched = thread->drained = false;
+    thread->fetched = thread->drained = thread->told = false;
 }
 
 static enum fetch_serving next_serving(uint32_t n, uint64_t address, uint8_t opcode)
@@ -186,7 +193,6 @@ static void fetch_opcode(uint32_t n, uint64_t address, uint8_t *byte)
 
     thread->tries++;
     thread->serving = next_serving(n, address, *byte);
-    fetch.again = thread->fetched;
     fetch.code[0] = *byte;
     if (thread->serving != SERVE_PROGRAM) {
         substitute(thread, address, fetch.code);
@@ -204,12 +210,14 @@ static void complete(uint32_t n)
 
     memcpy(thread->code, fetch.code, sizeof(thread->code));
     thread->fetched = true;
+    thread->waited |= thread->code[0] == DMAWFE;
     thread->ending = channel_is_end(thread->code[0]);
     thread->after = thread->target = thread->at + fetch.length;
     if (channel_is_loop_end(thread->code[0])) {
         thread->target = thread->at - thread->code[1];
     }
-    if (!fetch.again) {
+    if (!thread->told) { /* it may be held on a later try */
+        thread->told = true;
         fetch.hooks->executes(n);
     }
 }

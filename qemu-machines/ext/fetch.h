@@ -47,9 +47,11 @@ struct fetch_thread {
     uint64_t tries; /* to fetch an instruction, since DMAGO */
     bool fetched;   /* `code` is the instruction at `at`, perhaps being executed */
     bool drained;   /* ... and DMAWMB was, before it */
+    bool told;      /* ... and fetch_hooks.executes() knows of it */
     uint8_t code[CHANNEL_CODE_MAX];
     enum fetch_serving serving;
     bool stale_request; /* the model's type of request is of before the reset */
+    bool waited;        /* it has executed DMAWFE since */
 };
 
 struct fetch_hooks {

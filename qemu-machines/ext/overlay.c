@@ -11,7 +11,7 @@
 enum { DSR = 0x000, INTEN = 0x020, FSRC = 0x034, FTR0 = 0x040, CSR0 = 0x100, CSR_STEP = 8 };
 enum { SAR0 = 0x400, LC0 = 0x40c, LC1 = 0x410, CHANNEL_STEP = 0x20 };
 enum { DBGSTATUS = 0xd00, DBGCMD = 0xd04, DBGINST0 = 0xd08, DBGINST1 = 0xd0c, PL330_SIZE = 0x1000 };
-enum { STATE_MASK = 0xf, DMAGO = 0xa0, DMAGO_MASK = 0xfd, DMAKILL = 0x01 };
+enum { STATE_MASK = 0xf, EVENT_MASK = 0x1f0, DMAGO = 0xa0, DMAGO_MASK = 0xfd, DMAKILL = 0x01 };
 enum { KILL_MANAGER = DMAKILL << 16, KILL_CHANNEL = KILL_MANAGER | 1 /* | n << 8 */ };
 
 static struct {
@@ -171,6 +171,9 @@ static uint32_t shown_status(uint32_t n, uint32_t value)
 {
     if (!(overlay.started >> n & 1)) {
         return value & STATE_MASK;
+    }
+    if (!fetch_thread(n)->waited) {
+        value &= ~(uint32_t)EVENT_MASK;
     }
     return overlay.events->is_held(n) ? (value & ~(uint32_t)STATE_MASK) | OVERLAY_EXECUTING : value;
 }

@@ -4,8 +4,8 @@
  * corrected on the way out.
  *
  *   FTRn   the fault that silicon would have had, where the model only knows "no instruction" (fault.h);
- *   CSRn   "executing" while a channel is held; and until it is started, nothing of before the reset;
- *   LCn    the latter, too;
+ *   CSRn   "executing" while a channel is held; and nothing of before the reset;
+ *   LCn    the latter, too, until the channel is started;
  *   CPCn   of a channel that faults, the instruction: the model's is often behind it;
  *   DBGSTATUS  never busy: the model leaves it so after an instruction that it refuses.
  */

@@ -171,7 +171,7 @@ static enum fetch_serving decide(uint32_t n, uint8_t opcode)
         fault_show(n, type);
         return SERVE_FAULT;
     }
-    if (channel_is_empty(&thread->is) && !thread->fetched) { /* not in the middle of an instruction's tries */
+    if (channel_is_empty(&thread->is)) {
         check_person(hold, thread, &access);
         check_pace(hold, &thread->is);
         check_slice(hold);

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from microcode import (
+    CSR0,
     DSR,
     END,
     FAULTING,
@@ -22,6 +23,7 @@ from microcode import (
     Controller,
     copy,
     mov,
+    send_event,
     wait_event,
     wait_for,
 )
@@ -196,6 +198,17 @@ def test_a_reset_brings_the_image_back(pool: Pool, machine: str) -> None:
     renewed = state(again)
     assert (renewed.cpu, renewed.dram) == (fresh.cpu, fresh.dram)
     assert "irql" in again.request("KeGetCurrentIrql").values
+
+
+def test_a_reset_forgets_the_event_that_was_waited_for(pool: Pool) -> None:
+    """Also when the channel is started again."""
+    wanted = Wanted(load("virt-a53"))
+    for program in (send_event(9) + wait_event(9) + END, END):
+        board = pool.take(wanted)
+        Controller(board).start(program)
+        shown = Controller(board).read(CSR0)
+        pool.give_back(board, wanted)
+    assert (pool.started, shown) == (1, 0)
 
 
 def test_a_reset_forgets_the_type_of_request(pool: Pool) -> None:

@@ -39,7 +39,7 @@ def busy(board: Board, rounds: int) -> int:
     program = mov(0, at) + mov(2, at) + mov(1, COPY_64 & ~(1 << 14 | 1))
     program += bytes([0x22, rounds - 1]) + body + bytes([0x3C, len(body)]) + END
     Controller(board).start(program)
-    board.wait(10_000_000)  # it takes more than a slice
+    board.wait(50_000_000)  # it may be more than a slice
     return 3 + 1 + rounds * (1 + 256 * 4 + 1) + 1
 
 

@@ -145,6 +145,12 @@ class Shape:
     write: bool
     offset: int
     units: int
+    beats: int = 1
+
+    @property
+    def requests(self) -> int:
+        """How often the device asks: for bursts, then for what is left of one."""
+        return self.units // self.beats + self.units % self.beats
 
 
 SHAPES = [
@@ -153,6 +159,11 @@ SHAPES = [
     Shape(32, write=True, offset=0, units=2 * 256 + 3),
     Shape(8, write=False, offset=3, units=256),
     Shape(16, write=True, offset=4090, units=300),
+    Shape(64, write=True, offset=0, units=11, beats=4),
+    Shape(64, write=False, offset=0, units=16, beats=16),
+    Shape(32, write=True, offset=1, units=35, beats=8),  # two loads a burst
+    Shape(16, write=True, offset=6, units=47, beats=16),
+    Shape(8, write=False, offset=0, units=192, beats=3),
 ]
 
 
@@ -185,8 +196,8 @@ class BackEnd:
 
         :param look: is called while the channel is held.
         """
-        board, shape = self.board, self.shape
-        assert self.adapter is not None
+        board, shape, adapter = self.board, self.shape, self.adapter
+        assert adapter is not None
         if shape.write:
             board.write(self.buffer, self.data, shape.offset)
         else:
@@ -197,6 +208,9 @@ class BackEnd:
             enable = Control.TRANSMIT_REQUEST if shape.write else Control.RECEIVE_REQUEST
             frame = Control.frame(shape.bits // 8)
             board.request("poke", board.machine.stream.base + 8, "32", enable | frame)
+            with board.reference(shape.beats, 4) as cell:
+                function = board.image.enum("pl330_function")["PL330_SET_BURST_BEATS"]
+                assert adapter.ConfigureAdapterChannel(function, cell.address) == 0
             channel.hold_at_burst = int(way != "free")
             channel.hold_at_byte = hold_at_byte
 
@@ -214,9 +228,7 @@ class BackEnd:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(board, "run_until", run_until)
             piece = Piece(self.buffer, self.mdl, 0, self.size, shape.write)
-            Transfer(
-                board, Journal(board), self.adapter, piece, arm=arm, advance=lambda _: None
-            ).run()
+            Transfer(board, Journal(board), adapter, piece, arm=arm, advance=lambda _: None).run()
         board.wait(10_000)
         moved = (
             board.stream.sent_take()
@@ -234,7 +246,7 @@ def test_holds_leave_no_trace_in_the_back_end(board: Board, shape: Shape) -> Non
     assert free[0] == back_end.data
     for way in WAYS[1:]:
         assert back_end.run(way) == free
-        assert back_end.held == shape.units
+        assert back_end.held == shape.requests
     assert board.findings() == []
 
 

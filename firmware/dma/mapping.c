@@ -7,6 +7,7 @@
 #include "dma/bounce.h"
 #include "dma/map_registers.h"
 #include "dma/mdl.h"
+#include "hal/memory.h"
 
 enum { MAPPINGS_MAX = 256 };
 
@@ -37,9 +38,31 @@ void mapping_release(struct mapping *mapping)
 
 /* ---- the plan ---- */
 
-NTSTATUS mapping_check_range(const struct mapping_range *range)
+/* Is there memory where the MDLs of the range say that the CPU has it? */
+static bool is_memory_there(const struct mapping_range *range)
+{
+    uint64_t end = range->offset + range->length;
+    uint64_t total = 0;
+
+    for (const MDL *mdl = range->chain; total < end; mdl = mdl->Next) {
+        if (!memory_is_ram((uintptr_t)mdl->StartVa + mdl->ByteOffset, mdl->ByteCount)) {
+            return false;
+        }
+        total += mdl->ByteCount;
+    }
+    return true;
+}
+
+static enum mdl_range look_at(const struct mapping_range *range)
 {
     enum mdl_range found = mdl_check_range(range->chain, range->offset, range->length);
+
+    return found == MDL_RANGE_INSIDE && !is_memory_there(range) ? MDL_RANGE_NOT_LOCKED : found;
+}
+
+NTSTATUS mapping_check_range(const struct mapping_range *range)
+{
+    enum mdl_range found = look_at(range);
 
     if (found == MDL_RANGE_STARTS_AFTER) {
         violation_report(VIOLATION_OUTSIDE_MDL, VIOLATION_MDL_AFTER, range->offset); /* MTX-01 */

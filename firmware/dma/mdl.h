@@ -24,8 +24,7 @@ bool mdl_is_sound(const MDL *mdl);
 /* Where in `mdl` a byte of its memory is (MPT-01). False: it is none, or there is no MDL. */
 bool mdl_find_address(const MDL *mdl, const void *address, uint64_t *offset);
 
-/* Are the first and last of `size` bytes mapped, and is the address aligned to 8? What a pointer from
- * outside must pass before it is followed; size is 1 or more, at most a page. */
+/* Is it memory, and the address aligned to 8? What a pointer from outside must pass before it is followed. */
 bool memory_is_readable(const void *address, size_t size);
 
 #endif

@@ -52,6 +52,6 @@ const char *dmav3_run(struct rpc_call *call);
 #define DMAV3_ROW(name, arguments, least, most, run, routine)                                                  \
     extern const struct dmav3_command dmav3_command_##name;                                                    \
     const struct dmav3_command dmav3_command_##name __attribute__((                                            \
-        used, section(".commands"), aligned(8))) = {#name, arguments, least, most, run, routine}
+        used, section("dmav3_commands"), aligned(8))) = {#name, arguments, least, most, run, routine}
 
 #endif

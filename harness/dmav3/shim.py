@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .controls import MOST, ChannelState, Counters
 from .dma import Routines
-from .errors import TargetError, UsageError
+from .errors import InfrastructureError, TargetError, UsageError
 from .expectation import Observed
 from .report import routine_names
 from .violation import VIOLATION, Violation, violations
@@ -245,6 +245,23 @@ class Shim(Routines):
         if routine:
             text += f" in {routine}" if kind == VIOLATION else f" owed by {routine}"
         return self._observed(kind).expect(matches, count, text)
+
+    @property
+    def lost(self) -> int:
+        """Findings and violations that had no room."""
+        return self.violation_count - len(self.violations())
+
+    def complaint(self) -> str | None:
+        """Return what is wrong with the evidence; None if all of it was expected.
+
+        :raises InfrastructureError: some had no room, so that the rest proves nothing.
+        """
+        if found := self.unexpected():
+            return "\n".join(["unexpected findings:", *(one.line() for one in found)])
+        if lost := self.lost:
+            msg = f"{lost} findings had no room: it is not known whether they were expected"
+            raise InfrastructureError(msg)
+        return None
 
     @contextmanager
     def expect_violations(self, *codes: int) -> Iterator[None]:

@@ -66,7 +66,7 @@ static void check_memory(size_t from, size_t bytes, uint8_t byte)
 
 /* ---- bus masters ---- */
 
-static void a_master_maps_one_run_after_the_other(void)
+TEST(a_master_maps_one_run_after_the_other, "")
 {
     size_t from = 100;
     uint64_t addresses[5];
@@ -98,7 +98,7 @@ static void a_master_maps_one_run_after_the_other(void)
     finish(mdl);
 }
 
-static void pieces_may_be_flushed_one_by_one(void)
+TEST(pieces_may_be_flushed_one_by_one, "")
 {
     start_master(TRUE);
     fake_scatter_pages();
@@ -116,7 +116,7 @@ static void pieces_may_be_flushed_one_by_one(void)
     finish(mdl);
 }
 
-static void registers_run_out_piece_by_piece(void)
+TEST(registers_run_out_piece_by_piece, "")
 {
     start_master(TRUE);
     fake_map_page(0, 0x140000); /* above 4 GiB */
@@ -136,7 +136,7 @@ static void registers_run_out_piece_by_piece(void)
     finish(mdl);
 }
 
-static void a_device_of_one_element_gets_all_or_nothing(void)
+TEST(a_device_of_one_element_gets_all_or_nothing, "")
 {
     start_master(FALSE);
     fake_scatter_pages();
@@ -160,7 +160,7 @@ static void a_device_of_one_element_gets_all_or_nothing(void)
 
 /* ---- subordinate devices ---- */
 
-static void a_subordinate_transfer_is_started_whole(void)
+TEST(a_subordinate_transfer_is_started_whole, "")
 {
     start_subordinate();
     fake_scatter_pages();
@@ -181,7 +181,7 @@ static void a_subordinate_transfer_is_started_whole(void)
     finish(mdl);
 }
 
-static void a_flush_stops_what_runs(void)
+TEST(a_flush_stops_what_runs, "")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 128);
@@ -194,7 +194,7 @@ static void a_flush_stops_what_runs(void)
     finish(mdl);
 }
 
-static void a_cancelled_request_maps_nothing_more(void)
+TEST(a_cancelled_request_maps_nothing_more, "")
 {
     static _Alignas(8) UCHAR context[DMA_TRANSFER_CONTEXT_SIZE_V1];
     PVOID base = NULL;
@@ -214,7 +214,7 @@ static void a_cancelled_request_maps_nothing_more(void)
     finish(mdl);
 }
 
-static void one_form_may_flush_what_the_other_mapped(void)
+TEST(one_form_may_flush_what_the_other_mapped, "")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 128);
@@ -234,7 +234,7 @@ static void one_form_may_flush_what_the_other_mapped(void)
 
 /* ---- mistakes ---- */
 
-static void bad_arguments_of_a_map_change_nothing(void)
+TEST(bad_arguments_of_a_map_change_nothing, "")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(1000, 100);
@@ -260,7 +260,7 @@ static void bad_arguments_of_a_map_change_nothing(void)
     finish(mdl);
 }
 
-static void an_mdl_behind_is_not_looked_at(void)
+TEST(an_mdl_behind_is_not_looked_at, "")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 64), next = driver_mdl(64, 64);
@@ -278,7 +278,7 @@ static void an_mdl_behind_is_not_looked_at(void)
     finish(mdl);
 }
 
-static void a_flush_must_name_the_mapping(void)
+TEST(a_flush_must_name_the_mapping, "")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 256);
@@ -303,7 +303,7 @@ static void a_flush_must_name_the_mapping(void)
     finish(mdl);
 }
 
-static void bad_adapters_and_levels_are_reported(void)
+TEST(bad_adapters_and_levels_are_reported, "")
 {
     KIRQL old;
 
@@ -327,7 +327,7 @@ static void bad_adapters_and_levels_are_reported(void)
     finish(mdl);
 }
 
-static void a_range_that_is_mapped_twice_is_reported(void)
+TEST(a_range_that_is_mapped_twice_is_reported, "")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(0, 256), other = driver_mdl(128, 64);
@@ -351,7 +351,7 @@ static void a_range_that_is_mapped_twice_is_reported(void)
 
 /* ---- KeFlushIoBuffers ---- */
 
-static void buffers_are_cleaned_one_mdl_at_a_time(void)
+TEST(buffers_are_cleaned_one_mdl_at_a_time, "")
 {
     driver_start();
     PMDL mdl = driver_mdl(100, 1000), next = driver_mdl(8192, 64);
@@ -370,7 +370,7 @@ static void buffers_are_cleaned_one_mdl_at_a_time(void)
     IoFreeMdl(next);
 }
 
-static void what_is_not_cached_is_left_alone(void)
+TEST(what_is_not_cached_is_left_alone, "")
 {
     driver_start();
     UCHAR *uncached = (UCHAR *)fake_device_view(FAKE_DEVICE_MEMORY);
@@ -387,7 +387,7 @@ static void what_is_not_cached_is_left_alone(void)
     IoFreeMdl(other);
 }
 
-static void what_is_no_mdl_is_refused(void)
+TEST(what_is_no_mdl_is_refused, "")
 {
     driver_start();
     PMDL mdl = IoAllocateMdl(fake_memory, 64, FALSE, FALSE, NULL);
@@ -400,7 +400,7 @@ static void what_is_no_mdl_is_refused(void)
     IoFreeMdl(mdl);
 }
 
-static void cleaning_under_a_live_read_is_reported(void)
+TEST(cleaning_under_a_live_read_is_reported, "")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(64, 128), behind = driver_mdl(192, 64), tail = driver_mdl(191, 1);
@@ -423,31 +423,7 @@ static void cleaning_under_a_live_read_is_reported(void)
     finish(mdl);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        a_master_maps_one_run_after_the_other,
-        pieces_may_be_flushed_one_by_one,
-        registers_run_out_piece_by_piece,
-        a_device_of_one_element_gets_all_or_nothing,
-        a_subordinate_transfer_is_started_whole,
-        a_flush_stops_what_runs,
-        a_cancelled_request_maps_nothing_more,
-        one_form_may_flush_what_the_other_mapped,
-        bad_arguments_of_a_map_change_nothing,
-        an_mdl_behind_is_not_looked_at,
-        a_flush_must_name_the_mapping,
-        bad_adapters_and_levels_are_reported,
-        a_range_that_is_mapped_twice_is_reported,
-        buffers_are_cleaned_one_mdl_at_a_time,
-        what_is_not_cached_is_left_alone,
-        what_is_no_mdl_is_refused,
-        cleaning_under_a_live_read_is_reported,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tests[i]();
-    }
-    printf("ok test_legacy (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fake_reset);
 }

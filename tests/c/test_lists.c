@@ -119,7 +119,7 @@ static void check_memory(size_t from, size_t length, uint8_t byte)
 
 /* ---- making one ---- */
 
-static void the_argument_table_holds(void)
+TEST(the_argument_table_holds, "")
 {
     static const struct {
         ULONG flags;
@@ -168,7 +168,7 @@ static void check_order_of_a_write(void)
     CHECK(fake_last(FAKE_BARRIER, 0) < fake_last(FAKE_ENTER, TRACE_AdapterListControl));
 }
 
-static void a_write_is_ready_when_the_routine_is_called(void)
+TEST(a_write_is_ready_when_the_routine_is_called, "")
 {
     struct dma_channel_state channel;
 
@@ -194,7 +194,7 @@ static void a_write_is_ready_when_the_routine_is_called(void)
     check_idle();
 }
 
-static void a_read_arrives_with_the_put(void)
+TEST(a_read_arrives_with_the_put, "")
 {
     start();
     PMDL mdl = driver_mdl(100, 1000);
@@ -214,7 +214,7 @@ static void a_read_arrives_with_the_put(void)
     check_idle();
 }
 
-static void a_chain_is_one_list(void)
+TEST(a_chain_is_one_list, "")
 {
     start();
     PMDL first = driver_mdl(0, 128), second = driver_mdl(8192, 64);
@@ -230,7 +230,7 @@ static void a_chain_is_one_list(void)
     check_idle();
 }
 
-static void a_device_of_one_element_gets_one(void)
+TEST(a_device_of_one_element_gets_one, "")
 {
     start();
     fake_scatter_pages();
@@ -254,7 +254,7 @@ static void a_device_of_one_element_gets_one(void)
     check_idle();
 }
 
-static void what_the_device_cannot_reach_is_refused_whole(void)
+TEST(what_the_device_cannot_reach_is_refused_whole, "")
 {
     start();
     master = driver_master_of(30, TRUE, NULL); /* neither memory nor bounce pages: BMT-16 */
@@ -269,7 +269,7 @@ static void what_the_device_cannot_reach_is_refused_whole(void)
 
 /* ---- refusals ---- */
 
-static void subordinate_devices_get_no_list(void)
+TEST(subordinate_devices_get_no_list, "")
 {
     PSCATTER_GATHER_LIST list = (PSCATTER_GATHER_LIST)(void *)buffer;
 
@@ -295,7 +295,7 @@ static void subordinate_devices_get_no_list(void)
     check_idle();
 }
 
-static void ranges_that_are_not_there_are_refused(void)
+TEST(ranges_that_are_not_there_are_refused, "")
 {
     start();
     PMDL mdl = driver_mdl(1000, 100);
@@ -322,7 +322,7 @@ static void ranges_that_are_not_there_are_refused(void)
     check_idle();
 }
 
-static void a_context_has_one_request(void)
+TEST(a_context_has_one_request, "")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -346,7 +346,7 @@ static void a_context_has_one_request(void)
     check_idle();
 }
 
-static void a_buffer_must_be_one(void)
+TEST(a_buffer_must_be_one, "")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -377,7 +377,7 @@ static ULONG size_for(PMDL mdl, ULONG length, BOOLEAN write)
     return info.V1.ScatterGatherListSize;
 }
 
-static void the_size_that_was_told_is_enough_and_no_byte_less(void)
+TEST(the_size_that_was_told_is_enough_and_no_byte_less, "")
 {
     start();
     fake_scatter_pages();
@@ -411,7 +411,7 @@ static NTSTATUS calculate(PMDL mdl, PVOID current, ULONG length, ULONG *size, UL
     return dma->CalculateScatterGatherList(master, mdl, current, length, size, registers);
 }
 
-static void the_worst_case_covers_every_buffer(void)
+TEST(the_worst_case_covers_every_buffer, "")
 {
     start();
     fake_scatter_pages();
@@ -429,7 +429,7 @@ static void the_worst_case_covers_every_buffer(void)
     check_idle();
 }
 
-static void calculating_tells_what_cannot_be(void)
+TEST(calculating_tells_what_cannot_be, "")
 {
     ULONG size = 77, registers = 77;
     KIRQL old;
@@ -462,7 +462,7 @@ static void calculating_tells_what_cannot_be(void)
 
 /* ---- waiting ---- */
 
-static void requests_wait_for_the_adapter_in_order(void)
+TEST(requests_wait_for_the_adapter_in_order, "")
 {
     PSCATTER_GATHER_LIST list = NULL, second = NULL;
 
@@ -492,7 +492,7 @@ static void requests_wait_for_the_adapter_in_order(void)
     check_idle();
 }
 
-static void a_put_grants_who_waits_for_registers(void)
+TEST(a_put_grants_who_waits_for_registers, "")
 {
     start();
     master = driver_master_of(32, FALSE, NULL);
@@ -518,7 +518,7 @@ static void a_put_grants_who_waits_for_registers(void)
     check_idle();
 }
 
-static void cancelling_a_waiting_request_frees_its_list(void)
+TEST(cancelling_a_waiting_request_frees_its_list, "")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -538,7 +538,7 @@ static void cancelling_a_waiting_request_frees_its_list(void)
     check_idle();
 }
 
-static void a_chain_that_changes_while_it_waits_gives_no_element(void)
+TEST(a_chain_that_changes_while_it_waits_gives_no_element, "")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -559,7 +559,7 @@ static void a_chain_that_changes_while_it_waits_gives_no_element(void)
 
 enum { MANY = 512 };
 
-static void memory_for_lists_is_limited_and_comes_back(void)
+TEST(memory_for_lists_is_limited_and_comes_back, "")
 {
     static PSCATTER_GATHER_LIST lists[MANY];
     int made = 0;
@@ -589,7 +589,7 @@ static void memory_for_lists_is_limited_and_comes_back(void)
 
 /* ---- the end ---- */
 
-static void a_list_is_put_once_by_its_adapter_in_its_direction(void)
+TEST(a_list_is_put_once_by_its_adapter_in_its_direction, "")
 {
     start();
     PMDL mdl = driver_mdl(100, 100);
@@ -611,7 +611,7 @@ static void a_list_is_put_once_by_its_adapter_in_its_direction(void)
     check_idle();
 }
 
-static void deallocating_flushes_and_leaves_the_list(void)
+TEST(deallocating_flushes_and_leaves_the_list, "")
 {
     PSCATTER_GATHER_LIST list = NULL;
 
@@ -632,7 +632,7 @@ static void deallocating_flushes_and_leaves_the_list(void)
     check_idle();
 }
 
-static void the_routine_may_put_its_list(void)
+TEST(the_routine_may_put_its_list, "")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -646,7 +646,7 @@ static void the_routine_may_put_its_list(void)
     check_idle();
 }
 
-static void levels_and_adapters_are_checked(void)
+TEST(levels_and_adapters_are_checked, "")
 {
     PSCATTER_GATHER_LIST list = NULL;
     ULONG size = 0;
@@ -686,7 +686,7 @@ static void levels_and_adapters_are_checked(void)
     check_idle();
 }
 
-static void an_mdl_of_a_list_is_not_to_be_had(void)
+TEST(an_mdl_of_a_list_is_not_to_be_had, "")
 {
     PMDL target = NULL;
 
@@ -703,37 +703,7 @@ static void an_mdl_of_a_list_is_not_to_be_had(void)
     check_idle();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        the_argument_table_holds,
-        a_write_is_ready_when_the_routine_is_called,
-        a_read_arrives_with_the_put,
-        a_chain_is_one_list,
-        a_device_of_one_element_gets_one,
-        what_the_device_cannot_reach_is_refused_whole,
-        subordinate_devices_get_no_list,
-        ranges_that_are_not_there_are_refused,
-        a_context_has_one_request,
-        a_buffer_must_be_one,
-        the_size_that_was_told_is_enough_and_no_byte_less,
-        the_worst_case_covers_every_buffer,
-        calculating_tells_what_cannot_be,
-        requests_wait_for_the_adapter_in_order,
-        a_put_grants_who_waits_for_registers,
-        cancelling_a_waiting_request_frees_its_list,
-        a_chain_that_changes_while_it_waits_gives_no_element,
-        memory_for_lists_is_limited_and_comes_back,
-        a_list_is_put_once_by_its_adapter_in_its_direction,
-        deallocating_flushes_and_leaves_the_list,
-        the_routine_may_put_its_list,
-        levels_and_adapters_are_checked,
-        an_mdl_of_a_list_is_not_to_be_had,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tests[i]();
-    }
-    printf("ok test_lists (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fake_reset);
 }

@@ -313,7 +313,7 @@ def test_a_reset_ends_a_hold(board: Board) -> None:
         board.reset()
         assert not channel.held
         assert not board.probe.spoiled
-        assert Controller(board).read(CSR0) == 0
+        assert Controller(board).read(CSR0) & 0xF == 0
 
 
 def test_a_release_waits_for_time_and_a_step_does_not(board: Board) -> None:

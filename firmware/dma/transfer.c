@@ -102,7 +102,7 @@ void mapping_start(const struct mapping *mapping, uint32_t device_offset)
 
     device.QuadPart += device_offset; /* MTX-33 */
     mapping_write_list(mapping, &program.list);
-    channel_program(mapping, &program.list, device); /* MTX-40: last */
+    channel_program(mapping, &program.list, device);
 }
 
 static bool reserve_completion(const struct map_call *call, struct mapping *mapping)
@@ -141,13 +141,7 @@ static NTSTATUS prepare(const struct map_call *call, struct mapping *mapping)
     if (!is_list_writable(call, mapping)) {
         return STATUS_INVALID_PARAMETER;
     }
-    if (!reserve_completion(call, mapping)) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    if (call->adapter->looped && !call->adapter->coherent && mapping_is_cached(mapping)) {
-        violation_report(VIOLATION_LOOP_CACHED, (uintptr_t)call->request->handle, 0); /* CCH-20 */
-    }
-    return STATUS_SUCCESS;
+    return reserve_completion(call, mapping) ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
 
 static NTSTATUS map_range(const struct map_call *call)

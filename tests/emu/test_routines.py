@@ -20,6 +20,7 @@ from dmav3.conformance.driver import (
     finished,
     free_channel,
     granted,
+    read_beside_the_cpu,
     sizes,
 )
 from dmav3.dma import UNWRITTEN, UNWRITTEN64, DmaAdapter, Mdl, TransferInfo
@@ -29,7 +30,6 @@ from dmav3.wdm import (
     DMA_SYNCHRONOUS_CALLBACK,
     DmaCompletionStatus,
     DmaWidth,
-    InterfaceType,
     IoAllocationAction,
     NtStatus,
 )
@@ -37,7 +37,6 @@ from dmav3.wdm import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dmav3.dma import DeviceDescription
 
 OK = NtStatus.STATUS_SUCCESS
 INVALID = NtStatus.STATUS_INVALID_PARAMETER
@@ -53,78 +52,10 @@ def data(size: int, seed: int = 1) -> bytes:
     return Random(seed).randbytes(size)  # noqa: S311 - repeatable, not secret
 
 
-class TestIoGetDmaAdapter:
-    """What a description must be."""
-
-    @pytest.mark.parametrize(
-        ("wrong", "violated"),
-        [
-            ({"Version": 0}, []),
-            ({"Version": 1}, []),
-            ({"Version": 2}, []),
-            ({"Version": 4}, [0x25]),
-            ({"Version": 0xFFFFFFFF}, [0x25]),
-        ],
-        ids=str,
-    )
-    def test_another_version_gives_null(
-        self, board: Board, wrong: DeviceDescription, violated: list[int]
-    ) -> None:
-        """IGA-02: this layer has version 3; above it is a mistake as well."""
-        with board.expect_violations(*violated):
-            assert board.IoGetDmaAdapter(**wrong) is None
-
-    @pytest.mark.parametrize(
-        "wrong",
-        [
-            {"DmaRequestLine": 32},
-            {"DmaRequestLine": 0xFFFFFFFF},
-            {"DmaChannel": 8},
-            {"DmaChannel": 0xFFFFFFFF},
-            {"InterfaceType": 1},
-            {"InterfaceType": 18},
-            {"DmaWidth": 5},
-            {"DmaWidth": 0xFFFFFFFF},
-        ],
-        ids=str,
-    )
-    def test_what_no_controller_serves_gives_null(
-        self, board: Board, wrong: DeviceDescription
-    ) -> None:
-        """IGA-18, IGA-19, IGA-20: request line, channel, bus or width that is not there."""
-        assert board.IoGetDmaAdapter(**wrong) is None
-        assert board.IoGetDmaAdapter() is not None
-
-    @pytest.mark.parametrize("bus", list(InterfaceType))
-    def test_the_buses_of_this_project_are_served(self, board: Board, bus: InterfaceType) -> None:
-        """IGA-18: Internal, PCIBus, ACPIBus and undefined."""
-        assert board.IoGetDmaAdapter(InterfaceType=bus) is not None
-
-    @pytest.mark.parametrize(
-        ("maximum", "registers"),
-        [(0, 64), (1, 2), (4096, 2), (4097, 3), (65_536, 17), (1 << 20, 64), (0xFFFFFFFF, 64)],
-    )
-    def test_the_register_maximum_follows_the_length(
-        self, board: Board, maximum: int, registers: int
-    ) -> None:
-        """IGA-07, IGA-08, IGA-10: pages plus one, at least 2, at most what the platform has."""
-        adapter = board.IoGetDmaAdapter(MaximumLength=maximum)
-        assert adapter is not None
-        assert adapter.NumberOfMapRegisters == registers
-
-    def test_the_public_part_is_version_1(self, board: Board) -> None:
-        """IGA-05, IGA-06: of every interface version, and as large as the structure."""
-        adapter = adapter_for(board, write=True)
-        layout = board.image.struct("DMA_ADAPTER")
-        version, size = (layout.member(name).offset for name in ("Version", "Size"))
-        raw = board.cpu.read(adapter.address, layout.size)
-        assert int.from_bytes(raw[version : version + 2], "little") == 1
-        assert int.from_bytes(raw[size : size + 2], "little") >= layout.size
-
-    def test_adapters_come_back(self, board: Board) -> None:
-        """PDA-05: getting and releasing leaves nothing behind."""
-        for _ in range(100):
-            adapter_for(board, write=True).PutDmaAdapter()
+def test_adapters_come_back(board: Board) -> None:
+    """PDA-05: getting and releasing leaves nothing behind."""
+    for _ in range(100):
+        adapter_for(board, write=True).PutDmaAdapter()
 
 
 class TestGetDmaTransferInfo:
@@ -191,52 +122,6 @@ class TestGetDmaTransferInfo:
         assert mdl.size == 2 * PAGE
         info = adapter_for(board, write=True).GetDmaTransferInfo(mdl, WriteOnly=True)
         assert (info.status, info.ScatterGatherElementCount) == (OK, 2)
-
-
-class TestInitializeDmaTransferContext:
-    """The opaque buffer of a request."""
-
-    @pytest.mark.parametrize("address", [0, 1, 0x40000000, 0xFFFF_FFFF_FFFF_FFF8])
-    def test_what_is_no_memory_is_refused(self, board: Board, address: int) -> None:
-        """ITC-03, ITC-04: NULL, misaligned, unmapped."""
-        assert adapter_for(board, write=True).InitializeDmaTransferContext(address) == INVALID
-
-    @pytest.mark.parametrize("offset", [1, 2, 4, 7])
-    def test_a_misaligned_buffer_is_refused(self, board: Board, offset: int) -> None:
-        """ITC-04: it must be aligned for a 64-bit integer."""
-        context = board.request("allocate", 256).number("address") + offset
-        assert adapter_for(board, write=True).InitializeDmaTransferContext(context) == INVALID
-
-    def test_previous_contents_do_not_matter_and_guards_stay(self, board: Board) -> None:
-        """ITC-02, ITC-06: memory full of 0xFF works, and 128 bytes are all that is written."""
-        adapter = adapter_for(board, write=True)
-        block = board.request("allocate", 128 + 64).number("address")
-        board.request("fill", block, 192, 0xFF)
-        assert adapter.InitializeDmaTransferContext(block) == OK
-        with board.irql(DISPATCH_LEVEL):
-            assert (
-                adapter.AllocateAdapterChannelEx(
-                    block, 1, DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase=True
-                ).status
-                == OK
-            )
-            adapter.FreeAdapterChannel()
-        assert board.cpu.read(block + 128, 64) == b"\xff" * 64
-
-    def test_the_context_of_a_live_request_is_not_overwritten(self, board: Board) -> None:
-        """ITC-08: STATUS_INVALID_PARAMETER and violation 0x40, until the request has ended."""
-        adapter = adapter_for(board, write=True)
-        context = context_for(board, adapter)
-        with board.irql(DISPATCH_LEVEL):
-            adapter.AllocateAdapterChannelEx(
-                context, 1, DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase=True
-            )
-            before = board.cpu.read(context, 128)
-            with board.expect_violations(0x40):
-                assert adapter.InitializeDmaTransferContext(context) == INVALID
-            assert board.cpu.read(context, 128) == before
-            adapter.FreeAdapterChannel()
-        assert adapter.InitializeDmaTransferContext(context) == OK
 
 
 def keep(_device: int, _irp: int, _base: int, _context: object) -> int:
@@ -690,27 +575,8 @@ class TestEdges:
         self, board: Board, offset: int, size: int
     ) -> None:
         """CCH-12, FBX-13: stores before and during the transfer survive, and so does the data."""
-        whole = board.memory.allocate(2 * PAGE, align=PAGE, name="neighbourhood")
-        board.fill(whole, 0x11)
-        mdl = board.IoAllocateMdl(whole.address + offset, size)
-        board.MmBuildMdlForNonPagedPool(mdl)
-        adapter = adapter_for(board, write=False)
-        base, done = granted(board, adapter), Completions(board)
-        arm(board, write=False)
-        result = adapter.MapTransferEx(mdl, base, WriteToDevice=False, DmaCompletionRoutine=done)
-        assert result == (OK, size)
-        # In flight: the receive ring is empty. Only now the CPU stores, on both sides.
-        board.wait(10_000)
-        before = b"\x22" * offset
-        after = b"\x33" * (whole.size - offset - size)
-        board.write(whole, before)
-        board.write(whole, after[:64], offset + size)
-        assert done.calls == []
-        board.stream.receive_put(data(size))
-        finished(board, done)
-        board.write(whole, after[64:], offset + size + 64)
-        assert adapter.FlushAdapterBuffersEx(mdl, base, 0, size, WriteToDevice=False) == OK
-        assert board.read(whole) == before + data(size) + after
+        received, expected = read_beside_the_cpu(board, data(size), offset)
+        assert received == expected
 
     def unbounced(self, board: Board, meddle: bytes) -> bytes:
         """Read 256 bytes in the middle of 384 without registers; return what is there."""
@@ -750,6 +616,46 @@ class TestEdges:
         assert board.cpu.read(flight.buffer.address, 8) == before
         flight.end()
         assert board.read(flight.buffer) == data(8)
+
+    def test_nobody_owes_what_lies_behind_the_flushed_length(self, board: Board) -> None:
+        """FBX-03: the rest stays in the bounce page, and reading the buffer there is no hazard."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        board.stream.receive_put(data(8))
+        finished(board, flight.done)
+        assert flight.flush(4) == OK
+        assert board.read(flight.buffer)[:4] == data(8)[:4]
+        assert board.findings() == []
+
+    def test_a_bounced_buffer_is_the_device_s_until_the_flush(self, board: Board) -> None:
+        """What the device has not written yet may be read; what it has, not before it is copied."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        board.read(flight.buffer)
+        board.stream.receive_put(data(4))
+        board.wait(1_000_000)
+        board.read(flight.buffer, 4, 4)
+        assert board.findings() == []
+        with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
+            board.read(flight.buffer, 4)
+        (finding,) = board.findings()
+        assert "a bounce page" in finding.text
+        assert finding.rule == "CCH-03"
+        board.stream.receive_put(data(8)[4:])
+        finished(board, flight.done)
+        flight.end()
+        assert board.read(flight.buffer) == data(8)
+
+    def test_a_new_mapping_waits_for_new_bytes(self, board: Board) -> None:
+        """What a transfer that was given up left in its bounce page is stale until the next one."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        board.stream.receive_put(data(8))
+        finished(board, flight.done)
+        free_channel(board, flight.adapter)
+        with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
+            board.read(flight.buffer)
+        base = granted(board, flight.adapter)
+        assert flight.adapter.MapTransferEx(flight.mdl, base, WriteToDevice=False).status == OK
+        board.read(flight.buffer)
+        assert board.unexpected() == []
 
 
 class TestMisuse:
@@ -831,6 +737,29 @@ class TestMisuse:
             result = adapter.MapTransferEx(address, base, Length=64, WriteToDevice=True)
         assert result == (INVALID, 64)
         board.request("ping")
+
+    @pytest.mark.parametrize("address", [*UNREADABLE, ZEROES, 0], ids=str)
+    def test_what_is_no_mdl_is_neither_built_nor_freed(self, board: Board, address: int) -> None:
+        """Routines without a status say so by violation 0x0E, and nothing is touched."""
+        with board.expect_violations(0x0E, 0x0E, 0x0E):
+            board.MmBuildMdlForNonPagedPool(Mdl(address, 64))
+            board.IoFreeMdl(Mdl(address, 64))
+            board.KeFlushIoBuffers(address, ReadOperation=True, DmaOperation=True)
+
+    def test_an_mdl_is_freed_once(self, board: Board) -> None:
+        """What is freed twice, or what only looks like an MDL, is not freed again."""
+        _, mdl = described(board, 64)
+        board.IoFreeMdl(mdl)
+        with board.expect_violations(0x0E):
+            board.IoFreeMdl(mdl)
+
+    def test_an_mdl_freed_while_mapped_is_missed_at_the_flush(self, board: Board) -> None:
+        """GEN-12: violation 0x43; its memory is not touched."""
+        flight = Flight.start(board, 64, write=True)
+        finished(board, flight.done)
+        board.IoFreeMdl(flight.mdl)
+        with board.expect_violations(0x43):
+            flight.end()
 
 
 def refuse_everything(adapter: DmaAdapter, code: int) -> None:

@@ -18,15 +18,18 @@ def board(dmav3_board: Board) -> Board:
     return dmav3_board
 
 
-@pytest.fixture
-def scripted(dmav3_host_shim: HostShim) -> HostShim:
-    """Return the layer with a back end that does what the test says; mark it dmav3_host."""
-    return dmav3_host_shim
+SCRIPTED = pytest.param("dmav3_host_shim", id="scripted", marks=pytest.mark.dmav3_host)
 
 
-@pytest.fixture(params=["pl330", pytest.param("scripted", marks=pytest.mark.dmav3_host)])
+@pytest.fixture(params=[SCRIPTED])
+def scripted(request: pytest.FixtureRequest) -> HostShim:
+    """Return the layer with a back end that does what the test says."""
+    found: HostShim = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=[pytest.param("dmav3_board", id="pl330"), SCRIPTED])
 def shim(request: pytest.FixtureRequest) -> Shim:
     """Return the layer on one back end after the other, for rules that need no data to move."""
-    fixtures = {"pl330": "dmav3_board", "scripted": "dmav3_host_shim"}
-    found: Shim = request.getfixturevalue(fixtures[request.param])
+    found: Shim = request.getfixturevalue(request.param)
     return found

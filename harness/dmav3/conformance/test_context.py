@@ -204,7 +204,6 @@ class TestLiveRequest:
         free_channel(shim, adapter)
         assert adapter.InitializeDmaTransferContext(context) == OK
 
-    @pytest.mark.dmav3_host
     @pytest.mark.dmav3_rule("ITC-08")
     def test_when_its_transfer_has_ended(self, scripted: Shim) -> None:
         """Done, until it is flushed and its channel freed."""

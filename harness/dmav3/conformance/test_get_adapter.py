@@ -260,7 +260,6 @@ class TestSubordinate:
         """A request line or a channel that is not there."""
         assert shim.IoGetDmaAdapter(**wrong) is None
 
-    @pytest.mark.dmav3_host
     @pytest.mark.dmav3_rule("IGA-19")
     def test_what_the_back_end_refuses_gives_null(self, scripted: HostShim) -> None:
         """It is asked about line and channel, and says no to the last line."""
@@ -291,7 +290,6 @@ class TestSubordinate:
             got = dmav3_host_shim.IoGetDmaAdapter(DmaWidth=width)
             assert (got is not None) == (width in served)
 
-    @pytest.mark.dmav3_host
     @pytest.mark.dmav3_rule("IGA-21", "IGA-22", "IGA-23")
     @pytest.mark.parametrize("looped", [0, 1])
     @pytest.mark.parametrize(("address", "offset"), [(0x0B010000, 0), (0x1000, 8), (0, 0x0B010000)])
@@ -317,7 +315,6 @@ class TestSubordinate:
         assert (program.width, program.request_line) == (DmaWidth.Width16Bits, 3)
         assert program.loop == bool(looped)
 
-    @pytest.mark.dmav3_host
     @pytest.mark.dmav3_rule("IGA-14", "MR-13")
     @pytest.mark.parametrize(("ignored", "kept"), [(0, b"11111111"), (1, bytes(8))])
     def test_a_counter_that_is_not_trusted(

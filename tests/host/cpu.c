@@ -175,6 +175,17 @@ size_t cache_line_size(void)
     return LINE;
 }
 
+unsigned int cache_coherency_level(void)
+{
+    return 0;
+}
+
+uint32_t cache_size_id(unsigned int level)
+{
+    (void)level;
+    return 0;
+}
+
 static void maintain(uint32_t kind, uintptr_t address, size_t size)
 {
     if (size != 0) {

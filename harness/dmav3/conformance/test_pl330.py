@@ -71,15 +71,15 @@ class TestStream:
     def test_a_transfer_may_be_over_before_the_map_returns(self, board: Board) -> None:
         """The completion routine, entered during the call, sees the final Length."""
         bench = Bench(
-            board, adapter_for(board, write=True), described(board, 16384, region="scatter")[1]
+            board, adapter_for(board, write=True), described(board, 65536, region="scatter")[1]
         )
         done, seen = Completions(board), list[int]()
         arm(board, write=True)
-        with board.reference(16384, 4) as length:
+        with board.reference(65536, 4) as length:
             done.then = lambda: seen.append(length.number)
             bench.map(length=Pointer(length.address), capacity=1, DmaCompletionRoutine=done)
             assert seen == [length.number]
-        assert 0 < seen[0] < 16384
+        assert 0 < seen[0] < 65536
 
     @pytest.mark.parametrize("write", [True, False], ids=["write", "read"])
     def test_a_fifo_is_neither_overrun_nor_underrun(self, board: Board, *, write: bool) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
 
+#: What qemu.qmp raises when QEMU has gone.
+_GONE = (QMPError, OSError, EOFError)
 #: The extension's device in QEMU's object tree.
 BOARD = "/machine/peripheral/dmav3"
 
@@ -142,7 +144,7 @@ class Monitor:
             return await self._client.execute(command, arguments)
         except ExecuteError as error:
             raise MonitorError(command, arguments, str(error)) from error
-        except (QMPError, OSError, EOFError) as error:
+        except _GONE as error:
             msg = f"the monitor is closed: {error or type(error).__name__}"
             raise ClosedError(msg) from error
 
@@ -170,15 +172,17 @@ class Monitor:
             connecting.cancel()
         try:
             await connecting
-        except (QMPError, OSError, EOFError, asyncio.CancelledError) as error:
+        except (*_GONE, AssertionError, asyncio.CancelledError) as error:
+            # qemu.qmp asserts that whoever it has just greeted has not gone in the meantime.
             self._connected.set_exception(ClosedError(f"the monitor is closed: {error}"))
-            await stopping
-            return
-        self._connected.set_result(None)
-        listening = asyncio.create_task(self._listen())
+            listening = None
+        else:
+            self._connected.set_result(None)
+            listening = asyncio.create_task(self._listen())
         await stopping
-        listening.cancel()
-        with suppress(QMPError, OSError, EOFError):  # QEMU was gone first, as it should be
+        if listening:
+            listening.cancel()
+        with suppress(*_GONE):  # QEMU was gone first, as it should be
             await self._client.disconnect()
 
     async def _listen(self) -> None:

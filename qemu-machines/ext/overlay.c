@@ -12,7 +12,7 @@ enum { DSR = 0x000, INTEN = 0x020, FSRC = 0x034, FTR0 = 0x040, CSR0 = 0x100, CSR
 enum { SAR0 = 0x400, LC0 = 0x40c, LC1 = 0x410, CHANNEL_STEP = 0x20 };
 enum { DBGSTATUS = 0xd00, DBGCMD = 0xd04, DBGINST0 = 0xd08, DBGINST1 = 0xd0c, PL330_SIZE = 0x1000 };
 enum { STATE_MASK = 0xf, EVENT_MASK = 0x1f0, DMAGO = 0xa0, DMAGO_MASK = 0xfd, DMAKILL = 0x01 };
-enum { KILL_MANAGER = DMAKILL << 16, KILL_CHANNEL = KILL_MANAGER | 1 /* | n << 8 */ };
+enum { KILL_MANAGER = DMAKILL << 16 };
 
 static struct {
     MemoryRegion *registers; /* the model's own */
@@ -76,11 +76,6 @@ void overlay_kick(void)
 
 void overlay_reset(void)
 {
-    for (uint32_t n = 0; n < FETCH_CHANNELS; n++) {
-        if (overlay_state(n) != OVERLAY_STOPPED) {
-            debug_execute(KILL_CHANNEL | n << 8);
-        }
-    }
     if (manager_state() != OVERLAY_STOPPED) {
         debug_execute(KILL_MANAGER);
     }

@@ -42,8 +42,8 @@ bool overlay_interrupts(uint32_t event);
 /* FTRn from now on, until the channel is killed. */
 void overlay_set_fault(uint32_t n, uint32_t type);
 
-/* The model is about to be reset. What its reset forgets is put right here: channels that are not
- * stopped, the manager's fault, the interrupt of a fault. */
+/* The model is about to be reset, which does not end a fault of its manager: that is done here. The
+ * engine runs; who is held must still be. */
 void overlay_reset(void);
 
 #endif

@@ -255,11 +255,10 @@ MemoryRegion *pace_initialise(MemoryRegion *pl330, qemu_irq line_busy, qemu_irq 
 void pace_reset(void)
 {
     fault_reset();
+    overlay_reset();
     for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
         forget(&pace.hold[n]);
-        fetch_stop(n);
     }
-    overlay_reset();
     fetch_reset();
     trace_reset();
 }

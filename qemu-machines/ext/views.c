@@ -133,8 +133,7 @@ void views_reset_enter(void)
 {
     views_lock();
     forget_code();
-    /* QEMU will write the device tree at once: its pages would only be faulted in again. */
-    memset(views.cpu, 0, VIEWS_DEVICE_TREE);
+    /* QEMU will write all of the device tree: its pages would only be faulted in again. */
     drop(qemu.memory_region_get_fd(ram_region), VIEWS_DEVICE_TREE);
     if (views.model) {
         drop(views_dram_fd, 0);

@@ -37,6 +37,8 @@ from dmav3.probe import Kind, Limit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from person import Person
+
     from dmav3 import Board, Buffer
 
 #: On `virt` there is nothing here.
@@ -320,6 +322,21 @@ class TestLimits:
         controller.program_at += 64
         controller.start(load_and_wait(buffers[0].address))
         assert self.limit(board, controller.kill) == Limit.POISONED
+
+    def test_a_console_says_it_and_ends(self, person: Person) -> None:
+        """Status 3, as for a QEMU that has died."""
+        program = (mov(0, 0x40600100) + LD + wait_for(NOT_READY) + END).ljust(16, b"\0")
+        go, kill = (0x00A00000, 0x40600000), (0x00010001, 0)
+        words = [(0x40600000 + at, program[at : at + 8]) for at in (0, 8)]
+        lines = [f"poke {at:#x} 64 {int.from_bytes(code, 'little')}" for at, code in words]
+        for instruction, operand in (go, kill, go):
+            for register, value in ((0xD08, instruction), (0xD0C, operand), (0xD04, 0)):
+                lines.append(f"poke {0x0B000000 + register:#x} 32 {value}")
+        done = person.piped("console", lines="\n".join(lines) + "\n")
+        assert done.returncode == 3
+        assert done.stdout.splitlines() == ["ok"] * 10
+        assert "channel 0 of the PL330 was started" in done.stderr
+        assert "start a fresh board" in done.stderr
 
     def test_what_happened_can_still_be_looked_at(
         self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]

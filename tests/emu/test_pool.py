@@ -109,6 +109,8 @@ def use(board: Board) -> None:
     board.request("KeRaiseIrql", DISPATCH_LEVEL)
     for region in ("arena", "scatter"):
         board.fill(board.memory.allocate(70_000, region=region), 0x77)
+    for address in (0x40000000, 0x400FFF00, 0x40100000):  # where QEMU puts its device tree
+        Controller(board).start(copy(board.memory.staging.start, address, 256))
     board.request("poke", GICD + 0x100 + 4 * 8, "32", 0xF0)
     board.qmp.set("word-interval-ns", 1_000_000, STREAM)
     board.qmp.set("seed", 99)
@@ -153,9 +155,11 @@ def hold(board: Board) -> None:
 
 
 def fault(board: Board) -> None:
-    """Leave a channel and the manager faulting (D50)."""
+    """Leave a channel and the manager faulting, and a program running that never ends (D50)."""
     controller = Controller(board)
     controller.mask_abort()
+    controller.start(b"\x2c\x00", 1)
+    controller.program_at += 64
     controller.start(b"\xff")
     controller.execute(0x00180000)
     assert (controller.state(), controller.read(DSR)) == (FAULTING, FAULTING)

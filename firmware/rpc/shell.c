@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/shell.h"
 
+#include "dma/irql.h"
 #include "hal/cpu.h"
 #include "hal/exception.h"
 #include "hal/ident.h"
@@ -14,6 +15,7 @@ struct level {
     bool returned;
     uint64_t value;
     uint32_t callbacks, interrupts; /* so many there had been when the present line was taken */
+    KIRQL between;                  /* to be lowered to before the next command */
 };
 
 /* The linker names the ends of the section that DMAV3_ROW puts its rows into. */
@@ -181,8 +183,10 @@ static bool answer_line(struct uart_line *line, struct frame_text *answer)
     return frame.framed;
 }
 
-/* Send the answer, after all that is pending by now has been handled with what it queued. */
-static void finish(struct frame_text *answer, bool framed)
+/* Send the answer, after all that is pending by now has been handled with what it queued. Callbacks of what
+ * comes from then on wait for the next command: whoever has the answer may send one at any moment, which
+ * a callback would take for its own. */
+static void finish(struct level *level, struct frame_text *answer, bool framed)
 {
     uint64_t state = irq_save();
 
@@ -197,6 +201,7 @@ static void finish(struct frame_text *answer, bool framed)
         uart_write("> ", 2);
         prompted = true;
     }
+    level->between = irql_raise_to_dispatch();
     irq_restore(state);
 }
 
@@ -236,7 +241,7 @@ static void wait_for_line(struct uart_line *line, struct level *level)
 
 static uint64_t serve(uint32_t id)
 {
-    struct level level = {.id = id}, *outer = innermost;
+    struct level level = {.id = id, .between = DISPATCH_LEVEL}, *outer = innermost;
     struct frame_text answer = {.size = 0};
     struct uart_line line;
     bool framed;
@@ -244,11 +249,12 @@ static uint64_t serve(uint32_t id)
     innermost = &level;
     for (;;) {
         wait_for_line(&line, &level);
+        irql_return_to(level.between);
         framed = answer_line(&line, &answer);
         if (level.returned) {
             break;
         }
-        finish(&answer, framed);
+        finish(&level, &answer, framed);
     }
     /* The caller goes on in the same command: answered, but not ready. */
     innermost = outer;

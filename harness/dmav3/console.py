@@ -72,7 +72,7 @@ class _Session:
     def __init__(self, board: Board, signals: Signals, *, terminal: bool) -> None:
         self._board, self.signals, self._terminal = board, signals, terminal
         self._talk = Talk(board.link, patient=terminal)
-        self._events_seen = 0
+        self._reset = board.probe.ring_reset
         self._crashed = False
         self.status = 0
 
@@ -146,9 +146,8 @@ class _Session:
 
     def _notice_reset(self) -> None:
         """Somebody may have reset the board through the other monitor."""
-        events = self._board.qmp.events
-        new, self._events_seen = events[self._events_seen :], len(events)
-        if any(event["event"] == "RESET" for event in new):
+        before, self._reset = self._reset, self._board.probe.ring_reset
+        if self._reset != before:
             self._say("the board was reset")
             self._crashed, self.status = False, 0
             self._talk.forget()

@@ -40,7 +40,7 @@ enum {
     CRD = 0xE14,
 };
 
-enum { STOPPED = 0, EXECUTING = 1, WAITING_FOR_PERIPHERAL = 7, FAULTING = 15 };
+enum { STOPPED = 0, EXECUTING = 1, WAITING_FOR_EVENT = 4, WAITING_FOR_PERIPHERAL = 7, FAULTING = 15 };
 
 static uint32_t registers[0x1000 / 4];
 static struct {
@@ -289,6 +289,11 @@ TEST(bindings_are_checked_against_the_configuration, "PLB-03 PLB-18 HBE-02")
     check_binding(1, 0, false);
     check_binding(0, 2, false);
 
+    *reg(CR0) = 0x0021F010; /* none: the number of peripherals means nothing */
+    describe();
+    check_binding(0, 0, false);
+    *reg(CR0) = 0x00020011;
+
     *reg(DSR) = 1 << 9; /* a non-secure manager owns what CR3 and CR4 grant, PLB-18 */
     entries->InitializeController(&dma);
     check_binding(0, 0, false);
@@ -518,6 +523,12 @@ TEST(a_fault_of_the_manager_belongs_to_the_channel_it_was_starting, "PLB-12")
     check_no_report();
     check_executed(0, 0x00010000, 0);
     CHECK_EQ(left(6), 64);
+
+    *reg(FSRD) = 1; /* QEMU shows that for each state but stopped */
+    *reg(DSR) = WAITING_FOR_EVENT;
+    write_count = 0;
+    check_no_report();
+    CHECK_EQ(write_count, 0);
 }
 
 TEST(an_injected_fault_is_of_one_program, "PLB-22")

@@ -173,6 +173,12 @@ class Shape:
     write: bool
     offset: int
     units: int
+    beats: int = 1
+
+    @property
+    def requests(self) -> int:
+        """How often the device asks: for bursts, then for what is left of one."""
+        return self.units // self.beats + self.units % self.beats
 
 
 SHAPES = [
@@ -181,6 +187,11 @@ SHAPES = [
     Shape(32, write=True, offset=0, units=2 * 256 + 3),
     Shape(8, write=False, offset=3, units=256),
     Shape(16, write=True, offset=4090, units=300),
+    Shape(64, write=True, offset=0, units=11, beats=4),
+    Shape(64, write=False, offset=0, units=16, beats=16),
+    Shape(32, write=True, offset=1, units=35, beats=8),  # two loads a burst
+    Shape(16, write=True, offset=6, units=47, beats=16),
+    Shape(8, write=False, offset=0, units=192, beats=3),
 ]
 
 
@@ -219,8 +230,8 @@ class BackEnd:
         :param stride: bursts from hold to hold.
         :param look: is called while the channel is held.
         """
-        board, shape = self.board, self.shape
-        assert self.adapter is not None
+        board, shape, adapter = self.board, self.shape, self.adapter
+        assert adapter is not None
         if shape.write:
             board.write(self.buffer, self.data, shape.offset)
         else:
@@ -231,6 +242,9 @@ class BackEnd:
             enable = Control.TRANSMIT_REQUEST if shape.write else Control.RECEIVE_REQUEST
             frame = Control.frame(shape.bits // 8)
             board.request("poke", board.machine.stream.base + 8, "32", enable | frame)
+            with board.reference(shape.beats, 4) as cell:
+                function = board.image.enum("pl330_function")["PL330_SET_BURST_BEATS"]
+                assert adapter.ConfigureAdapterChannel(function, cell.address) == 0
             channel.hold_at_burst = int(way != "free")
             channel.hold_at_byte = hold_at_byte
 
@@ -248,9 +262,7 @@ class BackEnd:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(board, "run_until", run_until)
             piece = Piece(self.buffer, self.mdl, 0, self.size, shape.write)
-            Transfer(
-                board, Journal(board), self.adapter, piece, arm=arm, advance=lambda _: None
-            ).run()
+            Transfer(board, Journal(board), adapter, piece, arm=arm, advance=lambda _: None).run()
         board.wait(10_000)
         moved = (
             board.stream.sent_take()
@@ -268,7 +280,7 @@ def test_holds_leave_no_trace_in_the_back_end(board: Board, shape: Shape) -> Non
     assert free[0] == back_end.data
     for way in WAYS[1:]:
         assert back_end.run(way) == free
-        assert back_end.held == shape.units
+        assert back_end.held == shape.requests
     assert board.findings() == []
 
 
@@ -347,7 +359,7 @@ def test_a_reset_ends_a_hold(board: Board) -> None:
         board.reset()
         assert not channel.held
         assert not board.probe.spoiled
-        assert Controller(board).read(CSR0) == 0
+        assert Controller(board).read(CSR0) & 0xF == 0
 
 
 def test_a_release_waits_for_time_and_a_step_does_not(board: Board) -> None:

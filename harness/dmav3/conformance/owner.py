@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A driver that owns a channel: what tests of the back end do, through the layer."""
+"""A driver that owns a channel of the PL330, and the devices that it moves data to and from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from random import Random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dmav3.conformance.driver import Completions
 from dmav3.memory import Buffer
 from dmav3.stream import Control, Register
-from dmav3.wdm import DISPATCH_LEVEL, DMA_SYNCHRONOUS_CALLBACK, DmaWidth, NtStatus
+from dmav3.wdm import DmaWidth, NtStatus
+
+from .driver import Completions, bus_master, described, free_channel, granted_with, moved
 
 if TYPE_CHECKING:
     from dmav3 import Board
@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 
 OK = NtStatus.STATUS_SUCCESS
 #: A request line that no device has, which is therefore always ready.
-READY = 9
-
-
-def random_bytes(size: int, seed: int = 1) -> bytes:
-    """Return random bytes."""
-    return Random(seed).randbytes(size)  # noqa: S311 - to be repeatable
+READY_LINE = 9
+_STREAM = "/machine/peripheral/dmav3/stream"
 
 
 @dataclass(frozen=True)
@@ -33,11 +29,6 @@ class Port:
     line: int
     address: int
     width: DmaWidth
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of the data register."""
-        return 1 << self.width
 
 
 def stream_port(board: Board, bits: int, *, write: bool, beats: int = 1) -> Port:
@@ -50,39 +41,29 @@ def stream_port(board: Board, bits: int, *, write: bool, beats: int = 1) -> Port
     return Port(line, stream.base + Register.DATA, DmaWidth.of_bits(bits))
 
 
+def memory_port(buffer: Buffer, line: int = READY_LINE) -> Port:
+    """Return memory as a device of unlimited width that is always ready."""
+    return Port(line, buffer.address, DmaWidth.WidthNoWrap)
+
+
 def uncached(board: Board, size: int, *, offset: int = 0) -> Buffer:
     """Return memory that no cache holds, `offset` bytes behind the start of a page."""
-    adapter = board.IoGetDmaAdapter(Master=1)
-    assert adapter is not None
-    common = adapter.AllocateCommonBuffer(offset + size)
+    common = bus_master(board).AllocateCommonBuffer(offset + size)
     assert common.VirtualAddress
     address = common.VirtualAddress + offset
     return Buffer("common buffer", address, size, ((address, size),))
 
 
-def memory_port(buffer: Buffer, line: int = READY) -> Port:
-    """Return memory as a device of unlimited width that is always ready."""
-    return Port(line, buffer.address, DmaWidth.WidthNoWrap)
-
-
-def describe(board: Board, *buffers: Buffer) -> Mdl:
-    """Return a chain of MDLs."""
-    chain: list[Mdl] = []
-    for buffer in buffers:
-        chain.append(board.IoAllocateMdl(buffer.address, buffer.size, *chain[-1:]))
-        board.MmBuildMdlForNonPagedPool(chain[-1])
-    return replace(chain[0], size=sum(buffer.size for buffer in buffers))
-
-
-def described(board: Board, size: int, *, offset: int = 0) -> tuple[Buffer, Mdl]:
-    """Return a buffer whose pages lie scattered, `offset` bytes into one, and its MDL."""
-    buffer = board.memory.allocate(size, region="scatter", align=4096, offset=offset)
-    return buffer, describe(board, buffer)
+def is_clean(board: Board) -> bool:
+    """Return whether the stream device lost nothing and nothing raced."""
+    lost = [board.qmp.get(name, _STREAM) for name in ("overruns", "underruns")]
+    return lost == [0, 0] and board.findings() == []
 
 
 class Owner:
-    """A channel's owner, which has one mapping after another.
+    """The owner of a channel, which has one mapping after another.
 
+    :ivar channel: what the extension can do to it.
     :ivar done: the completion routine of the last mapping.
     """
 
@@ -107,11 +88,7 @@ class Owner:
     def own(self) -> None:
         """Make a request, which is granted at once."""
         assert self.adapter.InitializeDmaTransferContext(self._context) == OK
-        with self.board.irql(DISPATCH_LEVEL):
-            status, self._base = self.adapter.AllocateAdapterChannelEx(
-                self._context, 4, DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase=True
-            )
-        assert status == OK
+        self._base = granted_with(self.board, self.adapter, self._context, registers=4)
 
     def configure(self, function: str, value: int) -> NtStatus:
         """Call ConfigureAdapterChannel with a number of `enum pl330_function`."""
@@ -119,15 +96,11 @@ class Owner:
         with self.board.reference(value, 4) as cell:
             return self.adapter.ConfigureAdapterChannel(number, cell.address)
 
-    def map(self, mdl: Mdl, *, write: bool, length: int | None = None) -> int:
+    def map(self, mdl: Mdl, *, write: bool) -> int:
         """Start a transfer; return the bytes that were mapped."""
         self.done = Completions(self.board)
         status, mapped = self.adapter.MapTransferEx(
-            mdl,
-            self._base,
-            Length=length,
-            WriteToDevice=write,
-            DmaCompletionRoutine=self.done,
+            mdl, self._base, WriteToDevice=write, DmaCompletionRoutine=self.done
         )
         assert status == OK
         self._mapping = mdl, mapped, write
@@ -153,10 +126,19 @@ class Owner:
         status = self.adapter.FlushAdapterBuffersEx(mdl, self._base, 0, mapped, WriteToDevice=write)
         assert status == OK
 
+    def run(self, count: int = 1) -> None:
+        """Let model time pass until the completion routine has been called so often."""
+        self.board.run_until(lambda: len(self.done.calls) >= count, 1_000_000_000)
+
+    def finish(self, end: str = "DmaComplete") -> None:
+        """Let the transfer end, so and once, and end the mapping."""
+        self.run()
+        assert self.ends == [end]
+        self.flush()
+
     def free(self) -> None:
         """Give the channel back."""
-        with self.board.irql(DISPATCH_LEVEL):
-            self.adapter.FreeAdapterChannel()
+        free_channel(self.board, self.adapter)
 
     def release(self) -> None:
         """Give everything back."""
@@ -164,9 +146,20 @@ class Owner:
         self.adapter.PutDmaAdapter()
         self.board.request("release", self._context)
 
-    def finish(self, *ends: str) -> None:
-        """Let the transfer end, by default completely, and end the mapping."""
-        expected = list(ends) or ["DmaComplete"]
-        self.board.run_until(lambda: len(self.ends) >= len(expected), 1_000_000_000)
-        assert self.ends == expected
-        self.flush()
+    def move(self, size: int, *, write: bool, offset: int = 0, seed: int = 1) -> None:
+        """Move random bytes between scattered pages and the stream, and check that they arrive."""
+        board, content = self.board, moved(size, seed)
+        buffer, mdl = described(board, size, offset=offset, region="scatter")
+        if write:
+            board.write(buffer, content)
+        else:
+            board.stream.receive_put(content)
+        assert self.map(mdl, write=write) == size
+        self.finish()
+        if write:
+            board.wait(1_000_000)
+            assert board.stream.sent_take() == content
+        else:
+            assert board.read(buffer) == content
+        board.IoFreeMdl(mdl)
+        board.memory.free(buffer)

@@ -113,7 +113,8 @@ bool memory_is_mapped(uintptr_t start, size_t size)
 
 bool memory_is_ram(uintptr_t start, size_t size)
 {
-    return memory_is_mapped(start, size) && (start < FAKE_REGISTERS || start >= 2 * (uintptr_t)FAKE_REGISTERS);
+    return memory_is_mapped(start, size) &&
+           (start + size <= FAKE_REGISTERS || start >= 2 * (uintptr_t)FAKE_REGISTERS);
 }
 
 bool memory_is_cached(uintptr_t address)

@@ -259,6 +259,30 @@ static void bounce_pages_of_live_mappings_are_distinct(void)
     check_idle();
 }
 
+static void mappings_run_out(void)
+{
+    enum { MAPPINGS = 256 };
+    static _Alignas(8) UCHAR many[MAPPINGS + 1][DMA_TRANSFER_CONTEXT_SIZE_V1];
+
+    start_master(TRUE);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    expect_grants(DeallocateObjectKeepRegisters);
+    for (size_t i = 0; i <= MAPPINGS; i++) {
+        CHECK_EQ(dma->InitializeDmaTransferContext(adapter, many[i]), STATUS_SUCCESS);
+        CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, many[i], 0, 0, on_grant, NULL, NULL),
+                 STATUS_SUCCESS);
+        CHECK_EQ(map(mdl, granted.base, 0, 64, TRUE),
+                 i < MAPPINGS ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES);
+    }
+    CHECK_EQ(dma_count().mappings, MAPPINGS);
+    dma->PutDmaAdapter(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
 /* ---- mistakes ---- */
 
 static void a_chain_that_changed_is_left_alone(void)
@@ -278,6 +302,29 @@ static void a_chain_that_changed_is_left_alone(void)
     CHECK(fake_memory[1] == 0x11 && fake_memory[200] == 0x11);
     CHECK_EQ(fake_count(FAKE_UNMAPPED), 1);
     mdl->ByteOffset = 1;
+    end_with(mdl);
+}
+
+static void memory_that_is_not_there_is_not_touched(void)
+{
+    start_master(TRUE);
+    PMDL mdl = driver_mdl(0, 4 * FAKE_PAGE);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(2);
+    PVOID real = mdl->StartVa;
+
+    mdl->StartVa = (PVOID)(uintptr_t)(FAKE_REGISTERS - FAKE_PAGE);
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(driver_violations(0x0E), 1);
+    mdl->StartVa = real;
+    fake_scatter_pages();
+    MmBuildMdlForNonPagedPool(mdl);
+    length = 4 * FAKE_PAGE;
+    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE,
+                                (PSCATTER_GATHER_LIST)(uintptr_t)(FAKE_REGISTERS - 64), 4096, NULL, NULL),
+             STATUS_INVALID_PARAMETER);
+    CHECK(length == 4 * FAKE_PAGE && driver_maintenance() == 0); /* MTX-48 */
     end_with(mdl);
 }
 
@@ -362,7 +409,9 @@ int main(void)
         a_mask_below_all_memory_maps_nothing,
         requests_of_one_adapter_map_side_by_side,
         bounce_pages_of_live_mappings_are_distinct,
+        mappings_run_out,
         a_chain_that_changed_is_left_alone,
+        memory_that_is_not_there_is_not_touched,
         what_lies_beside_a_bounced_element_is_guarded,
         a_range_that_a_device_writes_is_mapped_once,
         stores_beside_an_unbounced_read_are_reported,

@@ -191,6 +191,29 @@ static void a_thousand_requests_use_bounded_stack(void)
     check_idle();
 }
 
+static void requests_run_out(void)
+{
+    enum { REQUESTS = 1024 };
+    static _Alignas(8) UCHAR all[REQUESTS + 1][DMA_TRANSFER_CONTEXT_SIZE_V1];
+    uint32_t count = 0;
+
+    start(Width8Bits);
+    (void)driver_raise();
+    expect_grants(KeepObject);
+    for (NTSTATUS status = STATUS_SUCCESS; status == STATUS_SUCCESS; count++) {
+        CHECK(count <= REQUESTS);
+        CHECK_EQ(dma->InitializeDmaTransferContext(adapter, all[count]), STATUS_SUCCESS);
+        status = dma->AllocateAdapterChannelEx(adapter, &device, all[count], 1, 0, on_grant, NULL, NULL);
+    }
+    CHECK_EQ(dma->AllocateAdapterChannel(adapter, &device, 1, on_grant, NULL), STATUS_INSUFFICIENT_RESOURCES);
+    CHECK_EQ(dma_count().requests, REQUESTS);
+    dma->PutDmaAdapter(adapter);
+    CHECK_EQ(driver_violations(0x08), REQUESTS); /* QUE-16 */
+    CHECK_EQ(granted.calls, 1);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
 static void putting_the_adapter_reclaims_everything(void)
 {
     start(Width8Bits);
@@ -533,6 +556,7 @@ int main(void)
         registers_run_out_in_order,
         a_sys_driver_that_deallocates_is_obeyed_and_reported,
         a_thousand_requests_use_bounded_stack,
+        requests_run_out,
         putting_the_adapter_reclaims_everything,
         a_waiting_request_can_be_cancelled_by_its_own_names_only,
         cancelling_who_waits_for_registers_gives_the_channel_back,

@@ -235,6 +235,37 @@ static VOID change_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context
     KeLowerIrql(PASSIVE_LEVEL);
 }
 
+static VOID raise_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, DMA_COMPLETION_STATUS status)
+{
+    KIRQL old;
+
+    on_completion(from, object, context, status);
+    KeRaiseIrql(DISPATCH_LEVEL + 1, &old);
+}
+
+static void a_callback_that_stays_raised_is_lowered(void)
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    length = 64;
+    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE, NULL, 0, raise_level, NULL),
+             STATUS_SUCCESS);
+    KeLowerIrql(PASSIVE_LEVEL);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(driver_violations(0x42), 1); /* GEN-09 */
+    CHECK_EQ(KeGetCurrentIrql(), PASSIVE_LEVEL);
+    CHECK_EQ(flush(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    scripted_end(0, InterruptTypeCompletion); /* interrupts are taken again */
+    CHECK_EQ(completed.calls, 2);
+    dma->PutDmaAdapter(adapter);
+    IoFreeMdl(mdl);
+}
+
 static void calls_at_the_wrong_level_are_reported_and_work(void)
 {
     PVOID base = NULL;
@@ -660,6 +691,7 @@ int main(void)
         completion_at_passive_level_sees_the_final_length,
         the_completion_routine_can_drive_the_whole_transfer,
         callbacks_that_cannot_run_yet_are_never_lost,
+        a_callback_that_stays_raised_is_lowered,
         calls_at_the_wrong_level_are_reported_and_work,
         a_device_level_masks_interrupts,
         a_cancelled_transfer_is_called_back_once,

@@ -32,8 +32,8 @@ test_mdl_sources := tests/c/test_mdl.c $(HAL_FAKE) $(MDL)
 test_mdl_flags := $(DMA_FLAGS)
 
 LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
-LAYER_TESTS := test_adapter test_common_buffer test_legacy test_lists test_mapping test_master test_request \
-	test_states test_transfer
+LAYER_TESTS := test_adapter test_common_buffer test_controller test_legacy test_lists test_mapping test_master \
+	test_request test_states test_transfer
 HOST_TESTS += $(LAYER_TESTS)
 $(foreach test,$(LAYER_TESTS),$(eval $(test)_sources := tests/c/$(test).c tests/c/fixture.c $$(LAYER_TEST)) \
 	$(eval $(test)_flags := $$(DMA_FLAGS)))

@@ -134,7 +134,8 @@ $(foreach test,$(RULE_TESTS),$(eval $(call rule_test,$(test))))
 
 HOST_SHIM_SOURCES := $(wildcard tests/host/*.c) tests/c/scripted_backend.c $(LAYER:%=firmware/dma/%.c) \
 	$(patsubst %,firmware/hal/%.c,exception ident irq memory pool uart) $(wildcard firmware/rpc/*.c)
-HOST_SHIM_FLAGS := $(DMA_FLAGS) -Itests/host -Itests/c -DMMIO_FAKE -fno-pie -no-pie -fuse-ld=lld-19
+HOST_SHIM_FLAGS := $(DMA_FLAGS) -Itests/host -Itests/c -DMMIO_FAKE -fno-pie -no-pie -fuse-ld=lld-19 \
+	-Wl,--wrap=memory_is_ram
 
 # What it reaches in the course of many tests, one process each, is summed up beside it (%m).
 $(B)/host/shim: $(HOST_SHIM_SOURCES) $(FIRMWARE_HEADERS) $(wildcard tests/host/*.h tests/c/*.h) Makefile tests/c/tests.mk

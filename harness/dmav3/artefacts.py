@@ -57,7 +57,8 @@ def save_host(shim: HostShim, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "console.log").write_bytes(b"".join(line + b"\n" for line in shim.link.log))
     (folder / "errors.log").write_text(shim.said())
-    _lines(folder / "events.jsonl", _events(shim))
+    if shim.running:
+        _lines(folder / "events.jsonl", _events(shim))
 
 
 def _hold(board: Board, held: ExitStack) -> str:

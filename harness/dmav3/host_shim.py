@@ -101,18 +101,29 @@ class HostShim(Shim):
         """End it, by force if need be."""
         self._resources.close()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """True while the process runs."""
+        return self._process.poll() is None
+
     def request(self, *words: str | int) -> Reply:
         """Send one request of firmware/PROTOCOL.md and serve callbacks until it is answered.
 
         :raises RefusedError: the shim answered `error`; nothing was done.
         :raises CrashError: it ended: what it said is part of the message.
-        :raises HangError: it did not answer in time.
+        :raises HangError: it did not answer in time, and was ended.
         """
         try:
             return self.rpc.call(*words)
         except ClosedError as error:
             raise self._crash() from error
         except DeadlineError as error:
+            self._process.kill()
             raise HangError(error, "the shim on this computer") from error
 
     # The back end
@@ -187,9 +198,11 @@ class HostShim(Shim):
         return []
 
     def said(self) -> str:
-        """Return what the process wrote to its error output."""
-        self._errors.seek(0)
-        return self._errors.read().decode(errors="replace")
+        """Return what the process wrote to its error output, also after its end."""
+        if not self._errors.closed:
+            self._errors.seek(0)
+            self._said = self._errors.read().decode(errors="replace")
+        return self._said
 
     def _program(self, number: int) -> Program:
         reply = self.request("program", number)
@@ -247,6 +260,7 @@ class HostShim(Shim):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self.said()
 
     def _crash(self) -> CrashError:
         try:

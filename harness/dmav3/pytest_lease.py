@@ -83,13 +83,15 @@ class HostLease(Lease):
 
     def __enter__(self) -> HostShim:
         """Start it."""
-        self.shim.__enter__()
-        self._announce(machine="host")
+        with ExitStack() as resources:
+            resources.enter_context(self.shim)
+            self._announce(machine="host")
+            self._resources = resources.pop_all()
         return self.shim
 
     def __exit__(self, *_: object) -> None:
         """End it."""
-        with self.shim:
+        with self._resources:
             self._keep()
 
     def complaint(self) -> str | None:

@@ -13,7 +13,6 @@
 #include "hal/cpu.h"
 #include "hal/exception.h"
 #include "hal/irq.h"
-#include "heap.h"
 
 #define PAGE      UINT64_C(4096)
 #define RAM_START UINT64_C(0x40000000)
@@ -181,7 +180,6 @@ static uint64_t walk(uint64_t address)
     return 1;
 }
 
-/* Also what the sanitizer watches counts as not mapped, but not to whoever asks for whole pages. */
 uint64_t cpu_translate(uintptr_t address)
 {
     uint64_t page = address & ~(PAGE - 1), par;
@@ -190,10 +188,7 @@ uint64_t cpu_translate(uintptr_t address)
         return page | UINT64_C(0xff) << 56; /* the shim's own variables */
     }
     par = address >> 32 ? 1 : walk(address);
-    if (par & 1 || (address != page && heap_is_unused(address))) {
-        return 1;
-    }
-    if (address >= SCATTER_WINDOW) {
+    if ((par & 1) == 0 && address >= SCATTER_WINDOW) {
         return scatter_pages[(address - SCATTER_WINDOW) / PAGE] | par >> 56 << 56;
     }
     return par;

@@ -70,15 +70,24 @@ void memory_release(void *pointer)
     }
 }
 
-bool heap_is_unused(uintptr_t address)
+static bool is_unused(uintptr_t address)
 {
     if (address < IMAGE_START || address >= IMAGE_START + HEAP_SIZE) {
         return false;
     }
     for (size_t i = 0; i < block_count; i++) {
-        if (address >= blocks[i].start && address - blocks[i].start < blocks[i].size) {
+        if (address - blocks[i].start < blocks[i].size) {
             return false;
         }
     }
     return true;
+}
+
+/* What the layer must not touch counts as no memory to it, so that it refuses what a driver has released. The
+ * linker puts this in front of the function of hal/memory.c. */
+bool __real_memory_is_ram(uintptr_t start, size_t size);
+bool __wrap_memory_is_ram(uintptr_t start, size_t size);
+bool __wrap_memory_is_ram(uintptr_t start, size_t size)
+{
+    return __real_memory_is_ram(start, size) && !is_unused(start) && !is_unused(start + size - 1);
 }

@@ -24,6 +24,13 @@
 extern const uint8_t __build_id_start[24];
 const uint8_t __build_id_start[24];
 
+/* Of the sanitizers: what they say names the way there. */
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+    return "print_stacktrace=1";
+}
+
 /* For the scripted back end. */
 void fake_interrupt(unsigned int spi)
 {

@@ -6,6 +6,7 @@
 #   build/firmware/link/virt-a64/   the shim for `dmav3 build`: library, linker script, flags
 #   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
 #   build/bench/                    programs of the bench
+#   build/conformance/              host test programs that decide rules
 #   build/tests/                    host test programs, and an extension that needs what no QEMU has
 
 CC := clang-19
@@ -115,6 +116,40 @@ all: $(B)/tests/c/$(1)
 endef
 
 $(foreach test,$(HOST_TESTS),$(eval $(call host_test,$(test))))
+
+# ---- those of the rules once more, small, for whoever has no checkout ----
+
+define rule_test
+$(B)/conformance/$(1): $(B)/tests/c/$(1)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) -std=c11 -O1 $$(WARNINGS) $($(1)_flags) -o $$@ $($(1)_sources)
+	@echo built $$@
+
+all: $(B)/conformance/$(1)
+endef
+
+$(foreach test,$(RULE_TESTS),$(eval $(call rule_test,$(test))))
+
+# ---- the shim on this computer, with the scripted back end (tests/host/machine.h); once more as above ----
+
+HOST_SHIM_SOURCES := $(wildcard tests/host/*.c) tests/c/scripted_backend.c $(LAYER:%=firmware/dma/%.c) \
+	$(patsubst %,firmware/hal/%.c,exception ident irq memory pool uart) $(wildcard firmware/rpc/*.c)
+HOST_SHIM_FLAGS := $(DMA_FLAGS) -Itests/host -Itests/c -DMMIO_FAKE -fno-pie -no-pie -fuse-ld=lld-19 \
+	-Wl,--wrap=memory_is_ram
+
+# What it reaches in the course of many tests, one process each, is summed up beside it (%m).
+$(B)/host/shim: $(HOST_SHIM_SOURCES) $(FIRMWARE_HEADERS) $(wildcard tests/host/*.h tests/c/*.h) Makefile tests/c/tests.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_FLAGS) $(HOST_SHIM_FLAGS) -fprofile-instr-generate=$(abspath $@).%m.profraw -fcoverage-mapping \
+		-o $@ $(HOST_SHIM_SOURCES)
+	@echo built $@
+
+$(B)/conformance/shim: $(B)/host/shim
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -g -O1 $(WARNINGS) $(HOST_SHIM_FLAGS) -o $@ $(HOST_SHIM_SOURCES)
+	@echo built $@
+
+all: $(B)/host/shim $(B)/conformance/shim
 
 # ---- programs of the bench: the lower layers of the shim under another main() ----
 

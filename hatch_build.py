@@ -40,7 +40,13 @@ def _files(root: Path) -> Iterator[tuple[Path, str]]:
     for file in (root / "firmware" / "include").glob("*.h"):
         yield file, f"include/{file.name}"
     built = root / "build"
-    patterns = ("dmav3.so", "firmware/*.elf", "firmware/link/*/*", "seeded/*/*.elf")
+    patterns = (
+        "dmav3.so",
+        "firmware/*.elf",
+        "firmware/link/*/*",
+        "conformance/*",
+        "seeded/*/*.elf",
+    )
     for pattern in patterns:
         found = list(built.glob(pattern))
         if not found:

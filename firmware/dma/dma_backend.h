@@ -92,7 +92,7 @@ typedef struct _DMA_FUNCTION_TABLE {
 
     /* Bytes left of the transfer, over the whole list; of a loop's current round, never 0. From
      * ProgramChannel to FlushChannel, also when it has ended. Exact if the channel does not move
-     * (HBE-15). Returns 0 if the controller cannot tell. */
+     * (HBE-15). NULL if the controller cannot tell. */
     ULONG (*ReadDmaCounter)(PVOID ControllerContext, ULONG ChannelNumber);
 
     /* The channel's private memory: uncached, once, after InitializeController and before any

@@ -120,12 +120,8 @@ static enum mdl_range check_one(const MDL *mdl)
     if (!mdl_is_sound(mdl)) {
         return MDL_RANGE_NOT_AN_MDL;
     }
-    uintptr_t start = (uintptr_t)MmGetMdlVirtualAddress(mdl);
-    uintptr_t last = start + (mdl->ByteCount != 0 ? mdl->ByteCount - 1 : 0);
-    bool locked = (mdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED)) != 0;
-
-    return locked && memory_is_mapped(start, 1) && memory_is_mapped(last, 1) ? MDL_RANGE_INSIDE
-                                                                             : MDL_RANGE_NOT_LOCKED;
+    return (mdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED)) == 0 ? MDL_RANGE_NOT_LOCKED
+                                                                                   : MDL_RANGE_INSIDE;
 }
 
 enum mdl_range mdl_check_range(const MDL *chain, uint64_t offset, uint64_t length)

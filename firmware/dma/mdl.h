@@ -11,7 +11,7 @@ enum mdl_range {
     MDL_RANGE_INSIDE,
     MDL_RANGE_STARTS_AFTER, /* offset is not below the bytes of the chain */
     MDL_RANGE_TOO_LONG,     /* offset is, offset + length is not */
-    MDL_RANGE_NOT_LOCKED,   /* an MDL without page numbers, or of memory that is not there */
+    MDL_RANGE_NOT_LOCKED,   /* an MDL without page numbers */
     MDL_RANGE_NOT_AN_MDL,   /* what mdl_is_sound() says, or a chain without end */
 };
 

@@ -275,13 +275,20 @@ static const char *run_peek(struct rpc_call *call)
 }
 RPC_COMMAND(peek, "address bits", 2, 2, run_peek);
 
+/* Values behind the first go to the addresses behind it. */
 static const char *run_poke(struct rpc_call *call)
 {
-    const char *error = check_access((uintptr_t)call->argument[0], call->argument[1]);
+    uintptr_t address = (uintptr_t)call->argument[0];
+    uint64_t bits = call->argument[1];
+    unsigned int count = call->arguments - 2;
+    const char *error = check_access(address, bits);
 
-    if (!error) {
-        store((uintptr_t)call->argument[0], call->argument[1], call->argument[2]);
+    if (!error && !memory_is_mapped(address, count * bits / 8)) {
+        error = no_memory;
+    }
+    for (unsigned int i = 0; !error && i < count; i++) {
+        store(address + i * bits / 8, bits, call->argument[2 + i]);
     }
     return error;
 }
-RPC_COMMAND(poke, "address bits value", 3, 3, run_poke);
+RPC_COMMAND(poke, "address bits value...", 3, RPC_ARGUMENTS_MAX, run_poke);

@@ -20,56 +20,53 @@ import secrets
 from contextlib import ExitStack, contextmanager
 from contextvars import Context
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from . import files
 from .argv import Start
 from .channel import Channel
 from .deadline import deadline
-from .dma import Routines
+from .dma import Cells
 from .doors import Card, Doors
 from .errors import (
     ClosedError,
     DeadlineError,
     Dmav3Error,
     FaultError,
-    FindingsError,
     HangError,
     PeerError,
-    TargetError,
     UsageError,
 )
 from .events import EventLog
-from .expectation import Ledger
+from .expectation import Observed
 from .link import SocketLink
 from .machine import Machine, load
-from .memory import Buffer, Memory
+from .memory import Memory
 from .probe import LAYOUTS, Lines, Probe
 from .process import Process, qemu_binary
 from .qmp import Monitor
-from .report import Finding, kinds, resolve, routine_names
+from .report import Finding, kinds, resolve
 from .rpc import Reply, Rpc
+from .shim import Shim
 from .stream import Stream
-from .symbols import read_elf
+from .symbols import host_machine, read_elf
 from .views import Mapping, Window
-from .wdm import NtStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from .errors import QemuDiedError
-    from .rpc import Handler
+    from .memory import Buffer
+    from .violation import Violation
 
 SCHEDULES = ("lru", "speculative", "never", "eager")
-#: Model time that `run_until` allows unless told otherwise: 10 s.
-RUN_NS = 10_000_000_000
 _PROTOCOL_LEVEL = 1
 #: Real time that the monitor has to say where the core is.
 _MONITOR_SECONDS = 2.0
 _LAST_SEED = (1 << 64) - 1
 
 
-class Board(Routines):
+class Board(Shim):
     """An emulated board with the shim on it, from start to stop; a context manager.
 
     :ivar machine: its description.
@@ -107,16 +104,19 @@ class Board(Routines):
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
         """
+        super().__init__()
         self.machine = machine if isinstance(machine, Machine) else load(machine)
         self.seed, self.schedule = checked_seed(seed), checked_schedule(self.machine, schedule)
         self.image = read_elf(
             Path(image) if image else files.firmware(self.machine.firmware), "EM_AARCH64"
         )
-        self.extension = read_elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
+        self.extension = read_elf(files.extension(), host_machine())
         self._log, self._with_doors, self._trace = log, doors, trace
         self._resources = ExitStack()
         self._paused = self._crashed = False
-        self._expected = Ledger()
+        self._findings = Observed(
+            self._raw_findings, lambda raw: resolve(raw, self.image, self.memory)
+        )
         self._version: str | None = None
         self._log_start = 0
 
@@ -187,92 +187,27 @@ class Board(Routines):
         except DeadlineError as error:
             raise self._silence(error) from error
 
-    def call(self, command: str, *arguments: int) -> dict[str, int]:
-        """Run a command of one's own driver (firmware/include/dmav3.h).
-
-        :return: what its routine returned as `status`, an `NtStatus`; then its values by key.
-        :raises RefusedError: there is no such command, or it takes other arguments.
-        :raises FaultError: the driver crashed; only `reset` helps.
-        """
-        reply = self.request(command, *arguments)
-        values = {key: reply.number(key) for key in reply.values}
-        return {"status": NtStatus(values.pop("status", 0)), **values}
-
-    def callback(self, handler: Handler) -> int:
-        """Register a Python function for the shim's callbacks; returns its cookie."""
-        return self.rpc.cookie(handler)
-
-    def wait(self, ns: int, until: str | None = None) -> str:
-        """Let model time pass.
-
-        :param ns: at most so much, in nanoseconds.
-        :param until: "irq" or "callback": end at the first one.
-        :return: what ended it: "time", "irq" or "callback".
-        """
-        return self.request("wait", ns, *([until] if until else []))["ended"]
-
-    def run_until(self, condition: Callable[[], bool], deadline_ns: int = RUN_NS) -> None:
-        """Let model time pass, callback by callback, until `condition()` is true.
-
-        PASSIVE_LEVEL, outside callbacks.
-
-        :raises TargetError: it was still false after `deadline_ns` of model time.
-        """
-        self.probe.settle()
-        end = self.probe.time_ns + deadline_ns
-        while not condition():
-            self.probe.settle()
-            left = end - self.probe.time_ns
-            if left <= 0:
-                msg = f"nothing more happened within {deadline_ns} ns of model time"
-                raise TargetError(msg)
-            self.wait(left, "callback")
-
-    @contextmanager
-    def irql(self, level: int) -> Iterator[None]:
-        """Raise the IRQL to `level` inside the block, then restore it."""
-        before = self.request("KeRaiseIrql", level).number("irql")
-        yield
-        self.request("KeLowerIrql", before)
-
     def channel(self, number: int) -> Channel:
         """Return a channel of the DMA controller, 0 to 7; `UsageError` if there is no such."""
         return Channel(self.qmp, number)
 
-    # Memory
+    # Memory and evidence
 
-    def write(self, buffer: Buffer, data: bytes, offset: int = 0) -> None:
-        """Let the guest's CPU store `data` into a buffer, through its cache.
+    @property
+    def time_ns(self) -> int:
+        """Model time."""
+        self.probe.settle()
+        return self.probe.time_ns
 
-        :raises UsageError: it does not fit.
-        """
-        self._check_inside(buffer, offset, len(data))
-        staging = self.memory.staging
-        step = staging.end - staging.start
-        for done in range(0, len(data), step):
-            piece = data[done : done + step]
-            self._stage(piece)
-            self.request("copy", buffer.address + offset + done, staging.start, len(piece))
+    def load(self, address: int, size: int) -> bytes:
+        """Return guest memory as the CPU sees it, without an access; identity mapped only."""
+        return self.cpu.read(address, size)
 
-    def read(self, buffer: Buffer, length: int | None = None, offset: int = 0) -> bytes:
-        """Return what the guest's CPU loads from a buffer, through its cache.
-
-        :param length: bytes; None: all from `offset` on.
-        """
-        length = buffer.size - offset if length is None else length
-        self._check_inside(buffer, offset, length)
-        staging = self.memory.staging
-        step = staging.end - staging.start
-        data = bytearray()
-        while len(data) < length:
-            count = min(step, length - len(data))
-            self.request("copy", staging.start, buffer.address + offset + len(data), count)
-            data += self.cpu.read(staging.start, count)
-        return bytes(data)
-
-    def fill(self, buffer: Buffer, byte: int) -> None:
-        """Let the guest's CPU store one byte value all over a buffer."""
-        self.request("fill", buffer.address, buffer.size, byte)
+    def stage(self, address: int, data: bytes) -> None:
+        """Put bytes into the staging window, in both views."""
+        self.probe.settle()
+        for fd in {self._process.ram, self._process.dram}:
+            os.pwrite(fd, data, address - self.probe.ram_base)
 
     def lines(self, buffer: Buffer) -> Lines:
         """Count the cache lines that a buffer touches, by state."""
@@ -281,41 +216,33 @@ class Board(Routines):
 
     def findings(self) -> list[Finding]:
         """Return what the cache model has found since the last reset, explained."""
-        self.probe.settle()
-        return [resolve(raw, self.image, self.memory) for raw in self.probe.findings()]
+        return self._findings.all()
 
-    def unexpected(self) -> list[Finding]:
-        """Return the findings that no `expect` has consumed."""
-        self.probe.settle()
-        raw = self.probe.findings()
-        return [resolve(raw[n], self.image, self.memory) for n in self._expected.open(raw)]
+    def unexpected(self) -> list[Finding | Violation]:
+        """Return the findings and violations that no `expect` has consumed."""
+        return [*self._findings.unexpected(), *super().unexpected()]
 
-    @contextmanager
-    def expect(self, kind: str, *, routine: str | None = None, count: int = 1) -> Iterator[None]:
-        """Let the block cause exactly these findings, and consume them.
+    @property
+    def violation_count(self) -> int:
+        """Violations since the last reset, also those that the event log has lost."""
+        self.probe.settle()
+        return self.probe.violations
 
-        :param kind: of the findings, such as "stale-cpu-read".
-        :param routine: that owed the maintenance; None: whichever, or nobody.
-        :param count: how many findings, that is, root causes, however often each was seen.
-        :raises FindingsError: there were fewer or more; none is consumed.
-        :raises UsageError: there is no such kind or routine, or `count` is below 1.
-        """
-        self._check_expectation(kind, routine, count)
+    @property
+    def lost(self) -> int:
+        """Findings and violations that had no room."""
+        return super().lost + self.probe.findings_lost
+
+    def kinds(self) -> list[str]:
+        """Return the kinds that `expect` knows."""
+        return [*kinds(), *super().kinds()]
+
+    def _observed(self, kind: str) -> Observed[Any]:
+        return self._findings if kind in kinds() else super()._observed(kind)
+
+    def _raw_findings(self) -> list[dict[str, Any]]:
         self.probe.settle()
-        before = self.probe.findings()
-        yield
-        self.probe.settle()
-        after = self.probe.findings()
-        new = {
-            index: resolve(after[index], self.image, self.memory)
-            for index in self._expected.open(after, before)
-        }
-        right = [n for n, one in new.items() if one.kind == kind and routine in {None, one.routine}]
-        if len(right) != count:
-            wanted = f"{count} of {kind}" + (f" owed by {routine}" if routine else "")
-            msg = f"{wanted} expected, there were {len(right)}; all findings of the block:"
-            raise FindingsError(msg if new else msg.partition(";")[0], tuple(new.values()))
-        self._expected.settle(after, right)
+        return self.probe.findings()
 
     # Run control
 
@@ -350,7 +277,8 @@ class Board(Routines):
         self.probe.settle()
         self.rpc.forget()
         self.memory.free_all()
-        self._expected.forget()
+        self._findings.forget()
+        self._forget()
         self._hello()
 
     def forget_logs(self) -> None:
@@ -430,6 +358,8 @@ class Board(Routines):
         rings = view(self._process.stream, writable=True)
         self.stream = Stream(rings, self.extension, settle)
         self.memory = Memory(self.image, self.cpu.read)
+        cells = self.memory.cells
+        self.cells = Cells(cells.start, cells.end, self.stage, self.cpu.read)
 
     def _hello(self) -> None:
         """Make sure that what answers is the image that we started, just now."""
@@ -449,13 +379,6 @@ class Board(Routines):
 
     def _stands_still(self) -> bool:
         return self._paused or self._crashed or not self._process.running
-
-    def _stage(self, data: bytes) -> None:
-        """Put bytes into the staging window, in both views."""
-        self.probe.settle()
-        offset = self.memory.staging.start - self.probe.ram_base
-        for fd in {self._process.ram, self._process.dram}:
-            os.pwrite(fd, data, offset)
 
     def _silence(self, error: DeadlineError) -> DeadlineError:
         """Tell a firmware that hangs from a QEMU that does: ask the monitor where the core is."""
@@ -481,24 +404,6 @@ class Board(Routines):
         pc = int(report["elr"], 0)
         return self.image.place(pc) or (f"a jump to {pc:#x} by {caller}" if caller else "")
 
-    def _check_expectation(self, kind: str, routine: str | None, count: int) -> None:
-        if kind not in kinds():
-            msg = f"unknown kind of finding {kind!r}; known are: {', '.join(kinds())}"
-            raise UsageError(msg)
-        known = routine_names(self.image).values() if routine is not None else ()
-        if routine is not None and routine not in known:
-            msg = f"unknown routine {routine!r}; known are: {', '.join(known)}"
-            raise UsageError(msg)
-        if count < 1:
-            msg = f"count={count}: an expectation is of at least 1 finding, such as count=1"
-            raise UsageError(msg)
-
-    @staticmethod
-    def _check_inside(buffer: Buffer, offset: int, length: int) -> None:
-        if offset < 0 or length < 0 or offset + length > buffer.size:
-            msg = f"{length} bytes from {offset} on are not all in {buffer.name} ({buffer.size})"
-            raise UsageError(msg)
-
 
 def checked_seed(seed: int) -> int:
     """Return `seed`; `UsageError` if it does not fit."""
@@ -519,7 +424,3 @@ def checked_schedule(machine: Machine, schedule: str | None) -> str | None:
         msg = f"unknown schedule {schedule!r}; known are: {', '.join(SCHEDULES)}"
         raise UsageError(msg)
     return schedule or "speculative"
-
-
-def _x86() -> bool:
-    return os.uname().machine == "x86_64"

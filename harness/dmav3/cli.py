@@ -108,15 +108,65 @@ def run(
     from .run import run as run_main_job
 
     options = Options(machine, input_file, schedule, seed, width, firmware_bug, image)
-    with _failures(), _progress(Console(stderr=True)) as begin:
+    with _failures(), _progress(Console(stderr=True), "moving") as begin:
         report = run_main_job(options, begin)
     with _output(report.exit_status):
         if json_output:
             typer.echo(json.dumps(report.json(), indent=2))
         else:
-            console = Console(highlight=False)
-            console.width = max(console.width, _TABLE_COLUMNS)
-            show(console, report)
+            show(_wide_console(), report)
+            sys.stdout.flush()
+    raise typer.Exit(report.exit_status)
+
+
+@app.command()
+def conformance(
+    machine: Machine = "virt-a53",
+    image: Image = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PREFIX", help="Only the rules that begin so: MTX, MTX-07. Repeat."),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report with its evidence.")
+    ] = None,
+    *,
+    untested: Annotated[
+        bool, typer.Option("--untested", help="Only list the rules that no test names.")
+    ] = False,
+    json_output: Json = False,
+) -> None:
+    """Decide, by tests on the emulated silicon, every rule of the interface.
+
+    Exit status: 0 no rule failed, 1 one failed, 2 the call is wrong, 3 inconclusive (something on
+    this computer kept us from knowing).
+    """
+    from rich.console import Console
+
+    from .conformance.console import show, show_untested
+    from .conformance.run import Options
+    from .conformance.run import run as run_tests
+    from .conformance.run import untested as find_untested
+    from .files import writable
+
+    options = Options(machine, image, tuple(rule or ()))
+    with _failures():
+        if untested:
+            show_untested(_wide_console(), find_untested(options))
+            return
+        if html is not None:
+            writable(html)
+        with _progress(Console(stderr=True), "testing") as begin:
+            report = run_tests(options, begin)
+    if html is not None:
+        from .conformance.page import render
+
+        html.write_text(render(report), encoding="utf-8")
+    with _output(report.exit_status):
+        if json_output:
+            typer.echo(json.dumps(report.json(), indent=2))
+        else:
+            show(_wide_console(), report)
             sys.stdout.flush()
     raise typer.Exit(report.exit_status)
 
@@ -217,15 +267,24 @@ def build(
     typer.echo(f"built {output}")
 
 
+def _wide_console() -> Console:
+    """Return the output, as wide as our tables."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.width = max(console.width, _TABLE_COLUMNS)
+    return console
+
+
 @contextmanager
-def _progress(console: Console) -> Iterator[Callable[[int], Callable[[int], object]]]:
+def _progress(console: Console, doing: str) -> Iterator[Callable[[int], Callable[[int], object]]]:
     """Give a function that starts a progress bar, which only a terminal shows."""
     from rich.progress import Progress
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
 
         def begin(total: int) -> Callable[[int], object]:
-            task = bar.add_task("moving", total=total)
+            task = bar.add_task(doing, total=total)
             return lambda count: bar.advance(task, count)
 
         yield begin

@@ -5,15 +5,17 @@
 
     Dmav3Error
     ├── UsageError              the call, or a file that it names, is wrong      exit status 2
-    │   ├── MachineFileError    a machine description is not accepted
+    │   ├── DataFileError       a YAML file is not accepted
+    │   │   └── MachineFileError    a machine description
     │   ├── ImageError          a file is not an ELF for the machine
     │   └── BuildError          C files do not compile, or do not link
     ├── TargetError             the firmware                                     exit status 1
     │   ├── RefusedError        it answered `error CODE`
     │   ├── FaultError          it crashed and said so
+    │   ├── CrashError          its process on this computer ended
     │   ├── HangError           it does not answer, but QEMU does (a DeadlineError as well)
     │   ├── TransferError       it answered, but the transfer did not do what it should
-    │   └── FindingsError       the cache model's findings are not those that were expected
+    │   └── FindingsError       findings or violations are not those that were expected
     ├── LinkError               the serial line or the monitor                   exit status 3
     │   ├── GarbageError        bytes that are no line of the protocol
     │   ├── DeadlineError       no answer in time
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from .report import Finding
+    from .expectation import Evidence
 
 
 class Dmav3Error(Exception):
@@ -57,8 +59,8 @@ class UsageError(Dmav3Error):
     exit_status = 2
 
 
-class MachineFileError(UsageError):
-    """A machine description is not accepted.
+class DataFileError(UsageError):
+    """A YAML file is not accepted.
 
     :ivar path: the file.
     :ivar line: counted from 1.
@@ -70,6 +72,10 @@ class MachineFileError(UsageError):
         where = f"{path}:{line}: " + (f"{key}: " if key else "")
         super().__init__(where + problem + (f" (accepted would be: {example})" if example else ""))
         self.path, self.line, self.key = path, line, key
+
+
+class MachineFileError(DataFileError):
+    """A machine description is not accepted."""
 
 
 class ImageError(UsageError):
@@ -123,17 +129,30 @@ class FaultError(TargetError):
         self.report, self.place = dict(report), place
 
 
+class CrashError(TargetError):
+    """The shim's process on this computer ended; only a new one helps.
+
+    :ivar status: its exit status, or minus the number of the signal.
+    :ivar said: what it wrote to its error output, such as a report of the address sanitizer.
+    """
+
+    def __init__(self, status: int, said: str) -> None:
+        """Quote what it said."""
+        super().__init__(f"the shim's process ended with status {status}:\n{said.strip()}")
+        self.status, self.said = status, said
+
+
 class TransferError(TargetError):
     """A routine failed, or a transfer did not end as it should; the state is as the text says."""
 
 
 class FindingsError(TargetError):
-    """The findings are not those that were expected.
+    """The findings, or violations, are not those that were expected.
 
     :ivar findings: those that the message names.
     """
 
-    def __init__(self, problem: str, findings: Sequence[Finding]) -> None:
+    def __init__(self, problem: str, findings: Sequence[Evidence]) -> None:
         """Say what is wrong, then each finding on a line of its own."""
         super().__init__("\n".join([problem, *(finding.line() for finding in findings)]))
         self.findings = tuple(findings)

@@ -72,6 +72,22 @@ def firmware(name: str) -> Path:
     return _fresh(layout, layout.built / "firmware" / f"{name}.elf", "firmware")
 
 
+def rule_tests() -> list[Path]:
+    """Return the programs for this computer that decide rules; raises `NotBuiltError`."""
+    layout = Layout.find()
+    found = sorted((layout.built / "conformance").glob("test_*"))
+    if not found:
+        raise NotBuiltError(layout.built / "conformance", "is missing")
+    return [_fresh(layout, path, "firmware", "tests/c") for path in found]
+
+
+def host_shim() -> Path:
+    """Return the shim for this computer, with sanitizers in a checkout; raises `NotBuiltError`."""
+    layout = Layout.find()
+    folder = layout.built / ("host" if layout.checkout else "conformance")
+    return _fresh(layout, folder / "shim", "firmware", "tests/c", "tests/host")
+
+
 def link(name: str) -> Link:
     """Return what is linked with the firmware `name`; raises `NotBuiltError`."""
     layout = Layout.find()
@@ -100,6 +116,15 @@ def seeded(bug: str, name: str) -> Path:
         msg = f"unknown bug {bug!r}; known are: {', '.join(sorted(known)) or 'none (run ci/build)'}"
         raise UsageError(msg)
     return _fresh(layout, layout.built / "seeded" / bug / f"{name}.elf", "firmware", "tests/seeded")
+
+
+def writable(path: Path) -> None:
+    """Make sure, before the work, that its result can be written; raises `UsageError`."""
+    try:
+        path.open("a").close()
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}"
+        raise UsageError(msg) from error
 
 
 def _fresh(layout: Layout, path: Path, *sources: str) -> Path:

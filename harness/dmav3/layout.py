@@ -40,6 +40,12 @@ class Scalar:
         value: int = struct.unpack_from("<" + self.letter, buffer, offset)[0]
         return value
 
+    def write(self, buffer: bytearray, offset: int, value: int) -> None:
+        """Put the lowest bytes of `value` at `offset` of `buffer`."""
+        buffer[offset : offset + self.size] = (value % (1 << 8 * self.size)).to_bytes(
+            self.size, "little"
+        )
+
 
 @dataclass(frozen=True)
 class Array:
@@ -99,6 +105,15 @@ class Struct:
             name: member.type.read(buffer, offset + member.offset)
             for name, member in self.members.items()
         }
+
+    def write(self, buffer: bytearray, values: Mapping[str, int]) -> None:
+        """Put numbers into members, named by their paths; the other bytes stay."""
+        for path, value in values.items():
+            member = self.member(path)
+            if not isinstance(member.type, Scalar):
+                msg = f"`{path}` of struct {self.name} is no number"
+                raise UsageError(msg)
+            member.type.write(buffer, member.offset, value)
 
     def records(self, buffer: Buffer) -> Iterator[Any]:
         """Read `buffer` as an array of this structure, quickly; its members must be numbers.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -158,7 +159,7 @@ def load_file(path: Path) -> Machine:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MachineFileError(path, 1, "", f"cannot be read: {error}") from error
-    value, places = parse(path, text)
+    value, places = parse(text, partial(MachineFileError, path))
     try:
         machine = Machine.model_validate(value)
     except ValidationError as error:

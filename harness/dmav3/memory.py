@@ -6,12 +6,13 @@ The regions come from the firmware's linker script:
 - `arena`: cacheable, virtual address = physical address;
 - `scatter`: cacheable, a virtual window whose pages lie in physical memory in permuted order,
   so that every page of a buffer is a fragment of its own;
-- `staging`: non-cacheable, outside the cache model: the only guest memory that we write.
+- `staging`: non-cacheable, outside the cache model: the only guest memory that we write;
+- `cells`: its end, for what routines take and give by reference.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from .errors import UsageError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .symbols import Elf
 
 PAGE = 4096
+#: Bytes of the region `cells`.
+CELLS = 4 * PAGE
 #: Alignment of buffers unless another is asked for: no line is then shared at the start.
 LINE = 64
 
@@ -92,7 +95,9 @@ class Memory:
             the scatter window's pages, when that window is used first.
         """
         self._image, self._read = image, read
-        self.staging = self._region("staging", None)
+        window = self._region("staging", None)
+        self.staging = replace(window, end=window.end - CELLS)
+        self.cells = replace(window, name="cells", start=self.staging.end)
         self._regions: dict[str, Region] = {"arena": self._region("arena", None)}
         self._buffers: list[Buffer] = []
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +17,13 @@ from .symbols import read_elf
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_RULE = re.compile(r"[A-Z]{2,4}-[0-9]{1,3}")
 _DEFAULT_MACHINE, _DEFAULT_SEED = "virt-a53", 1
 _EXAMPLES = {
     "dmav3_fresh": "dmav3_fresh",
     "dmav3_cache": 'dmav3_cache(schedule="lru", seed=7)',
     "dmav3_machine": 'dmav3_machine("virt-a53")',
     "dmav3_rule": 'dmav3_rule("MTX-07")',
+    "dmav3_host": "dmav3_host",
 }
 
 
@@ -71,6 +70,12 @@ def wanted(item: pytest.Item) -> Wanted:
     )
 
 
+def rules_of(item: pytest.Item) -> list[str]:
+    """Return the rules that a test decides, in the order of its marks, outermost first."""
+    marks = reversed(list(item.iter_markers("dmav3_rule")))
+    return list(dict.fromkeys(rule for mark in marks for rule in mark.args))
+
+
 def _check(mark: pytest.Mark) -> None:
     match mark.name:
         case "dmav3_fresh":
@@ -81,22 +86,25 @@ def _check(mark: pytest.Mark) -> None:
             checked_schedule(machine.load(_DEFAULT_MACHINE), mark.kwargs.get("schedule"))
         case "dmav3_machine":
             _no_more(mark.args[1:], mark.kwargs)
-            machine.load(_only(mark.args))
+            machine.load(_text(*mark.args[:1]))
         case "dmav3_rule":
-            _no_more(mark.args[1:], mark.kwargs)
-            if not _RULE.fullmatch(_only(mark.args)):
-                msg = "this is not how a rule is written"
-                raise UsageError(msg)
+            from .conformance.rules import rules  # noqa: PLC0415 - most tests have no such mark
+
+            _no_more(mark.kwargs)
+            for rule in mark.args or (None,):
+                rules().rule(_text(rule))
+        case "dmav3_host":
+            _no_more(mark.args, mark.kwargs)
         case _:
             msg = "there is no such mark"
             raise UsageError(msg)
 
 
-def _only(args: tuple[Any, ...]) -> str:
-    if not args or not isinstance(args[0], str):
-        msg = "it needs one text"
+def _text(given: object = None) -> str:
+    if not isinstance(given, str):
+        msg = "it needs a text"
         raise UsageError(msg)
-    return args[0]
+    return given
 
 
 def _no_more(*left: object) -> None:

@@ -41,15 +41,20 @@ class Status(enum.IntFlag):
 
 
 class Control(enum.IntFlag):
-    """Bits of CONTROL; bits 5:4 are the base-2 logarithm of the bytes of a frame."""
+    """Bits of CONTROL; `frame` and `burst` give the others."""
 
     TRANSMIT_REQUEST = 1
     RECEIVE_REQUEST = 2
 
     @staticmethod
     def frame(width_bytes: int) -> int:
-        """Return the bits for frames of 1, 2 or 4 bytes."""
-        return {1: 0, 2: 1, 4: 2}[width_bytes] << 4
+        """Return the bits for frames of 1, 2, 4 or 8 bytes."""
+        return {1: 0, 2: 1, 4: 2, 8: 3}[width_bytes] << 4
+
+    @staticmethod
+    def burst(frames: int) -> int:
+        """Return the bits for requests of 1 to 16 frames."""
+        return (frames - 1) << 8
 
 
 class Stream:

@@ -7,44 +7,46 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from .errors import MachineFileError
-
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from .errors import DataFileError
+
+    #: Makes the error for a line, a key, what is wrong there, and what would be accepted.
+    Refuse = Callable[..., DataFileError]
 
 #: Keys and list indices from the top of a document.
 Place = tuple[str | int, ...]
 
 
-def parse(path: Path, text: str) -> tuple[Any, dict[Place, int]]:
+def parse(text: str, refuse: Refuse) -> tuple[Any, dict[Place, int]]:
     """Parse one document.
 
-    :param path: for error messages only.
+    :param refuse: makes what is raised if it is no YAML, or a key is there twice or is no text.
     :return: the value, and the line (from 1) of each key and list item; `()` is the document.
-    :raises MachineFileError: it is no YAML, or a key is there twice or is no text.
     """
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
         places: dict[Place, int] = {(): 1}
-        value = None if node is None else _value(loader, node, path, (), places)
+        value = None if node is None else _value(loader, node, refuse, (), places)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise MachineFileError(path, line, "", f"is not YAML: {error.problem}") from error
+        raise refuse(line, "", f"is not YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise MachineFileError(path, 1, "", f"is not YAML: {error}") from error
+        raise refuse(1, "", f"is not YAML: {error}") from error
     finally:
         loader.dispose()
     return value, places
 
 
 def _value(
-    loader: yaml.SafeLoader, node: yaml.Node, path: Path, place: Place, places: dict[Place, int]
+    loader: yaml.SafeLoader, node: yaml.Node, refuse: Refuse, place: Place, places: dict[Place, int]
 ) -> object:
     places.setdefault(place, node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
         return [
-            _value(loader, item, path, (*place, index), places)
+            _value(loader, item, refuse, (*place, index), places)
             for index, item in enumerate(node.value)
         ]
     if not isinstance(node, yaml.MappingNode):
@@ -54,10 +56,10 @@ def _value(
         key, line = key_node.value, key_node.start_mark.line + 1
         dotted = ".".join(str(part) for part in (*place, key))
         if not isinstance(key, str):
-            raise MachineFileError(path, line, "", "a key must be a word", "name: virt-a53")
+            raise refuse(line, "", "a key must be a word", "name: virt-a53")
         if key in mapping:
             first = places[*place, key]
-            raise MachineFileError(path, line, dotted, f"is there twice, first in line {first}")
+            raise refuse(line, dotted, f"is there twice, first in line {first}")
         places[*place, key] = line
-        mapping[key] = _value(loader, value_node, path, (*place, key), places)
+        mapping[key] = _value(loader, value_node, refuse, (*place, key), places)
     return mapping

@@ -87,6 +87,7 @@ uint32_t probe_record(enum probe_kind kind, uint32_t id, uint64_t a, uint64_t b,
         .d = d,
         .e = e,
     };
+    probe->violations += kind == PROBE_VIOLATION;
     __atomic_store_n(&probe->ring_head, probe->ring_head + 1, __ATOMIC_RELEASE);
     wake(kind);
     return seq - 1;
@@ -97,6 +98,7 @@ void probe_reset(void)
     probe->findings = 0;
     probe->findings_lost = 0;
     probe->costs = 0;
+    probe->violations = 0;
     memset(probe->finding, 0, sizeof(probe->finding));
     memset(probe->cost, 0, sizeof(probe->cost));
     probe->ring_reset = probe->ring_head;

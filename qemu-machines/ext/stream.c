@@ -10,11 +10,12 @@
 #include "probe.h"
 
 enum { DR = 0x00, SR = 0x04, CR = 0x08, STREAM_SIZE = 0x1000, PAGE = 4096 };
-enum { SR_ROOM = 1, SR_DATA = 2, SR_OVERRUN = 4, SR_UNDERRUN = 8, CR_TRANSMIT = 1, CR_RECEIVE = 2 };
+enum { SR_ROOM = 1, SR_DATA = 2, SR_OVERRUN = 4, SR_UNDERRUN = 8 };
+enum { CR_TRANSMIT = 1, CR_RECEIVE = 2, CR_BITS = 0xf33, FRAME_MAX = 8 };
 
 /* Bytes; as many as the largest depth of the largest frames. */
 struct fifo {
-    uint8_t byte[STREAM_FIFO_DEPTH_MAX * 4];
+    uint8_t byte[STREAM_FIFO_DEPTH_MAX * FRAME_MAX];
     uint32_t level;
     uint32_t depth; /* frames */
 };
@@ -33,6 +34,12 @@ static struct {
 static uint32_t frame(void)
 {
     return 1u << (stream.control >> 4 & 3);
+}
+
+/* Bytes that a request asks for. */
+static uint32_t burst(void)
+{
+    return frame() * ((stream.control >> 8 & 15) + 1);
 }
 
 static uint32_t room(const struct fifo *fifo)
@@ -67,7 +74,7 @@ static bool send_frame(void)
 {
     uint64_t head = stream.rings->sent_head, size = stream.rings->ring_size;
     uint32_t bytes = stream.tx.level < frame() ? stream.tx.level : frame();
-    uint8_t data[4];
+    uint8_t data[FRAME_MAX];
 
     if (!bytes || size - (head - stream.sent_tail) < bytes) {
         return false;
@@ -85,7 +92,7 @@ static bool receive_frame(void)
     uint64_t tail = stream.rings->receive_tail, size = stream.rings->ring_size;
     uint64_t waiting = stream.receive_head - tail;
     uint32_t bytes = waiting < frame() ? (uint32_t)waiting : frame();
-    uint8_t data[4];
+    uint8_t data[FRAME_MAX];
 
     if (!bytes || room(&stream.rx) < frame()) {
         return false;
@@ -102,12 +109,12 @@ static bool receive_frame(void)
 
 static bool tx_ready(void)
 {
-    return (stream.control & CR_TRANSMIT) && room(&stream.tx) >= frame();
+    return (stream.control & CR_TRANSMIT) && room(&stream.tx) >= burst();
 }
 
 static bool rx_ready(void)
 {
-    return (stream.control & CR_RECEIVE) && stream.rx.level >= frame();
+    return (stream.control & CR_RECEIVE) && stream.rx.level >= burst();
 }
 
 static void update_requests(void)
@@ -213,12 +220,7 @@ static void stream_write(void *opaque, hwaddr offset, uint64_t value, unsigned i
         stream.errors &= ~(uint32_t)value;
         break;
     case CR:
-        if ((value >> 4 & 3) > 2) {
-            qemu.error_report("dmav3: stream: CR=0x%x: bits 5:4 are log2 of the frame's bytes, 0 to 2",
-                              (uint32_t)value);
-            break;
-        }
-        stream.control = (uint32_t)value & 0x33;
+        stream.control = (uint32_t)value & CR_BITS;
         pump();
         break;
     default:
@@ -230,8 +232,8 @@ static const MemoryRegionOps stream_ops = {
     .read = stream_read,
     .write = stream_write,
     .endianness = 2,
-    .valid = {1, 4, false, NULL},
-    .impl = {1, 4, false},
+    .valid = {1, 8, false, NULL},
+    .impl = {1, 8, false},
 };
 
 static bool map_rings(int fd, Error **errp)

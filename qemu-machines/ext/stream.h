@@ -4,16 +4,18 @@
  * request line of the PL330 for each. Its other end are two rings in memory shared with the host.
  *
  * offset  access        name
- * 0x00    RW 8, 16, 32  DR  a write enters the transmit FIFO, a read leaves the receive FIFO;
+ * 0x00    RW 8 to 64    DR  a write enters the transmit FIFO, a read leaves the receive FIFO;
  *                           an access of w bits moves w / 8 bytes, little-endian
  * 0x04    RW 32         SR  1 room for a frame to transmit, 2 a received frame waits,
  *                           4 overrun (a write without room, dropped), 8 underrun (a read without
  *                           data, zeroes); 4 and 8 stay until 1 is written to them
  * 0x08    RW 32         CR  1 transmit requests enabled, 2 receive requests enabled,
- *                           bits 5:4 log2 of the bytes of a frame, 0 to 2
+ *                           bits 5:4 log2 of the bytes of a frame,
+ *                           bits 11:8 the frames that a request asks for (a burst), less 1
  *
- * A request line is ready while its FIFO has room for a frame (transmit) or holds one (receive) and
- * its requests are enabled; at reset they are not. QEMU's PL330 takes a high line as "not ready".
+ * A request line is ready while its FIFO has room for so many frames (transmit) or holds them (receive)
+ * and its requests are enabled; at reset they are not. QEMU's PL330 takes a high line as "not ready", and
+ * does not know single requests from bursts.
  *
  * Frames move between FIFO and ring one every word-interval-ns of model time in each direction, or
  * at once if that is 0. A full or an empty ring lets the FIFO fill or run dry, and that stalls the

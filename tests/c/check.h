@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Assertions of the host tests: the first that fails ends the program with its place. */
+/*
+ * Tests on the host: the first assertion that fails ends the program with its place.
+ *
+ *     TEST(a_flush_must_name_the_mapping, "FBX-04 FBX-18")
+ *     {
+ *         CHECK(...);
+ *     }
+ *
+ * The text names the rules that the test decides, as dmav3_rule does in Python.
+ */
 #ifndef CHECK_H
 #define CHECK_H
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHECK(condition)                                                                                       \
     do {                                                                                                       \
@@ -31,5 +41,44 @@
             exit(1);                                                                                           \
         }                                                                                                      \
     } while (0)
+
+struct check_test {
+    const char *name;
+    const char *rules;
+    void (*run)(void);
+};
+
+/* The linker gathers the tests of a program, in their order, between these two. */
+extern const struct check_test __start_check_tests[], __stop_check_tests[];
+
+#define TEST(name, rules)                                                                                      \
+    static void name(void);                                                                                    \
+    static const struct check_test check_test_##name                                                           \
+        __attribute__((section("check_tests"), used)) = {#name, rules, name};                                  \
+    static void name(void)
+
+/* With `--list`: a test a line, its name and its rules. With a name: run that one. Else run all, each
+ * after `before` if there is one. */
+static inline int check_main(int argc, char **argv, void (*before)(void))
+{
+    int ran = 0;
+
+    for (const struct check_test *test = __start_check_tests; test < __stop_check_tests; test++) {
+        if (argc > 1 && strcmp(argv[1], "--list") == 0) {
+            printf("%s %s\n", test->name, test->rules);
+        } else if (argc == 1 || strcmp(argv[1], test->name) == 0) {
+            if (before) {
+                before();
+            }
+            test->run();
+            ran++;
+        }
+    }
+    if (argc == 1 || ran) {
+        printf("ok %s (%d)\n", argv[0], ran);
+        return 0;
+    }
+    return strcmp(argv[1], "--list") != 0;
+}
 
 #endif

@@ -10,6 +10,7 @@ struct scripted_backend scripted;
 
 void scripted_report(ULONG channel, DMA_INTERRUPT_TYPE type)
 {
+    CHECK(scripted.report_count < SCRIPTED_REPORTS_MAX);
     scripted.reports[scripted.report_count].channel = channel;
     scripted.reports[scripted.report_count].type = type;
     scripted.report_count++;
@@ -51,6 +52,7 @@ static VOID program_channel(PVOID context, ULONG channel, ULONG request_line, PD
     scripted.program.write = write;
     scripted.program.loop = loop;
     memcpy(scripted.program.elements, list->Elements, list->NumberOfElements * sizeof list->Elements[0]);
+    scripted.programs[scripted.program_count++ % SCRIPTED_PROGRAMS_MAX] = scripted.program;
     if (scripted.ends_at_once) {
         scripted_end(channel, InterruptTypeCompletion);
     }
@@ -66,6 +68,7 @@ static NTSTATUS configure_channel(PVOID context, ULONG channel, ULONG function, 
     scripted.configured.channel = channel;
     scripted.configured.function = function;
     scripted.configured.data = data;
+    scripted.configured.calls++;
     return scripted.configure_result;
 }
 

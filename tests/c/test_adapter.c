@@ -7,7 +7,7 @@
 
 /* ---- adapters ---- */
 
-static void the_table_has_every_member(void)
+TEST(the_table_has_every_member, "TBL-01 TBL-03 IGA-05 IGA-07")
 {
     start(Width32Bits);
     CHECK(adapter->DmaOperations == dma);
@@ -32,7 +32,7 @@ static void check_refused(DEVICE_DESCRIPTION description)
     CHECK_EQ(registers, 77); /* GEN-06 */
 }
 
-static void unserved_descriptions_are_refused(void)
+TEST(unserved_descriptions_are_refused, "IGA-02 IGA-19 IGA-20 IGA-26")
 {
     start(Width32Bits);
     DEVICE_DESCRIPTION description = describe(Width64Bits, 0);
@@ -69,7 +69,7 @@ static DEVICE_DESCRIPTION describe_master(ULONG bits)
                                 .DmaAddressWidth = bits};
 }
 
-static void a_bus_master_needs_24_to_64_bits_and_nothing_else(void)
+TEST(a_bus_master_needs_24_to_64_bits_and_nothing_else, "IGA-09 IGA-11 IGA-12 IGA-15 IGA-17 IGA-18 GEN-11")
 {
     static const struct {
         ULONG bits;
@@ -103,7 +103,7 @@ static void a_bus_master_needs_24_to_64_bits_and_nothing_else(void)
     check_refused(description);
 }
 
-static void the_unlimited_width_needs_a_controller_that_has_it(void)
+TEST(the_unlimited_width_needs_a_controller_that_has_it, "IGA-20")
 {
     struct dma_controller controller = scripted_describe();
     DMA_ADAPTER_INFO info = {.Version = DMA_ADAPTER_INFO_VERSION1};
@@ -117,7 +117,7 @@ static void the_unlimited_width_needs_a_controller_that_has_it(void)
     CHECK(get_adapter((DMA_WIDTH)(WidthNoWrap + 1), 0) == NULL);
 }
 
-static void adapters_can_come_and_go_for_ever(void)
+TEST(adapters_can_come_and_go_for_ever, "PDA-05")
 {
     start(Width8Bits);
     for (int i = 0; i < 1000; i++) {
@@ -130,7 +130,7 @@ static void adapters_can_come_and_go_for_ever(void)
     check_idle();
 }
 
-static void bad_adapters_are_refused_everywhere(void)
+TEST(bad_adapters_are_refused_everywhere, "GEN-04 GEN-05")
 {
     start(Width32Bits);
     PDMA_ADAPTER bad[] = {NULL, (PDMA_ADAPTER)(uintptr_t)0x123, adapter};
@@ -154,7 +154,7 @@ static void bad_adapters_are_refused_everywhere(void)
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x18), 14);
 }
 
-static void too_many_adapters_are_refused(void)
+TEST(too_many_adapters_are_refused, "IGA-01")
 {
     ULONG count = 1;
 
@@ -178,7 +178,7 @@ static void check_info(PDMA_ADAPTER from, DMA_ADAPTER_INFO_V1 expected)
     CHECK(memcmp(&info.V1, &expected, sizeof expected) == 0);
 }
 
-static void adapter_info_describes_the_controller_or_the_master(void)
+TEST(adapter_info_describes_the_controller_or_the_master, "GAI-01 GAI-02 GAI-03 GAI-04 GAI-08 GAI-09 GAI-10")
 {
     static const ULONG versions[] = {0, 2, UINT32_MAX};
 
@@ -197,7 +197,7 @@ static void adapter_info_describes_the_controller_or_the_master(void)
     }
 }
 
-static void the_alignment_is_the_line_or_the_unit(void)
+TEST(the_alignment_is_the_line_or_the_unit, "GDA-01 GDA-03 GDA-04")
 {
     start(Width32Bits);
     CHECK_EQ(dma->GetDmaAlignment(adapter), FAKE_LINE); /* GDA-03 */
@@ -211,7 +211,7 @@ static void the_alignment_is_the_line_or_the_unit(void)
 
 /* ---- what tests may set ---- */
 
-static void limits_hold_for_adapters_made_afterwards(void)
+TEST(limits_hold_for_adapters_made_afterwards, "")
 {
     static const struct dma_limits wrong[] = {{1, 2, 1},  {65, 2, 1}, {2, 1, 1},
                                               {2, 65, 1}, {2, 2, 0},  {2, 2, 65}};
@@ -241,7 +241,7 @@ static void limits_hold_for_adapters_made_afterwards(void)
     check_idle();
 }
 
-static void plain_mode_records_nothing(void)
+TEST(plain_mode_records_nothing, "")
 {
     start(Width8Bits);
     dma_set_checked(false);
@@ -252,7 +252,7 @@ static void plain_mode_records_nothing(void)
     CHECK_EQ(driver_violations(0x19), 1);
 }
 
-static void channels_say_who_has_them(void)
+TEST(channels_say_who_has_them, "")
 {
     struct dma_channel_state state;
     PVOID base;
@@ -280,7 +280,7 @@ static void channels_say_who_has_them(void)
 
 /* ---- GetDmaTransferInfo ---- */
 
-static void transfer_info_describes_the_full_mapping(void)
+TEST(transfer_info_describes_the_full_mapping, "GTI-02 GTI-03 GTI-08")
 {
     DMA_TRANSFER_INFO info = {.Version = 1};
 
@@ -307,7 +307,7 @@ static void transfer_info_describes_the_full_mapping(void)
     IoFreeMdl(mdl);
 }
 
-static void a_masters_figures_suffice_for_the_whole_range(void)
+TEST(a_masters_figures_suffice_for_the_whole_range, "GTI-06 GTI-08 GTI-10 MR-05")
 {
     static const struct {
         ULONG bits;
@@ -340,29 +340,7 @@ static void a_masters_figures_suffice_for_the_whole_range(void)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        the_table_has_every_member,
-        unserved_descriptions_are_refused,
-        a_bus_master_needs_24_to_64_bits_and_nothing_else,
-        the_unlimited_width_needs_a_controller_that_has_it,
-        adapters_can_come_and_go_for_ever,
-        bad_adapters_are_refused_everywhere,
-        too_many_adapters_are_refused,
-        adapter_info_describes_the_controller_or_the_master,
-        the_alignment_is_the_line_or_the_unit,
-        limits_hold_for_adapters_made_afterwards,
-        plain_mode_records_nothing,
-        channels_say_who_has_them,
-        transfer_info_describes_the_full_mapping,
-        a_masters_figures_suffice_for_the_whole_range,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fixture_reset();
-        tests[i]();
-    }
-    printf("ok test_adapter (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fixture_reset);
 }

@@ -3,7 +3,7 @@
 #include "check.h"
 #include "fixture.h"
 
-static void a_registration_that_cannot_be_is_refused(void)
+TEST(a_registration_that_cannot_be_is_refused, "")
 {
     static struct dma_controller controllers[DMA_CONTROLLERS_MAX + 1];
 
@@ -24,7 +24,7 @@ static void a_registration_that_cannot_be_is_refused(void)
     CHECK(!dma_initialize(controllers, 1));
 }
 
-static void a_line_belongs_to_the_controller_with_its_range(void)
+TEST(a_line_belongs_to_the_controller_with_its_range, "IGA-19 HBE-02")
 {
     struct dma_controller controllers[2] = {scripted_describe(), scripted_describe()};
     DEVICE_DESCRIPTION description = describe(Width8Bits, 1);
@@ -47,17 +47,17 @@ static void a_line_belongs_to_the_controller_with_its_range(void)
     KeLowerIrql(PASSIVE_LEVEL);
 }
 
-static void private_memory_is_given_to_who_asks(void)
+TEST(private_memory_is_given_to_who_asks, "HBE-05 HBE-06")
 {
     struct dma_controller controller = scripted_describe();
 
     controller.channels[1].CommonBufferLength = 0;
     driver_start_with(&controller);
-    CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_ReportCommonBuffer), 1); /* HBE-05 */
+    CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_ReportCommonBuffer), SCRIPTED_CHANNELS - 1); /* HBE-05 */
     CHECK(fake_last(FAKE_EXIT, TRACE_InitializeController) < fake_last(FAKE_ENTER, TRACE_ReportCommonBuffer));
 }
 
-static void reports_of_no_channel_are_dropped_and_endless_ones_come_back(void)
+TEST(reports_of_no_channel_are_dropped_and_endless_ones_come_back, "HBE-11 HBE-12")
 {
     start(Width8Bits);
     scripted_report(SCRIPTED_CHANNELS + 7, InterruptTypeCompletion); /* HBE-12 */
@@ -69,7 +69,7 @@ static void reports_of_no_channel_are_dropped_and_endless_ones_come_back(void)
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
 }
 
-static void the_controllers_own_interrupt_is_connected(void)
+TEST(the_controllers_own_interrupt_is_connected, "HBE-17")
 {
     struct dma_controller controller = scripted_describe();
 
@@ -95,20 +95,7 @@ static void the_controllers_own_interrupt_is_connected(void)
     IoFreeMdl(mdl);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        a_registration_that_cannot_be_is_refused,
-        a_line_belongs_to_the_controller_with_its_range,
-        private_memory_is_given_to_who_asks,
-        reports_of_no_channel_are_dropped_and_endless_ones_come_back,
-        the_controllers_own_interrupt_is_connected,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fixture_reset();
-        tests[i]();
-    }
-    printf("ok test_controller (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fixture_reset);
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MapTransferEx and FlushAdapterBuffersEx on the scripted back end: limits, maintenance, bounce pages. */
 #include "check.h"
+#include "dma/violation.h"
 #include "fixture.h"
 
 #include <string.h>
 
 /* ---- mapping ---- */
 
-static void a_write_is_cleaned_before_it_starts(void)
+TEST(a_write_is_cleaned_before_it_starts, "CCH-02 MTX-31 FBX-08 FBX-09")
 {
     fake_scatter_pages();
     start(Width32Bits);
@@ -47,7 +48,7 @@ static void a_write_is_cleaned_before_it_starts(void)
     check_idle();
 }
 
-static void a_read_bounces_edges_and_keeps_the_neighbours(void)
+TEST(a_read_bounces_edges_and_keeps_the_neighbours, "CCH-12 MR-08 MR-11 FBX-10 FBX-13")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(100, 1000);
@@ -83,7 +84,7 @@ static void a_read_bounces_edges_and_keeps_the_neighbours(void)
     check_idle();
 }
 
-static void a_coherent_platform_gets_barriers_only(void)
+TEST(a_coherent_platform_gets_barriers_only, "CCH-06 FBX-05")
 {
     fake_set_coherent(true);
     start(Width8Bits);
@@ -106,7 +107,7 @@ static void a_coherent_platform_gets_barriers_only(void)
     check_idle();
 }
 
-static void a_bounced_write_carries_the_data(void)
+TEST(a_bounced_write_carries_the_data, "MR-10")
 {
     fake_scatter_pages();
     start(Width32Bits);
@@ -151,7 +152,7 @@ static int transfer_in_parts(PVOID base, PMDL mdl, ULONG total, ULONG list_bytes
     return maps;
 }
 
-static void each_limit_alone_splits_the_transfer(void)
+TEST(each_limit_alone_splits_the_transfer, "MTX-04 MTX-07 MTX-25 AAX-14 HBE-07")
 {
     enum { TOTAL = 4 * FAKE_PAGE, ONE = sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT) };
 
@@ -183,7 +184,7 @@ static void each_limit_alone_splits_the_transfer(void)
     check_idle();
 }
 
-static void bad_arguments_of_a_map_change_nothing(void)
+TEST(bad_arguments_of_a_map_change_nothing, "MTX-01 MTX-02 MTX-05 MTX-06 MTX-13 MDL-08 CMP-13")
 {
     start(Width32Bits);
     PMDL mdl = driver_mdl(0, 1000);
@@ -223,7 +224,7 @@ static void bad_arguments_of_a_map_change_nothing(void)
     IoFreeMdl(mdl);
 }
 
-static void a_map_of_nothing_starts_nothing(void)
+TEST(a_map_of_nothing_starts_nothing, "MTX-18 FBX-20")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -245,19 +246,7 @@ static void a_map_of_nothing_starts_nothing(void)
     IoFreeMdl(mdl);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        a_write_is_cleaned_before_it_starts,    a_read_bounces_edges_and_keeps_the_neighbours,
-        a_coherent_platform_gets_barriers_only, a_bounced_write_carries_the_data,
-        each_limit_alone_splits_the_transfer,   bad_arguments_of_a_map_change_nothing,
-        a_map_of_nothing_starts_nothing,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fixture_reset();
-        tests[i]();
-    }
-    printf("ok test_mapping (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fixture_reset);
 }

@@ -32,7 +32,7 @@ static void end_with(PMDL mdl)
              0);
 }
 
-static void a_list_is_required(void)
+TEST(a_list_is_required, "MTX-03")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(0, 64);
@@ -50,7 +50,7 @@ static void a_list_is_required(void)
     end_with(mdl);
 }
 
-static void the_device_side_is_ignored(void)
+TEST(the_device_side_is_ignored, "MTX-10 MTX-12 RDC-02 CFG-03 MTX-36")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(0, 64);
@@ -75,7 +75,7 @@ static void the_device_side_is_ignored(void)
 }
 
 /* GTI-04: more elements than a controller would take. */
-static void a_full_mapping_has_as_many_elements_as_it_needs(void)
+TEST(a_full_mapping_has_as_many_elements_as_it_needs, "GTI-04 GTI-07 MTX-07 MTX-23")
 {
     DMA_TRANSFER_INFO info = {.Version = 1};
 
@@ -106,7 +106,7 @@ static void a_full_mapping_has_as_many_elements_as_it_needs(void)
     end_with(mdl);
 }
 
-static void one_element_is_gathered_and_spread_again(void)
+TEST(one_element_is_gathered_and_spread_again, "MTX-27 MR-08 MR-09 MR-10 MR-11 MR-12 FBX-03 IGA-27")
 {
     fake_scatter_pages();
     start_master(FALSE);
@@ -139,7 +139,7 @@ static void one_element_is_gathered_and_spread_again(void)
     end_with(mdl);
 }
 
-static void registers_limit_one_element(void)
+TEST(registers_limit_one_element, "MR-16 MTX-27")
 {
     fake_scatter_pages();
     start_master(FALSE);
@@ -155,7 +155,7 @@ static void registers_limit_one_element(void)
     end_with(mdl);
 }
 
-static void memory_out_of_reach_is_bounced_if_the_pages_are_within(void)
+TEST(memory_out_of_reach_is_bounced_if_the_pages_are_within, "MR-07")
 {
     for (size_t i = 0; i < 3; i++) {
         fake_map_page(i, 0x200000 + i); /* 8 GiB */
@@ -175,7 +175,7 @@ static void memory_out_of_reach_is_bounced_if_the_pages_are_within(void)
     end_with(mdl);
 }
 
-static void a_mask_below_all_memory_maps_nothing(void)
+TEST(a_mask_below_all_memory_maps_nothing, "BMT-16 MTX-25 GEN-06")
 {
     start_master(TRUE);
     adapter = driver_master_of(28, TRUE, NULL); /* BMT-16 */
@@ -192,7 +192,7 @@ static void a_mask_below_all_memory_maps_nothing(void)
     end_with(mdl);
 }
 
-static void requests_of_one_adapter_map_side_by_side(void)
+TEST(requests_of_one_adapter_map_side_by_side, "MTX-15 STM-06 ADC-07 QUE-09 FAO-09")
 {
     PVOID bases[3];
 
@@ -230,7 +230,7 @@ static void requests_of_one_adapter_map_side_by_side(void)
     check_idle();
 }
 
-static void bounce_pages_of_live_mappings_are_distinct(void)
+TEST(bounce_pages_of_live_mappings_are_distinct, "MR-14 FMR-02 FMR-03")
 {
     PVOID bases[2];
 
@@ -259,7 +259,7 @@ static void bounce_pages_of_live_mappings_are_distinct(void)
     check_idle();
 }
 
-static void mappings_run_out(void)
+TEST(mappings_run_out, "GEN-06")
 {
     enum { MAPPINGS = 256 };
     static _Alignas(8) UCHAR many[MAPPINGS + 1][DMA_TRANSFER_CONTEXT_SIZE_V1];
@@ -285,7 +285,7 @@ static void mappings_run_out(void)
 
 /* ---- mistakes ---- */
 
-static void a_chain_that_changed_is_left_alone(void)
+TEST(a_chain_that_changed_is_left_alone, "GEN-12")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(1, 20);
@@ -305,7 +305,7 @@ static void a_chain_that_changed_is_left_alone(void)
     end_with(mdl);
 }
 
-static void memory_that_is_not_there_is_not_touched(void)
+TEST(memory_that_is_not_there_is_not_touched, "MTX-48 MDL-08")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(0, 4 * FAKE_PAGE);
@@ -328,7 +328,7 @@ static void memory_that_is_not_there_is_not_touched(void)
     end_with(mdl);
 }
 
-static void what_lies_beside_a_bounced_element_is_guarded(void)
+TEST(what_lies_beside_a_bounced_element_is_guarded, "MR-12")
 {
     static const int beside[] = {-1, 20};
 
@@ -348,7 +348,7 @@ static void what_lies_beside_a_bounced_element_is_guarded(void)
     }
 }
 
-static void a_range_that_a_device_writes_is_mapped_once(void)
+TEST(a_range_that_a_device_writes_is_mapped_once, "")
 {
     PVOID bases[2];
 
@@ -375,7 +375,7 @@ static void a_range_that_a_device_writes_is_mapped_once(void)
     check_idle();
 }
 
-static void stores_beside_an_unbounced_read_are_reported(void)
+TEST(stores_beside_an_unbounced_read_are_reported, "CCH-12 CCH-15")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(100, 100);
@@ -397,30 +397,7 @@ static void stores_beside_an_unbounced_read_are_reported(void)
     end_with(mdl);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        a_list_is_required,
-        the_device_side_is_ignored,
-        a_full_mapping_has_as_many_elements_as_it_needs,
-        one_element_is_gathered_and_spread_again,
-        registers_limit_one_element,
-        memory_out_of_reach_is_bounced_if_the_pages_are_within,
-        a_mask_below_all_memory_maps_nothing,
-        requests_of_one_adapter_map_side_by_side,
-        bounce_pages_of_live_mappings_are_distinct,
-        mappings_run_out,
-        a_chain_that_changed_is_left_alone,
-        memory_that_is_not_there_is_not_touched,
-        what_lies_beside_a_bounced_element_is_guarded,
-        a_range_that_a_device_writes_is_mapped_once,
-        stores_beside_an_unbounced_read_are_reported,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fixture_reset();
-        tests[i]();
-    }
-    printf("ok test_master (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fixture_reset);
 }

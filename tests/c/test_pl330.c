@@ -231,7 +231,7 @@ static void check_no_report(void)
 
 /* ---- set-up ---- */
 
-static void initialisation_clears_what_a_loader_left(void)
+TEST(initialisation_clears_what_a_loader_left, "PLB-01 PLB-19")
 {
     start();
     *csr(3) = FAULTING;
@@ -251,7 +251,7 @@ static void initialisation_clears_what_a_loader_left(void)
     CHECK_EQ(write_count, 5);
 }
 
-static void registration_says_what_the_controller_has(void)
+TEST(registration_says_what_the_controller_has, "")
 {
     start();
     CHECK_EQ(controller.channels[7].InterruptNumber, 8);
@@ -273,7 +273,7 @@ static void check_binding(ULONG line, ULONG n, bool valid)
     CHECK_EQ(entries->ValidateRequestLineBinding(&dma, &binding), valid);
 }
 
-static void bindings_are_checked_against_the_configuration(void)
+TEST(bindings_are_checked_against_the_configuration, "PLB-03 PLB-18")
 {
     start();
     check_binding(0, 0, true);
@@ -301,7 +301,7 @@ static void bindings_are_checked_against_the_configuration(void)
 
 /* ---- settings ---- */
 
-static void settings_are_checked(void)
+TEST(settings_are_checked, "")
 {
     static const struct {
         ULONG function, value;
@@ -357,7 +357,7 @@ static void check_units(ULONG n, uint8_t wait, unsigned int memory_beats, unsign
     CHECK_EQ(element[14], wait);
 }
 
-static void settings_hold_until_there_is_a_new_owner(void)
+TEST(settings_hold_until_there_is_a_new_owner, "")
 {
     start();
     program(0, true);
@@ -379,7 +379,7 @@ static void settings_hold_until_there_is_a_new_owner(void)
     check_units(0, 0x30, 1, 1);
 }
 
-static void bursts_stay_within_the_share_of_the_fifo(void)
+TEST(bursts_stay_within_the_share_of_the_fifo, "")
 {
     start();
     *reg(CRD) = 0x01FF7F72; /* 32 lines of 4 bytes: 16 for each channel */
@@ -392,7 +392,7 @@ static void bursts_stay_within_the_share_of_the_fifo(void)
     check_units(0, 0x32, 4, 4);
 }
 
-static void an_advancing_device_is_moved_in_beats_of_the_bus(void)
+TEST(an_advancing_device_is_moved_in_beats_of_the_bus, "")
 {
     start();
     own(0, WidthNoWrap);
@@ -404,7 +404,7 @@ static void an_advancing_device_is_moved_in_beats_of_the_bus(void)
 
 /* ---- start ---- */
 
-static void a_channel_is_started_through_the_debug_interface(void)
+TEST(a_channel_is_started_through_the_debug_interface, "PLB-05 PLB-07")
 {
     start();
     fake_forget_log();
@@ -431,7 +431,7 @@ static void check_fails_to_start(ULONG n)
 }
 
 /* MTX-49 */
-static void what_cannot_be_started_is_reported(void)
+TEST(what_cannot_be_started_is_reported, "")
 {
     start();
     own(1, Width32Bits);
@@ -457,7 +457,7 @@ static void what_cannot_be_started_is_reported(void)
 
 /* ---- reports ---- */
 
-static void events_and_faults_are_reported_one_by_one(void)
+TEST(events_and_faults_are_reported_one_by_one, "PLB-12 HBE-11")
 {
     start();
     program(1, true);
@@ -479,7 +479,7 @@ static void events_and_faults_are_reported_one_by_one(void)
     check_no_report();
 }
 
-static void a_store_that_failed_is_not_counted(void)
+TEST(a_store_that_failed_is_not_counted, "")
 {
     start();
     own(0, Width32Bits);
@@ -498,7 +498,7 @@ static void a_store_that_failed_is_not_counted(void)
     CHECK_EQ(left(0), 16);
 }
 
-static void a_fault_of_the_manager_belongs_to_the_channel_it_was_starting(void)
+TEST(a_fault_of_the_manager_belongs_to_the_channel_it_was_starting, "")
 {
     start();
     program(6, true);
@@ -520,7 +520,7 @@ static void a_fault_of_the_manager_belongs_to_the_channel_it_was_starting(void)
     CHECK_EQ(left(6), 64);
 }
 
-static void an_injected_fault_is_of_one_program(void)
+TEST(an_injected_fault_is_of_one_program, "")
 {
     size_t length;
 
@@ -539,7 +539,7 @@ static void an_injected_fault_is_of_one_program(void)
 
 /* ---- how far, and the end ---- */
 
-static void the_counter_follows_code_and_address(void)
+TEST(the_counter_follows_code_and_address, "")
 {
     start();
     program(0, false);
@@ -553,7 +553,7 @@ static void the_counter_follows_code_and_address(void)
     CHECK_EQ(left(0), 0);
 }
 
-static void cancelling_kills_only_what_runs(void)
+TEST(cancelling_kills_only_what_runs, "PLB-14 HBE-13")
 {
     start();
     program(0, true);
@@ -575,7 +575,7 @@ static void cancelling_kills_only_what_runs(void)
     CHECK_EQ(left(0), 0);
 }
 
-static void an_end_that_wins_the_race_is_reported(void)
+TEST(an_end_that_wins_the_race_is_reported, "")
 {
     start();
     program(0, true);
@@ -587,7 +587,7 @@ static void an_end_that_wins_the_race_is_reported(void)
     CHECK_EQ(left(0), 0);
 }
 
-static void what_cannot_be_killed_is_not_cancelled(void)
+TEST(what_cannot_be_killed_is_not_cancelled, "")
 {
     start();
     program(0, true);
@@ -596,7 +596,7 @@ static void what_cannot_be_killed_is_not_cancelled(void)
     CHECK(!entries->CancelTransfer(&dma, 0));
 }
 
-static void a_flush_leaves_the_channel_programmable(void)
+TEST(a_flush_leaves_the_channel_programmable, "")
 {
     start();
     program(0, true);
@@ -624,7 +624,7 @@ static void start_loop(void)
     stand(0, 0, 20, 0x40001010);
 }
 
-static void a_loop_gives_notices_and_goes_on(void)
+TEST(a_loop_gives_notices_and_goes_on, "")
 {
     start_loop();
     for (int round = 0; round < 3; round++) {
@@ -641,7 +641,7 @@ static void a_loop_gives_notices_and_goes_on(void)
 }
 
 /* HBE-14 */
-static void a_notice_that_is_due_is_given_before_the_cancel(void)
+TEST(a_notice_that_is_due_is_given_before_the_cancel, "")
 {
     start_loop();
     *reg(INTMIS) = 1;
@@ -666,7 +666,7 @@ static void a_notice_that_is_due_is_given_before_the_cancel(void)
     check_no_report();
 }
 
-static void a_fault_ends_a_loop(void)
+TEST(a_fault_ends_a_loop, "")
 {
     start_loop();
     *reg(INTMIS) = 1;
@@ -678,36 +678,7 @@ static void a_fault_ends_a_loop(void)
     CHECK(!entries->CancelTransfer(&dma, 0));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        initialisation_clears_what_a_loader_left,
-        registration_says_what_the_controller_has,
-        bindings_are_checked_against_the_configuration,
-        settings_are_checked,
-        settings_hold_until_there_is_a_new_owner,
-        bursts_stay_within_the_share_of_the_fifo,
-        an_advancing_device_is_moved_in_beats_of_the_bus,
-        a_channel_is_started_through_the_debug_interface,
-        what_cannot_be_started_is_reported,
-        events_and_faults_are_reported_one_by_one,
-        a_store_that_failed_is_not_counted,
-        a_fault_of_the_manager_belongs_to_the_channel_it_was_starting,
-        an_injected_fault_is_of_one_program,
-        the_counter_follows_code_and_address,
-        cancelling_kills_only_what_runs,
-        an_end_that_wins_the_race_is_reported,
-        what_cannot_be_killed_is_not_cancelled,
-        a_flush_leaves_the_channel_programmable,
-        a_loop_gives_notices_and_goes_on,
-        a_notice_that_is_due_is_given_before_the_cancel,
-        a_fault_ends_a_loop,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fake_reset();
-        tests[i]();
-    }
-    printf("ok test_pl330 (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fake_reset);
 }

@@ -35,12 +35,12 @@ static void check_code(const char *text, const uint8_t *expected, size_t size)
     }
 }
 
-static void every_instruction_is_encoded_as_in_the_manual(void)
+TEST(every_instruction_is_encoded_as_in_the_manual, "")
 {
 #include "instructions.inc"
 }
 
-static void code_never_leaves_its_memory(void)
+TEST(code_never_leaves_its_memory, "")
 {
     fresh_code(5);
     pl330_emit_move(&code, PL330_SAR, 0);
@@ -213,7 +213,7 @@ static void check_transfer(const struct pl330_transfer *transfer)
 
 /* ---- programs ---- */
 
-static void a_small_write_is_a_plain_loop(void)
+TEST(a_small_write_is_a_plain_loop, "")
 {
     static const struct pl330_element element = {0x40001000, 12};
     static const uint8_t expected[] = {
@@ -260,7 +260,7 @@ static void check_requests_of(struct pl330_transfer *transfer)
     check_transfer(transfer);
 }
 
-static void every_width_burst_request_and_alignment_moves_the_right_bytes(void)
+TEST(every_width_burst_request_and_alignment_moves_the_right_bytes, "")
 {
     for (unsigned int width = 0; width <= 3; width++) {
         for (unsigned int beats = 1; beats <= PL330_BEATS_MAX; beats++) {
@@ -278,7 +278,7 @@ static void every_width_burst_request_and_alignment_moves_the_right_bytes(void)
     }
 }
 
-static void a_device_that_advances_is_moved_in_the_widest_beats_there_are(void)
+TEST(a_device_that_advances_is_moved_in_the_widest_beats_there_are, "")
 {
     for (uint32_t memory = 0; memory < 8; memory++) {
         for (uint32_t device = 0; device < 8; device++) {
@@ -304,7 +304,7 @@ static void a_device_that_advances_is_moved_in_the_widest_beats_there_are(void)
     CHECK_EQ(run.channel.acknowledged, 4 + 8 + 3);
 }
 
-static void every_length_is_looped_exactly(void)
+TEST(every_length_is_looped_exactly, "")
 {
     static const uint32_t units[] = {1,     2,     255,   256,    257,     511,    512,
                                      65535, 65536, 65537, 131072, 1000003, 8388608};
@@ -339,7 +339,7 @@ static void set_many(uint32_t count, uint32_t seed, unsigned int width_log2)
     set_list(elements, count);
 }
 
-static void lists_are_moved_in_order(void)
+TEST(lists_are_moved_in_order, "")
 {
     for (uint32_t seed = 1; seed <= 200; seed++) {
         struct pl330_transfer transfer = fixed_device(seed % 4, seed % 3 == 0);
@@ -350,7 +350,7 @@ static void lists_are_moved_in_order(void)
     }
 }
 
-static void a_loop_goes_round_and_round(void)
+TEST(a_loop_goes_round_and_round, "")
 {
     for (uint32_t seed = 1; seed <= 100; seed++) {
         struct pl330_transfer transfer = fixed_device(seed % 4, seed % 3 == 0);
@@ -368,7 +368,7 @@ static void a_loop_goes_round_and_round(void)
     }
 }
 
-static void notices_divide_a_round(void)
+TEST(notices_divide_a_round, "")
 {
     static const struct pl330_element element = {0x40001000, 1000};
     struct pl330_transfer transfer = fixed_device(0, true);
@@ -389,7 +389,7 @@ static void notices_divide_a_round(void)
     check_transfer(&transfer);
 }
 
-static void a_program_may_end_in_a_fault(void)
+TEST(a_program_may_end_in_a_fault, "")
 {
     static const struct pl330_element element = {0x40001000, 100};
     struct pl330_transfer transfer = fixed_device(2, false);
@@ -409,7 +409,7 @@ static void a_program_may_end_in_a_fault(void)
     }
 }
 
-static void what_cannot_be_programmed_is_refused(void)
+TEST(what_cannot_be_programmed_is_refused, "")
 {
     struct pl330_element element = {0x40001000, 100};
     struct pl330_transfer transfer = fixed_device(2, false);
@@ -439,7 +439,7 @@ static void what_cannot_be_programmed_is_refused(void)
 }
 
 /* PLB-05: the most elements, each with the longest code; and full loops on top. */
-static void the_longest_program_fits(void)
+TEST(the_longest_program_fits, "")
 {
     struct pl330_element elements[PL330_ELEMENTS_MAX];
     struct pl330_transfer transfer = fixed_device(3, true);
@@ -463,7 +463,7 @@ static void the_longest_program_fits(void)
     CHECK(run.program.starts[1] - run.program.starts[0] <= PL330_ELEMENT_BYTES);
 }
 
-static void the_control_register_tells_the_bytes_of_a_unit(void)
+TEST(the_control_register_tells_the_bytes_of_a_unit, "")
 {
     CHECK_EQ(pl330_unit_bytes(0x003D40F5, true), 64); /* 4 bytes, 16 beats */
     CHECK_EQ(pl330_unit_bytes(0x00010031, true), 4);  /* four bytes to one word */
@@ -471,27 +471,7 @@ static void the_control_register_tells_the_bytes_of_a_unit(void)
     CHECK_EQ(pl330_unit_bytes(0x00004001, false), 1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        every_instruction_is_encoded_as_in_the_manual,
-        code_never_leaves_its_memory,
-        a_small_write_is_a_plain_loop,
-        every_width_burst_request_and_alignment_moves_the_right_bytes,
-        a_device_that_advances_is_moved_in_the_widest_beats_there_are,
-        every_length_is_looped_exactly,
-        lists_are_moved_in_order,
-        a_loop_goes_round_and_round,
-        notices_divide_a_round,
-        a_program_may_end_in_a_fault,
-        what_cannot_be_programmed_is_refused,
-        the_longest_program_fits,
-        the_control_register_tells_the_bytes_of_a_unit,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        tests[i]();
-    }
-    printf("ok test_pl330_program (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, NULL);
 }

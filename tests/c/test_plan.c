@@ -56,7 +56,7 @@ static void check_fragment(uint32_t i, size_t offset, uint32_t length, bool boun
     CHECK_EQ(fragments[i].bounced, bounced);
 }
 
-static void contiguous_memory_is_one_fragment(void)
+TEST(contiguous_memory_is_one_fragment, "MTX-22")
 {
     PMDL mdl = make_mdl(100, 20000, NULL);
     struct plan_range range = range_of(mdl, 0, 20000);
@@ -70,7 +70,7 @@ static void contiguous_memory_is_one_fragment(void)
     free_chain(mdl);
 }
 
-static void scattered_pages_are_a_fragment_each(void)
+TEST(scattered_pages_are_a_fragment_each, "MTX-22")
 {
     fake_scatter_pages();
     PMDL mdl = make_mdl(100, 3 * FAKE_PAGE, NULL);
@@ -85,7 +85,7 @@ static void scattered_pages_are_a_fragment_each(void)
     free_chain(mdl);
 }
 
-static void adjacent_mdls_stay_separate_and_empty_ones_are_skipped(void)
+TEST(adjacent_mdls_stay_separate_and_empty_ones_are_skipped, "MTX-19 MTX-22 MTX-53")
 {
     PMDL first = make_mdl(0, 1000, NULL);
     PMDL second = make_mdl(1000, 1, first);
@@ -111,7 +111,7 @@ static void adjacent_mdls_stay_separate_and_empty_ones_are_skipped(void)
     free_chain(first);
 }
 
-static void no_fragment_crosses_4_gib(void)
+TEST(no_fragment_crosses_4_gib, "MTX-22")
 {
     for (size_t i = 0; i < 4; i++) {
         fake_map_page(i, 0xFFFFE + i);
@@ -140,7 +140,7 @@ static void no_fragment_crosses_4_gib(void)
     free_chain(mdl);
 }
 
-static void a_read_bounces_its_partial_lines(void)
+TEST(a_read_bounces_its_partial_lines, "CCH-14")
 {
     PMDL mdl = make_mdl(10, 1000, NULL);
     struct plan_range range = range_of(mdl, 0, 1000);
@@ -170,7 +170,7 @@ static void a_read_bounces_its_partial_lines(void)
     free_chain(mdl);
 }
 
-static void a_shared_line_is_shared_at_the_ends_of_a_span_only(void)
+TEST(a_shared_line_is_shared_at_the_ends_of_a_span_only, "")
 {
     fake_scatter_pages();
     PMDL mdl = make_mdl(10, 2 * FAKE_PAGE, NULL);
@@ -193,7 +193,7 @@ static void a_shared_line_is_shared_at_the_ends_of_a_span_only(void)
     free_chain(mdl);
 }
 
-static void one_element_is_the_longer_of_a_run_and_what_registers_gather(void)
+TEST(one_element_is_the_longer_of_a_run_and_what_registers_gather, "MTX-27 MR-07 MR-16 MR-17")
 {
     fake_scatter_pages();
     fake_map_page(1, 0x40001);
@@ -225,7 +225,7 @@ static void one_element_is_the_longer_of_a_run_and_what_registers_gather(void)
     free_chain(mdl);
 }
 
-static void one_element_of_several_mdls_has_no_gap(void)
+TEST(one_element_of_several_mdls_has_no_gap, "MR-05 MR-08 MR-09")
 {
     PMDL first = make_mdl(10, 100, NULL);
     PMDL second = make_mdl(FAKE_PAGE + 3000, 2000, first);
@@ -252,7 +252,7 @@ static void one_element_of_several_mdls_has_no_gap(void)
     free_chain(first);
 }
 
-static void one_element_of_a_read_is_gathered_for_its_edges(void)
+TEST(one_element_of_a_read_is_gathered_for_its_edges, "MTX-27")
 {
     PMDL mdl = make_mdl(10, 1000, NULL);
     struct plan_range range = range_of(mdl, 0, 1000);
@@ -269,7 +269,7 @@ static void one_element_of_a_read_is_gathered_for_its_edges(void)
     free_chain(mdl);
 }
 
-static void a_read_within_two_lines_is_one_bounce(void)
+TEST(a_read_within_two_lines_is_one_bounce, "")
 {
     PMDL mdl = make_mdl(40, 60, NULL);
     struct plan_range range = range_of(mdl, 0, 60);
@@ -281,7 +281,7 @@ static void a_read_within_two_lines_is_one_bounce(void)
     free_chain(mdl);
 }
 
-static void an_aligned_read_bounces_nothing(void)
+TEST(an_aligned_read_bounces_nothing, "MR-17")
 {
     fake_scatter_pages();
     PMDL mdl = make_mdl(0, 2 * FAKE_PAGE + 64, NULL);
@@ -295,7 +295,7 @@ static void an_aligned_read_bounces_nothing(void)
     free_chain(mdl);
 }
 
-static void a_page_break_inside_a_unit_is_bounced(void)
+TEST(a_page_break_inside_a_unit_is_bounced, "MTX-38")
 {
     fake_scatter_pages();
     PMDL mdl = make_mdl(2, 8192, NULL);
@@ -321,7 +321,7 @@ static void a_page_break_inside_a_unit_is_bounced(void)
     free_chain(mdl);
 }
 
-static void a_read_off_the_unit_is_bounced_as_one_element(void)
+TEST(a_read_off_the_unit_is_bounced_as_one_element, "MR-16")
 {
     PMDL mdl = make_mdl(2, 8192, NULL);
     struct plan_range range = range_of(mdl, 0, 8192);
@@ -341,7 +341,7 @@ static void a_read_off_the_unit_is_bounced_as_one_element(void)
     free_chain(mdl);
 }
 
-static void an_odd_mdl_ends_the_mapping_before_the_odd_piece(void)
+TEST(an_odd_mdl_ends_the_mapping_before_the_odd_piece, "MTX-38")
 {
     PMDL first = make_mdl(0, 7, NULL);
 
@@ -356,7 +356,7 @@ static void an_odd_mdl_ends_the_mapping_before_the_odd_piece(void)
     free_chain(first);
 }
 
-static void the_byte_limit_cuts_at_whole_lines_of_a_read(void)
+TEST(the_byte_limit_cuts_at_whole_lines_of_a_read, "")
 {
     PMDL mdl = make_mdl(0, 4096, NULL);
     struct plan_range range = range_of(mdl, 0, 4096);
@@ -398,7 +398,7 @@ static void check_invariants(const struct plan_range *range)
     CHECK((plan.mapped == range->length) == (plan.end == PLAN_COMPLETE));
 }
 
-static void every_plan_keeps_the_common_rules(void)
+TEST(every_plan_keeps_the_common_rules, "MTX-21 MTX-23 MTX-32")
 {
     static const uint32_t lengths[] = {8, 56, 64, 128, 4088, 4096, 8200, 12288};
 
@@ -422,7 +422,7 @@ static void every_plan_keeps_the_common_rules(void)
     }
 }
 
-static void an_mdl_holds_the_pages_of_its_buffer(void)
+TEST(an_mdl_holds_the_pages_of_its_buffer, "MDL-03 MDL-04")
 {
     fake_scatter_pages();
     PMDL mdl = make_mdl(4000, 200, NULL);
@@ -437,32 +437,7 @@ static void an_mdl_holds_the_pages_of_its_buffer(void)
     CHECK(IoAllocateMdl(fake_memory, UINT32_MAX, FALSE, FALSE, NULL) == NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        contiguous_memory_is_one_fragment,
-        scattered_pages_are_a_fragment_each,
-        adjacent_mdls_stay_separate_and_empty_ones_are_skipped,
-        no_fragment_crosses_4_gib,
-        a_read_bounces_its_partial_lines,
-        a_shared_line_is_shared_at_the_ends_of_a_span_only,
-        one_element_is_the_longer_of_a_run_and_what_registers_gather,
-        one_element_of_several_mdls_has_no_gap,
-        one_element_of_a_read_is_gathered_for_its_edges,
-        a_read_within_two_lines_is_one_bounce,
-        an_aligned_read_bounces_nothing,
-        a_page_break_inside_a_unit_is_bounced,
-        a_read_off_the_unit_is_bounced_as_one_element,
-        an_odd_mdl_ends_the_mapping_before_the_odd_piece,
-        the_byte_limit_cuts_at_whole_lines_of_a_read,
-        every_plan_keeps_the_common_rules,
-        an_mdl_holds_the_pages_of_its_buffer,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fake_reset();
-        tests[i]();
-    }
-    printf("ok test_plan (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fake_reset);
 }

@@ -7,7 +7,7 @@
 
 /* ---- contexts ---- */
 
-static void contexts_follow_the_state_table(void)
+TEST(contexts_follow_the_state_table, "ITC-03 ITC-04 ITC-06 ITC-08 AAX-12")
 {
     PVOID base = NULL;
 
@@ -41,7 +41,7 @@ static void contexts_follow_the_state_table(void)
 
 /* ---- allocation ---- */
 
-static void the_argument_table_of_allocation_holds(void)
+TEST(the_argument_table_of_allocation_holds, "AAX-01 AAX-13")
 {
     static const struct {
         ULONG flags;
@@ -73,7 +73,7 @@ static void the_argument_table_of_allocation_holds(void)
     check_idle();
 }
 
-static void waiting_requests_are_served_in_order(void)
+TEST(waiting_requests_are_served_in_order, "QUE-03 QUE-07 STM-04 FAC-05 FAC-07")
 {
     PVOID base;
 
@@ -108,7 +108,7 @@ static PDMA_ADAPTER get_large_adapter(ULONG channel)
     return IoGetDmaAdapter(NULL, &description, &register_maximum);
 }
 
-static void registers_run_out_in_order(void)
+TEST(registers_run_out_in_order, "QUE-05 QUE-06 AAX-04 AAX-05 AAX-06 IGA-10")
 {
     PVOID base = NULL;
 
@@ -134,7 +134,7 @@ static void registers_run_out_in_order(void)
     check_idle();
 }
 
-static void a_sys_driver_that_deallocates_is_obeyed_and_reported(void)
+TEST(a_sys_driver_that_deallocates_is_obeyed_and_reported, "ADC-08")
 {
     start(Width8Bits);
     (void)driver_raise();
@@ -174,7 +174,7 @@ static IO_ALLOCATION_ACTION free_inside(PDEVICE_OBJECT object, PIRP irp, PVOID b
     return KeepObject;
 }
 
-static void a_thousand_requests_use_bounded_stack(void)
+TEST(a_thousand_requests_use_bounded_stack, "QUE-13 ADC-10")
 {
     start(Width8Bits);
     (void)driver_raise();
@@ -191,7 +191,7 @@ static void a_thousand_requests_use_bounded_stack(void)
     check_idle();
 }
 
-static void requests_run_out(void)
+TEST(requests_run_out, "QUE-16")
 {
     enum { REQUESTS = 1024 };
     static _Alignas(8) UCHAR all[REQUESTS + 1][DMA_TRANSFER_CONTEXT_SIZE_V1];
@@ -214,7 +214,7 @@ static void requests_run_out(void)
     check_idle();
 }
 
-static void putting_the_adapter_reclaims_everything(void)
+TEST(putting_the_adapter_reclaims_everything, "QUE-16")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -243,7 +243,8 @@ static void putting_the_adapter_reclaims_everything(void)
 
 /* ---- cancelling what waits ---- */
 
-static void a_waiting_request_can_be_cancelled_by_its_own_names_only(void)
+TEST(a_waiting_request_can_be_cancelled_by_its_own_names_only,
+     "CAC-01 CAC-05 CAC-07 CAC-09 CAC-12 CAC-13 AAX-10 AAX-11")
 {
     DEVICE_OBJECT another = {0};
 
@@ -274,7 +275,7 @@ static void a_waiting_request_can_be_cancelled_by_its_own_names_only(void)
     check_idle();
 }
 
-static void cancelling_who_waits_for_registers_gives_the_channel_back(void)
+TEST(cancelling_who_waits_for_registers_gives_the_channel_back, "CAC-08 QUE-02")
 {
     PVOID base;
 
@@ -298,7 +299,7 @@ static void cancelling_who_waits_for_registers_gives_the_channel_back(void)
     check_idle();
 }
 
-static void a_small_request_does_not_overtake_in_the_pool(void)
+TEST(a_small_request_does_not_overtake_in_the_pool, "QUE-04 GEN-16")
 {
     PVOID base;
 
@@ -329,7 +330,7 @@ static IO_ALLOCATION_ACTION cancel_own(PDEVICE_OBJECT object, PIRP irp, PVOID ba
     return KeepObject;
 }
 
-static void a_marked_request_is_granted_all_the_same(void)
+TEST(a_marked_request_is_granted_all_the_same, "CMT-05 CMT-06 CMT-17 MTX-17 CAC-06")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -362,7 +363,7 @@ static NTSTATUS allocate_v1(PDMA_ADAPTER from, PDEVICE_OBJECT object, ULONG regi
     return dma->AllocateAdapterChannel(from, object, registers, on_grant, (PVOID)number);
 }
 
-static void a_v1_request_is_queued_with_the_others(void)
+TEST(a_v1_request_is_queued_with_the_others, "AAC-01 AAC-02 AAC-05 AAC-07 AAC-09 AAC-10 QUE-08")
 {
     start(Width8Bits);
     (void)driver_raise();
@@ -402,7 +403,7 @@ static IO_ALLOCATION_ACTION ask_inside(PDEVICE_OBJECT object, PIRP irp, PVOID ba
     return DeallocateObject;
 }
 
-static void adapter_control_may_not_ask_the_old_way(void)
+TEST(adapter_control_may_not_ask_the_old_way, "AAC-06 ADC-09 QUE-14")
 {
     start_master(TRUE);
     PDMA_ADAPTER other = driver_master();
@@ -424,7 +425,7 @@ static void adapter_control_may_not_ask_the_old_way(void)
 
 /* ---- giving back ---- */
 
-static void a_master_s_action_decides_what_stays(void)
+TEST(a_master_s_action_decides_what_stays, "ADC-03 ADC-04 ADC-05 FMR-01 FMR-04 FMR-05 MR-15")
 {
     static const struct {
         IO_ALLOCATION_ACTION action;
@@ -461,7 +462,7 @@ static void a_master_s_action_decides_what_stays(void)
     check_idle();
 }
 
-static void free_adapter_object_obeys_known_actions(void)
+TEST(free_adapter_object_obeys_known_actions, "FAO-01 FAO-02 FAO-03 FAO-05 FAO-06 FAO-08 FAC-08")
 {
     start_master(TRUE);
     (void)driver_raise();
@@ -487,7 +488,7 @@ static void free_adapter_object_obeys_known_actions(void)
     check_idle();
 }
 
-static void a_hoard_of_registers_is_reported(void)
+TEST(a_hoard_of_registers_is_reported, "")
 {
     start_master(TRUE);
     (void)driver_raise();
@@ -503,7 +504,7 @@ static void a_hoard_of_registers_is_reported(void)
     check_idle();
 }
 
-static void a_device_that_is_no_memory_has_no_irp(void)
+TEST(a_device_that_is_no_memory_has_no_irp, "GEN-15")
 {
     start(Width8Bits);
     (void)driver_raise();
@@ -521,7 +522,7 @@ static void a_device_that_is_no_memory_has_no_irp(void)
 
 /* ---- ConfigureAdapterChannel ---- */
 
-static void functions_go_to_the_controller_unchanged(void)
+TEST(functions_go_to_the_controller_unchanged, "CFG-01 CFG-02 CFG-06 CFG-09")
 {
     ULONG data = 4;
 
@@ -547,34 +548,7 @@ static void functions_go_to_the_controller_unchanged(void)
     check_idle();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        contexts_follow_the_state_table,
-        the_argument_table_of_allocation_holds,
-        waiting_requests_are_served_in_order,
-        registers_run_out_in_order,
-        a_sys_driver_that_deallocates_is_obeyed_and_reported,
-        a_thousand_requests_use_bounded_stack,
-        requests_run_out,
-        putting_the_adapter_reclaims_everything,
-        a_waiting_request_can_be_cancelled_by_its_own_names_only,
-        cancelling_who_waits_for_registers_gives_the_channel_back,
-        a_small_request_does_not_overtake_in_the_pool,
-        a_marked_request_is_granted_all_the_same,
-        a_v1_request_is_queued_with_the_others,
-        adapter_control_may_not_ask_the_old_way,
-        a_master_s_action_decides_what_stays,
-        free_adapter_object_obeys_known_actions,
-        a_hoard_of_registers_is_reported,
-        a_device_that_is_no_memory_has_no_irp,
-        functions_go_to_the_controller_unchanged,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fixture_reset();
-        tests[i]();
-    }
-    printf("ok test_request (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fixture_reset);
 }

@@ -319,10 +319,8 @@ static void check_cell(const struct cell *cell, bool is_master, enum event event
     IoFreeMdl(mdl);
 }
 
-int main(void)
+TEST(every_cell_of_the_table_holds, "STM-01")
 {
-    size_t count = 0;
-
     for (int event = 0; event < EVENTS; event++) {
         for (int state = 0; state < STATES; state++) {
             const struct cell *const cells[] = {&subordinate[event][state], &master[event][state]};
@@ -330,11 +328,13 @@ int main(void)
             for (size_t i = 0; i < 2; i++) {
                 if (cells[i]->filled) {
                     check_cell(cells[i], i == 1, (enum event)event, (enum state)state);
-                    count++;
                 }
             }
         }
     }
-    printf("ok test_states (%zu)\n", count);
-    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, fixture_reset);
 }

@@ -7,7 +7,7 @@
 
 /* ---- flush ---- */
 
-static void a_flush_must_name_the_mapping(void)
+TEST(a_flush_must_name_the_mapping, "FBX-03 FBX-04 FBX-12 FBX-18 MTX-14")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 128);
@@ -43,7 +43,7 @@ static void a_flush_must_name_the_mapping(void)
     check_idle();
 }
 
-static void flushing_a_running_transfer_stops_it(void)
+TEST(flushing_a_running_transfer_stops_it, "FBX-15")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(10, 20);
@@ -66,7 +66,7 @@ static void flushing_a_running_transfer_stops_it(void)
     check_idle();
 }
 
-static void a_flush_that_loses_the_race_keeps_the_callback(void)
+TEST(a_flush_that_loses_the_race_keeps_the_callback, "FBX-15 CMP-08")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -89,7 +89,7 @@ static void a_flush_that_loses_the_race_keeps_the_callback(void)
 
 /* ---- completion ---- */
 
-static void completion_waits_for_the_level_to_drop(void)
+TEST(completion_waits_for_the_level_to_drop, "CMP-01 CMP-03 BMT-04 HBE-12")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -116,7 +116,7 @@ static void completion_waits_for_the_level_to_drop(void)
     check_idle();
 }
 
-static void completion_at_passive_level_sees_the_final_length(void)
+TEST(completion_at_passive_level_sees_the_final_length, "CMP-07 CMP-09 MTX-39 BMT-05")
 {
     fake_scatter_pages();
     start(Width8Bits);
@@ -173,7 +173,7 @@ static VOID map_next_part(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID contex
              STATUS_SUCCESS);
 }
 
-static void the_completion_routine_can_drive_the_whole_transfer(void)
+TEST(the_completion_routine_can_drive_the_whole_transfer, "MTX-33")
 {
     enum { TOTAL = 10 * FAKE_PAGE };
 
@@ -200,7 +200,7 @@ static void the_completion_routine_can_drive_the_whole_transfer(void)
     check_idle();
 }
 
-static void callbacks_that_cannot_run_yet_are_never_lost(void)
+TEST(callbacks_that_cannot_run_yet_are_never_lost, "FBX-22 CMP-06")
 {
     enum { ROUNDS = 96 };
 
@@ -226,15 +226,6 @@ static void callbacks_that_cannot_run_yet_are_never_lost(void)
 
 /* ---- levels ---- */
 
-static VOID change_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, DMA_COMPLETION_STATUS status)
-{
-    (void)from;
-    (void)object;
-    (void)context;
-    (void)status;
-    KeLowerIrql(PASSIVE_LEVEL);
-}
-
 static VOID raise_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, DMA_COMPLETION_STATUS status)
 {
     KIRQL old;
@@ -243,7 +234,7 @@ static VOID raise_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context,
     KeRaiseIrql(DISPATCH_LEVEL + 1, &old);
 }
 
-static void a_callback_that_stays_raised_is_lowered(void)
+TEST(a_callback_that_stays_raised_is_lowered, "GEN-09")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -266,7 +257,16 @@ static void a_callback_that_stays_raised_is_lowered(void)
     IoFreeMdl(mdl);
 }
 
-static void calls_at_the_wrong_level_are_reported_and_work(void)
+static VOID change_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, DMA_COMPLETION_STATUS status)
+{
+    (void)from;
+    (void)object;
+    (void)context;
+    (void)status;
+    KeLowerIrql(PASSIVE_LEVEL);
+}
+
+TEST(calls_at_the_wrong_level_are_reported_and_work, "AAX-19 GEN-09")
 {
     PVOID base = NULL;
     KIRQL old;
@@ -298,7 +298,7 @@ static void calls_at_the_wrong_level_are_reported_and_work(void)
     check_idle();
 }
 
-static void a_device_level_masks_interrupts(void)
+TEST(a_device_level_masks_interrupts, "")
 {
     KIRQL old;
 
@@ -327,7 +327,8 @@ static void a_device_level_masks_interrupts(void)
 /* ---- cancelling what runs ---- */
 
 /* CMT-03 to CMT-08: how the controller answers, and what the driver hears. */
-static void a_cancelled_transfer_is_called_back_once(void)
+TEST(a_cancelled_transfer_is_called_back_once,
+     "CMT-02 CMT-03 CMT-04 CMT-06 CMT-08 CMT-09 CMP-04 CMP-05 CMP-06 HBE-13 HBE-14")
 {
     static const struct {
         BOOLEAN stopped;
@@ -368,7 +369,7 @@ static void a_cancelled_transfer_is_called_back_once(void)
     }
 }
 
-static void cancelling_needs_the_right_names(void)
+TEST(cancelling_needs_the_right_names, "CMT-10 CMT-11")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -392,7 +393,7 @@ static void cancelling_needs_the_right_names(void)
     check_idle();
 }
 
-static void what_was_moved_before_a_cancel_arrives(void)
+TEST(what_was_moved_before_a_cancel_arrives, "RDC-07 RDC-08 CMT-12 MR-13")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(10, 20);
@@ -415,7 +416,7 @@ static void what_was_moved_before_a_cancel_arrives(void)
     check_idle();
 }
 
-static void an_ignored_count_delivers_all_of_it(void)
+TEST(an_ignored_count_delivers_all_of_it, "MR-13 IGA-14")
 {
     DEVICE_DESCRIPTION description = describe(Width8Bits, 0);
 
@@ -440,7 +441,7 @@ static void an_ignored_count_delivers_all_of_it(void)
 
 /* ---- the counter ---- */
 
-static void the_counter_is_the_controllers_until_the_end(void)
+TEST(the_counter_is_the_controllers_until_the_end, "RDC-01 RDC-05 RDC-08 PAT-D3")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -480,7 +481,7 @@ static struct dma_controller describe_silent(void)
     return controller;
 }
 
-static void a_controller_may_neither_interrupt_nor_count(void)
+TEST(a_controller_may_neither_interrupt_nor_count, "GAI-05 RDC-09 HBE-17")
 {
     struct dma_controller controller = describe_silent();
     DMA_ADAPTER_INFO info = {.Version = DMA_ADAPTER_INFO_VERSION1};
@@ -536,7 +537,7 @@ static void end_loop(PMDL mdl)
     check_idle();
 }
 
-static void a_loop_gives_notices_and_ends_when_cancelled(void)
+TEST(a_loop_gives_notices_and_ends_when_cancelled, "MTX-41 CMP-14 CMP-16 CMT-16 RDC-03 HBE-12")
 {
     PMDL mdl;
     PVOID base = start_loop(&mdl, FALSE);
@@ -570,7 +571,7 @@ static void a_loop_gives_notices_and_ends_when_cancelled(void)
 }
 
 /* The back end has a notice to report, and perhaps the end of the loop, when it is stopped. */
-static void a_notice_that_is_due_comes_before_the_end_of_a_loop(void)
+TEST(a_notice_that_is_due_comes_before_the_end_of_a_loop, "CMP-14 CMP-16 HBE-14")
 {
     for (int reports_end = 0; reports_end < 2; reports_end++) {
         PMDL mdl;
@@ -593,7 +594,7 @@ static void a_notice_that_is_due_comes_before_the_end_of_a_loop(void)
     }
 }
 
-static void a_flush_ends_a_loop_without_a_call(void)
+TEST(a_flush_ends_a_loop_without_a_call, "FBX-16")
 {
     for (int answer = 0; answer < 3; answer++) {
         PMDL mdl;
@@ -616,7 +617,7 @@ static void a_flush_ends_a_loop_without_a_call(void)
     }
 }
 
-static void an_error_ends_a_loop(void)
+TEST(an_error_ends_a_loop, "HBE-21")
 {
     PMDL mdl;
     PVOID base = start_loop(&mdl, TRUE);
@@ -632,7 +633,7 @@ static void an_error_ends_a_loop(void)
     end_loop(mdl);
 }
 
-static void a_loop_is_never_bounced(void)
+TEST(a_loop_is_never_bounced, "MTX-43 MTX-48 CCH-20")
 {
     PMDL mdl;
     PVOID base = start_loop(&mdl, FALSE);
@@ -664,7 +665,7 @@ static VOID stop_loop(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, D
     }
 }
 
-static void a_notice_may_stop_its_loop(void)
+TEST(a_notice_may_stop_its_loop, "CMP-12 CMP-14")
 {
     PMDL mdl;
     PVOID base = start_loop(&mdl, TRUE);
@@ -681,37 +682,7 @@ static void a_notice_may_stop_its_loop(void)
     end_loop(mdl);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        a_flush_must_name_the_mapping,
-        flushing_a_running_transfer_stops_it,
-        a_flush_that_loses_the_race_keeps_the_callback,
-        completion_waits_for_the_level_to_drop,
-        completion_at_passive_level_sees_the_final_length,
-        the_completion_routine_can_drive_the_whole_transfer,
-        callbacks_that_cannot_run_yet_are_never_lost,
-        a_callback_that_stays_raised_is_lowered,
-        calls_at_the_wrong_level_are_reported_and_work,
-        a_device_level_masks_interrupts,
-        a_cancelled_transfer_is_called_back_once,
-        cancelling_needs_the_right_names,
-        what_was_moved_before_a_cancel_arrives,
-        an_ignored_count_delivers_all_of_it,
-        the_counter_is_the_controllers_until_the_end,
-        a_controller_may_neither_interrupt_nor_count,
-        a_loop_gives_notices_and_ends_when_cancelled,
-        a_notice_that_is_due_comes_before_the_end_of_a_loop,
-        a_flush_ends_a_loop_without_a_call,
-        an_error_ends_a_loop,
-        a_loop_is_never_bounced,
-        a_notice_may_stop_its_loop,
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        fixture_reset();
-        tests[i]();
-    }
-    printf("ok test_transfer (%zu)\n", sizeof tests / sizeof tests[0]);
-    return 0;
+    return check_main(argc, argv, fixture_reset);
 }

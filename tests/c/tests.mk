@@ -22,22 +22,21 @@ HAL_FAKE := tests/c/fake_hal.c firmware/hal/pool.c
 LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/dma/*.c))))
 MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include
-HOST_TESTS += test_plan test_pl330
+LAYER_TESTS := test_adapter test_common_buffer test_controller test_legacy test_lists test_mapping test_master \
+	test_request test_states test_transfer
+# These decide rules of the interface.
+RULE_TESTS := $(LAYER_TESTS) test_mdl test_pl330 test_pl330_program test_plan
+HOST_TESTS += $(RULE_TESTS)
 
 test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c $(MDL)
 test_plan_flags := $(DMA_FLAGS)
 
-HOST_TESTS += test_mdl
 test_mdl_sources := tests/c/test_mdl.c $(HAL_FAKE) $(MDL)
 test_mdl_flags := $(DMA_FLAGS)
 
 LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
-LAYER_TESTS := test_adapter test_common_buffer test_controller test_legacy test_lists test_mapping test_master \
-	test_request test_states test_transfer
-HOST_TESTS += $(LAYER_TESTS)
 $(foreach test,$(LAYER_TESTS),$(eval $(test)_sources := tests/c/$(test).c tests/c/fixture.c $$(LAYER_TEST)) \
 	$(eval $(test)_flags := $$(DMA_FLAGS)))
-
 
 PL330_PROGRAM := firmware/dma/pl330_code.c firmware/dma/pl330_program.c
 test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)
@@ -50,7 +49,6 @@ $(B)/tests/pl330_code.so: firmware/dma/pl330_code.c firmware/dma/pl330_code.h Ma
 	@echo built $@
 all: $(B)/tests/pl330_code.so
 
-HOST_TESTS += test_pl330_program
 test_pl330_program_sources := tests/c/test_pl330_program.c tests/c/microcode.c $(PL330_PROGRAM)
 test_pl330_program_flags := -Ifirmware -I$(B)/tests/c
 $(B)/tests/c/test_pl330_program: $(B)/tests/c/instructions.inc

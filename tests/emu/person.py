@@ -107,6 +107,15 @@ def value(answer: str, key: str) -> str:
     return found[1]
 
 
+def adapter_of(console: pexpect.spawn[str]) -> str:
+    """Describe a device by hand; return the address of its adapter."""
+    description = int(value(ask(console, "allocate 128"), "address"), 0)
+    words = "3 0x100 0 0 0 17 2 0 65536 0 32 0 1 0 0x0b010000"
+    assert ask(console, f"poke {description:#x} 32 {words}") == "ok"
+    got = ask(console, f"IoGetDmaAdapter 0 {description:#x} {description + 64:#x}")
+    return value(got, "value")
+
+
 def status(child: pexpect.spawn[str]) -> int | None:
     """Wait for the end of a program; return its exit status, or minus the signal's number."""
     child.expect(pexpect.EOF)

@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from person import ask, status, value
+from person import adapter_of, ask, status
 
 if TYPE_CHECKING:
     import pexpect
@@ -36,11 +36,6 @@ def opened(person: Person) -> tuple[pexpect.spawn[str], pexpect.spawn[str]]:
     return console, gdb
 
 
-def adapter_of(console: pexpect.spawn[str]) -> str:
-    """Return the address of a new adapter."""
-    return value(ask(console, "IoGetDmaAdapter 3 0 1 0 0 0 17 2 65536 32 1 0x0b010000"), "adapter")
-
-
 def test_gdb_breaks_in_map_transfer_ex(person: Person) -> None:
     """By the interface's name; it shows source and DMA_ADAPTER, goes on, and the answer comes."""
     console, gdb = opened(person)
@@ -48,7 +43,7 @@ def test_gdb_breaks_in_map_transfer_ex(person: Person) -> None:
     gdb.sendline("continue")
     gdb.expect_exact("Continuing.")
     adapter = adapter_of(console)
-    console.sendline(f"MapTransferEx {adapter} 0 0 0 0 16 1 0 0 0")
+    console.sendline(f"MapTransferEx {adapter} 0 0 0 0 0 1 0 0 0 0")
     gdb.expect(PROMPT)
     assert "Breakpoint 1, dma_map_transfer_ex" in (gdb.before or "")
     assert "layer_enter(TRACE_MapTransferEx" in (gdb.before or "")  # the source's line

@@ -311,6 +311,7 @@ def test_a_release_waits_for_time_and_a_step_does_not(board: Board) -> None:
     channel = board.channel(0)
     channel.hold_at_burst = 2
     Controller(board).start(copy(source.address, target.address, 4096))
+    board.probe.settle()
     before = board.probe.time_ns
     channel.step()
     assert board.dram.read(target.address, 4096) == data[:128] + bytes(4096 - 128)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NEEDED = {
     "dmav3/cli.py",
+    "dmav3/conformance/page.html.j2",
+    "dmav3/conformance/rules.yaml",
+    "dmav3/conformance/test_host_programs.py",
     "dmav3/py.typed",
+    "dmav3/data/conformance/test_layer",
     "dmav3/data/dmav3.so",
     "dmav3/data/firmware/virt-a64.elf",
     "dmav3/data/firmware/link/virt-a64/compile.flags",
@@ -88,12 +93,14 @@ def test_what_the_wheel_holds(wheel: Path) -> None:
 
 
 def test_it_works_in_an_empty_folder(environment: Path, tmp_path: Path) -> None:
-    """`dmav3 run`, and one's own driver: built, run, its mistake found."""
+    """`dmav3 run` and `conformance`, and one's own driver: built, run, its mistake found."""
     where = run(environment, tmp_path, "python", "-c", "import dmav3; print(dmav3.__file__)")
     assert where.stdout.startswith(str(environment))
     (tmp_path / "input").write_bytes(bytes(range(256)) * 16)
     moved = run(environment, tmp_path, "dmav3", "run", "--input", "input")
     assert moved.returncode == 0, moved.stdout + moved.stderr
+    decided = run(environment, tmp_path, "dmav3", "conformance", "--rule", "MTX-01", "--json")
+    assert json.loads(decided.stdout)["rules"][0]["verdict"] == "pass", decided.stderr
     buggy = ("--input", "input", "--firmware-bug", "no-clean")
     assert run(environment, tmp_path, "dmav3", "run", *buggy).returncode == 1
 

@@ -98,6 +98,18 @@ class TestFindings:
         )
         assert re.search(said, result.stdout.str())
 
+    def test_an_unexpected_violation_fails_the_test(self, project: pytest.Pytester) -> None:
+        """The text names the code, the routine and the mistake; a driver in C is seen as well."""
+        project.makepyfile(
+            "def test_it(dmav3_board):\n"
+            "    with dmav3_board.irql(2):\n"
+            "        dmav3_board.request('FreeAdapterChannel', 0)\n"
+        )
+        result = run(project)
+        result.assert_outcomes(failed=1)
+        said = "unexpected findings:\nviolation 0x19 in FreeAdapterChannel: a NULL adapter (p2=0x0"
+        assert said in result.stdout.str()
+
     def test_an_expected_finding_passes(self, project: pytest.Pytester) -> None:
         """`expect` consumes exactly what its block caused."""
         project.makepyfile(
@@ -225,7 +237,7 @@ class TestBoards:
         project.makepyfile(
             "import threading\ndef test_hangs(dmav3_board): threading.Event().wait()\n"
         )
-        result = run(project, "--timeout=1", f"--timeout-method={method}")
+        result = run(project, "--timeout=4", f"--timeout-method={method}")
         assert "Timeout" in result.stdout.str() + result.stderr.str()
         assert_no_qemu_is_left(project)
 
@@ -406,12 +418,18 @@ class TestMisuse:
         ("mark", "said"),
         [
             ("dmav3_machine('vax')", "unknown machine 'vax'; .*such as dmav3_machine\\("),
-            ("dmav3_machine(3)", "it needs one text; such as dmav3_machine"),
+            ("dmav3_machine(3)", "it needs a text; such as dmav3_machine"),
             ("dmav3_cache('lru')", "does not take these arguments; such as dmav3_cache\\("),
             ("dmav3_cache(schedule='lazy')", "unknown schedule 'lazy'; known are: lru"),
             ("dmav3_cache(seed='x')", "seed 'x' is not in 0 to"),
             ("dmav3_fresh(1)", "dmav3_fresh\\(1\\): it does not take these arguments"),
-            ("dmav3_rule('seven')", "this is not how a rule is written; such as dmav3_rule\\("),
+            (
+                "dmav3_rule('MTX-70')",
+                "unknown rule 'MTX-70'; is MTX-\\d+ meant\\?; such as dmav3_rule",
+            ),
+            ("dmav3_rule('TBL-01', 7)", "it needs a text; such as dmav3_rule\\("),
+            ("dmav3_rule()", "it needs a text; such as dmav3_rule\\("),
+            ("dmav3_host(1)", "it does not take these arguments; such as dmav3_host"),
         ],
     )
     def test_marks(self, project: pytest.Pytester, mark: str, said: str) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from driver import Flight, adapter_for, arm, context_for, described
 from rawline import PROMPT, RawLine
 
+from dmav3.conformance.driver import Flight, adapter_for, arm, context_for, described
 from dmav3.deadline import deadline
 from dmav3.errors import DeadlineError, FaultError, RefusedError
 from dmav3.frame import Ok, Refusal, Request, checksum, encode
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from dmav3 import Board
     from dmav3.dma import DmaAdapter
 
-PROTOCOL = Path(__file__).parents[2] / "firmware" / "PROTOCOL.md"
+FIRMWARE = Path(__file__).parents[2] / "firmware"
+PROTOCOL, HEADER = FIRMWARE / "PROTOCOL.md", FIRMWARE / "include" / "wdm_dma.h"
 PING = encode(Request(7, ("ping",)))
 #: Model time that the shell itself may take around a command: reading, checking, answering.
 OVERHEAD_NS = 50_000
@@ -146,6 +147,9 @@ class TestRefusals:
             ("peek", "0x40800001", "64"),
             ("poke", "0x40800001", "16", "0"),
             ("fill", "0x40800000", "1", "256"),
+            ("IoAllocateMdl", "0x40800000", "64", "0x40800000"),
+            ("IoAllocateMdl", "0x40800000", "64", UNMAPPED),
+            ("IoAllocateMdl", "0x40800000", "64", "0x0b010000"),
             ("ping", *["1"] * 30),
         ],
         ids=" ".join,
@@ -301,6 +305,34 @@ def test_help_lists_what_the_protocol_documents(board: Board) -> None:
     assert len(listed) > 20
 
 
+def prototypes() -> dict[str, list[str]]:
+    """Return the parameters of every routine as wdm_dma.h declares it."""
+    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+    def names(parameters: str) -> list[str]:
+        return re.findall(r"(\w+)(?:,|$)", " ".join(parameters.split()))
+
+    types = {
+        name: names(rest) for name, rest in re.findall(r"\(\*(P\w+)\)\((.*?)\);", text, re.DOTALL)
+    }
+    table = text.partition("struct _DMA_OPERATIONS {")[2].partition("};")[0]
+    routines = {member: types[kind] for kind, member in re.findall(r"(P\w+) (\w+);", table)}
+    for name in ("IoGetDmaAdapter", "KeFlushIoBuffers"):
+        found = re.search(rf"\b{name}\((.*?)\);", text, re.DOTALL)
+        assert found
+        routines[name] = names(found[1])
+    return routines
+
+
+def test_a_routine_s_command_takes_the_parameters_of_its_prototype(board: Board) -> None:
+    """Every member of the table, by the names that wdm_dma.h gives them, in that order."""
+    notices = [notice.values for notice in board.request("help").notices]
+    listed = {one["command"]: one["arguments"].split(",") for one in notices}
+    wanted = prototypes()
+    assert len(wanted) == 30
+    assert {name: listed.get(name) for name in wanted} == wanted
+
+
 class TestTime:
     """Model time passes inside commands, and only there."""
 
@@ -355,8 +387,9 @@ class TestCallbacks:
         def inside(_base: int) -> None:
             levels.append(board.request("KeGetCurrentIrql").number("irql"))
 
+        adapter = adapter_for(board, write=True)
         with board.irql(DISPATCH_LEVEL):
-            assert allocate(board, adapter_for(board, write=True), inside, flags).success
+            assert allocate(board, adapter, inside, flags).success
         assert levels == [DISPATCH_LEVEL]
         assert board.request("KeGetCurrentIrql").number("irql") == PASSIVE_LEVEL
 
@@ -427,8 +460,9 @@ class TestCallbacks:
             with pytest.raises(RefusedError, match="EIRQL"):
                 board.wait(1_000, "callback")
 
+        adapter = adapter_for(board, write=True)
         with board.irql(DISPATCH_LEVEL):
-            assert allocate(board, adapter_for(board, write=True), inside).success
+            assert allocate(board, adapter, inside).success
 
     def test_wait_ends_with_the_callback(self, board: Board) -> None:
         """The one that came is served before the reply, and most of the time is left over."""

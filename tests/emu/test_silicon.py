@@ -10,7 +10,7 @@ from microcode import CSR0, FTR0, Controller, copy, mov, wait_for
 
 from dmav3 import Board
 from dmav3.errors import MonitorError
-from dmav3.stream import Register, Status
+from dmav3.stream import Control, Register, Status
 
 if TYPE_CHECKING:
     from dmav3 import Buffer
@@ -239,7 +239,9 @@ class TestStream:
         """Return the address of a register."""
         return board.machine.stream.base + register
 
-    @pytest.mark.parametrize(("bits", "value"), [(8, 0x5A), (16, 0x5A6B), (32, 0x5A6B7C8D)])
+    @pytest.mark.parametrize(
+        ("bits", "value"), [(8, 0x5A), (16, 0x5A6B), (32, 0x5A6B7C8D), (64, 0x5A6B7C8D9EAFB0C1)]
+    )
     def test_an_access_moves_its_own_width(self, board: Board, bits: int, value: int) -> None:
         """A write of w bits sends w / 8 bytes, little-endian; a read takes as many."""
         data = self.register(board, Register.DATA)
@@ -298,6 +300,19 @@ class TestStream:
         board.wait(1000)
         assert controller.read(CSR0) & 0xF == 0
         assert board.stream.sent_take() == b"\x77"
+
+    def test_a_request_may_be_for_a_burst(self, board: Board) -> None:
+        """The line is ready once there are so many frames."""
+        controller = Controller(board)
+        board.qmp.set("word-interval-ns", 1_000_000, STREAM)
+        control = Control.RECEIVE_REQUEST | Control.frame(2) | Control.burst(4)
+        board.request("poke", self.register(board, Register.CONTROL), "32", control)
+        board.stream.receive_put(bytes(16))
+        controller.start(wait_for(0) + b"\x00")
+        board.wait(3_500_000)
+        assert controller.read(CSR0) & 0xF == 7
+        board.wait(1_000_000)
+        assert controller.read(CSR0) & 0xF == 0
 
     def test_an_empty_ring_stalls_and_refilling_goes_on(self, board: Board) -> None:
         """The receive line is ready while there is data, and only then."""

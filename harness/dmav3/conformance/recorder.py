@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pytest plugin that `dmav3 conformance` runs the tests with.
+
+It keeps the tests of the rules that were asked for, and writes to a pipe, a JSON object a line,
+what is going to run and how each test ended.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TextIO
+
+import pytest
+
+from dmav3.pytest_wanted import rules_of
+
+from . import evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    Reported = Generator[None, pytest.TestReport, pytest.TestReport]
+
+_FOREIGN_IMAGE = "decided only by dmav3's own layer on this computer, which is not in this image"
+_DETAILS = 8000  # characters of what pytest says of a failure
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what the parent process says."""
+    group = parser.getgroup("dmav3 conformance")
+    group.addoption("--dmav3-pipe", type=int, required=True, help="file descriptor to write to")
+    group.addoption("--dmav3-rule", action="append", default=[], help="prefix of rules to decide")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start to record."""
+    config.addinivalue_line("markers", "soak: full counts, which take minutes")
+    config.pluginmanager.register(_Recorder(config), "dmav3-recorder")
+
+
+class _Recorder:
+    """The hooks.
+
+    :ivar _ended: outcome, reason and details of the test under way, from its worst phase so far.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._pipe: TextIO = open(config.getoption("dmav3_pipe"), "w", encoding="utf-8")  # noqa: PTH123, SIM115 - a descriptor; open until the process ends
+        self._prefixes = tuple(config.getoption("dmav3_rule"))
+        self._foreign = bool(config.getoption("dmav3_image"))
+        self._rules: dict[str, list[str]] = {}
+        self._ended: dict[str, str] = {}
+        self._evidence: list[evidence.Line] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Keep the tests of the rules that were asked for."""
+        kept = [item for item in items if self._wanted(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Say which tests decide which rules, before any runs."""
+        self._rules = {item.nodeid: rules_of(item) for item in session.items}
+        self._write(collected=self._rules)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Leave out what says nothing of the image that was given."""
+        if self._foreign and item.get_closest_marker("dmav3_host"):
+            pytest.skip(_FOREIGN_IMAGE)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Reported:
+        """Take the evidence while there is a board."""
+        report = yield
+        if call.when == "call" or report.failed:
+            self._evidence = self._evidence or _evidence(item)
+        return report
+
+    def pytest_runtest_logstart(self) -> None:
+        """Forget the test before."""
+        self._ended, self._evidence = {"outcome": "passed"}, []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the first phase that did not pass."""
+        if self._ended["outcome"] == "passed" and (ended := _ended(report)):
+            self._ended = ended
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Say how it ended."""
+        lines = [asdict(line) for line in self._evidence]
+        self._write(id=nodeid, rules=self._rules[nodeid], evidence=lines, **self._ended)
+
+    def _wanted(self, item: pytest.Item) -> bool:
+        rules = rules_of(item)
+        return any(rule.startswith(self._prefixes or "") for rule in rules)
+
+    def _write(self, **what: Any) -> None:
+        print(json.dumps(what), file=self._pipe, flush=True)
+
+
+def _ended(report: pytest.TestReport) -> dict[str, str] | None:
+    """Return how a phase ended; None if there is nothing to say."""
+    if report.passed:
+        return None
+    if hasattr(report, "wasxfail"):
+        return {"outcome": "failed", "reason": f"it is known to fail: {report.wasxfail}"}
+    if report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+        return {"outcome": "skipped", "reason": reason.removeprefix("Skipped: ")}
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash else report.longreprtext
+    return {
+        "outcome": "failed" if report.when == "call" else "error",
+        "reason": next(iter(text.splitlines()), "no reason was given"),
+        "details": report.longreprtext[-_DETAILS:],
+    }
+
+
+def _evidence(item: pytest.Item) -> list[evidence.Line]:
+    """Return that of the fixture which has any."""
+    for value in getattr(item, "funcargs", {}).values():
+        if isinstance(value, evidence.Observed):
+            return evidence.of(value)
+    return []

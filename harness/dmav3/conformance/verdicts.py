@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the outcomes of tests to the verdict on each rule. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .evidence import Line
+    from .rules import Question, Rule, Rules
+
+#: `error`: something on this computer kept us from knowing; `skipped`: the test does not apply to
+#: this machine or image.
+Outcome = Literal["passed", "failed", "skipped", "error"]
+Verdict = Literal["pass", "fail", "undecided", "out-of-scope"]
+VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "undecided", "out-of-scope")
+UNTESTED = "no test decides it"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A test that has ended.
+
+    :ivar id: as pytest writes it.
+    :ivar rules: that it decides.
+    :ivar reason: one line; empty if it passed.
+    :ivar details: what pytest said of a failure.
+    """
+
+    id: str
+    rules: tuple[str, ...]
+    outcome: Outcome
+    reason: str = ""
+    details: str = ""
+    evidence: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A rule and its verdict.
+
+    :ivar question: what the rule's reading rests on.
+    :ivar reason: None for a pass.
+    """
+
+    rule: Rule
+    verdict: Verdict
+    reason: str | None
+    tests: tuple[Ended, ...]
+    question: Question | None
+
+    @property
+    def text(self) -> str:
+        """The verdict for a person, such as `pass (our reading, OQ-06)`."""
+        if self.rule.reading and self.verdict in {"pass", "fail"}:
+            return f"{self.verdict} (our reading, {self.rule.reading})"
+        return self.verdict
+
+    def json(self) -> dict[str, Any]:
+        """Return the entry in `rules` of `dmav3 conformance --json`."""
+        return {
+            "id": self.rule.id,
+            "source": self.rule.source,
+            "verdict": self.verdict,
+            "reading": self.rule.reading,
+            "tests": [test.id for test in self.tests],
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdicts on all rules that were asked for.
+
+    :ivar machine: its name.
+    :ivar image: what ran, for a person.
+    :ivar trouble: what kept the tests from running to their end; None if they did.
+    """
+
+    machine: str
+    image: str
+    decisions: tuple[Decision, ...]
+    trouble: str | None = None
+
+    @property
+    def exit_status(self) -> int:
+        """What `dmav3 conformance` exits with: a failure that was seen is not hidden."""
+        if self.counts()["fail"]:
+            return 1
+        broken = (test.outcome == "error" for one in self.decisions for test in one.tests)
+        return 3 if self.trouble or any(broken) else 0
+
+    def counts(self) -> Counter[Verdict]:
+        """Return how many rules have which verdict."""
+        return Counter(decision.verdict for decision in self.decisions)
+
+    def json(self) -> dict[str, Any]:
+        """Return the object of `dmav3 conformance --json`."""
+        return {"machine": self.machine, "rules": [one.json() for one in self.decisions]}
+
+
+def decide(
+    rules: Rules, selected: Iterable[Rule], tests: Iterable[Ended], trouble: str | None = None
+) -> tuple[Decision, ...]:
+    """Reach a verdict on each of the selected rules.
+
+    :param trouble: what kept tests from running; a rule without a test that ran is undecided
+        for this reason.
+    """
+    by_rule: dict[str, list[Ended]] = {}
+    for test in tests:
+        for rule_id in test.rules:
+            by_rule.setdefault(rule_id, []).append(test)
+
+    def one(rule: Rule) -> Decision:
+        deciding = tuple(by_rule.get(rule.id, ()))
+        verdict, reason = _verdict(rule, rules.excluded(rule.id), deciding, trouble)
+        question = rules.questions[rule.reading] if rule.reading else None
+        return Decision(rule, verdict, reason, deciding, question)
+
+    return tuple(one(rule) for rule in selected)
+
+
+def _verdict(
+    rule: Rule, excluded: str | None, tests: tuple[Ended, ...], trouble: str | None
+) -> tuple[Verdict, str | None]:
+    """Return verdict and reason: a pass is that a test ran, and that all that ran have passed."""
+    if excluded:
+        return "out-of-scope", excluded
+    if failed := [test for test in tests if test.outcome == "failed"]:
+        return "fail", "; ".join(f"{test.id}: {test.reason}" for test in failed)
+    if broken := [test for test in tests if test.outcome == "error"]:
+        return "undecided", f"inconclusive: {broken[0].id}: {broken[0].reason}"
+    if rule.undecided:
+        return "undecided", rule.undecided
+    if any(test.outcome == "passed" for test in tests):
+        return "pass", None
+    return "undecided", tests[0].reason if tests else trouble or UNTESTED

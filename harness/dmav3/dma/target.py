@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who carries requests to a shim, and the guest memory by which routines give and take values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dmav3.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from dmav3.layout import Struct
+    from dmav3.rpc import Handler, Reply
+
+#: What memory holds that a routine may write, until it does.
+PATTERN = 0xA5
+#: What is left of it in a 32-bit and in a 64-bit value: the routine wrote none (GEN-06).
+UNWRITTEN, UNWRITTEN64 = 0xA5A5A5A5, 0xA5A5A5A5_A5A5A5A5
+_ALIGN = 16
+
+
+class Pointer(int):
+    """A guest address in place of a value that is passed by reference.
+
+    The routine gets it as it is. What it writes there is for the caller to read; the result says 0.
+    """
+
+    __slots__ = ()
+
+
+#: The null pointer, for every parameter that is a pointer.
+NULL = Pointer(0)
+
+#: For a result that comes through a pointer. True: provide a place, full of `PATTERN`, and return
+#: what is there after the call. False: NULL.
+Place = bool | Pointer
+
+
+@dataclass
+class Mdl:
+    """A memory descriptor list in the guest: its address there, and the bytes of its chain."""
+
+    address: int
+    size: int
+
+
+class Cells:
+    """A stack of small pieces of guest memory, in a range that no cache holds.
+
+    A piece is given up when the call that needed it has returned, and then holds `PATTERN`: who
+    keeps a pointer into it longer than the interface allows reads nonsense.
+    """
+
+    def __init__(
+        self,
+        start: int,
+        end: int,
+        write: Callable[[int, bytes], None],
+        read: Callable[[int, int], bytes],
+    ) -> None:
+        """Use the range; `write` and `read` work on guest addresses, without the guest's CPU."""
+        self._next, self._end = start, end
+        self._write, self._read = write, read
+
+    @contextmanager
+    def hold(self, data: bytes) -> Iterator[Cell]:
+        """Put `data` into a piece of its own, inside the block."""
+        address, after = self._next, self._next + -(-len(data) // _ALIGN) * _ALIGN
+        if after > self._end:
+            msg = f"{len(data)} more bytes of parameters do not fit: calls are nested too deeply"
+            raise UsageError(msg)
+        self._next = after
+        self._write(address, data)
+        try:
+            yield Cell(address, len(data), self._read)
+        finally:
+            self._write(address, bytes([PATTERN]) * len(data))
+            self._next = address
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of guest memory for one parameter."""
+
+    address: int
+    size: int
+    read: Callable[[int, int], bytes]
+
+    @property
+    def number(self) -> int:
+        """What is in it now."""
+        return int.from_bytes(self.bytes, "little")
+
+    @property
+    def bytes(self) -> bytes:
+        """The same as it lies there."""
+        return self.read(self.address, self.size)
+
+
+class Target(ABC):
+    """Who carries requests to a shim.
+
+    :ivar cells: memory for parameters.
+    """
+
+    cells: Cells
+
+    @property
+    @abstractmethod
+    def device(self) -> int:
+        """The device object that stands for the caller where it names none."""
+
+    @abstractmethod
+    def request(self, *words: str | int) -> Reply:
+        """Send a request, serve callbacks, return the reply."""
+
+    @abstractmethod
+    def callback(self, handler: Handler) -> int:
+        """Register a function; returns its cookie."""
+
+    @abstractmethod
+    def struct(self, name: str) -> Struct:
+        """Return the layout of a structure of wdm_dma.h."""
+
+    @abstractmethod
+    def load(self, address: int, size: int) -> bytes:
+        """Return guest memory as the CPU sees it, without an access; identity mapped only."""
+
+    @property
+    def pointer_size(self) -> int:
+        """Bytes of a pointer in the guest."""
+        return self.struct("DMA_ADAPTER").member("DmaOperations").type.size
+
+    @contextmanager
+    def reference(self, value: int | bytes, size: int = 0) -> Iterator[Cell]:
+        """Pass bytes, or a number of `size` bytes, by reference inside the block.
+
+        A `Pointer` is a reference already, to `size` bytes.
+        """
+        if isinstance(value, Pointer):
+            yield Cell(value, size, lambda _address, size: bytes(size))
+        else:
+            data = value if isinstance(value, bytes) else to_bytes(value, size)
+            with self.cells.hold(data) as cell:
+                yield cell
+
+    def place(self, wanted: Place, size: int) -> AbstractContextManager[Cell]:
+        """Provide a place for a result of `size` bytes inside the block."""
+        if isinstance(wanted, Pointer) or not wanted:
+            return self.reference(Pointer(wanted), size)
+        return self.reference(bytes([PATTERN]) * size)
+
+    def structure(self, name: str, wanted: Place, **members: int) -> AbstractContextManager[Cell]:
+        """Provide a place for a structure inside the block, with these members and the pattern."""
+        layout = self.struct(name)
+        if isinstance(wanted, Pointer) or not wanted:
+            return self.place(wanted, layout.size)
+        data = bytearray([PATTERN]) * layout.size
+        layout.write(data, members)
+        return self.reference(bytes(data))
+
+
+def to_bytes(value: int, size: int) -> bytes:
+    """Return the lowest `size` bytes of a number as they lie in guest memory."""
+    return (value % (1 << 8 * size)).to_bytes(size, "little")

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dmav3 conformance`: verdicts, evidence and exit status, on tests that are made for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from dmav3 import files
+from dmav3.cli import app
+from dmav3.conformance import run
+from dmav3.conformance.rules import rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+#: What a test of rules looks like.
+HEAD = "import io\nimport pytest\nfrom dmav3.mainjob import MainJob\n"
+PASSES = """
+@pytest.mark.dmav3_rule("IGA-02", "FBX-15")
+def test_passes(dmav3_board):
+    with dmav3_board.expect_violations(0x25):
+        assert dmav3_board.IoGetDmaAdapter(Version=4) is None
+"""
+FAILS = """
+@pytest.mark.dmav3_rule("IGA-02", "IGA-01")
+@pytest.mark.parametrize("version", [3, 2])
+def test_fails(dmav3_board, version):
+    assert dmav3_board.IoGetDmaAdapter(Version=version) is None, "it is <there>"
+"""
+SKIPS = """
+@pytest.mark.dmav3_rule("CCH-02")
+def test_skips(dmav3_board):
+    pytest.skip("there is no cache")
+"""
+ON_THE_HOST = """
+@pytest.mark.dmav3_host
+@pytest.mark.dmav3_rule("GEN-01")
+def test_on_the_host():
+    pass
+"""
+CALLS_OFTEN = """
+@pytest.mark.dmav3_rule("IGA-02")
+def test_calls_often(dmav3_board):
+    for _ in range(200):
+        dmav3_board.IoGetDmaAdapter(Version=3)
+"""
+HANGS = """
+@pytest.mark.dmav3_rule("TBL-01")
+def test_hangs():
+    import threading
+    threading.Event().wait()
+"""
+NAMES_NO_RULE = """
+def test_names_no_rule():
+    assert False
+"""
+SENDS = """
+@pytest.mark.dmav3_rule("CCH-02")
+def test_sends(dmav3_board):
+    with dmav3_board.expect("stale-device-read", routine="MapTransferEx"):
+        MainJob(dmav3_board, 32, lambda count: None).run(io.BytesIO(bytes(range(64))))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder whose tests decide the rules."""
+    monkeypatch.setattr(run, "TESTS", tmp_path)
+    return tmp_path
+
+
+def write(folder: Path, *tests: str) -> None:
+    """Let these tests decide the rules."""
+    (folder / "test_some.py").write_text(HEAD + "".join(tests))
+
+
+def conformance(*arguments: object) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(app, ["conformance", *map(str, arguments)])
+
+
+def verdicts(result: Result) -> dict[str, dict[str, Any]]:
+    """Return the rules of --json by id."""
+    return {rule["id"]: rule for rule in json.loads(result.stdout)["rules"]}
+
+
+def test_json_has_every_rule_with_six_keys(folder: Path) -> None:
+    """In the order of the rules; what no test names is undecided, and nothing failed."""
+    write(folder, PASSES, SKIPS, ON_THE_HOST, NAMES_NO_RULE)
+    result = conformance("--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert set(report) == {"machine", "rules"}
+    assert report["machine"] == "virt-a53"
+    assert [rule["id"] for rule in report["rules"]] == list(rules().rules)
+    for rule in report["rules"]:
+        assert list(rule) == ["id", "source", "verdict", "reading", "tests", "reason"]
+        assert (rule["reason"] is None) == (rule["verdict"] == "pass")
+    found = verdicts(result)
+    assert found["FBX-15"] == {
+        "id": "FBX-15",
+        "source": "doc+inferred",
+        "verdict": "pass",
+        "reading": "OQ-06",
+        "tests": ["test_some.py::test_passes"],
+        "reason": None,
+    }
+    assert found["GEN-01"]["verdict"] == "pass"
+    assert found["CCH-02"]["reason"] == "there is no cache"
+    assert found["MTX-07"]["reason"] == "no test decides it"
+    assert found["PAT-A1"]["reason"] == "bus-master data movement"
+    assert found["DOM-01"]["verdict"] == "out-of-scope"
+
+
+def test_only_tests_of_the_rules_asked_for_run(folder: Path) -> None:
+    """A test that names no rule never does."""
+    write(folder, PASSES, ON_THE_HOST, NAMES_NO_RULE)
+    passes, host = "test_some.py::test_passes", "test_some.py::test_on_the_host"
+    assert run.collected(run.Options()) == {passes: ["IGA-02", "FBX-15"], host: ["GEN-01"]}
+    assert set(run.collected(run.Options(rules=("FBX", "TBL")))) == {passes}
+
+
+def test_a_failing_test_fails_each_of_its_rules(folder: Path) -> None:
+    """Whatever other tests of them say; the terminal shows rule, question and test."""
+    write(folder, PASSES, FAILS)
+    result = conformance("--rule", "IGA", "--json")
+    assert result.exit_code == 1
+    found = verdicts(result)
+    assert set(found) == {rule for rule in rules().rules if rule.startswith("IGA")}
+    failed = {rule for rule, one in found.items() if one["verdict"] == "fail"}
+    assert failed == {"IGA-01", "IGA-02"}
+    assert found["IGA-02"]["reason"].startswith(
+        "test_some.py::test_fails[3]: AssertionError: it is"
+    )
+    assert len(found["IGA-02"]["tests"]) == 3
+    shown = conformance("--rule", "IGA-01", "--rule", "FBX-15")
+    assert shown.exit_code == 1
+    assert "IGA-01 [doc] fail" in shown.stdout
+    assert "failed: test_some.py::test_fails[3]" in shown.stdout
+    assert "FBX-15 [doc+inferred] pass (our reading, OQ-06)" in shown.stdout
+    assert "OQ-06: flush of a running SYS transfer" in shown.stdout
+    assert "1 pass, 1 fail, 0 undecided, 0 out-of-scope" in shown.stdout
+
+
+def test_another_image_is_not_decided_by_our_own_layer(folder: Path) -> None:
+    """The rule is undecided for that reason; tests on the board run on the image."""
+    write(folder, PASSES, ON_THE_HOST)
+    result = conformance("--json", "--image", files.firmware("virt-a64"))
+    assert result.exit_code == 0, result.stderr
+    found = verdicts(result)
+    assert found["IGA-02"]["verdict"] == "pass"
+    assert found["GEN-01"]["verdict"] == "undecided"
+    assert "own layer on this computer" in found["GEN-01"]["reason"]
+
+
+def test_the_page_needs_nothing_else_and_shows_the_evidence(folder: Path) -> None:
+    """Calls with their status, violations, what pytest said; and nothing of it is markup."""
+    write(folder, PASSES, FAILS, CALLS_OFTEN)
+    result = conformance("--html", folder / "report.html")
+    assert result.exit_code == 1
+    page = (folder / "report.html").read_text()
+    assert not re.search(r"(src|href)=\"(?!#)|@import|url\(", page)
+    assert page.count('<details class="rule') == 599
+    for text in (
+        "IoGetDmaAdapter → STATUS_SUCCESS",
+        "  violation 0x25 description version (p2=0x4",
+        "it is &lt;there&gt;",
+        "pass (our reading, OQ-06)",
+        "legacy loop recipe flushes while running",
+        "members of the table that came after version 3",
+        "It said: The emulator ignores bus errors",
+    ):
+        assert text in page, text
+    assert re.search(r'class="gap">[0-9]{3,} records are left out here', page)
+    assert "<there>" not in page
+    assert "InitializeController →" not in page  # what came before the test
+
+
+def test_findings_are_evidence(folder: Path) -> None:
+    """Those that a test expects, too."""
+    seeded = files.seeded("no-clean", "virt-a64")
+    write(folder, SENDS)
+    result = conformance("--image", seeded, "--html", folder / "report.html", "--rule", "CCH-02")
+    assert result.exit_code == 0, result.stdout
+    page = (folder / "report.html").read_text()
+    assert re.search(r'class="finding">stale-device-read at .*\(expected by the test\)', page)
+
+
+def test_what_this_computer_lacks_is_no_failure(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit status 3, and JSON all the same."""
+    write(folder, PASSES)
+    monkeypatch.setenv("DMAV3_QEMU", "no-such-qemu")
+    result = conformance("--json", "--rule", "IGA")
+    assert result.exit_code == 3
+    assert "no-such-qemu" in verdicts(result)["IGA-02"]["reason"]
+    assert verdicts(result)["IGA-02"]["verdict"] == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        ("@pytest.mark.dmav3_rule('MTX-70')\ndef test_it(): pass\n", "unknown rule 'MTX-70'"),
+        ("import no_such_module\n", "No module named 'no_such_module'"),
+        ("import os\nos._exit(9)\n", "pytest's status 9"),
+    ],
+)
+def test_tests_that_cannot_run_leave_all_undecided(folder: Path, test: str, words: str) -> None:
+    """With what pytest said; that is no failure of the firmware."""
+    write(folder, test)
+    result = conformance("--json", "--rule", "TBL")
+    assert result.exit_code == 3
+    assert {rule["verdict"] for rule in verdicts(result).values()} == {"undecided"}
+    assert words in verdicts(result)["TBL-01"]["reason"]
+
+
+def test_a_test_that_hangs_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was decided before stays."""
+    write(folder, ON_THE_HOST, HANGS)
+
+    def begin(count: int) -> Callable[[int], object]:
+        """From now on pytest is there, and nothing takes long."""
+        assert count == 2
+        monkeypatch.setattr(run, "PATIENCE", 5.0)
+        return lambda _: None
+
+    report = run.run(run.Options(rules=("GEN-01", "TBL-01")), begin)
+    assert report.exit_status == 3
+    assert [(one.verdict, one.reason) for one in report.decisions] == [
+        ("undecided", "no test has ended for 5 s"),
+        ("pass", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--machine", "vax"), "unknown machine 'vax'; known are"),
+        (("--image", __file__), "is not an ELF file"),
+        (("--rule", "XYZ"), "--rule XYZ: no rule begins so; such as --rule MTX"),
+        (("--html", "/no/such/folder/x"), "/no/such/folder/x cannot be written: No such"),
+    ],
+)
+def test_a_wrong_call_runs_nothing(folder: Path, arguments: tuple[str, ...], words: str) -> None:
+    """Exit status 2, the value, and what would work."""
+    write(folder, "raise SystemExit\n")
+    result = conformance(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not result.stdout
+
+
+def test_every_rule_is_tested_or_listed() -> None:
+    """By the tests of the package: named by one, listed by --untested, or known to be neither."""
+    untested = set(
+        re.findall(r"^ ([A-Z]+-[A-I]?[0-9]+) ", conformance("--untested").stdout, re.MULTILINE)
+    )
+    tested = {rule for named in run.collected(run.Options()).values() for rule in named}
+    listed = {
+        rule.id for rule in rules().rules.values() if rule.undecided or rules().excluded(rule.id)
+    }
+    assert tested | untested | listed == set(rules().rules)
+    assert not untested & (tested | listed)
+    assert "MTX-01" in tested

@@ -161,6 +161,7 @@ TEST(a_sys_driver_that_deallocates_is_obeyed_and_reported, "ADC-08")
 
 enum { MANY = 1000 };
 static int many_left;
+static bool inside_callback;
 static _Alignas(8) UCHAR many[MANY][DMA_TRANSFER_CONTEXT_SIZE_V1];
 
 static IO_ALLOCATION_ACTION free_inside(PDEVICE_OBJECT object, PIRP irp, PVOID base, PVOID context)
@@ -169,8 +170,11 @@ static IO_ALLOCATION_ACTION free_inside(PDEVICE_OBJECT object, PIRP irp, PVOID b
     (void)irp;
     (void)base;
     (void)context;
+    CHECK(!inside_callback);
+    inside_callback = true;
     many_left--;
     dma->FreeAdapterChannel(adapter); /* ADC-10 */
+    inside_callback = false;
     return KeepObject;
 }
 
@@ -187,6 +191,94 @@ TEST(a_thousand_requests_use_bounded_stack, "QUE-13 ADC-10")
     }
     dma->FreeAdapterChannel(adapter);
     CHECK_EQ(many_left, 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+static PDMA_ADAPTER waiting_adapter;
+
+static IO_ALLOCATION_ACTION ask_for_another_and_free(PDEVICE_OBJECT object, PIRP irp, PVOID base, PVOID context)
+{
+    (void)on_grant(object, irp, base, context);
+    CHECK_EQ(allocate(waiting_adapter, 2, 0, 0), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(adapter);
+    CHECK_EQ(granted.calls, 1); /* QUE-14: not in here */
+    return KeepObject;
+}
+
+TEST(who_waits_is_called_after_the_callback_that_made_room, "QUE-12 QUE-14")
+{
+    start(Width8Bits);
+    waiting_adapter = get_adapter(Width8Bits, 0);
+    (void)driver_raise();
+    expect_grants(KeepObject);
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_SUCCESS);
+    CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[0], 1, DMA_SYNCHRONOUS_CALLBACK,
+                                           ask_for_another_and_free, (PVOID)(intptr_t)5, NULL),
+             STATUS_SUCCESS);
+    CHECK(granted.calls == 2 && granted.order[0] == 5 && granted.order[1] == 2);
+    dma->FreeAdapterChannel(waiting_adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+static PDMA_ADAPTER holders[2];
+
+static IO_ALLOCATION_ACTION free_both(PDEVICE_OBJECT object, PIRP irp, PVOID base, PVOID context)
+{
+    (void)object;
+    (void)irp;
+    (void)base;
+    (void)context;
+    dma->FreeAdapterChannel(holders[0]);
+    dma->FreeAdapterChannel(holders[1]);
+    return KeepObject;
+}
+
+TEST(two_channels_that_become_free_at_once_both_move_on, "QUE-01 QUE-02 GEN-16")
+{
+    PVOID base;
+
+    start(Width8Bits);
+    PDMA_ADAPTER pool = driver_master_of(32, TRUE, NULL);
+    PDMA_ADAPTER large = get_large_adapter(2);
+
+    holders[0] = get_large_adapter(0);
+    holders[1] = get_adapter(Width8Bits, 1);
+    (void)driver_raise();
+    expect_grants(KeepObject);
+    CHECK_EQ(allocate_sync(large, 0, DMA_MAP_REGISTERS - 4, &base), STATUS_SUCCESS);
+    CHECK_EQ(allocate_sync(holders[0], 1, 0, &base), STATUS_SUCCESS);
+    CHECK_EQ(allocate_sync(holders[1], 2, 0, &base), STATUS_SUCCESS);
+    CHECK_EQ(allocate(holders[0], 3, 8, 0), STATUS_SUCCESS); /* will have the channel, but no registers */
+    CHECK_EQ(allocate(holders[1], 4, 0, 0), STATUS_SUCCESS); /* needs none */
+    CHECK_EQ(dma->AllocateAdapterChannel(pool, &device, 0, free_both, NULL), STATUS_SUCCESS);
+    CHECK(granted.calls == 1 && granted.order[0] == 4);
+    CHECK_EQ(allocate_sync(get_adapter(Width8Bits, 3), 5, 1, &base),
+             STATUS_INSUFFICIENT_RESOURCES); /* QUE-07 */
+    CHECK_EQ(allocate_sync(get_adapter(Width8Bits, 4), 6, 0, &base), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(large);
+    CHECK(granted.calls == 2 && granted.order[1] == 3);
+    KeLowerIrql(PASSIVE_LEVEL);
+}
+
+static IO_ALLOCATION_ACTION lower_level(PDEVICE_OBJECT object, PIRP irp, PVOID base, PVOID context)
+{
+    (void)object;
+    (void)irp;
+    (void)base;
+    (void)context;
+    KeLowerIrql(PASSIVE_LEVEL);
+    return DeallocateObject;
+}
+
+TEST(adapter_control_returns_at_its_level, "GEN-09")
+{
+    start_master(TRUE);
+    (void)driver_raise();
+    CHECK_EQ(dma->AllocateAdapterChannel(adapter, &device, 1, lower_level, NULL), STATUS_SUCCESS);
+    CHECK_EQ(driver_violations(0x42), 1);
+    CHECK_EQ(KeGetCurrentIrql(), DISPATCH_LEVEL);
     KeLowerIrql(PASSIVE_LEVEL);
     check_idle();
 }
@@ -232,6 +324,7 @@ TEST(putting_the_adapter_reclaims_everything, "QUE-16")
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x09), 1);
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x10), 1);
     CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_CancelTransfer), 1);
+    CHECK(fake_last(FAKE_ENTER, TRACE_FlushChannel) > fake_last(FAKE_ENTER, TRACE_CancelTransfer));
     CHECK_EQ(granted.calls, 1);
     CHECK_EQ(granted.order[0], 2);
     dma->FreeAdapterChannel(other);
@@ -369,6 +462,7 @@ TEST(a_v1_request_is_queued_with_the_others, "AAC-01 AAC-02 AAC-05 AAC-07 AAC-09
     (void)driver_raise();
     expect_grants(KeepObject);
     CHECK_EQ(allocate_v1(adapter, &device, 2, 7), STATUS_SUCCESS); /* AAC-01 */
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 2);
     CHECK(granted.calls == 1 && granted.order[0] == 7 && granted.base != NULL);
     CHECK_EQ(allocate(adapter, 1, 1, 0), STATUS_SUCCESS);
     CHECK_EQ(allocate_v1(adapter, &device, 2, 8), STATUS_SUCCESS); /* AAC-09 */
@@ -436,6 +530,8 @@ TEST(a_master_s_action_decides_what_stays, "ADC-03 ADC-04 ADC-05 FMR-01 FMR-04 F
                 {DeallocateObjectKeepRegisters, 3, 1, false}};
 
     start_master(TRUE);
+    PDMA_ADAPTER other = driver_master();
+
     (void)driver_raise();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct dma_channel_state state;
@@ -451,13 +547,17 @@ TEST(a_master_s_action_decides_what_stays, "ADC-03 ADC-04 ADC-05 FMR-01 FMR-04 F
             CHECK_EQ(driver_violations(0x05), 1); /* FMR-05: held with the channel */
             dma->FreeAdapterChannel(adapter);
         } else if (rows[i].registers != 0) {
+            size_t before = driver_violations(0x05);
+
+            dma->FreeMapRegisters(other, granted.base, 3); /* another's */
+            CHECK_EQ(driver_violations(0x05), before + 1);
             dma->FreeMapRegisters(adapter, granted.base, 3);
         }
         CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS);
     }
     dma->FreeMapRegisters(adapter, granted.base, 3);
     dma->FreeMapRegisters(adapter, NULL, 3); /* FMR-04 */
-    CHECK_EQ(driver_violations(0x05), 3);
+    CHECK_EQ(driver_violations(0x05), 4);
     KeLowerIrql(PASSIVE_LEVEL);
     check_idle();
 }
@@ -491,15 +591,19 @@ TEST(free_adapter_object_obeys_known_actions, "FAO-01 FAO-02 FAO-03 FAO-05 FAO-0
 TEST(a_hoard_of_registers_is_reported, "")
 {
     start_master(TRUE);
+    PDMA_ADAPTER other = driver_master();
+
     (void)driver_raise();
     expect_grants(DeallocateObjectKeepRegisters);
+    CHECK_EQ(allocate(other, 3, 10, 0), STATUS_SUCCESS); /* another's do not count */
     CHECK_EQ(allocate(adapter, 0, 10, 0), STATUS_SUCCESS);
     CHECK_EQ(allocate(adapter, 1, 6, 0), STATUS_SUCCESS);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     CHECK_EQ(allocate(adapter, 2, 1, 0), STATUS_SUCCESS);
     CHECK_EQ(driver_violations(0x15), 1);
     dma->PutDmaAdapter(adapter);
-    CHECK_EQ(driver_violations(0x09), 3);
+    dma->PutDmaAdapter(other);
+    CHECK_EQ(driver_violations(0x09), 4);
     KeLowerIrql(PASSIVE_LEVEL);
     check_idle();
 }

@@ -226,6 +226,61 @@ TEST(callbacks_that_cannot_run_yet_are_never_lost, "FBX-22 CMP-06")
 
 /* ---- levels ---- */
 
+/* More transfers than there are records of completions, ended in every way (CMP-06). */
+TEST(records_of_completions_come_back, "CMP-06 FBX-15 FBX-16")
+{
+    enum { ROUNDS = 200 };
+
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    for (int i = 0; i < ROUNDS; i++) {
+        bool ends = i % 2 == 0;
+
+        CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+        if (ends) {
+            scripted_end(0, InterruptTypeCompletion);
+            KeLowerIrql(PASSIVE_LEVEL);
+            (void)driver_raise();
+        }
+        CHECK_EQ(flush(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+        CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_CancelTransfer), ends ? 0 : 1);
+        fake_forget_log();
+    }
+    CHECK_EQ(completed.calls, ROUNDS / 2);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(a_late_report_is_of_no_other_mapping, "HBE-12")
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+    PDMA_ADAPTER first = adapter;
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(flush(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    adapter = get_adapter(Width8Bits, 1);
+    CHECK_EQ(allocate_sync(adapter, 1, 0, &base), STATUS_SUCCESS);
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    scripted_end(0, InterruptTypeCompletion);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 0);
+    scripted_end(1, InterruptTypeCompletion);
+    CHECK_EQ(completed.calls, 1);
+    dma->PutDmaAdapter(first);
+    dma->PutDmaAdapter(adapter);
+    IoFreeMdl(mdl);
+}
+
 static VOID raise_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, DMA_COMPLETION_STATUS status)
 {
     KIRQL old;
@@ -511,6 +566,16 @@ TEST(a_controller_may_neither_interrupt_nor_count, "GAI-05 RDC-09 HBE-17")
 
 /* ---- loops ---- */
 
+/* Cancelled below DISPATCH_LEVEL: interrupts are taken again afterwards. */
+static void stop_at_passive_level(void)
+{
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_SUCCESS);
+    scripted_report(SCRIPTED_CHANNELS - 1, InterruptTypeCompletion);
+    fake_interrupt(SCRIPTED_SPI);
+    CHECK_EQ(scripted.report_count, 0);
+}
+
 static PVOID start_loop(PMDL *mdl, BOOLEAN write)
 {
     DEVICE_DESCRIPTION description = describe(Width8Bits, 0);
@@ -558,8 +623,8 @@ TEST(a_loop_gives_notices_and_ends_when_cancelled, "MTX-41 CMP-14 CMP-16 CMT-16 
     CHECK_EQ(completed.calls, 4); /* CMP-16 */
     (void)driver_raise();
     scripted_end(0, InterruptTypeCompletion);
-    CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_SUCCESS);
-    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 4);
+    stop_at_passive_level();
     CHECK(completed.calls == 6 && completed.order[4] == DmaComplete); /* CMT-16 */
     CHECK_EQ(completed.status, DmaCancelled);
     scripted_end(0, InterruptTypeCompletion);

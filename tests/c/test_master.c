@@ -259,6 +259,29 @@ TEST(bounce_pages_of_live_mappings_are_distinct, "MR-14 FMR-02 FMR-03")
     check_idle();
 }
 
+TEST(mappings_come_back_however_they_end, "FMR-03 ADC-11")
+{
+    start_master(TRUE);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    for (int i = 0; i < 300; i++) {
+        PVOID base = hold_channel(0);
+
+        CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+        if (i % 2 != 0) {
+            dma->FreeAdapterObject(adapter, DeallocateObjectKeepRegisters);
+            dma->FreeMapRegisters(adapter, base, 0);
+        } else {
+            dma->FreeAdapterChannel(adapter);
+        }
+        fake_forget_log();
+    }
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
 TEST(mappings_run_out, "GEN-06")
 {
     enum { MAPPINGS = 256 };

@@ -272,6 +272,49 @@ static IO_ALLOCATION_ACTION lower_level(PDEVICE_OBJECT object, PIRP irp, PVOID b
     return DeallocateObject;
 }
 
+TEST(a_context_is_used_up_however_it_was_granted, "STM-01 STM-03")
+{
+    start(Width8Bits);
+    (void)driver_raise();
+    expect_grants(KeepObject);
+    CHECK_EQ(allocate(adapter, 0, 1, 0), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(adapter);
+    CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[0], 1, 0, on_grant, NULL, NULL),
+             STATUS_INVALID_PARAMETER);
+    CHECK_EQ(allocate(adapter, 0, 1, 0), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+static IO_ALLOCATION_ACTION map_and_keep_registers(PDEVICE_OBJECT object, PIRP irp, PVOID base, PVOID context)
+{
+    (void)object;
+    (void)irp;
+    CHECK_EQ(map(context, base, 0, 64, TRUE), STATUS_SUCCESS);
+    return DeallocateObjectKeepRegisters;
+}
+
+TEST(a_transfer_is_stopped_before_its_channel_goes, "ADC-06")
+{
+    struct dma_channel_state state;
+
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    CHECK_EQ(dma->AllocateAdapterChannel(adapter, &device, 2, map_and_keep_registers, mdl), STATUS_SUCCESS);
+    CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_CancelTransfer), 1);
+    CHECK(driver_violations(0x45) == 1 && driver_violations(0x10) == 1);
+    CHECK(dma_channel_by_number(0, &state) && state.owner == NULL);
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 2);
+    dma->PutDmaAdapter(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 0);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
 TEST(adapter_control_returns_at_its_level, "GEN-09")
 {
     start_master(TRUE);

@@ -651,6 +651,68 @@ TEST(a_hoard_of_registers_is_reported, "")
     check_idle();
 }
 
+/* ---- lists are requests too ---- */
+
+TEST(a_list_whose_adapter_is_freed_holds_the_list_only, "GSX-11 STM-01")
+{
+    PSCATTER_GATHER_LIST made = NULL;
+    PVOID base;
+
+    start_master(TRUE);
+    PMDL mdl = driver_mdl(1, 100);
+
+    (void)driver_raise();
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_SUCCESS);
+    CHECK_EQ(dma->GetScatterGatherListEx(adapter, &device, contexts[0], mdl, 0, 100, DMA_SYNCHRONOUS_CALLBACK,
+                                         NULL, NULL, FALSE, NULL, NULL, &made),
+             STATUS_SUCCESS);
+    dma->FreeAdapterObject(adapter, DeallocateObject);
+    CHECK(dma_count().free_map_registers == DMA_MAP_REGISTERS && dma_count().lists == 1);
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_SUCCESS); /* Finished */
+    CHECK_EQ(allocate_sync(adapter, 1, 4, &base), STATUS_SUCCESS);
+    dma->PutScatterGatherList(adapter, made, FALSE);
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 4); /* not those of another */
+    dma->FreeAdapterChannel(adapter);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+static VOID on_list(PDEVICE_OBJECT object, PIRP irp, PSCATTER_GATHER_LIST made, PVOID context)
+{
+    CHECK(object == &device && irp == device.CurrentIrp && made->NumberOfElements == 1);
+    *(PSCATTER_GATHER_LIST *)context = made;
+}
+
+TEST(lists_and_one_channel_may_be_asked_for_at_once, "QUE-08 QUE-10 GSL-04")
+{
+    PSCATTER_GATHER_LIST made[2] = {NULL, NULL};
+
+    start_master(TRUE);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    expect_grants(KeepObject);
+    (void)hold_channel(0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(dma->GetScatterGatherList(adapter, &device, mdl, fake_memory, 64, on_list, &made[i], TRUE),
+                 STATUS_SUCCESS);
+    }
+    CHECK_EQ(allocate_v1(adapter, &device, 1, 5), STATUS_SUCCESS);
+    CHECK(made[0] == NULL && granted.calls == 0);
+    dma->FreeAdapterChannel(adapter);
+    CHECK(made[0] != NULL && made[1] != NULL && made[0] != made[1] && granted.calls == 1);
+    dma->FreeAdapterChannel(adapter);
+    for (int i = 0; i < 2; i++) {
+        dma->PutScatterGatherList(adapter, made[i], TRUE);
+    }
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
 TEST(a_device_that_is_no_memory_has_no_irp, "GEN-15")
 {
     start(Width8Bits);

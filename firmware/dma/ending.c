@@ -74,7 +74,6 @@ static void end_with(struct mapping *mapping, DMA_COMPLETION_STATUS status)
 static void end_silently(struct mapping *mapping)
 {
     mapping->state = MAPPING_STOPPED;
-    mapping->end = DmaCancelled;
     if (mapping->completion != NULL) {
         completion_drop(mapping->completion);
         mapping->completion = NULL;

@@ -40,7 +40,7 @@ enum mapping_state {
 
 struct mapping {
     enum mapping_state state;
-    DMA_COMPLETION_STATUS end; /* if it is Done or Stopped */
+    DMA_COMPLETION_STATUS end; /* if it is Done */
     struct request *request;
     struct mapping *next;    /* an earlier one of the request */
     struct plan_range range; /* as planned; what of it is mapped: */

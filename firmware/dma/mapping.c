@@ -45,10 +45,12 @@ static bool is_memory_there(const struct mapping_range *range)
     uint64_t total = 0;
 
     for (const MDL *mdl = range->chain; total < end; mdl = mdl->Next) {
-        if (!memory_is_ram((uintptr_t)mdl->StartVa + mdl->ByteOffset, mdl->ByteCount)) {
+        uintptr_t start = (uintptr_t)mdl->StartVa + mdl->ByteOffset;
+
+        total += mdl->ByteCount;
+        if (total > range->offset && !memory_is_ram(start, mdl->ByteCount)) {
             return false;
         }
-        total += mdl->ByteCount;
     }
     return true;
 }

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { POOL_BYTES = 1 << 20, EVENTS_MAX = 1 << 16, SPIS_MAX = 32 };
+enum { POOL_BYTES = 1 << 20, EVENTS_MAX = 1 << 16, ENTERED_MAX = 64, SPIS_MAX = 32 };
 
 _Alignas(4096) uint8_t fake_memory[FAKE_PAGES * FAKE_PAGE];
 static size_t uncached_used;
@@ -24,6 +24,8 @@ static struct pool pages[2]; /* by enum memory_kind */
 
 static struct fake_event events[EVENTS_MAX];
 static size_t event_count;
+static enum trace_id inside[ENTERED_MAX]; /* routines and entries that have not returned */
+static size_t entered;
 
 static bool masked;
 static void (*exit_hook)(void);
@@ -51,6 +53,7 @@ void fake_reset(void)
     masked = false;
     exit_hook = NULL;
     event_count = 0;
+    CHECK(entered == 0);
     for (size_t i = 0; i < FAKE_PAGES; i++) {
         page_numbers[i] = 0x40000 + i;
     }
@@ -113,7 +116,8 @@ bool memory_is_mapped(uintptr_t start, size_t size)
 
 bool memory_is_ram(uintptr_t start, size_t size)
 {
-    return memory_is_mapped(start, size) && (start < FAKE_REGISTERS || start >= 2 * (uintptr_t)FAKE_REGISTERS);
+    return memory_is_mapped(start, size) &&
+           (start + size <= FAKE_REGISTERS || start >= 2 * (uintptr_t)FAKE_REGISTERS);
 }
 
 bool memory_is_cached(uintptr_t address)
@@ -317,12 +321,15 @@ void barrier_memory(void)
 
 void trace_enter(enum trace_id id, const void *adapter)
 {
+    CHECK(entered < ENTERED_MAX);
+    inside[entered++] = id;
     record(FAKE_ENTER, id, (uintptr_t)adapter, 0, 0);
 }
 
 void trace_exit(enum trace_id id, const void *adapter, uint32_t status, uint32_t bytes, uint32_t elements)
 {
     (void)adapter;
+    CHECK(entered > 0 && inside[--entered] == id);
     record(FAKE_EXIT, id, status, bytes, elements);
 }
 

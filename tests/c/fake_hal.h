@@ -12,7 +12,8 @@
 
 enum { FAKE_LINE = 64, FAKE_PAGE = 4096, FAKE_PAGES = 64 };
 
-/* Forget the log, memory contents, handlers; unmask. Physical pages back in order. */
+/* Forget the log, memory contents, handlers; unmask. Physical pages back in order. Everything that was entered
+ * must have returned. */
 void fake_reset(void);
 
 /* The caller's memory: FAKE_PAGES pages, contiguous for the CPU. */

@@ -45,7 +45,8 @@ struct scripted_backend {
         ULONG channel;
         DMA_INTERRUPT_TYPE type;
     } reports[SCRIPTED_REPORTS_MAX];
-    size_t report_count; /* what HandleInterrupt has to say */
+    size_t report_count;   /* what HandleInterrupt has to say */
+    bool reports_for_ever; /* a completion of channel 0 and another, and another */
 };
 
 extern struct scripted_backend scripted;

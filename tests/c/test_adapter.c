@@ -69,7 +69,7 @@ static DEVICE_DESCRIPTION describe_master(ULONG bits)
                                 .DmaAddressWidth = bits};
 }
 
-TEST(a_bus_master_needs_24_to_64_bits_and_nothing_else, "")
+TEST(a_bus_master_needs_24_to_64_bits_and_nothing_else, "IGA-09 IGA-11 IGA-12 IGA-15 IGA-17 IGA-18 GEN-11")
 {
     static const struct {
         ULONG bits;
@@ -103,7 +103,7 @@ TEST(a_bus_master_needs_24_to_64_bits_and_nothing_else, "")
     check_refused(description);
 }
 
-TEST(the_unlimited_width_needs_a_controller_that_has_it, "")
+TEST(the_unlimited_width_needs_a_controller_that_has_it, "IGA-20")
 {
     struct dma_controller controller = scripted_describe();
     DMA_ADAPTER_INFO info = {.Version = DMA_ADAPTER_INFO_VERSION1};
@@ -130,7 +130,7 @@ TEST(adapters_can_come_and_go_for_ever, "PDA-05")
     check_idle();
 }
 
-TEST(bad_adapters_are_refused_everywhere, "")
+TEST(bad_adapters_are_refused_everywhere, "GEN-04 GEN-05")
 {
     start(Width32Bits);
     PDMA_ADAPTER bad[] = {NULL, (PDMA_ADAPTER)(uintptr_t)0x123, adapter};
@@ -154,7 +154,7 @@ TEST(bad_adapters_are_refused_everywhere, "")
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x18), 14);
 }
 
-TEST(too_many_adapters_are_refused, "")
+TEST(too_many_adapters_are_refused, "IGA-01")
 {
     ULONG count = 1;
 
@@ -178,7 +178,7 @@ static void check_info(PDMA_ADAPTER from, DMA_ADAPTER_INFO_V1 expected)
     CHECK(memcmp(&info.V1, &expected, sizeof expected) == 0);
 }
 
-TEST(adapter_info_describes_the_controller_or_the_master, "")
+TEST(adapter_info_describes_the_controller_or_the_master, "GAI-01 GAI-02 GAI-03 GAI-04 GAI-08 GAI-09 GAI-10")
 {
     static const ULONG versions[] = {0, 2, UINT32_MAX};
 
@@ -197,7 +197,7 @@ TEST(adapter_info_describes_the_controller_or_the_master, "")
     }
 }
 
-TEST(the_alignment_is_the_line_or_the_unit, "")
+TEST(the_alignment_is_the_line_or_the_unit, "GDA-01 GDA-03 GDA-04")
 {
     start(Width32Bits);
     CHECK_EQ(dma->GetDmaAlignment(adapter), FAKE_LINE); /* GDA-03 */
@@ -250,6 +250,11 @@ TEST(plain_mode_records_nothing, "")
     dma_set_checked(true);
     dma->PutDmaAdapter(NULL);
     CHECK_EQ(driver_violations(0x19), 1);
+    dma_set_checked(false);
+    fake_reset();
+    start(Width8Bits); /* checked from the start */
+    dma->PutDmaAdapter(NULL);
+    CHECK_EQ(driver_violations(0x19), 1);
 }
 
 TEST(channels_say_who_has_them, "")
@@ -271,7 +276,7 @@ TEST(channels_say_who_has_them, "")
     CHECK(dma_channel_by_adapter(one_master, &state) && state.owner == NULL);
     CHECK(!dma_channel_by_number(SCRIPTED_CHANNELS, &state));
     CHECK(!dma_channel_by_adapter(NULL, &state));
-    CHECK_EQ(dma_count().requests, 2);
+    CHECK(dma_count().requests == 2 && dma_count().lists == 0);
     dma->PutDmaAdapter(other);
     dma->FreeAdapterChannel(adapter);
     KeLowerIrql(PASSIVE_LEVEL);
@@ -307,7 +312,7 @@ TEST(transfer_info_describes_the_full_mapping, "GTI-02 GTI-03 GTI-08")
     IoFreeMdl(mdl);
 }
 
-TEST(a_masters_figures_suffice_for_the_whole_range, "")
+TEST(a_masters_figures_suffice_for_the_whole_range, "GTI-06 GTI-08 GTI-10 MR-05")
 {
     static const struct {
         ULONG bits;

@@ -48,7 +48,7 @@ TEST(a_write_is_cleaned_before_it_starts, "CCH-02 MTX-31 FBX-08 FBX-09")
     check_idle();
 }
 
-TEST(a_read_bounces_edges_and_keeps_the_neighbours, "")
+TEST(a_read_bounces_edges_and_keeps_the_neighbours, "CCH-12 MR-08 MR-11 FBX-10 FBX-13")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(100, 1000);
@@ -186,16 +186,22 @@ TEST(each_limit_alone_splits_the_transfer, "MTX-04 MTX-07 MTX-25 AAX-14 HBE-07")
 
 TEST(bad_arguments_of_a_map_change_nothing, "MTX-01 MTX-02 MTX-05 MTX-06 MTX-13 MDL-08 CMP-13")
 {
+    PVOID foreign;
+
     start(Width32Bits);
     PMDL mdl = driver_mdl(0, 1000);
+    PDMA_ADAPTER other = get_adapter(Width32Bits, 1);
 
     (void)driver_raise();
     PVOID base = hold_channel(2);
+
+    CHECK_EQ(allocate_sync(other, 1, 2, &foreign), STATUS_SUCCESS);
     size_t queries = fake_count_id(FAKE_ENTER, TRACE_QueryMaxFragments);
 
     CHECK_EQ(map(mdl, NULL, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
     CHECK_EQ(map(mdl, (PVOID)(uintptr_t)0xDEAD0, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
-    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x4D), 2);
+    CHECK_EQ(map(mdl, foreign, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x4D), 3);
     CHECK_EQ(map(mdl, base, 1000, 0, TRUE), STATUS_INVALID_PARAMETER); /* MTX-01 */
     CHECK_EQ(map(mdl, base, UINT64_MAX, 4, TRUE), STATUS_INVALID_PARAMETER);
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x1F), 2);

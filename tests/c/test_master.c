@@ -32,7 +32,7 @@ static void end_with(PMDL mdl)
              0);
 }
 
-TEST(a_list_is_required, "")
+TEST(a_list_is_required, "MTX-03")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(0, 64);
@@ -50,7 +50,7 @@ TEST(a_list_is_required, "")
     end_with(mdl);
 }
 
-TEST(the_device_side_is_ignored, "")
+TEST(the_device_side_is_ignored, "MTX-10 MTX-12 RDC-02 CFG-03 MTX-36")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(0, 64);
@@ -75,7 +75,7 @@ TEST(the_device_side_is_ignored, "")
 }
 
 /* GTI-04: more elements than a controller would take. */
-TEST(a_full_mapping_has_as_many_elements_as_it_needs, "")
+TEST(a_full_mapping_has_as_many_elements_as_it_needs, "GTI-04 GTI-07 MTX-07 MTX-23")
 {
     DMA_TRANSFER_INFO info = {.Version = 1};
 
@@ -106,7 +106,7 @@ TEST(a_full_mapping_has_as_many_elements_as_it_needs, "")
     end_with(mdl);
 }
 
-TEST(one_element_is_gathered_and_spread_again, "")
+TEST(one_element_is_gathered_and_spread_again, "MTX-27 MR-08 MR-09 MR-10 MR-11 MR-12 FBX-03 IGA-27")
 {
     fake_scatter_pages();
     start_master(FALSE);
@@ -139,7 +139,7 @@ TEST(one_element_is_gathered_and_spread_again, "")
     end_with(mdl);
 }
 
-TEST(registers_limit_one_element, "")
+TEST(registers_limit_one_element, "MR-16 MTX-27")
 {
     fake_scatter_pages();
     start_master(FALSE);
@@ -155,7 +155,7 @@ TEST(registers_limit_one_element, "")
     end_with(mdl);
 }
 
-TEST(memory_out_of_reach_is_bounced_if_the_pages_are_within, "")
+TEST(memory_out_of_reach_is_bounced_if_the_pages_are_within, "MR-07")
 {
     for (size_t i = 0; i < 3; i++) {
         fake_map_page(i, 0x200000 + i); /* 8 GiB */
@@ -175,7 +175,7 @@ TEST(memory_out_of_reach_is_bounced_if_the_pages_are_within, "")
     end_with(mdl);
 }
 
-TEST(a_mask_below_all_memory_maps_nothing, "")
+TEST(a_mask_below_all_memory_maps_nothing, "BMT-16 MTX-25 GEN-06")
 {
     start_master(TRUE);
     adapter = driver_master_of(28, TRUE, NULL); /* BMT-16 */
@@ -192,7 +192,7 @@ TEST(a_mask_below_all_memory_maps_nothing, "")
     end_with(mdl);
 }
 
-TEST(requests_of_one_adapter_map_side_by_side, "")
+TEST(requests_of_one_adapter_map_side_by_side, "MTX-15 STM-06 ADC-07 QUE-09 FAO-09")
 {
     PVOID bases[3];
 
@@ -230,7 +230,7 @@ TEST(requests_of_one_adapter_map_side_by_side, "")
     check_idle();
 }
 
-TEST(bounce_pages_of_live_mappings_are_distinct, "")
+TEST(bounce_pages_of_live_mappings_are_distinct, "MR-14 FMR-02 FMR-03")
 {
     PVOID bases[2];
 
@@ -259,9 +259,56 @@ TEST(bounce_pages_of_live_mappings_are_distinct, "")
     check_idle();
 }
 
+TEST(mappings_come_back_however_they_end, "FMR-03 ADC-11")
+{
+    start_master(TRUE);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    for (int i = 0; i < 300; i++) {
+        PVOID base = hold_channel(0);
+
+        CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+        if (i % 2 != 0) {
+            dma->FreeAdapterObject(adapter, DeallocateObjectKeepRegisters);
+            dma->FreeMapRegisters(adapter, base, 0);
+        } else {
+            dma->FreeAdapterChannel(adapter);
+        }
+        fake_forget_log();
+    }
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(mappings_run_out, "GEN-06")
+{
+    enum { MAPPINGS = 256 };
+    static _Alignas(8) UCHAR many[MAPPINGS + 1][DMA_TRANSFER_CONTEXT_SIZE_V1];
+
+    start_master(TRUE);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    expect_grants(DeallocateObjectKeepRegisters);
+    for (size_t i = 0; i <= MAPPINGS; i++) {
+        CHECK_EQ(dma->InitializeDmaTransferContext(adapter, many[i]), STATUS_SUCCESS);
+        CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, many[i], 0, 0, on_grant, NULL, NULL),
+                 STATUS_SUCCESS);
+        CHECK_EQ(map(mdl, granted.base, 0, 64, TRUE),
+                 i < MAPPINGS ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES);
+    }
+    CHECK_EQ(dma_count().mappings, MAPPINGS);
+    dma->PutDmaAdapter(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
 /* ---- mistakes ---- */
 
-TEST(a_chain_that_changed_is_left_alone, "")
+TEST(a_chain_that_changed_is_left_alone, "GEN-12")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(1, 20);
@@ -281,7 +328,30 @@ TEST(a_chain_that_changed_is_left_alone, "")
     end_with(mdl);
 }
 
-TEST(what_lies_beside_a_bounced_element_is_guarded, "")
+TEST(memory_that_is_not_there_is_not_touched, "MTX-48 MDL-08")
+{
+    start_master(TRUE);
+    PMDL mdl = driver_mdl(0, 4 * FAKE_PAGE);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(2);
+    PVOID real = mdl->StartVa;
+
+    mdl->StartVa = (PVOID)(uintptr_t)(FAKE_REGISTERS - FAKE_PAGE);
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(driver_violations(0x0E), 1);
+    mdl->StartVa = real;
+    fake_scatter_pages();
+    MmBuildMdlForNonPagedPool(mdl);
+    length = 4 * FAKE_PAGE;
+    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE,
+                                (PSCATTER_GATHER_LIST)(uintptr_t)(FAKE_REGISTERS - 64), 4096, NULL, NULL),
+             STATUS_INVALID_PARAMETER);
+    CHECK(length == 4 * FAKE_PAGE && driver_maintenance() == 0); /* MTX-48 */
+    end_with(mdl);
+}
+
+TEST(what_lies_beside_a_bounced_element_is_guarded, "MR-12")
 {
     static const int beside[] = {-1, 20};
 
@@ -328,7 +398,7 @@ TEST(a_range_that_a_device_writes_is_mapped_once, "")
     check_idle();
 }
 
-TEST(stores_beside_an_unbounced_read_are_reported, "")
+TEST(stores_beside_an_unbounced_read_are_reported, "CCH-12 CCH-15")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(100, 100);

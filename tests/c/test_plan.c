@@ -193,7 +193,7 @@ TEST(a_shared_line_is_shared_at_the_ends_of_a_span_only, "")
     free_chain(mdl);
 }
 
-TEST(one_element_is_the_longer_of_a_run_and_what_registers_gather, "")
+TEST(one_element_is_the_longer_of_a_run_and_what_registers_gather, "MTX-27 MR-07 MR-16 MR-17")
 {
     fake_scatter_pages();
     fake_map_page(1, 0x40001);
@@ -225,7 +225,7 @@ TEST(one_element_is_the_longer_of_a_run_and_what_registers_gather, "")
     free_chain(mdl);
 }
 
-TEST(one_element_of_several_mdls_has_no_gap, "")
+TEST(one_element_of_several_mdls_has_no_gap, "MR-05 MR-08 MR-09")
 {
     PMDL first = make_mdl(10, 100, NULL);
     PMDL second = make_mdl(FAKE_PAGE + 3000, 2000, first);
@@ -252,7 +252,7 @@ TEST(one_element_of_several_mdls_has_no_gap, "")
     free_chain(first);
 }
 
-TEST(one_element_of_a_read_is_gathered_for_its_edges, "")
+TEST(one_element_of_a_read_is_gathered_for_its_edges, "MTX-27")
 {
     PMDL mdl = make_mdl(10, 1000, NULL);
     struct plan_range range = range_of(mdl, 0, 1000);

@@ -161,6 +161,7 @@ TEST(a_sys_driver_that_deallocates_is_obeyed_and_reported, "ADC-08")
 
 enum { MANY = 1000 };
 static int many_left;
+static bool inside_callback;
 static _Alignas(8) UCHAR many[MANY][DMA_TRANSFER_CONTEXT_SIZE_V1];
 
 static IO_ALLOCATION_ACTION free_inside(PDEVICE_OBJECT object, PIRP irp, PVOID base, PVOID context)
@@ -169,8 +170,11 @@ static IO_ALLOCATION_ACTION free_inside(PDEVICE_OBJECT object, PIRP irp, PVOID b
     (void)irp;
     (void)base;
     (void)context;
+    CHECK(!inside_callback);
+    inside_callback = true;
     many_left--;
     dma->FreeAdapterChannel(adapter); /* ADC-10 */
+    inside_callback = false;
     return KeepObject;
 }
 
@@ -187,6 +191,160 @@ TEST(a_thousand_requests_use_bounded_stack, "QUE-13 ADC-10")
     }
     dma->FreeAdapterChannel(adapter);
     CHECK_EQ(many_left, 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+static PDMA_ADAPTER waiting_adapter;
+
+static IO_ALLOCATION_ACTION ask_for_another_and_free(PDEVICE_OBJECT object, PIRP irp, PVOID base, PVOID context)
+{
+    (void)on_grant(object, irp, base, context);
+    CHECK_EQ(allocate(waiting_adapter, 2, 0, 0), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(adapter);
+    CHECK_EQ(granted.calls, 1); /* QUE-14: not in here */
+    return KeepObject;
+}
+
+TEST(who_waits_is_called_after_the_callback_that_made_room, "QUE-12 QUE-14")
+{
+    start(Width8Bits);
+    waiting_adapter = get_adapter(Width8Bits, 0);
+    (void)driver_raise();
+    expect_grants(KeepObject);
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_SUCCESS);
+    CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[0], 1, DMA_SYNCHRONOUS_CALLBACK,
+                                           ask_for_another_and_free, (PVOID)(intptr_t)5, NULL),
+             STATUS_SUCCESS);
+    CHECK(granted.calls == 2 && granted.order[0] == 5 && granted.order[1] == 2);
+    dma->FreeAdapterChannel(waiting_adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+static PDMA_ADAPTER holders[2];
+
+static IO_ALLOCATION_ACTION free_both(PDEVICE_OBJECT object, PIRP irp, PVOID base, PVOID context)
+{
+    (void)object;
+    (void)irp;
+    (void)base;
+    (void)context;
+    dma->FreeAdapterChannel(holders[0]);
+    dma->FreeAdapterChannel(holders[1]);
+    return KeepObject;
+}
+
+TEST(two_channels_that_become_free_at_once_both_move_on, "QUE-01 QUE-02 GEN-16")
+{
+    PVOID base;
+
+    start(Width8Bits);
+    PDMA_ADAPTER pool = driver_master_of(32, TRUE, NULL);
+    PDMA_ADAPTER large = get_large_adapter(2);
+
+    holders[0] = get_large_adapter(0);
+    holders[1] = get_adapter(Width8Bits, 1);
+    (void)driver_raise();
+    expect_grants(KeepObject);
+    CHECK_EQ(allocate_sync(large, 0, DMA_MAP_REGISTERS - 4, &base), STATUS_SUCCESS);
+    CHECK_EQ(allocate_sync(holders[0], 1, 0, &base), STATUS_SUCCESS);
+    CHECK_EQ(allocate_sync(holders[1], 2, 0, &base), STATUS_SUCCESS);
+    CHECK_EQ(allocate(holders[0], 3, 8, 0), STATUS_SUCCESS); /* will have the channel, but no registers */
+    CHECK_EQ(allocate(holders[1], 4, 0, 0), STATUS_SUCCESS); /* needs none */
+    CHECK_EQ(dma->AllocateAdapterChannel(pool, &device, 0, free_both, NULL), STATUS_SUCCESS);
+    CHECK(granted.calls == 1 && granted.order[0] == 4);
+    CHECK_EQ(allocate_sync(get_adapter(Width8Bits, 3), 5, 1, &base),
+             STATUS_INSUFFICIENT_RESOURCES); /* QUE-07 */
+    CHECK_EQ(allocate_sync(get_adapter(Width8Bits, 4), 6, 0, &base), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(large);
+    CHECK(granted.calls == 2 && granted.order[1] == 3);
+    KeLowerIrql(PASSIVE_LEVEL);
+}
+
+static IO_ALLOCATION_ACTION lower_level(PDEVICE_OBJECT object, PIRP irp, PVOID base, PVOID context)
+{
+    (void)object;
+    (void)irp;
+    (void)base;
+    (void)context;
+    KeLowerIrql(PASSIVE_LEVEL);
+    return DeallocateObject;
+}
+
+TEST(a_context_is_used_up_however_it_was_granted, "STM-01 STM-03")
+{
+    start(Width8Bits);
+    (void)driver_raise();
+    expect_grants(KeepObject);
+    CHECK_EQ(allocate(adapter, 0, 1, 0), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(adapter);
+    CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[0], 1, 0, on_grant, NULL, NULL),
+             STATUS_INVALID_PARAMETER);
+    CHECK_EQ(allocate(adapter, 0, 1, 0), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+static IO_ALLOCATION_ACTION map_and_keep_registers(PDEVICE_OBJECT object, PIRP irp, PVOID base, PVOID context)
+{
+    (void)object;
+    (void)irp;
+    CHECK_EQ(map(context, base, 0, 64, TRUE), STATUS_SUCCESS);
+    return DeallocateObjectKeepRegisters;
+}
+
+TEST(a_transfer_is_stopped_before_its_channel_goes, "ADC-06")
+{
+    struct dma_channel_state state;
+
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    CHECK_EQ(dma->AllocateAdapterChannel(adapter, &device, 2, map_and_keep_registers, mdl), STATUS_SUCCESS);
+    CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_CancelTransfer), 1);
+    CHECK(driver_violations(0x45) == 1 && driver_violations(0x10) == 1);
+    CHECK(dma_channel_by_number(0, &state) && state.owner == NULL);
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 2);
+    dma->PutDmaAdapter(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 0);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(adapter_control_returns_at_its_level, "GEN-09")
+{
+    start_master(TRUE);
+    (void)driver_raise();
+    CHECK_EQ(dma->AllocateAdapterChannel(adapter, &device, 1, lower_level, NULL), STATUS_SUCCESS);
+    CHECK_EQ(driver_violations(0x42), 1);
+    CHECK_EQ(KeGetCurrentIrql(), DISPATCH_LEVEL);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+TEST(requests_run_out, "QUE-16")
+{
+    enum { REQUESTS = 1024 };
+    static _Alignas(8) UCHAR all[REQUESTS + 1][DMA_TRANSFER_CONTEXT_SIZE_V1];
+    uint32_t count = 0;
+
+    start(Width8Bits);
+    (void)driver_raise();
+    expect_grants(KeepObject);
+    for (NTSTATUS status = STATUS_SUCCESS; status == STATUS_SUCCESS; count++) {
+        CHECK(count <= REQUESTS);
+        CHECK_EQ(dma->InitializeDmaTransferContext(adapter, all[count]), STATUS_SUCCESS);
+        status = dma->AllocateAdapterChannelEx(adapter, &device, all[count], 1, 0, on_grant, NULL, NULL);
+    }
+    CHECK_EQ(dma->AllocateAdapterChannel(adapter, &device, 1, on_grant, NULL), STATUS_INSUFFICIENT_RESOURCES);
+    CHECK_EQ(dma_count().requests, REQUESTS);
+    dma->PutDmaAdapter(adapter);
+    CHECK_EQ(driver_violations(0x08), REQUESTS); /* QUE-16 */
+    CHECK_EQ(granted.calls, 1);
     KeLowerIrql(PASSIVE_LEVEL);
     check_idle();
 }
@@ -209,6 +367,7 @@ TEST(putting_the_adapter_reclaims_everything, "QUE-16")
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x09), 1);
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x10), 1);
     CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_CancelTransfer), 1);
+    CHECK(fake_last(FAKE_ENTER, TRACE_FlushChannel) > fake_last(FAKE_ENTER, TRACE_CancelTransfer));
     CHECK_EQ(granted.calls, 1);
     CHECK_EQ(granted.order[0], 2);
     dma->FreeAdapterChannel(other);
@@ -220,7 +379,8 @@ TEST(putting_the_adapter_reclaims_everything, "QUE-16")
 
 /* ---- cancelling what waits ---- */
 
-TEST(a_waiting_request_can_be_cancelled_by_its_own_names_only, "")
+TEST(a_waiting_request_can_be_cancelled_by_its_own_names_only,
+     "CAC-01 CAC-05 CAC-07 CAC-09 CAC-12 CAC-13 AAX-10 AAX-11")
 {
     DEVICE_OBJECT another = {0};
 
@@ -251,7 +411,7 @@ TEST(a_waiting_request_can_be_cancelled_by_its_own_names_only, "")
     check_idle();
 }
 
-TEST(cancelling_who_waits_for_registers_gives_the_channel_back, "")
+TEST(cancelling_who_waits_for_registers_gives_the_channel_back, "CAC-08 QUE-02")
 {
     PVOID base;
 
@@ -275,7 +435,7 @@ TEST(cancelling_who_waits_for_registers_gives_the_channel_back, "")
     check_idle();
 }
 
-TEST(a_small_request_does_not_overtake_in_the_pool, "")
+TEST(a_small_request_does_not_overtake_in_the_pool, "QUE-04 GEN-16")
 {
     PVOID base;
 
@@ -306,7 +466,7 @@ static IO_ALLOCATION_ACTION cancel_own(PDEVICE_OBJECT object, PIRP irp, PVOID ba
     return KeepObject;
 }
 
-TEST(a_marked_request_is_granted_all_the_same, "")
+TEST(a_marked_request_is_granted_all_the_same, "CMT-05 CMT-06 CMT-17 MTX-17 CAC-06")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -339,12 +499,13 @@ static NTSTATUS allocate_v1(PDMA_ADAPTER from, PDEVICE_OBJECT object, ULONG regi
     return dma->AllocateAdapterChannel(from, object, registers, on_grant, (PVOID)number);
 }
 
-TEST(a_v1_request_is_queued_with_the_others, "")
+TEST(a_v1_request_is_queued_with_the_others, "AAC-01 AAC-02 AAC-05 AAC-07 AAC-09 AAC-10 QUE-08")
 {
     start(Width8Bits);
     (void)driver_raise();
     expect_grants(KeepObject);
     CHECK_EQ(allocate_v1(adapter, &device, 2, 7), STATUS_SUCCESS); /* AAC-01 */
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 2);
     CHECK(granted.calls == 1 && granted.order[0] == 7 && granted.base != NULL);
     CHECK_EQ(allocate(adapter, 1, 1, 0), STATUS_SUCCESS);
     CHECK_EQ(allocate_v1(adapter, &device, 2, 8), STATUS_SUCCESS); /* AAC-09 */
@@ -379,7 +540,7 @@ static IO_ALLOCATION_ACTION ask_inside(PDEVICE_OBJECT object, PIRP irp, PVOID ba
     return DeallocateObject;
 }
 
-TEST(adapter_control_may_not_ask_the_old_way, "")
+TEST(adapter_control_may_not_ask_the_old_way, "AAC-06 ADC-09 QUE-14")
 {
     start_master(TRUE);
     PDMA_ADAPTER other = driver_master();
@@ -401,7 +562,7 @@ TEST(adapter_control_may_not_ask_the_old_way, "")
 
 /* ---- giving back ---- */
 
-TEST(a_master_s_action_decides_what_stays, "")
+TEST(a_master_s_action_decides_what_stays, "ADC-03 ADC-04 ADC-05 FMR-01 FMR-04 FMR-05 MR-15")
 {
     static const struct {
         IO_ALLOCATION_ACTION action;
@@ -412,6 +573,8 @@ TEST(a_master_s_action_decides_what_stays, "")
                 {DeallocateObjectKeepRegisters, 3, 1, false}};
 
     start_master(TRUE);
+    PDMA_ADAPTER other = driver_master();
+
     (void)driver_raise();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct dma_channel_state state;
@@ -427,18 +590,22 @@ TEST(a_master_s_action_decides_what_stays, "")
             CHECK_EQ(driver_violations(0x05), 1); /* FMR-05: held with the channel */
             dma->FreeAdapterChannel(adapter);
         } else if (rows[i].registers != 0) {
+            size_t before = driver_violations(0x05);
+
+            dma->FreeMapRegisters(other, granted.base, 3); /* another's */
+            CHECK_EQ(driver_violations(0x05), before + 1);
             dma->FreeMapRegisters(adapter, granted.base, 3);
         }
         CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS);
     }
     dma->FreeMapRegisters(adapter, granted.base, 3);
     dma->FreeMapRegisters(adapter, NULL, 3); /* FMR-04 */
-    CHECK_EQ(driver_violations(0x05), 3);
+    CHECK_EQ(driver_violations(0x05), 4);
     KeLowerIrql(PASSIVE_LEVEL);
     check_idle();
 }
 
-TEST(free_adapter_object_obeys_known_actions, "")
+TEST(free_adapter_object_obeys_known_actions, "FAO-01 FAO-02 FAO-03 FAO-05 FAO-06 FAO-08 FAC-08")
 {
     start_master(TRUE);
     (void)driver_raise();
@@ -467,20 +634,86 @@ TEST(free_adapter_object_obeys_known_actions, "")
 TEST(a_hoard_of_registers_is_reported, "")
 {
     start_master(TRUE);
+    PDMA_ADAPTER other = driver_master();
+
     (void)driver_raise();
     expect_grants(DeallocateObjectKeepRegisters);
+    CHECK_EQ(allocate(other, 3, 10, 0), STATUS_SUCCESS); /* another's do not count */
     CHECK_EQ(allocate(adapter, 0, 10, 0), STATUS_SUCCESS);
     CHECK_EQ(allocate(adapter, 1, 6, 0), STATUS_SUCCESS);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     CHECK_EQ(allocate(adapter, 2, 1, 0), STATUS_SUCCESS);
     CHECK_EQ(driver_violations(0x15), 1);
     dma->PutDmaAdapter(adapter);
-    CHECK_EQ(driver_violations(0x09), 3);
+    dma->PutDmaAdapter(other);
+    CHECK_EQ(driver_violations(0x09), 4);
     KeLowerIrql(PASSIVE_LEVEL);
     check_idle();
 }
 
-TEST(a_device_that_is_no_memory_has_no_irp, "")
+/* ---- lists are requests too ---- */
+
+TEST(a_list_whose_adapter_is_freed_holds_the_list_only, "GSX-11 STM-01")
+{
+    PSCATTER_GATHER_LIST made = NULL;
+    PVOID base;
+
+    start_master(TRUE);
+    PMDL mdl = driver_mdl(1, 100);
+
+    (void)driver_raise();
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_SUCCESS);
+    CHECK_EQ(dma->GetScatterGatherListEx(adapter, &device, contexts[0], mdl, 0, 100, DMA_SYNCHRONOUS_CALLBACK,
+                                         NULL, NULL, FALSE, NULL, NULL, &made),
+             STATUS_SUCCESS);
+    dma->FreeAdapterObject(adapter, DeallocateObject);
+    CHECK(dma_count().free_map_registers == DMA_MAP_REGISTERS && dma_count().lists == 1);
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_SUCCESS); /* Finished */
+    CHECK_EQ(allocate_sync(adapter, 1, 4, &base), STATUS_SUCCESS);
+    dma->PutScatterGatherList(adapter, made, FALSE);
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 4); /* not those of another */
+    dma->FreeAdapterChannel(adapter);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+static VOID on_list(PDEVICE_OBJECT object, PIRP irp, PSCATTER_GATHER_LIST made, PVOID context)
+{
+    CHECK(object == &device && irp == device.CurrentIrp && made->NumberOfElements == 1);
+    *(PSCATTER_GATHER_LIST *)context = made;
+}
+
+TEST(lists_and_one_channel_may_be_asked_for_at_once, "QUE-08 QUE-10 GSL-04")
+{
+    PSCATTER_GATHER_LIST made[2] = {NULL, NULL};
+
+    start_master(TRUE);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    expect_grants(KeepObject);
+    (void)hold_channel(0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(dma->GetScatterGatherList(adapter, &device, mdl, fake_memory, 64, on_list, &made[i], TRUE),
+                 STATUS_SUCCESS);
+    }
+    CHECK_EQ(allocate_v1(adapter, &device, 1, 5), STATUS_SUCCESS);
+    CHECK(made[0] == NULL && granted.calls == 0);
+    dma->FreeAdapterChannel(adapter);
+    CHECK(made[0] != NULL && made[1] != NULL && made[0] != made[1] && granted.calls == 1);
+    dma->FreeAdapterChannel(adapter);
+    for (int i = 0; i < 2; i++) {
+        dma->PutScatterGatherList(adapter, made[i], TRUE);
+    }
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(a_device_that_is_no_memory_has_no_irp, "GEN-15")
 {
     start(Width8Bits);
     (void)driver_raise();
@@ -498,7 +731,7 @@ TEST(a_device_that_is_no_memory_has_no_irp, "")
 
 /* ---- ConfigureAdapterChannel ---- */
 
-TEST(functions_go_to_the_controller_unchanged, "")
+TEST(functions_go_to_the_controller_unchanged, "CFG-01 CFG-02 CFG-06 CFG-09")
 {
     ULONG data = 4;
 

@@ -226,6 +226,92 @@ TEST(callbacks_that_cannot_run_yet_are_never_lost, "FBX-22 CMP-06")
 
 /* ---- levels ---- */
 
+/* More transfers than there are records of completions, ended in every way (CMP-06). */
+TEST(records_of_completions_come_back, "CMP-06 FBX-15 FBX-16")
+{
+    enum { ROUNDS = 200 };
+
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    for (int i = 0; i < ROUNDS; i++) {
+        bool ends = i % 2 == 0;
+
+        CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+        if (ends) {
+            scripted_end(0, InterruptTypeCompletion);
+            KeLowerIrql(PASSIVE_LEVEL);
+            (void)driver_raise();
+        }
+        CHECK_EQ(flush(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+        CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_CancelTransfer), ends ? 0 : 1);
+        fake_forget_log();
+    }
+    CHECK_EQ(completed.calls, ROUNDS / 2);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(a_late_report_is_of_no_other_mapping, "HBE-12")
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+    PDMA_ADAPTER first = adapter;
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(flush(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    adapter = get_adapter(Width8Bits, 1);
+    CHECK_EQ(allocate_sync(adapter, 1, 0, &base), STATUS_SUCCESS);
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    scripted_end(0, InterruptTypeCompletion);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 0);
+    scripted_end(1, InterruptTypeCompletion);
+    CHECK_EQ(completed.calls, 1);
+    dma->PutDmaAdapter(first);
+    dma->PutDmaAdapter(adapter);
+    IoFreeMdl(mdl);
+}
+
+static VOID raise_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, DMA_COMPLETION_STATUS status)
+{
+    KIRQL old;
+
+    on_completion(from, object, context, status);
+    KeRaiseIrql(DISPATCH_LEVEL + 1, &old);
+}
+
+TEST(a_callback_that_stays_raised_is_lowered, "GEN-09")
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    length = 64;
+    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE, NULL, 0, raise_level, NULL),
+             STATUS_SUCCESS);
+    KeLowerIrql(PASSIVE_LEVEL);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(driver_violations(0x42), 1); /* GEN-09 */
+    CHECK_EQ(KeGetCurrentIrql(), PASSIVE_LEVEL);
+    CHECK_EQ(flush(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    scripted_end(0, InterruptTypeCompletion); /* interrupts are taken again */
+    CHECK_EQ(completed.calls, 2);
+    dma->PutDmaAdapter(adapter);
+    IoFreeMdl(mdl);
+}
+
 static VOID change_level(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, DMA_COMPLETION_STATUS status)
 {
     (void)from;
@@ -296,7 +382,8 @@ TEST(a_device_level_masks_interrupts, "")
 /* ---- cancelling what runs ---- */
 
 /* CMT-03 to CMT-08: how the controller answers, and what the driver hears. */
-TEST(a_cancelled_transfer_is_called_back_once, "")
+TEST(a_cancelled_transfer_is_called_back_once,
+     "CMT-02 CMT-03 CMT-04 CMT-06 CMT-08 CMT-09 CMP-04 CMP-05 CMP-06 HBE-13 HBE-14")
 {
     static const struct {
         BOOLEAN stopped;
@@ -337,7 +424,7 @@ TEST(a_cancelled_transfer_is_called_back_once, "")
     }
 }
 
-TEST(cancelling_needs_the_right_names, "")
+TEST(cancelling_needs_the_right_names, "CMT-10 CMT-11")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -361,7 +448,7 @@ TEST(cancelling_needs_the_right_names, "")
     check_idle();
 }
 
-TEST(what_was_moved_before_a_cancel_arrives, "")
+TEST(what_was_moved_before_a_cancel_arrives, "RDC-07 RDC-08 CMT-12 MR-13")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(10, 20);
@@ -384,7 +471,7 @@ TEST(what_was_moved_before_a_cancel_arrives, "")
     check_idle();
 }
 
-TEST(an_ignored_count_delivers_all_of_it, "")
+TEST(an_ignored_count_delivers_all_of_it, "MR-13 IGA-14")
 {
     DEVICE_DESCRIPTION description = describe(Width8Bits, 0);
 
@@ -409,7 +496,7 @@ TEST(an_ignored_count_delivers_all_of_it, "")
 
 /* ---- the counter ---- */
 
-TEST(the_counter_is_the_controllers_until_the_end, "")
+TEST(the_counter_is_the_controllers_until_the_end, "RDC-01 RDC-05 RDC-08 PAT-D3")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 64);
@@ -449,7 +536,7 @@ static struct dma_controller describe_silent(void)
     return controller;
 }
 
-TEST(a_controller_may_neither_interrupt_nor_count, "")
+TEST(a_controller_may_neither_interrupt_nor_count, "GAI-05 RDC-09 HBE-17")
 {
     struct dma_controller controller = describe_silent();
     DMA_ADAPTER_INFO info = {.Version = DMA_ADAPTER_INFO_VERSION1};
@@ -479,6 +566,16 @@ TEST(a_controller_may_neither_interrupt_nor_count, "")
 
 /* ---- loops ---- */
 
+/* Cancelled below DISPATCH_LEVEL: interrupts are taken again afterwards. */
+static void stop_at_passive_level(void)
+{
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_SUCCESS);
+    scripted_report(SCRIPTED_CHANNELS - 1, InterruptTypeCompletion);
+    fake_interrupt(SCRIPTED_SPI);
+    CHECK_EQ(scripted.report_count, 0);
+}
+
 static PVOID start_loop(PMDL *mdl, BOOLEAN write)
 {
     DEVICE_DESCRIPTION description = describe(Width8Bits, 0);
@@ -505,7 +602,7 @@ static void end_loop(PMDL mdl)
     check_idle();
 }
 
-TEST(a_loop_gives_notices_and_ends_when_cancelled, "")
+TEST(a_loop_gives_notices_and_ends_when_cancelled, "MTX-41 CMP-14 CMP-16 CMT-16 RDC-03 HBE-12")
 {
     PMDL mdl;
     PVOID base = start_loop(&mdl, FALSE);
@@ -526,8 +623,8 @@ TEST(a_loop_gives_notices_and_ends_when_cancelled, "")
     CHECK_EQ(completed.calls, 4); /* CMP-16 */
     (void)driver_raise();
     scripted_end(0, InterruptTypeCompletion);
-    CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_SUCCESS);
-    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 4);
+    stop_at_passive_level();
     CHECK(completed.calls == 6 && completed.order[4] == DmaComplete); /* CMT-16 */
     CHECK_EQ(completed.status, DmaCancelled);
     scripted_end(0, InterruptTypeCompletion);
@@ -539,7 +636,7 @@ TEST(a_loop_gives_notices_and_ends_when_cancelled, "")
 }
 
 /* The back end has a notice to report, and perhaps the end of the loop, when it is stopped. */
-TEST(a_notice_that_is_due_comes_before_the_end_of_a_loop, "")
+TEST(a_notice_that_is_due_comes_before_the_end_of_a_loop, "CMP-14 CMP-16 HBE-14")
 {
     for (int reports_end = 0; reports_end < 2; reports_end++) {
         PMDL mdl;
@@ -562,7 +659,7 @@ TEST(a_notice_that_is_due_comes_before_the_end_of_a_loop, "")
     }
 }
 
-TEST(a_flush_ends_a_loop_without_a_call, "")
+TEST(a_flush_ends_a_loop_without_a_call, "FBX-16")
 {
     for (int answer = 0; answer < 3; answer++) {
         PMDL mdl;
@@ -585,7 +682,7 @@ TEST(a_flush_ends_a_loop_without_a_call, "")
     }
 }
 
-TEST(an_error_ends_a_loop, "")
+TEST(an_error_ends_a_loop, "HBE-21")
 {
     PMDL mdl;
     PVOID base = start_loop(&mdl, TRUE);
@@ -601,7 +698,7 @@ TEST(an_error_ends_a_loop, "")
     end_loop(mdl);
 }
 
-TEST(a_loop_is_never_bounced, "")
+TEST(a_loop_is_never_bounced, "MTX-43 MTX-48 CCH-20")
 {
     PMDL mdl;
     PVOID base = start_loop(&mdl, FALSE);
@@ -633,7 +730,7 @@ static VOID stop_loop(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, D
     }
 }
 
-TEST(a_notice_may_stop_its_loop, "")
+TEST(a_notice_may_stop_its_loop, "CMP-12 CMP-14")
 {
     PMDL mdl;
     PVOID base = start_loop(&mdl, TRUE);

@@ -407,7 +407,7 @@ def long_chain(shim: Board, last: Mdl) -> tuple[int, int]:
     They share the memory of their arrays of pages, so nothing of them but `last` can be mapped.
     """
     layout, count, pages = shim.struct("MDL"), 280, 4000
-    place = shim.memory.allocate(count * layout.size + 8 * pages, align=16)
+    place = shim.memory.allocate(count * layout.size + 8 * pages, align=PAGE)
     headers = bytearray()
     for n in range(count):
         header = bytearray(layout.size)
@@ -415,7 +415,13 @@ def long_chain(shim: Board, last: Mdl) -> tuple[int, int]:
         flags = shim.mdl_fields(last).MdlFlags
         layout.write(
             header,
-            {"Next": after, "Size": 0x7FFF, "MdlFlags": flags, "ByteCount": pages * PAGE},
+            {
+                "Next": after,
+                "Size": 0x7FFF,
+                "MdlFlags": flags,
+                "StartVa": place.address,
+                "ByteCount": pages * PAGE,
+            },
         )
         headers += header
     shim.store(place.address, bytes(headers))
@@ -543,7 +549,7 @@ class TestLimits:
         bench = Bench(shim, quiet(shim), mdl, registers)
         assert bench.map() == expected
 
-    @pytest.mark.dmav3_rule("MTX-38")
+    @pytest.mark.dmav3_rule("MTX-38", "MR-07")
     @pytest.mark.parametrize("width", [8, 16, 32])
     def test_odd_pieces_between_pages(self, board: Board, width: int) -> None:
         """Every element is whole units, and the bytes are right."""
@@ -831,6 +837,28 @@ class TestSeveralCalls:
         assert (board.stream.sent_take() if write else board.read(buffer)) == moved(size)
         assert len(parts) == -(-len(buffer.ranges) // capacity)
         assert board.findings() == []
+
+    @pytest.mark.dmav3_rule("MTX-52")
+    def test_what_map_transfer_takes_many_calls_for(self, shim: Board) -> None:
+        """One call maps all elements of all MDLs, of which MapTransfer gives one a call."""
+        buffers = [shim.memory.allocate(8 * PAGE, region="scatter") for _ in range(2)]
+        bench = Bench(shim, bus_master(shim), chained(shim, *buffers), 16)
+        expected = elements_of(buffers, 0, 16 * PAGE)
+        assert bench.map() == (OK, 16 * PAGE)
+        assert bench.list == expected
+        assert bench.flush(16 * PAGE) == OK
+        mdls: list[Mdl | int] = [bench.mdl, shim.mdl_fields(bench.mdl).Next]
+        pieces = []
+        for buffer, mdl in zip(buffers, mdls, strict=True):
+            at, end = buffer.address, buffer.address + buffer.size
+            while at < end:
+                piece = bench.adapter.MapTransfer(mdl, bench.base, at, end - at, WriteToDevice=True)
+                assert bench.adapter.FlushAdapterBuffers(
+                    mdl, bench.base, at, piece.Length, WriteToDevice=True
+                )
+                pieces.append(Element(*piece))
+                at += piece.Length
+        assert pieces == expected
 
     @pytest.mark.dmav3_rule("MTX-46")
     def test_inside_adapter_control(self, shim: Board) -> None:

@@ -130,6 +130,27 @@ endef
 
 $(foreach test,$(RULE_TESTS),$(eval $(call rule_test,$(test))))
 
+# ---- the shim on this computer, with the scripted back end (tests/host/machine.h); once more as above ----
+
+HOST_SHIM_SOURCES := $(wildcard tests/host/*.c) tests/c/scripted_backend.c $(LAYER:%=firmware/dma/%.c) \
+	$(patsubst %,firmware/hal/%.c,exception ident irq memory pool uart) $(wildcard firmware/rpc/*.c)
+HOST_SHIM_FLAGS := $(DMA_FLAGS) -Itests/host -Itests/c -DMMIO_FAKE -fno-pie -no-pie -fuse-ld=lld-19 \
+	-Wl,--wrap=memory_is_ram
+
+# What it reaches in the course of many tests, one process each, is summed up beside it (%m).
+$(B)/host/shim: $(HOST_SHIM_SOURCES) $(FIRMWARE_HEADERS) $(wildcard tests/host/*.h tests/c/*.h) Makefile tests/c/tests.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_FLAGS) $(HOST_SHIM_FLAGS) -fprofile-instr-generate=$(abspath $@).%m.profraw -fcoverage-mapping \
+		-o $@ $(HOST_SHIM_SOURCES)
+	@echo built $@
+
+$(B)/conformance/shim: $(B)/host/shim
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -g -O1 $(WARNINGS) $(HOST_SHIM_FLAGS) -o $@ $(HOST_SHIM_SOURCES)
+	@echo built $@
+
+all: $(B)/host/shim $(B)/conformance/shim
+
 # ---- programs of the bench: the lower layers of the shim under another main() ----
 
 BENCH_COMMON := $(filter $(B)/firmware/boot/% $(B)/firmware/hal/%,$(FIRMWARE_SOURCES:firmware/%=$(B)/firmware/%.o)) \

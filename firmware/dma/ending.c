@@ -35,7 +35,9 @@ bool mapping_give_to_device(struct mapping *mapping)
         violation_report(VIOLATION_CHAIN_CHANGED, (uintptr_t)mapping->range.chain, 0);
         return false;
     }
-    report_doubts(mapping);
+    if (violations_are_enabled()) {
+        report_doubts(mapping);
+    }
     mapping->shared_sum = shared_sum(mapping);
     mapping->guarded = violations_are_enabled() && !mapping->write;
     handover_to_device(mapping);
@@ -168,10 +170,12 @@ static void leave_channel(struct mapping *mapping)
 
 static void forget(struct mapping *mapping)
 {
-    const void *handle = mapping->request->handle;
+    const struct request *request = mapping->request;
 
     mapping_release(mapping);
-    trace_unmapped(handle);
+    if (request->mappings == NULL) {
+        trace_unmapped(request->handle);
+    }
 }
 
 uint32_t mapping_bytes_left(const struct mapping *mapping)

@@ -26,9 +26,15 @@ static void maintain(const MDL *mdl, bool read)
 
 static NTSTATUS flush_buffers(const MDL *mdl, bool read)
 {
-    if (!mdl_is_sound(mdl) || mdl_check_range(mdl, 0, mdl->ByteCount) != MDL_RANGE_INSIDE) {
-        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)mdl, 0); /* MDL-08 */
+    if (!mdl_is_sound(mdl)) {
+        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)mdl, 0);
         return STATUS_INVALID_PARAMETER;
+    }
+    const struct mapping_range range = {.chain = mdl, .length = mdl->ByteCount};
+    NTSTATUS status = mapping_check_range(&range); /* MDL-08 */
+
+    if (!NT_SUCCESS(status)) {
+        return status;
     }
     if (mappings_touch((uintptr_t)MmGetMdlVirtualAddress(mdl), mdl->ByteCount, true)) {
         violation_report(VIOLATION_CLEANED_UNDER_READ, (uintptr_t)mdl, 0); /* KFI-04 */

@@ -232,13 +232,6 @@ NTSTATUS mapping_plan(struct request *request, const struct mapping_range *range
 /* Is any of its memory cached? */
 bool mapping_is_cached(const struct mapping *mapping);
 
-/* Does a live mapping (a live read, if `reads_only`) share bytes with [start, start + size) of the CPU's
- * addresses? */
-bool mappings_touch(uintptr_t start, uint64_t size, bool reads_only);
-
-/* Violation 0x1D if memory of it is mapped already, and one of the two devices writes it. */
-void mapping_report_overlaps(const struct mapping *mapping);
-
 /* The elements of it. */
 void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list);
 
@@ -275,6 +268,15 @@ void request_flush_nothing(struct request *request, uint32_t length);
 
 /* Run it on the adapter's channel, from the device's register `device_offset` on (MTX-40: last). */
 void mapping_start(const struct mapping *mapping, uint32_t device_offset);
+
+/* ---- overlap.c ---- */
+
+/* Does a live mapping (a live read, if `reads_only`) share bytes with [start, start + size) of the CPU's
+ * addresses? */
+bool mappings_touch(uintptr_t start, uint64_t size, bool reads_only);
+
+/* Violation 0x1D if memory of it is mapped already, and one of the two devices writes it. */
+void mapping_report_overlaps(const struct mapping *mapping);
 
 /* ---- info.c ---- */
 

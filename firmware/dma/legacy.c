@@ -80,7 +80,7 @@ static bool is_room(const struct legacy_call *call)
         violation_report(VIOLATION_FLUSH_TOO_LONG, VIOLATION_NO_REGISTERS, call->length);
         return false;
     }
-    return !request->cancelled && call->length % call->adapter->unit == 0; /* CMT-02, MTX-38 */
+    return !request->cancelled; /* CMT-02 */
 }
 
 /* MPT-02: the whole length, or what is contiguous of it for who can take the rest later. */
@@ -119,7 +119,7 @@ PHYSICAL_ADDRESS dma_map_transfer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRe
     PHYSICAL_ADDRESS logical = {.QuadPart = 0};
     struct mapping *mapping = NULL;
 
-    if (call.request != NULL && memory_is_mapped((uintptr_t)Length, sizeof *Length)) {
+    if (call.request != NULL && memory_is_ram((uintptr_t)Length, sizeof *Length)) {
         call.length = *Length;
         mapping = map_piece(&call);
         *Length = mapping != NULL ? mapping->length : 0; /* MPT-10 */

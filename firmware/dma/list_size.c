@@ -57,7 +57,7 @@ static NTSTATUS count_list(const struct adapter *adapter, const MDL *mdl, const 
 
 static bool may_be_written(PULONG number)
 {
-    return (uintptr_t)number % sizeof(ULONG) == 0 && memory_is_mapped((uintptr_t)number, sizeof(ULONG));
+    return (uintptr_t)number % sizeof(ULONG) == 0 && memory_is_ram((uintptr_t)number, sizeof(ULONG));
 }
 
 static NTSTATUS calculate(const struct adapter *adapter, const MDL *mdl, const void *current, ULONG length,

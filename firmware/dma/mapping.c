@@ -7,6 +7,7 @@
 #include "dma/bounce.h"
 #include "dma/map_registers.h"
 #include "dma/mdl.h"
+#include "hal/memory.h"
 
 enum { MAPPINGS_MAX = 256 };
 
@@ -37,9 +38,31 @@ void mapping_release(struct mapping *mapping)
 
 /* ---- the plan ---- */
 
-NTSTATUS mapping_check_range(const struct mapping_range *range)
+/* Is there memory where the MDLs of the range say that the CPU has it? */
+static bool is_memory_there(const struct mapping_range *range)
+{
+    uint64_t end = range->offset + range->length;
+    uint64_t total = 0;
+
+    for (const MDL *mdl = range->chain; total < end; mdl = mdl->Next) {
+        if (!memory_is_ram((uintptr_t)mdl->StartVa + mdl->ByteOffset, mdl->ByteCount)) {
+            return false;
+        }
+        total += mdl->ByteCount;
+    }
+    return true;
+}
+
+static enum mdl_range look_at(const struct mapping_range *range)
 {
     enum mdl_range found = mdl_check_range(range->chain, range->offset, range->length);
+
+    return found == MDL_RANGE_INSIDE && !is_memory_there(range) ? MDL_RANGE_NOT_LOCKED : found;
+}
+
+NTSTATUS mapping_check_range(const struct mapping_range *range)
+{
+    enum mdl_range found = look_at(range);
 
     if (found == MDL_RANGE_STARTS_AFTER) {
         violation_report(VIOLATION_OUTSIDE_MDL, VIOLATION_MDL_AFTER, range->offset); /* MTX-01 */
@@ -245,45 +268,4 @@ bool mapping_is_cached(const struct mapping *mapping)
         }
     }
     return false;
-}
-
-static bool touches(const struct mapping *mapping, uintptr_t start, uint64_t size)
-{
-    struct mapping_walk walk = mapping_walk_of(mapping);
-    struct plan_fragment fragment;
-
-    while (mapping_walk_next(&walk, &fragment)) {
-        if (start < (uint64_t)fragment.virtual_address + fragment.length &&
-            fragment.virtual_address < start + size) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool mappings_touch(uintptr_t start, uint64_t size, bool reads_only)
-{
-    for (size_t i = 0; i < MAPPINGS_MAX; i++) {
-        const struct mapping *mapping = &mappings[i];
-        bool live = mapping->request != NULL && mapping->state != MAPPING_PLANNED;
-
-        if (live && !(mapping->write && reads_only) && mapping_is_chain_unchanged(mapping) &&
-            touches(mapping, start, size)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void mapping_report_overlaps(const struct mapping *mapping)
-{
-    struct mapping_walk walk = mapping_walk_of(mapping);
-    struct plan_fragment fragment;
-
-    while (mapping_walk_next(&walk, &fragment)) {
-        if (mappings_touch(fragment.virtual_address, fragment.length, mapping->write)) {
-            violation_report(VIOLATION_MAPPED_TWICE, fragment.virtual_address, fragment.length);
-            return;
-        }
-    }
 }

@@ -101,11 +101,7 @@ void MmBuildMdlForNonPagedPool(PMDL Mdl)
 
 bool memory_is_readable(const void *address, size_t size)
 {
-    uintptr_t first = (uintptr_t)address;
-    uint64_t physical;
-
-    return first % _Alignof(uint64_t) == 0 && first <= UINTPTR_MAX - size &&
-           memory_translate(first, &physical) && memory_translate(first + size - 1, &physical);
+    return (uintptr_t)address % _Alignof(uint64_t) == 0 && memory_is_ram((uintptr_t)address, size);
 }
 
 bool mdl_is_sound(const MDL *mdl)
@@ -116,7 +112,7 @@ bool mdl_is_sound(const MDL *mdl)
     uint64_t needed = bytes_with_pages(mdl->ByteOffset, mdl->ByteCount);
 
     return mdl->ByteOffset < PAGE_SIZE && BYTE_OFFSET(mdl->StartVa) == 0 && mdl->Size > 0 &&
-           needed <= (uint64_t)mdl->Size && memory_is_mapped((uintptr_t)mdl, (size_t)needed);
+           needed <= (uint64_t)mdl->Size && memory_is_ram((uintptr_t)mdl, (size_t)needed);
 }
 
 static enum mdl_range check_one(const MDL *mdl)
@@ -124,12 +120,8 @@ static enum mdl_range check_one(const MDL *mdl)
     if (!mdl_is_sound(mdl)) {
         return MDL_RANGE_NOT_AN_MDL;
     }
-    uintptr_t start = (uintptr_t)MmGetMdlVirtualAddress(mdl);
-    uintptr_t last = start + (mdl->ByteCount != 0 ? mdl->ByteCount - 1 : 0);
-    bool locked = (mdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED)) != 0;
-
-    return locked && memory_is_mapped(start, 1) && memory_is_mapped(last, 1) ? MDL_RANGE_INSIDE
-                                                                             : MDL_RANGE_NOT_LOCKED;
+    return (mdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED)) == 0 ? MDL_RANGE_NOT_LOCKED
+                                                                                   : MDL_RANGE_INSIDE;
 }
 
 enum mdl_range mdl_check_range(const MDL *chain, uint64_t offset, uint64_t length)

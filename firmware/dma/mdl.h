@@ -11,7 +11,7 @@ enum mdl_range {
     MDL_RANGE_INSIDE,
     MDL_RANGE_STARTS_AFTER, /* offset is not below the bytes of the chain */
     MDL_RANGE_TOO_LONG,     /* offset is, offset + length is not */
-    MDL_RANGE_NOT_LOCKED,   /* an MDL without page numbers, or of memory that is not there */
+    MDL_RANGE_NOT_LOCKED,   /* an MDL without page numbers */
     MDL_RANGE_NOT_AN_MDL,   /* what mdl_is_sound() says, or a chain without end */
 };
 
@@ -24,8 +24,7 @@ bool mdl_is_sound(const MDL *mdl);
 /* Where in `mdl` a byte of its memory is (MPT-01). False: it is none, or there is no MDL. */
 bool mdl_find_address(const MDL *mdl, const void *address, uint64_t *offset);
 
-/* Are the first and last of `size` bytes mapped, and is the address aligned to 8? What a pointer from
- * outside must pass before it is followed; size is 1 or more, at most a page. */
+/* Is it memory, and the address aligned to 8? What a pointer from outside must pass before it is followed. */
 bool memory_is_readable(const void *address, size_t size);
 
 #endif

@@ -121,7 +121,7 @@ static bool set_request_policy(struct pl330_channel *channel, ULONG policy)
 
 static bool inject_fault(struct pl330_channel *channel, ULONG ending)
 {
-    if (ending > PL330_ENDS_OPERAND) {
+    if (ending > PL330_ENDS_LOCKED_UP) {
         return false;
     }
     channel->settings.ending = (enum pl330_ending)ending;
@@ -129,12 +129,12 @@ static bool inject_fault(struct pl330_channel *channel, ULONG ending)
 }
 
 static const struct {
-    ULONG number;
+    enum pl330_function number;
     bool (*set)(struct pl330_channel *channel, ULONG value);
 } functions[] = {
-    {DMA_CONFIGURE_NEW_OWNER, set_owner},       {PL330_SET_BURST_BEATS, set_burst_beats},
-    {PL330_SET_NOTICE_BYTES, set_notice_bytes}, {PL330_SET_REQUEST_POLICY, set_request_policy},
-    {PL330_INJECT_FAULT, inject_fault},
+    {DMA_CONFIGURE_NEW_OWNER, set_owner}, /* no driver's */
+    {PL330_SET_BURST_BEATS, set_burst_beats},       {PL330_SET_NOTICE_BYTES, set_notice_bytes},
+    {PL330_SET_REQUEST_POLICY, set_request_policy}, {PL330_INJECT_FAULT, inject_fault},
 };
 
 /* PLB-22 */
@@ -143,7 +143,7 @@ static NTSTATUS configure_channel(PVOID context, ULONG n, ULONG function, PVOID 
     struct pl330 *dma = context;
 
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
-        if (functions[i].number != function) {
+        if ((ULONG)functions[i].number != function) {
             continue;
         }
         if (data == NULL) {
@@ -190,7 +190,8 @@ static unsigned int beats_of(const struct pl330 *dma, const struct pl330_setting
 {
     uint32_t share = (dma->hardware.fifo_bytes / dma->hardware.channels) >> width_log2;
 
-    return share == 0 ? 1 : share < settings->beats ? share : settings->beats;
+    share = share < settings->beats ? share : settings->beats;
+    return share > 1 ? share : 1;
 }
 
 static enum pl330_request request_of(const struct pl330_settings *settings)

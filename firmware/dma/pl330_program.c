@@ -286,9 +286,23 @@ static void emit_way_back(struct maker *maker)
     pl330_emit_endless_loop_end(maker->code, PL330_ALWAYS, maker->anchor);
 }
 
-static void emit_ending(struct maker *maker)
+/* Bytes that are loaded again and again, and never stored. */
+static void emit_lock_up(struct pl330_code *code, uint32_t address)
+{
+    pl330_emit_move(code, PL330_SAR, address);
+    pl330_emit_move(code, PL330_CCR, (PL330_BEATS_MAX - 1) << CCR_SRC_LEN_SHIFT);
+    size_t body = code->length;
+
+    pl330_emit_load(code, PL330_ALWAYS);
+    pl330_emit_endless_loop_end(code, PL330_ALWAYS, body);
+}
+
+static void emit_ending(struct maker *maker, const struct pl330_program *program)
 {
     switch (maker->transfer->ending) {
+    case PL330_ENDS_LOCKED_UP:
+        emit_lock_up(maker->code, program->elements[0].address);
+        break;
     case PL330_ENDS_UNDEFINED:
         pl330_emit_undefined(maker->code);
         break;
@@ -347,7 +361,7 @@ bool pl330_program_make(struct pl330_program *program, const struct pl330_transf
         program->starts[i] = (uint16_t)program->code.length;
         emit_element(&maker, &program->elements[i], program->total);
     }
-    emit_ending(&maker);
+    emit_ending(&maker, program);
     return !program->code.overflow;
 }
 

@@ -53,6 +53,7 @@ enum pl330_ending {
     PL330_ENDS_WELL,
     PL330_ENDS_UNDEFINED, /* with an undefined instruction */
     PL330_ENDS_OPERAND,   /* with an operand that cannot be */
+    PL330_ENDS_LOCKED_UP, /* with a full FIFO; QEMU's model is then of no more use, until it is started anew */
 };
 
 struct pl330_transfer {

@@ -76,12 +76,15 @@ static bool is_reachable(const struct plan *plan, PFN_NUMBER page)
     return bits >= 64 || ((uint64_t)page << PAGE_SHIFT) >> bits == 0;
 }
 
+/* Memory that is bounced anyway may lie anywhere: its registers are consecutive. */
 static bool continues_run(const struct plan *plan, const PFN_NUMBER *page)
 {
-    uint64_t physical = (uint64_t)page[0] << PAGE_SHIFT;
+    bool reachable = is_reachable(plan, page[0]);
 
-    return page[0] == page[-1] + 1 && physical % FOUR_GIB != 0 &&
-           is_reachable(plan, page[0]) == is_reachable(plan, page[-1]);
+    if (reachable != is_reachable(plan, page[-1])) {
+        return false;
+    }
+    return !reachable || (page[0] == page[-1] + 1 && ((uint64_t)page[0] << PAGE_SHIFT) % FOUR_GIB != 0);
 }
 
 /* Of the run at the position. */

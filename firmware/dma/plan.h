@@ -5,9 +5,9 @@
  *
  * Theory of operation. A *span* is the part of the range in one MDL: contiguous for the CPU. A *run*
  * is the largest physically contiguous piece of a span that starts at the present position and
- * does not cross 4 GiB (MTX-22). Each step yields one fragment, which is either *direct*, the
- * device's own access to the run, or *bounced*, a stretch of the span that goes through consecutive
- * map registers, at the same offset in the page (MR-08):
+ * does not cross 4 GiB (MTX-22), or all of it that the device cannot reach. Each step yields one fragment,
+ * which is either *direct*, the device's own access to the run, or *bounced*, a stretch of the span that goes
+ * through consecutive map registers, at the same offset in the page (MR-08):
  *
  *   - a run that the device cannot reach is bounced (MR-07 a);
  *   - where cache lines matter (a read that is not coherent), the partial line at either end of a span

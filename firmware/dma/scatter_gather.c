@@ -56,7 +56,7 @@ static bool are_combinable(const struct list_call *call)
     bool synchronous = call->flags == DMA_SYNCHRONOUS_CALLBACK;
     uintptr_t out = (uintptr_t)call->out;
 
-    if (out != 0 && (out % sizeof(PVOID) != 0 || !memory_is_mapped(out, sizeof(PVOID)))) {
+    if (out != 0 && (out % sizeof(PVOID) != 0 || !memory_is_ram(out, sizeof(PVOID)))) {
         return false;
     }
     return call->routine != NULL ? synchronous || call->flags == 0 : synchronous && call->out != NULL;
@@ -120,7 +120,7 @@ static NTSTATUS check_buffer(const struct list_call *call, uint32_t needed)
         return STATUS_SUCCESS;
     }
     if (call->buffer == NULL || (uintptr_t)call->buffer % sizeof(uint64_t) != 0 ||
-        is_list_in_use(call->buffer) || !memory_is_mapped((uintptr_t)call->buffer, call->buffer_bytes)) {
+        is_list_in_use(call->buffer) || !memory_is_ram((uintptr_t)call->buffer, call->buffer_bytes)) {
         return STATUS_INVALID_PARAMETER;
     }
     return call->buffer_bytes < needed ? STATUS_BUFFER_TOO_SMALL : STATUS_SUCCESS;

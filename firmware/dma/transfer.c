@@ -102,7 +102,7 @@ void mapping_start(const struct mapping *mapping, uint32_t device_offset)
 
     device.QuadPart += device_offset; /* MTX-33 */
     mapping_write_list(mapping, &program.list);
-    channel_program(mapping, &program.list, device); /* MTX-40: last */
+    channel_program(mapping, &program.list, device);
 }
 
 static bool reserve_completion(const struct map_call *call, struct mapping *mapping)
@@ -128,6 +128,22 @@ static NTSTATUS map_nothing(const struct map_call *call)
     return STATUS_SUCCESS;
 }
 
+/* All of the list that will be written; its length is the driver's word only. */
+static bool is_list_writable(const struct map_call *call, const struct mapping *mapping)
+{
+    return call->list == NULL ||
+           memory_is_readable(call->list,
+                              sizeof(SCATTER_GATHER_LIST) + mapping->elements * sizeof(SCATTER_GATHER_ELEMENT));
+}
+
+static NTSTATUS prepare(const struct map_call *call, struct mapping *mapping)
+{
+    if (!is_list_writable(call, mapping)) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    return reserve_completion(call, mapping) ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+}
+
 static NTSTATUS map_range(const struct map_call *call)
 {
     struct mapping *mapping;
@@ -136,9 +152,10 @@ static NTSTATUS map_range(const struct map_call *call)
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    if (!reserve_completion(call, mapping)) {
-        mapping_abandon(mapping);
-        return STATUS_INSUFFICIENT_RESOURCES;
+    status = prepare(call, mapping);
+    if (!NT_SUCCESS(status)) {
+        mapping_abandon(mapping); /* MTX-48 */
+        return status;
     }
     (void)mapping_give_to_device(mapping);
     if (call->list != NULL) {

@@ -119,7 +119,8 @@ bool memory_is_cached(uintptr_t address)
     return cpu_translate(address) >> 56 == (MAIR >> 8 * WRITE_BACK & 0xff); /* PAR_EL1.ATTR */
 }
 
-bool memory_is_mapped(uintptr_t start, size_t size)
+/* Is every page mapped, to `lowest` or above? */
+static bool is_mapped_above(uintptr_t start, size_t size, uint64_t lowest)
 {
     uint64_t physical;
 
@@ -128,11 +129,21 @@ bool memory_is_mapped(uintptr_t start, size_t size)
     }
     for (uintptr_t page = start & ~(uintptr_t)(PAGE_SIZE_BYTES - 1); page < start + size;
          page += PAGE_SIZE_BYTES) {
-        if (!memory_translate(page, &physical)) {
+        if (!memory_translate(page, &physical) || physical < lowest) {
             return false;
         }
     }
     return true;
+}
+
+bool memory_is_mapped(uintptr_t start, size_t size)
+{
+    return is_mapped_above(start, size, 0);
+}
+
+bool memory_is_ram(uintptr_t start, size_t size)
+{
+    return is_mapped_above(start, size, IMAGE_START);
 }
 
 bool memory_is_coherent(void)

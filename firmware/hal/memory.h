@@ -17,6 +17,9 @@ void memory_initialize(void);
 /* Is every byte of [start, start + size) mapped? */
 bool memory_is_mapped(uintptr_t start, size_t size);
 
+/* The same, and it is memory: no device's registers, where looking has effects. */
+bool memory_is_ram(uintptr_t start, size_t size);
+
 /* Physical address of a mapped virtual address; false and *physical unchanged if it is not mapped. */
 bool memory_translate(uintptr_t virtual_address, uint64_t *physical);
 

@@ -51,7 +51,8 @@ const char *dmav3_run(struct rpc_call *call);
 /* The name has external linkage so that two rows of one name collide. */
 #define DMAV3_ROW(name, arguments, least, most, run, routine)                                                  \
     extern const struct dmav3_command dmav3_command_##name;                                                    \
-    const struct dmav3_command dmav3_command_##name __attribute__((                                            \
-        used, section(".commands"), aligned(8))) = {#name, arguments, least, most, run, routine}
+    const struct dmav3_command dmav3_command_##name                                                            \
+        __attribute__((used, section("dmav3_commands"), aligned(8))) = {#name, arguments, least,               \
+                                                                        most,  run,       routine}
 
 #endif

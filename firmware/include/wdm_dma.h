@@ -178,7 +178,7 @@ typedef struct _MDL {
 
 #define MmGetMdlByteCount(mdl)      ((mdl)->ByteCount)
 #define MmGetMdlByteOffset(mdl)     ((mdl)->ByteOffset)
-#define MmGetMdlVirtualAddress(mdl) ((PVOID)((UCHAR *)(mdl)->StartVa + (mdl)->ByteOffset))
+#define MmGetMdlVirtualAddress(mdl) ((PVOID)((ULONG_PTR)(mdl)->StartVa + (mdl)->ByteOffset))
 #define MmGetMdlPfnArray(mdl)       ((PPFN_NUMBER)((mdl) + 1))
 
 typedef struct _IRP IRP, *PIRP; /* opaque: handed back, never looked into */

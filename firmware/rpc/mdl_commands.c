@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MDLs. What is in one is read where it lies. */
+#include "dma/mdl.h"
 #include "rpc/routine.h"
 
 static const char *run_IoAllocateMdl(struct rpc_call *call)
 {
     PMDL previous = pointer(call, 2), mdl;
 
+    if (previous && !mdl_is_sound(previous)) {
+        return "ARGUMENT previous is the address of an MDL, or 0";
+    }
     mdl = call->argument[1] > UINT32_MAX
               ? NULL
               : IoAllocateMdl(pointer(call, 0), (ULONG)call->argument[1], previous != NULL, FALSE, NULL);

@@ -16,7 +16,8 @@ struct level {
     uint32_t callbacks, interrupts; /* so many there had been when the present line was taken */
 };
 
-extern const struct dmav3_command __commands_start[], __commands_end[];
+/* The linker names the ends of the section that DMAV3_ROW puts its rows into. */
+extern const struct dmav3_command __start_dmav3_commands[], __stop_dmav3_commands[];
 
 static struct level *innermost;
 static uint32_t callbacks;
@@ -36,7 +37,7 @@ static void send(struct frame_text *line, bool framed)
 
 static const struct dmav3_command *find(const char *name)
 {
-    for (const struct dmav3_command *row = __commands_start; row < __commands_end; row++) {
+    for (const struct dmav3_command *row = __start_dmav3_commands; row < __stop_dmav3_commands; row++) {
         if (strcmp(row->name, name) == 0) {
             return row;
         }
@@ -314,7 +315,7 @@ RPC_COMMAND(return, "ID value", 2, 2, run_return);
 
 static const char *run_help(struct rpc_call *call)
 {
-    for (const struct dmav3_command *row = __commands_start; row < __commands_end; row++) {
+    for (const struct dmav3_command *row = __start_dmav3_commands; row < __stop_dmav3_commands; row++) {
         struct frame_text line = {.size = 0};
 
         frame_append(&line, "!0 help command=");

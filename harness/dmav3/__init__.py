@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .dma import Allocated, DmaAdapter, Mapped, Mdl, TransferInfo
     from .errors import (
         BuildError,
+        CrashError,
         Dmav3Error,
         FaultError,
         FindingsError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         TargetError,
         UsageError,
     )
+    from .host_shim import HostShim
     from .machine import Machine, load
     from .memory import Buffer
     from .probe import Kind, Lines, Record
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = (  # noqa: RUF022 - from most to least important
     "Board",
+    "HostShim",
     "build_image",
     "DmaAdapter",
     "Mdl",
@@ -62,6 +65,7 @@ __all__ = (  # noqa: RUF022 - from most to least important
     "TargetError",
     "RefusedError",
     "FaultError",
+    "CrashError",
     "FindingsError",
     "LinkError",
     "InfrastructureError",
@@ -73,6 +77,7 @@ _HOMES = {
     "build": ("build_image",),
     "errors": (
         "BuildError",
+        "CrashError",
         "Dmav3Error",
         "FaultError",
         "FindingsError",
@@ -82,6 +87,7 @@ _HOMES = {
         "TargetError",
         "UsageError",
     ),
+    "host_shim": ("HostShim",),
     "machine": ("Machine", "load"),
     "memory": ("Buffer",),
     "probe": ("Kind", "Lines", "Record"),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .board import Board
+    from .host_shim import HostShim
+    from .shim import Shim
 
 #: Seconds of real time to wait for a board that does not stand still.
 _PATIENCE_SECONDS = 1.0
@@ -47,6 +49,18 @@ def save(board: Board, folder: Path) -> None:
         _lines(folder / "events.jsonl", [{"unknown": reason}] if reason else _events(board))
 
 
+def save_host(shim: HostShim, folder: Path) -> None:
+    """Write what there is of a shim on this computer: `console.log`, `errors.log`, `events.jsonl`.
+
+    :raises OSError: the folder or a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "console.log").write_bytes(b"".join(line + b"\n" for line in shim.link.log))
+    (folder / "errors.log").write_text(shim.said())
+    if shim.running:
+        _lines(folder / "events.jsonl", _events(shim))
+
+
 def _hold(board: Board, held: ExitStack) -> str:
     """Make a board stand still until `held` ends; returns why it cannot be, or nothing."""
     with suppress(Dmav3Error), deadline(_PATIENCE_SECONDS):
@@ -67,8 +81,8 @@ def _findings(board: Board) -> list[dict[str, Any]]:
     ]
 
 
-def _events(board: Board) -> Iterable[dict[str, Any]]:
-    for record in board.events.all():
+def _events(shim: Shim) -> Iterable[dict[str, Any]]:
+    for record in shim.events.all():
         yield asdict(record) | {"kind": record.kind.name.lower()}
 
 

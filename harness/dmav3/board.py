@@ -49,7 +49,7 @@ from .report import Finding, kinds, resolve
 from .rpc import Reply, Rpc
 from .shim import Shim
 from .stream import Stream
-from .symbols import read_elf
+from .symbols import host_machine, read_elf
 from .views import Mapping, Window
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Board(Shim):
         self.image = read_elf(
             Path(image) if image else files.firmware(self.machine.firmware), "EM_AARCH64"
         )
-        self.extension = read_elf(files.extension(), "EM_X86_64" if _x86() else "EM_AARCH64")
+        self.extension = read_elf(files.extension(), host_machine())
         self._log, self._with_doors, self._trace = log, doors, trace
         self._resources = ExitStack()
         self._paused = self._crashed = False
@@ -227,6 +227,11 @@ class Board(Shim):
         """Violations since the last reset, also those that the event log has lost."""
         self.probe.settle()
         return self.probe.violations
+
+    @property
+    def lost(self) -> int:
+        """Findings and violations that had no room."""
+        return super().lost + self.probe.findings_lost
 
     def kinds(self) -> list[str]:
         """Return the kinds that `expect` knows."""
@@ -419,7 +424,3 @@ def checked_schedule(machine: Machine, schedule: str | None) -> str | None:
         msg = f"unknown schedule {schedule!r}; known are: {', '.join(SCHEDULES)}"
         raise UsageError(msg)
     return schedule or "speculative"
-
-
-def _x86() -> bool:
-    return os.uname().machine == "x86_64"

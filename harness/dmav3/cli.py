@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-_WIDTHS = (8, 16, 32)
+_WIDTHS = (8, 16, 32, 64)
 _TABLE_COLUMNS = 130  # a narrower terminal wraps the lines, and loses nothing
 _INTERRUPTED = 130  # what shells report for Ctrl-C
 _SOMETHING_MISSING = 3
@@ -87,7 +87,7 @@ def run(
     schedule: Schedule = None,
     seed: Seed = 1,
     width: Annotated[
-        int, typer.Option(callback=_width, help="Bits of the device's data register: 8, 16, 32.")
+        int, typer.Option(callback=_width, help="Bits of the device's register: 8, 16, 32, 64.")
     ] = 32,
     firmware_bug: Annotated[
         str | None, typer.Option(metavar="NAME", help="Use the firmware with this known bug.")

@@ -12,6 +12,7 @@
     ├── TargetError             the firmware                                     exit status 1
     │   ├── RefusedError        it answered `error CODE`
     │   ├── FaultError          it crashed and said so
+    │   ├── CrashError          its process on this computer ended
     │   ├── HangError           it does not answer, but QEMU does (a DeadlineError as well)
     │   ├── TransferError       it answered, but the transfer did not do what it should
     │   └── FindingsError       findings or violations are not those that were expected
@@ -126,6 +127,19 @@ class FaultError(TargetError):
         text = " ".join(f"{key}={value}" for key, value in report.items())
         super().__init__(f"the firmware crashed{' in ' + place if place else ''}: {text}")
         self.report, self.place = dict(report), place
+
+
+class CrashError(TargetError):
+    """The shim's process on this computer ended; only a new one helps.
+
+    :ivar status: its exit status, or minus the number of the signal.
+    :ivar said: what it wrote to its error output, such as a report of the address sanitizer.
+    """
+
+    def __init__(self, status: int, said: str) -> None:
+        """Quote what it said."""
+        super().__init__(f"the shim's process ended with status {status}:\n{said.strip()}")
+        self.status, self.said = status, said
 
 
 class TransferError(TargetError):

@@ -3,10 +3,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from .probe import Probe, Record
+    from .probe import Record
+
+
+class Ring(Protocol):
+    """Where records are written: `Probe`, or `HostLog`."""
+
+    ring_records: int
+
+    @property
+    def ring_head(self) -> int:
+        """Records written since the start."""
+
+    @property
+    def ring_reset(self) -> int:
+        """`ring_head` at the last reset."""
+
+    def settle(self) -> None:
+        """Return when memory stands still."""
+
+    def records(self, first: int, end: int) -> list[Record]:
+        """Return records number `first` to `end` - 1, which must still be in the ring."""
 
 
 class EventLog:
@@ -16,10 +36,10 @@ class EventLog:
         may be concluded from what is missing.
     """
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, ring: Ring) -> None:
         """Start with the last reset."""
-        self._probe = probe
-        self._reset = self._next = probe.ring_reset
+        self._ring = ring
+        self._reset = self._next = ring.ring_reset
         self._records: list[Record] = []
         self.lost = 0
 
@@ -39,20 +59,20 @@ class EventLog:
         :return: at most `first` records from the beginning, how many are left out after them, and
             at most `last` records from the end.
         """
-        reset, head = self._probe.ring_reset, self._probe.ring_head
-        oldest = max(reset, head - self._probe.ring_records)
-        begin = self._probe.records(oldest, min(oldest + first, head))
-        end = self._probe.records(max(oldest + len(begin), head - last), head)
+        reset, head = self._ring.ring_reset, self._ring.ring_head
+        oldest = max(reset, head - self._ring.ring_records)
+        begin = self._ring.records(oldest, min(oldest + first, head))
+        end = self._ring.records(max(oldest + len(begin), head - last), head)
         return begin, head - reset - len(begin) - len(end), end
 
     def _collect(self) -> None:
-        self._probe.settle()
-        head, reset = self._probe.ring_head, self._probe.ring_reset
+        self._ring.settle()
+        head, reset = self._ring.ring_head, self._ring.ring_reset
         if reset != self._reset:
             self._records.clear()
             self._reset = self._next = reset
             self.lost = 0
-        oldest = max(self._next, head - self._probe.ring_records)
+        oldest = max(self._next, head - self._ring.ring_records)
         self.lost += oldest - self._next
-        self._records += self._probe.records(oldest, head)
+        self._records += self._ring.records(oldest, head)
         self._next = head

@@ -81,6 +81,13 @@ def rule_tests() -> list[Path]:
     return [_fresh(layout, path, "firmware", "tests/c") for path in found]
 
 
+def host_shim() -> Path:
+    """Return the shim for this computer, with sanitizers in a checkout; raises `NotBuiltError`."""
+    layout = Layout.find()
+    folder = layout.built / ("host" if layout.checkout else "conformance")
+    return _fresh(layout, folder / "shim", "firmware", "tests/c", "tests/host")
+
+
 def link(name: str) -> Link:
     """Return what is linked with the firmware `name`; raises `NotBuiltError`."""
     layout = Layout.find()

@@ -65,7 +65,7 @@ class MainJob:
     ) -> None:
         """Prepare only.
 
-        :param width: of the device's data register: 8, 16 or 32 bits.
+        :param width: of the device's data register: 8, 16, 32 or 64 bits.
         :param advance: is told the bytes that have been moved, twice for each byte in all.
         """
         self._board, self._width, self._advance = board, width, advance

@@ -41,6 +41,11 @@ class Kind(enum.IntEnum):
     INSTRUCTION = 11
     HELD = 12
     CHANNEL_FAULT = 13
+    #: Of `HostShim` only: each operation, `a` its virtual address, `b` its bytes.
+    CLEAN = 32
+    INVALIDATE = 33
+    CLEAN_INVALIDATE = 34
+    BARRIER = 35
 
 
 class LineState(enum.IntFlag):
@@ -68,6 +73,23 @@ class Record:
     c: int
     d: int
     e: int
+
+
+def record_of(raw: Any) -> Record:
+    """Return a record from its numbers by name, as `Struct.records` gives them."""
+    return Record(
+        time_ns=raw.time_ns,
+        command=raw.command,
+        seq=raw.seq,
+        kind=Kind(raw.kind),
+        ungated=bool(raw.ungated),
+        id=raw.id,
+        a=raw.a,
+        b=raw.b,
+        c=raw.c,
+        d=raw.d,
+        e=raw.e,
+    )
 
 
 @dataclass(frozen=True)
@@ -195,19 +217,8 @@ class Probe:
 
     def _one(self, number: int) -> Record:
         offset = self._ring_at + number % self.ring_records * self._record.size
-        raw = next(self._record.records(self._view[offset : offset + self._record.size]))
-        return Record(
-            time_ns=raw.time_ns,
-            command=raw.command,
-            seq=raw.seq,
-            kind=Kind(raw.kind),
-            ungated=bool(raw.ungated),
-            id=raw.id,
-            a=raw.a,
-            b=raw.b,
-            c=raw.c,
-            d=raw.d,
-            e=raw.e,
+        return record_of(
+            next(self._record.records(self._view[offset : offset + self._record.size]))
         )
 
     def _entries(self, member: str, layout: Any, count: int) -> list[dict[str, Any]]:

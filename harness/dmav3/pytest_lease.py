@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One test's use of one board: from the pool, with its properties and artefacts, and back."""
+"""One test's use of one shim, with its properties and artefacts, from start to end."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .artefacts import save
+from .artefacts import save, save_host
 from .deadline import unhurried
-from .errors import InfrastructureError
 from .gdb import serve_gdb
 from .pytest_wanted import rules_of, wanted
 
@@ -18,29 +18,106 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .board import Board
+    from .host_shim import HostShim
     from .pool import Pool
 
-#: The lease of a test that has a board.
+#: The lease of a test that has a shim.
 LEASE = pytest.StashKey["Lease"]()
 _NAME_LENGTH = 30
 
 
-class Lease:
-    """A context manager that gives the board.
+class Lease(ABC):
+    """A test's use of a shim: what came of it, and where its artefacts go.
+
+    :ivar passed: None until the test has run, then whether it passed or was skipped.
+    """
+
+    def __init__(self, item: pytest.Item, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """Take nothing yet."""
+        self._item, self._factory = item, tmp_path_factory
+        self._folder: Path | None = None
+        self.passed: bool | None = None
+
+    @abstractmethod
+    def complaint(self) -> str | None:
+        """Return what is wrong with findings and violations; None if each was expected."""
+
+    @abstractmethod
+    def save(self) -> Path:
+        """Write the artefacts as of now; returns the folder."""
+
+    @property
+    def folder(self) -> Path:
+        """The test's own folder; made when it is first needed."""
+        if self._folder is None:
+            name = "".join(c if c.isalnum() else "_" for c in self._item.name)
+            self._folder = self._factory.mktemp(f"dmav3-{name[:_NAME_LENGTH]}", numbered=True)
+        return self._folder
+
+    def _announce(self, **properties: str) -> None:
+        """Say in the test's properties what it runs on, and be found by the hooks."""
+        for name, value in properties.items():
+            self._property(name, value)
+        for rule in rules_of(self._item):
+            self._property("rule", rule)
+        self._item.stash[LEASE] = self
+
+    def _keep(self) -> None:
+        """Save the artefacts of a test that passed if they are wanted."""
+        if self.passed and self._item.config.getoption("dmav3_keep"):
+            self._property("artefacts", str(self.save()))
+
+    def _property(self, name: str, value: str) -> None:
+        self._item.user_properties.append((f"dmav3_{name}", value))
+
+
+class HostLease(Lease):
+    """A context manager that gives a shim on this computer, for one test."""
+
+    def __init__(
+        self, item: pytest.Item, tmp_path_factory: pytest.TempPathFactory, shim: HostShim
+    ) -> None:
+        """Start nothing yet."""
+        super().__init__(item, tmp_path_factory)
+        self.shim = shim
+
+    def __enter__(self) -> HostShim:
+        """Start it."""
+        with ExitStack() as resources:
+            resources.enter_context(self.shim)
+            self._announce(machine="host")
+            self._resources = resources.pop_all()
+        return self.shim
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        with self._resources:
+            self._keep()
+
+    def complaint(self) -> str | None:
+        """Return what is wrong with the violations; None if each was expected."""
+        return self.shim.complaint()
+
+    def save(self) -> Path:
+        """Write the artefacts as of now; returns the folder."""
+        save_host(self.shim, self.folder)
+        return self.folder
+
+
+class BoardLease(Lease):
+    """A context manager that gives a board, from the pool.
 
     :ivar board: the board.
-    :ivar passed: None until the test has run, then whether it passed or was skipped.
     """
 
     board: Board
 
     def __init__(
-        self, item: pytest.Item, pool: Pool, tmp_path_factory: pytest.TempPathFactory
+        self, item: pytest.Item, tmp_path_factory: pytest.TempPathFactory, pool: Pool
     ) -> None:
         """Take nothing yet."""
-        self._item, self._pool, self._factory = item, pool, tmp_path_factory
-        self._folder: Path | None = None
-        self.passed: bool | None = None
+        super().__init__(item, tmp_path_factory)
+        self._pool = pool
 
     def __enter__(self) -> Board:
         """Take a board and say in the test's properties which."""
@@ -55,34 +132,16 @@ class Lease:
     def __exit__(self, *_: object) -> None:
         """Give the board back if the test passed; else end it, for nobody knows its state."""
         with self._resources:
-            if self.passed and self._item.config.getoption("dmav3_keep"):
-                self._property("artefacts", str(self.save()))
+            self._keep()
+
+    def complaint(self) -> str | None:
+        """Return what is wrong with findings and violations; None if each was expected."""
+        return self.board.complaint()
 
     def save(self) -> Path:
         """Write the artefacts as of now; returns the folder."""
         save(self.board, self.folder)
         return self.folder
-
-    @property
-    def folder(self) -> Path:
-        """The test's own folder; made when it is first needed."""
-        if self._folder is None:
-            name = "".join(c if c.isalnum() else "_" for c in self._item.name)
-            self._folder = self._factory.mktemp(f"dmav3-{name[:_NAME_LENGTH]}", numbered=True)
-        return self._folder
-
-    def complaint(self) -> str | None:
-        """Return what is wrong with findings and violations; None if each was expected.
-
-        :raises InfrastructureError: some had no room, so that the rest proves nothing.
-        """
-        if findings := self.board.unexpected():
-            return "\n".join(["unexpected findings:", *(finding.line() for finding in findings)])
-        lost = self.board.violation_count - len(self.board.violations())
-        if lost := lost + self.board.probe.findings_lost:
-            msg = f"{lost} findings had no room: it is not known whether they were expected"
-            raise InfrastructureError(msg)
-        return None
 
     def _leave(self) -> None:
         if self.passed:
@@ -92,14 +151,13 @@ class Lease:
 
     def _prepare(self, resources: ExitStack) -> None:
         board = self.board
-        self._property("machine", board.machine.name)
-        self._property("seed", str(board.seed))
-        self._property("schedule", board.schedule or "none")
-        self._property("qemu", board.qemu_version)
-        self._property("build", board.image.build_id)
-        for rule in rules_of(self._item):
-            self._property("rule", rule)
-        self._item.stash[LEASE] = self
+        self._announce(
+            machine=board.machine.name,
+            seed=str(board.seed),
+            schedule=board.schedule or "none",
+            qemu=board.qemu_version,
+            build=board.image.build_id,
+        )
         if self._item.config.getoption("dmav3_gdb"):
             resources.enter_context(unhurried())
             serve_gdb(board, self.folder / "gdb", self._say)
@@ -113,6 +171,3 @@ class Lease:
                 terminal.write_line("")
                 terminal.write_line(text)
                 terminal.flush()
-
-    def _property(self, name: str, value: str) -> None:
-        self._item.user_properties.append((f"dmav3_{name}", value))

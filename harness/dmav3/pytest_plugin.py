@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .board import Board
+    from .host_shim import HostShim
     from .pool import Pool
 
 MARKERS = (
@@ -122,10 +123,28 @@ def dmav3_board(
 
     Findings that the test does not expect (`Board.expect`) fail it.
     """
-    from .pytest_lease import Lease  # noqa: PLC0415 - see above
+    from .pytest_lease import BoardLease  # noqa: PLC0415 - see above
 
-    with Lease(request.node, dmav3_pool, tmp_path_factory) as board:
+    with BoardLease(request.node, tmp_path_factory, dmav3_pool) as board:
         yield board
+
+
+@pytest.fixture
+def dmav3_host_shim(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HostShim]:
+    """Give dmav3's own layer in a process of this computer, with the scripted back end.
+
+    Violations that the test does not expect (`Shim.expect`) fail it. A parameter, given with
+    `indirect`, is a dictionary of the arguments of `HostShim`.
+    """
+    from .host_shim import HostShim  # noqa: PLC0415 - see above
+    from .pytest_lease import HostLease  # noqa: PLC0415 - see above
+
+    _watch_reports(request.config)
+    wanted = HostShim(**getattr(request, "param", {}))
+    with HostLease(request.node, tmp_path_factory, wanted) as shim:
+        yield shim
 
 
 def _watch_reports(config: pytest.Config) -> None:

@@ -12,8 +12,9 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .controls import MOST, ChannelState, Counters
 from .dma import Routines
-from .errors import TargetError, UsageError
+from .errors import InfrastructureError, TargetError, UsageError
 from .expectation import Observed
 from .report import routine_names
 from .violation import VIOLATION, Violation, violations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from .dma import DmaAdapter
     from .events import EventLog
     from .layout import Struct
     from .memory import Buffer, Memory
@@ -114,6 +116,45 @@ class Shim(Routines):
         yield
         self.request("KeLowerIrql", before)
 
+    # The layer under test
+
+    def counters(self) -> Counters:
+        """Return what the layer has now, to be compared before and after."""
+        reply = self.request("counters")
+        return Counters(*(reply.number(name) for name in Counters._fields))
+
+    def channel_state(self, channel: int | DmaAdapter) -> ChannelState:
+        """Return who has a channel, by its number or by an adapter.
+
+        :raises RefusedError: there is no such channel or adapter.
+        """
+        if isinstance(channel, int):
+            reply = self.request("channel", channel)
+        else:
+            reply = self.request("channel_of", channel.address)
+        return ChannelState(*(reply.number(name) for name in ChannelState._fields))
+
+    def limits(
+        self,
+        *,
+        map_registers: int = MOST,
+        registers_per_request: int = MOST,
+        list_elements: int = MOST,
+        checked: bool = True,
+    ) -> None:
+        """Set how much there is of everything, for adapters and mappings made from now on.
+
+        What is not named becomes as it is after a reset.
+
+        :param map_registers: in the pool, 2 to 64.
+        :param registers_per_request: what IoGetDmaAdapter gives at most, 2 to 64.
+        :param list_elements: of a mapping for which the driver gives no list, 1 to 64.
+        :param checked: False for plain mode, in which no violation is recorded.
+        :raises RefusedError: a number is out of range, or map registers are in use.
+        """
+        self.request("limits", map_registers, registers_per_request, list_elements)
+        self.request("checked", int(checked))
+
     # What Routines needs
 
     @property
@@ -204,6 +245,23 @@ class Shim(Routines):
         if routine:
             text += f" in {routine}" if kind == VIOLATION else f" owed by {routine}"
         return self._observed(kind).expect(matches, count, text)
+
+    @property
+    def lost(self) -> int:
+        """Findings and violations that had no room."""
+        return self.violation_count - len(self.violations())
+
+    def complaint(self) -> str | None:
+        """Return what is wrong with the evidence; None if all of it was expected.
+
+        :raises InfrastructureError: some had no room, so that the rest proves nothing.
+        """
+        if found := self.unexpected():
+            return "\n".join(["unexpected findings:", *(one.line() for one in found)])
+        if lost := self.lost:
+            msg = f"{lost} findings had no room: it is not known whether they were expected"
+            raise InfrastructureError(msg)
+        return None
 
     @contextmanager
     def expect_violations(self, *codes: int) -> Iterator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import io
+import os
 import struct
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -50,6 +51,11 @@ def read_elf(path: Path, machine: str) -> Elf:
     except OSError as error:
         raise ImageError(path, f"cannot be read: {error.strerror}") from error
     return _read_elf(path, machine, seen.st_mtime_ns, seen.st_size)
+
+
+def host_machine() -> str:
+    """Return the `e_machine` of programs for this computer."""
+    return {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}.get(os.uname().machine, "")
 
 
 @lru_cache(maxsize=16)

@@ -49,9 +49,8 @@ bool overlay_is_stopped(uint32_t n)
 /* ---- what a reset does not repair ---- */
 
 /* QEMU's model loses count of what is queued for a channel that ends otherwise than by DMAEND, and a
- * reset does not set that right: every later load of the channel may lock up. It keeps a fault of the
- * manager, too. Only of a channel that stands where we held or faulted it is it known that nothing is
- * queued. A fault also leaves its interrupt. */
+ * reset does not set that right: every later load of the channel may lock up. A fault that a reset meets
+ * leaves its interrupt, and the manager keeps its own; a kill repairs both. */
 static void spoil_channel(uint32_t n)
 {
     if (!overlay_is_stopped(n) && !overlay.events->is_clean(n)) {
@@ -197,8 +196,6 @@ static void debug_command(void)
         spoil_channel(n);
         overlay.fault[n] = 0;
         overlay.events->kill(n);
-    } else if (opcode == DMAKILL) {
-        spoil_manager();
     }
 }
 

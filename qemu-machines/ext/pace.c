@@ -258,11 +258,24 @@ static bool is_held(uint32_t n)
     return fetch_thread(n)->serving == SERVE_HOLD;
 }
 
+/* While the engine stands still: what is loaded and not stored is in the FIFO, and may keep the stores of
+ * others from it; if there is no such thing, no queue has an entry. */
+static bool is_fifo_empty(void)
+{
+    uint32_t n = 0;
+
+    while (n < PACE_CHANNELS && channel_is_empty(&fetch_thread(n)->is)) {
+        n++;
+    }
+    return n == PACE_CHANNELS;
+}
+
 static bool is_clean(uint32_t n)
 {
     const struct fetch_thread *thread = fetch_thread(n);
+    bool stands = thread->serving == SERVE_HOLD || thread->serving == SERVE_FAULT;
 
-    return channel_is_empty(&thread->is) && (thread->serving == SERVE_HOLD || thread->serving == SERVE_FAULT);
+    return is_fifo_empty() || (stands && channel_is_empty(&thread->is));
 }
 
 /* ---- set-up ---- */

@@ -117,7 +117,7 @@ struct probe {
     uint32_t findings;      /* valid entries below */
     uint32_t findings_lost; /* more root causes than fit */
     uint32_t costs;
-    uint32_t spoiled; /* killed, faulted, or reset in mid-program since the start: a reset is not enough */
+    uint32_t spoiled;    /* killed, faulted or reset with loaded bytes in the FIFO: a reset is not enough */
     uint32_t violations; /* records of PROBE_VIOLATION since the last reset */
     struct probe_finding finding[PROBE_FINDINGS];
     struct probe_cost cost[PROBE_COSTS];

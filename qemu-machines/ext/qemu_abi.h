@@ -10,7 +10,7 @@
  *
  * Layouts that had to be known, each checked where it is used: TypeInfo, MemoryRegionOps,
  * MemTxAttrs (8 bytes, passed by value), the first words of ObjectClass and TypeImpl, VersionInfo,
- * two fields of CPUTLBEntryFull.
+ * two fields of CPUTLBEntryFull. And a bit of the flags of translation, CF_PARALLEL.
  */
 #ifndef DMAV3_QEMU_ABI_H
 #define DMAV3_QEMU_ABI_H

@@ -111,6 +111,11 @@ bool memory_is_mapped(uintptr_t start, size_t size)
     return start >= 0x10000 && start + size >= start;
 }
 
+bool memory_is_ram(uintptr_t start, size_t size)
+{
+    return memory_is_mapped(start, size) && (start < FAKE_REGISTERS || start >= 2 * (uintptr_t)FAKE_REGISTERS);
+}
+
 bool memory_is_cached(uintptr_t address)
 {
     size_t in = pool_of(address);

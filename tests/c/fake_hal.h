@@ -25,6 +25,9 @@ void fake_map_page(size_t index, uint64_t page_number);
 void fake_scatter_pages(void);
 
 /* What memory_take_pages() has: FAKE_POOL_PAGES pages of each kind, at these physical addresses. */
+/* From here on, as many bytes, registers of devices are mapped: nothing is there to be touched. */
+enum { FAKE_REGISTERS = 0x08000000 };
+
 enum { FAKE_POOL_PAGES = 64, FAKE_DEVICE_MEMORY = 0x51000000, FAKE_WRITE_BACK = 0x52000000 };
 
 /* The byte that a device sees at a physical address, in fake_memory or what the hal hands out. */

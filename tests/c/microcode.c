@@ -46,19 +46,23 @@ static struct side side_of(struct microcode *channel, enum pl330_register reg, u
     return side;
 }
 
-static void load(struct microcode *channel, uint8_t opcode)
+/* False: there is no room. */
+static bool load(struct microcode *channel, uint8_t opcode)
 {
     struct side side = side_of(channel, PL330_SAR, opcode);
 
+    if (channel->fill + (side.beats << side.log2) > MICROCODE_FIFO) {
+        return false;
+    }
     for (unsigned int i = 0; i < side.beats << side.log2; i++) {
         uint32_t offset = side.increments ? i : i % (1U << side.log2);
 
-        CHECK(channel->fill < MICROCODE_FIFO);
         channel->fifo[channel->fill++] =
             (struct microcode_byte){.from = *side.address + offset, .from_log2 = side.log2};
     }
     *side.address += side.increments ? side.beats << side.log2 : 0;
     channel->loaded_most = channel->fill > channel->loaded_most ? channel->fill : channel->loaded_most;
+    return true;
 }
 
 static void store(struct microcode *channel, uint8_t opcode)
@@ -101,22 +105,23 @@ static void end_loop(struct microcode *channel, uint8_t opcode)
     channel->pc -= channel->code[channel->pc + 1];
 }
 
-static void transfer(struct microcode *channel, uint8_t opcode)
+/* False: it locks up. */
+static bool transfer(struct microcode *channel, uint8_t opcode)
 {
     bool is_load = (opcode & ~0x23U) == 0x04;
     bool of_peripheral = (opcode & 0x20) != 0;
 
     if (!is_done(channel, opcode)) {
-        return;
+        return true;
     }
     if (of_peripheral) {
         check_peripheral(channel);
     }
     if (is_load) {
-        load(channel, opcode);
-    } else {
-        store(channel, opcode);
+        return load(channel, opcode);
     }
+    store(channel, opcode);
+    return true;
 }
 
 /* True: it stops here. */
@@ -162,8 +167,8 @@ static bool execute(struct microcode *channel, uint8_t opcode, enum microcode_st
         return true;
     default:
         CHECK((opcode & ~0x23U) == 0x04 || (opcode & ~0x23U) == 0x08);
-        transfer(channel, opcode);
-        return false;
+        *stop = MICROCODE_FAULT;
+        return !transfer(channel, opcode);
     }
 }
 
@@ -188,7 +193,7 @@ enum microcode_stop microcode_run(struct microcode *channel)
         stopped = execute(channel, opcode, &stop);
         channel->pc += channel->waiting ? 0 : length_of(opcode);
     }
-    CHECK(channel->fill == 0 && !channel->unordered);
+    CHECK(stop == MICROCODE_FAULT || (channel->fill == 0 && !channel->unordered));
     return stop;
 }
 

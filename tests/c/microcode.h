@@ -44,8 +44,8 @@ struct microcode {
     struct microcode_byte fifo[MICROCODE_FIFO];
 };
 
-/* Go on to the next stop; for ever if there is none. The FIFO is empty at every stop, and what was stored has
- * arrived. */
+/* Go on to the next stop; for ever if there is none. Unless it faults the FIFO is empty then,
+ * and what was stored has arrived. */
 enum microcode_stop microcode_run(struct microcode *channel);
 
 /* The device makes the request that the channel waits for. */

@@ -10,6 +10,7 @@ struct scripted_backend scripted;
 
 void scripted_report(ULONG channel, DMA_INTERRUPT_TYPE type)
 {
+    CHECK(scripted.report_count < SCRIPTED_REPORTS_MAX);
     scripted.reports[scripted.report_count].channel = channel;
     scripted.reports[scripted.report_count].type = type;
     scripted.report_count++;
@@ -43,14 +44,15 @@ static VOID program_channel(PVOID context, ULONG channel, ULONG request_line, PD
                             PHYSICAL_ADDRESS device, BOOLEAN write, BOOLEAN loop)
 {
     (void)context;
-    CHECK(!loop);
     scripted.program.channel = channel;
     scripted.program.request_line = request_line;
     scripted.program.count = list->NumberOfElements;
     scripted.program.width = scripted.owner_width[channel];
     scripted.program.device_address = (uint64_t)device.QuadPart;
     scripted.program.write = write;
+    scripted.program.loop = loop;
     memcpy(scripted.program.elements, list->Elements, list->NumberOfElements * sizeof list->Elements[0]);
+    scripted.programs[scripted.program_count++ % SCRIPTED_PROGRAMS_MAX] = scripted.program;
     if (scripted.ends_at_once) {
         scripted_end(channel, InterruptTypeCompletion);
     }
@@ -59,11 +61,15 @@ static VOID program_channel(PVOID context, ULONG channel, ULONG request_line, PD
 static NTSTATUS configure_channel(PVOID context, ULONG channel, ULONG function, PVOID data)
 {
     (void)context;
-    if (function != DMA_CONFIGURE_NEW_OWNER) {
-        return STATUS_NOT_IMPLEMENTED;
+    if (function == DMA_CONFIGURE_NEW_OWNER) {
+        scripted.owner_width[channel] = (DMA_WIDTH) * (const ULONG *)data;
+        return STATUS_SUCCESS;
     }
-    scripted.owner_width[channel] = (DMA_WIDTH) * (const ULONG *)data;
-    return STATUS_SUCCESS;
+    scripted.configured.channel = channel;
+    scripted.configured.function = function;
+    scripted.configured.data = data;
+    scripted.configured.calls++;
+    return scripted.configure_result;
 }
 
 static VOID flush_channel(PVOID context, ULONG channel)
@@ -128,6 +134,7 @@ struct dma_controller scripted_describe(void)
         description.channels[n] = (DMA_CHANNEL_INITIALIZATION_BLOCK){
             .GeneratesInterrupt = TRUE, .InterruptNumber = SCRIPTED_SPI + n, .CommonBufferLength = 256};
     }
-    scripted = (struct scripted_backend){.max_fragments = SCRIPTED_LIST_MAX, .cancel_result = TRUE};
+    scripted = (struct scripted_backend){
+        .max_fragments = SCRIPTED_LIST_MAX, .cancel_result = TRUE, .configure_result = STATUS_NOT_IMPLEMENTED};
     return description;
 }

@@ -10,7 +10,17 @@
 
 #include <stdbool.h>
 
-enum { SCRIPTED_CHANNELS = 2, SCRIPTED_SPI = 4, SCRIPTED_LINES = 8, SCRIPTED_LIST_MAX = 64 };
+enum { SCRIPTED_CHANNELS = 8, SCRIPTED_SPI = 4, SCRIPTED_LINES = 28, SCRIPTED_LIST_MAX = 64 };
+enum { SCRIPTED_REPORTS_MAX = 8, SCRIPTED_PROGRAMS_MAX = 64 };
+
+struct scripted_program {
+    ULONG channel, request_line;
+    ULONG count;
+    DMA_WIDTH width;
+    SCATTER_GATHER_ELEMENT elements[SCRIPTED_LIST_MAX];
+    uint64_t device_address;
+    bool write, loop;
+};
 
 struct scripted_backend {
     ULONG max_fragments;   /* answer of QueryMaxFragments, not below 1 */
@@ -20,19 +30,21 @@ struct scripted_backend {
 
     DMA_WIDTH owner_width[SCRIPTED_CHANNELS]; /* as the layer told it */
 
+    struct scripted_program program; /* the last one; and the last SCRIPTED_PROGRAMS_MAX */
+    struct scripted_program programs[SCRIPTED_PROGRAMS_MAX];
+    size_t program_count; /* all there were */
+
+    NTSTATUS configure_result; /* of ConfigureChannel, for what is the driver's */
     struct {
-        ULONG channel, request_line;
-        ULONG count;
-        DMA_WIDTH width;
-        SCATTER_GATHER_ELEMENT elements[SCRIPTED_LIST_MAX];
-        uint64_t device_address;
-        bool write;
-    } program; /* the last one */
+        ULONG channel, function;
+        PVOID data;
+        size_t calls; /* all there were */
+    } configured;     /* the driver's last */
 
     struct {
         ULONG channel;
         DMA_INTERRUPT_TYPE type;
-    } reports[8];
+    } reports[SCRIPTED_REPORTS_MAX];
     size_t report_count; /* what HandleInterrupt has to say */
 };
 

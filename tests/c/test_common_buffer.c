@@ -71,7 +71,8 @@ static bool is_in(const struct buffer *buffer, uint64_t start)
 
 /* ---- allocation ---- */
 
-TEST(a_device_that_is_not_coherent_gets_device_memory, "")
+TEST(a_device_that_is_not_coherent_gets_device_memory,
+     "ACB-01 ACB-05 ACB-06 ACB-07 ACB-11 ACX-03 ACX-04 ACX-09")
 {
     start();
     for (int cached = 0; cached < 2; cached++) {
@@ -91,7 +92,7 @@ TEST(a_device_that_is_not_coherent_gets_device_memory, "")
     CHECK_EQ(driver_maintenance(), 0);
 }
 
-TEST(a_coherent_device_gets_what_was_asked_for, "")
+TEST(a_coherent_device_gets_what_was_asked_for, "ACB-06 ACX-03 GEN-11")
 {
     PHYSICAL_ADDRESS logical;
 
@@ -112,7 +113,7 @@ TEST(a_coherent_device_gets_what_was_asked_for, "")
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
 }
 
-TEST(the_maximum_is_the_last_byte_that_may_be_used, "")
+TEST(the_maximum_is_the_last_byte_that_may_be_used, "ACX-02 ACX-06 STR-02")
 {
     start();
     uint64_t end = FAKE_DEVICE_MEMORY + 2 * FAKE_PAGE;
@@ -131,7 +132,7 @@ TEST(the_maximum_is_the_last_byte_that_may_be_used, "")
     release(buffer);
 }
 
-TEST(the_controllers_width_limits_too, "")
+TEST(the_controllers_width_limits_too, "ACB-03 ACX-08")
 {
     struct dma_controller controller = scripted_describe();
 
@@ -143,7 +144,7 @@ TEST(the_controllers_width_limits_too, "")
     check_refused(allocate_below(1, UINT64_MAX));
 }
 
-TEST(what_cannot_be_is_refused, "")
+TEST(what_cannot_be_is_refused, "ACB-01 ACB-09 ACB-10 ACX-06")
 {
     start();
     check_refused(allocate(0, FALSE)); /* ACB-09 */
@@ -158,7 +159,7 @@ TEST(what_cannot_be_is_refused, "")
     CHECK_EQ(common_buffers_live(), 0);
 }
 
-TEST(bad_adapters_and_levels_are_reported, "")
+TEST(bad_adapters_and_levels_are_reported, "GEN-04 GEN-05 GEN-07")
 {
     struct buffer buffer = {.logical.QuadPart = 77, .length = 1};
 
@@ -183,7 +184,7 @@ TEST(bad_adapters_and_levels_are_reported, "")
 
 /* ---- free ---- */
 
-TEST(bytes_behind_the_buffer_are_guarded, "")
+TEST(bytes_behind_the_buffer_are_guarded, "ACB-04")
 {
     start();
     struct buffer buffer = allocate(100, FALSE);
@@ -204,7 +205,7 @@ TEST(bytes_behind_the_buffer_are_guarded, "")
     CHECK_EQ(common_buffers_live(), 0);
 }
 
-TEST(only_what_was_allocated_is_freed_and_once, "")
+TEST(only_what_was_allocated_is_freed_and_once, "FCB-01 FCB-03 ACX-09")
 {
     start();
     struct buffer buffer = allocate(2 * FAKE_PAGE, FALSE);
@@ -238,7 +239,7 @@ TEST(only_what_was_allocated_is_freed_and_once, "")
     release(next);
 }
 
-TEST(nothing_leaks_in_ten_thousand_rounds, "")
+TEST(nothing_leaks_in_ten_thousand_rounds, "FCB-04")
 {
     start();
     for (int i = 0; i < 10000; i++) {
@@ -254,7 +255,7 @@ TEST(nothing_leaks_in_ten_thousand_rounds, "")
     release(all);
 }
 
-TEST(buffers_outlive_their_adapter, "")
+TEST(buffers_outlive_their_adapter, "PDA-02 PDA-03")
 {
     start();
     struct buffer buffer = allocate(100, FALSE);
@@ -270,6 +271,30 @@ TEST(buffers_outlive_their_adapter, "")
     CHECK_EQ(driver_violations(0x44), 1);
     dma->PutDmaAdapter(other);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 2);
+    while (adapter != other) { /* until it has the address of the first */
+        other = driver_adapter(0);
+        if (adapter != other) {
+            dma->PutDmaAdapter(other);
+        }
+    }
+    dma->FreeCommonBuffer(other, 100, buffer.logical, buffer.memory, FALSE);
+    CHECK_EQ(driver_violations(0x44), 2);
+}
+
+TEST(free_pages_apart_do_not_make_a_buffer, "ACB-02 ACB-11")
+{
+    struct buffer pages[FAKE_POOL_PAGES];
+
+    start();
+    for (size_t i = 0; i < FAKE_POOL_PAGES; i++) {
+        pages[i] = allocate(FAKE_PAGE, FALSE);
+        CHECK(pages[i].memory != NULL);
+    }
+    release(pages[0]);
+    release(pages[2]);
+    CHECK(allocate(2 * FAKE_PAGE, FALSE).memory == NULL);
+    release(pages[1]);
+    CHECK(allocate(3 * FAKE_PAGE, FALSE).memory == pages[0].memory);
 }
 
 static int grants;
@@ -281,7 +306,7 @@ static IO_ALLOCATION_ACTION on_grant(PDEVICE_OBJECT device, PIRP irp, PVOID base
     return KeepObject;
 }
 
-TEST(waiting_requests_are_not_disturbed, "")
+TEST(waiting_requests_are_not_disturbed, "ACB-15")
 {
     static _Alignas(8) UCHAR contexts[2][DMA_TRANSFER_CONTEXT_SIZE_V1];
     PVOID base = NULL;
@@ -312,7 +337,7 @@ TEST(waiting_requests_are_not_disturbed, "")
 
 /* ---- mapping one ---- */
 
-TEST(a_mapped_buffer_needs_no_cache_operation_and_no_register, "")
+TEST(a_mapped_buffer_needs_no_cache_operation_and_no_register, "ACX-11")
 {
     ULONG length;
 
@@ -322,7 +347,7 @@ TEST(a_mapped_buffer_needs_no_cache_operation_and_no_register, "")
 
     MmBuildMdlForNonPagedPool(mdl);
     (void)driver_raise();
-    PVOID base = driver_hold(adapter, 0);
+    PVOID base = driver_hold(adapter, 2);
 
     for (int write = 0; write < 2; write++) {
         length = 900;
@@ -343,7 +368,7 @@ TEST(a_mapped_buffer_needs_no_cache_operation_and_no_register, "")
     release(buffer);
 }
 
-TEST(a_master_of_few_bits_is_limited_too, "")
+TEST(a_master_of_few_bits_is_limited_too, "ACB-03 BMT-16")
 {
     start();
     adapter = driver_master_of(30, TRUE, NULL); /* BMT-16 */

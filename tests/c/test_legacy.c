@@ -66,7 +66,7 @@ static void check_memory(size_t from, size_t bytes, uint8_t byte)
 
 /* ---- bus masters ---- */
 
-TEST(a_master_maps_one_run_after_the_other, "")
+TEST(a_master_maps_one_run_after_the_other, "MPT-01 MPT-02 MPT-06 FAB-01 FAB-03 FAB-06")
 {
     size_t from = 100;
     uint64_t addresses[5];
@@ -98,7 +98,7 @@ TEST(a_master_maps_one_run_after_the_other, "")
     finish(mdl);
 }
 
-TEST(pieces_may_be_flushed_one_by_one, "")
+TEST(pieces_may_be_flushed_one_by_one, "MPT-06 FAB-03")
 {
     start_master(TRUE);
     fake_scatter_pages();
@@ -107,7 +107,10 @@ TEST(pieces_may_be_flushed_one_by_one, "")
 
     CHECK(map(mdl, base, 0, FAKE_PAGE, TRUE) != 0);
     CHECK(map(mdl, base, FAKE_PAGE, FAKE_PAGE, TRUE) != 0);
-    CHECK(flush(mdl, base, 0, 10, TRUE)); /* FBX-03: less than it was, and over */
+    CHECK(flush(mdl, base, 0, FAKE_PAGE, TRUE));
+    CHECK_EQ(dma_count().mappings, 1);
+    CHECK(map(mdl, base, 0, FAKE_PAGE, TRUE) != 0);
+    CHECK(flush(mdl, base, 0, 0, TRUE)); /* FBX-03: less than it was, and over */
     CHECK_EQ(dma_count().mappings, 1);
     CHECK(!flush(mdl, base, 0, 10, TRUE));
     CHECK_EQ(driver_violations(0x16), 1);
@@ -116,27 +119,30 @@ TEST(pieces_may_be_flushed_one_by_one, "")
     finish(mdl);
 }
 
-TEST(registers_run_out_piece_by_piece, "")
+TEST(registers_run_out_piece_by_piece, "MPT-06")
 {
     start_master(TRUE);
-    fake_map_page(0, 0x140000); /* above 4 GiB */
-    fake_map_page(1, 0x140007);
-    fake_map_page(2, 0x140003);
-    PMDL mdl = driver_mdl(0, 3 * FAKE_PAGE);
+    for (size_t i = 0; i < 5; i += 2) {
+        fake_map_page(i, 0x140000 + i); /* above 4 GiB, between pages that are not */
+    }
+    PMDL mdl = driver_mdl(0, 5 * FAKE_PAGE);
     PVOID base = driver_hold(adapter, 2);
-    uint64_t first = map(mdl, base, 0, 3 * FAKE_PAGE, TRUE);
+    uint64_t first = map(mdl, base, 0, 5 * FAKE_PAGE, TRUE);
 
     CHECK_EQ(length, FAKE_PAGE);
-    CHECK_EQ(map(mdl, base, FAKE_PAGE, 2 * FAKE_PAGE, TRUE), first + FAKE_PAGE);
-    check_refused(map(mdl, base, 2 * FAKE_PAGE, FAKE_PAGE, TRUE), 0);
-    CHECK(flush(mdl, base, 0, 2 * FAKE_PAGE, TRUE));
-    CHECK_EQ(map(mdl, base, 2 * FAKE_PAGE, FAKE_PAGE, TRUE), first);
-    CHECK(flush(mdl, base, 2 * FAKE_PAGE, FAKE_PAGE, TRUE));
+    CHECK_EQ(map(mdl, base, FAKE_PAGE, 4 * FAKE_PAGE, TRUE), 0x40001000);
+    CHECK_EQ(map(mdl, base, 2 * FAKE_PAGE, 3 * FAKE_PAGE, TRUE), first + FAKE_PAGE);
+    CHECK_EQ(length, FAKE_PAGE);
+    CHECK_EQ(map(mdl, base, 3 * FAKE_PAGE, 2 * FAKE_PAGE, TRUE), 0x40003000);
+    check_refused(map(mdl, base, 4 * FAKE_PAGE, FAKE_PAGE, TRUE), 0);
+    CHECK(flush(mdl, base, 0, 4 * FAKE_PAGE, TRUE));
+    CHECK_EQ(map(mdl, base, 4 * FAKE_PAGE, FAKE_PAGE, TRUE), first);
+    CHECK(flush(mdl, base, 4 * FAKE_PAGE, FAKE_PAGE, TRUE));
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     finish(mdl);
 }
 
-TEST(a_device_of_one_element_gets_all_or_nothing, "")
+TEST(a_device_of_one_element_gets_all_or_nothing, "MPT-02 MPT-07 FAB-06")
 {
     start_master(FALSE);
     fake_scatter_pages();
@@ -154,13 +160,17 @@ TEST(a_device_of_one_element_gets_all_or_nothing, "")
     CHECK_EQ(driver_violations(0x0D), 1);
     CHECK(flush(mdl, base, 10, 2 * FAKE_PAGE, FALSE));
     check_memory(10, 2 * FAKE_PAGE, 0x44);
+    device_fills(map(mdl, base, 10, 2 * FAKE_PAGE, FALSE), length, 0x55);
+    CHECK(flush(mdl, base, 10, 100, FALSE)); /* no more than was flushed */
+    check_memory(10, 100, 0x55);
+    check_memory(110, 2 * FAKE_PAGE - 100, 0x44);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 2);
     finish(mdl);
 }
 
 /* ---- subordinate devices ---- */
 
-TEST(a_subordinate_transfer_is_started_whole, "")
+TEST(a_subordinate_transfer_is_started_whole, "MPT-02 MPT-05 MPT-08 MPT-09")
 {
     start_subordinate();
     fake_scatter_pages();
@@ -181,7 +191,25 @@ TEST(a_subordinate_transfer_is_started_whole, "")
     finish(mdl);
 }
 
-TEST(a_flush_stops_what_runs, "")
+TEST(a_subordinate_transfer_is_not_started_in_part, "MPT-02")
+{
+    start_subordinate();
+    fake_scatter_pages();
+    PMDL mdl = driver_mdl(0, 3 * FAKE_PAGE);
+    PVOID base = driver_hold(adapter, 3);
+
+    scripted.max_fragments = 2;
+    check_refused(map(mdl, base, 0, 3 * FAKE_PAGE, TRUE), 0); /* MPT-02 */
+    CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_ProgramChannel), 0);
+    CHECK_EQ(driver_maintenance(), 0);
+    CHECK(map(mdl, base, 0, 2 * FAKE_PAGE, TRUE) != 0);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK(flush(mdl, base, 0, 2 * FAKE_PAGE, TRUE));
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    finish(mdl);
+}
+
+TEST(a_flush_stops_what_runs, "FAB-05")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 128);
@@ -194,7 +222,7 @@ TEST(a_flush_stops_what_runs, "")
     finish(mdl);
 }
 
-TEST(a_cancelled_request_maps_nothing_more, "")
+TEST(a_cancelled_request_maps_nothing_more, "FAB-07 CMT-02")
 {
     static _Alignas(8) UCHAR context[DMA_TRANSFER_CONTEXT_SIZE_V1];
     PVOID base = NULL;
@@ -214,7 +242,7 @@ TEST(a_cancelled_request_maps_nothing_more, "")
     finish(mdl);
 }
 
-TEST(one_form_may_flush_what_the_other_mapped, "")
+TEST(one_form_may_flush_what_the_other_mapped, "FBX-23")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 128);
@@ -234,7 +262,7 @@ TEST(one_form_may_flush_what_the_other_mapped, "")
 
 /* ---- mistakes ---- */
 
-TEST(bad_arguments_of_a_map_change_nothing, "")
+TEST(bad_arguments_of_a_map_change_nothing, "MPT-04 MPT-10 MPT-11")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(1000, 100);
@@ -260,7 +288,7 @@ TEST(bad_arguments_of_a_map_change_nothing, "")
     finish(mdl);
 }
 
-TEST(an_mdl_behind_is_not_looked_at, "")
+TEST(an_mdl_behind_is_not_looked_at, "MPT-04 FAB-04")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 64), next = driver_mdl(64, 64);
@@ -278,7 +306,7 @@ TEST(an_mdl_behind_is_not_looked_at, "")
     finish(mdl);
 }
 
-TEST(a_flush_must_name_the_mapping, "")
+TEST(a_flush_must_name_the_mapping, "FAB-03 FAB-08")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 256);
@@ -303,7 +331,7 @@ TEST(a_flush_must_name_the_mapping, "")
     finish(mdl);
 }
 
-TEST(bad_adapters_and_levels_are_reported, "")
+TEST(bad_adapters_and_levels_are_reported, "GEN-04 GEN-07")
 {
     KIRQL old;
 
@@ -327,7 +355,7 @@ TEST(bad_adapters_and_levels_are_reported, "")
     finish(mdl);
 }
 
-TEST(a_range_that_is_mapped_twice_is_reported, "")
+TEST(a_range_that_is_mapped_twice_is_reported, "MDL-09")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(0, 256), other = driver_mdl(128, 64);
@@ -351,7 +379,7 @@ TEST(a_range_that_is_mapped_twice_is_reported, "")
 
 /* ---- KeFlushIoBuffers ---- */
 
-TEST(buffers_are_cleaned_one_mdl_at_a_time, "")
+TEST(buffers_are_cleaned_one_mdl_at_a_time, "KFI-01 KFI-05")
 {
     driver_start();
     PMDL mdl = driver_mdl(100, 1000), next = driver_mdl(8192, 64);
@@ -370,7 +398,7 @@ TEST(buffers_are_cleaned_one_mdl_at_a_time, "")
     IoFreeMdl(next);
 }
 
-TEST(what_is_not_cached_is_left_alone, "")
+TEST(what_is_not_cached_is_left_alone, "KFI-01 CCH-06")
 {
     driver_start();
     UCHAR *uncached = (UCHAR *)fake_device_view(FAKE_DEVICE_MEMORY);
@@ -387,7 +415,7 @@ TEST(what_is_not_cached_is_left_alone, "")
     IoFreeMdl(other);
 }
 
-TEST(what_is_no_mdl_is_refused, "")
+TEST(what_is_no_mdl_is_refused, "MDL-08")
 {
     driver_start();
     PMDL mdl = IoAllocateMdl(fake_memory, 64, FALSE, FALSE, NULL);
@@ -395,18 +423,23 @@ TEST(what_is_no_mdl_is_refused, "")
     KeFlushIoBuffers(NULL, TRUE, TRUE);
     KeFlushIoBuffers((PMDL)(uintptr_t)0x1000, TRUE, TRUE);
     KeFlushIoBuffers(mdl, TRUE, TRUE); /* not built */
-    CHECK_EQ(driver_violations(0x0E), 3);
+    mdl->MdlFlags = MDL_PAGES_LOCKED;  /* and not where it says */
+    mdl->StartVa = (PVOID)(uintptr_t)0x1000;
+    KeFlushIoBuffers(mdl, TRUE, TRUE);
+    CHECK_EQ(driver_violations(0x0E), 4);
     CHECK_EQ(driver_maintenance(), 0);
     IoFreeMdl(mdl);
 }
 
-TEST(cleaning_under_a_live_read_is_reported, "")
+TEST(cleaning_under_a_live_read_is_reported, "KFI-04")
 {
     start_master(TRUE);
-    PMDL mdl = driver_mdl(64, 128), behind = driver_mdl(192, 64), tail = driver_mdl(191, 1);
+    PMDL mdl = driver_mdl(64, 128), before = driver_mdl(0, 64), behind = driver_mdl(192, 64);
+    PMDL tail = driver_mdl(191, 1);
     PVOID base = driver_hold(adapter, 2);
 
     CHECK(map(mdl, base, 64, 128, FALSE) != 0);
+    KeFlushIoBuffers(before, TRUE, TRUE);
     KeFlushIoBuffers(behind, TRUE, TRUE);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     KeFlushIoBuffers(tail, FALSE, TRUE);
@@ -418,6 +451,7 @@ TEST(cleaning_under_a_live_read_is_reported, "")
     KeFlushIoBuffers(mdl, FALSE, TRUE); /* a write does not mind */
     CHECK(flush(mdl, base, 64, 128, TRUE));
     CHECK_EQ(fake_count(FAKE_VIOLATION), 2);
+    IoFreeMdl(before);
     IoFreeMdl(behind);
     IoFreeMdl(tail);
     finish(mdl);

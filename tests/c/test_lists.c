@@ -21,6 +21,8 @@ static struct {
     PSCATTER_GATHER_LIST list;
     PVOID context;
     KIRQL irql;
+    PSCATTER_GATHER_LIST *out; /* given with the request, */
+    PSCATTER_GATHER_LIST out_seen;
     bool puts; /* the routine ends its list itself */
 } listed;
 
@@ -31,6 +33,7 @@ static VOID on_list(PDEVICE_OBJECT object, PIRP irp, PSCATTER_GATHER_LIST list, 
     listed.list = list;
     listed.context = context;
     listed.irql = KeGetCurrentIrql();
+    listed.out_seen = listed.out != NULL ? *listed.out : NULL;
     if (listed.puts) {
         dma->PutScatterGatherList(master, list, TRUE);
     }
@@ -119,7 +122,7 @@ static void check_memory(size_t from, size_t length, uint8_t byte)
 
 /* ---- making one ---- */
 
-TEST(the_argument_table_holds, "")
+TEST(the_argument_table_holds, "GSX-01 GSX-10 GSX-12 GSX-13 BSX-01 BSX-02")
 {
     static const struct {
         ULONG flags;
@@ -134,6 +137,8 @@ TEST(the_argument_table_holds, "")
         size_t row = i / 2;
         PSCATTER_GATHER_LIST list = NULL, *out = rows[row].out ? &list : NULL;
         PDRIVER_LIST_CONTROL routine = rows[row].routine ? on_list : NULL;
+
+        listed.out = out;
         NTSTATUS status =
             i % 2 ? dma->GetScatterGatherListEx(master, &device, contexts[0], mdl, 0, 64, rows[row].flags,
                                                 routine, NULL, TRUE, NULL, NULL, out)
@@ -143,7 +148,7 @@ TEST(the_argument_table_holds, "")
         CHECK_EQ(status, rows[row].accepted ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER); /* GSX-01 */
         CHECK_EQ(list != NULL, rows[row].accepted && rows[row].out);                      /* GSX-13 */
         if (rows[row].accepted) {
-            CHECK(list == NULL || routine == NULL || list == listed.list);
+            CHECK(list == NULL || routine == NULL || (list == listed.list && list == listed.out_seen));
             if (routine == NULL) {
                 dma->FreeAdapterObject(master, DeallocateObjectKeepRegisters); /* GSX-10 */
             }
@@ -168,7 +173,7 @@ static void check_order_of_a_write(void)
     CHECK(fake_last(FAKE_BARRIER, 0) < fake_last(FAKE_ENTER, TRACE_AdapterListControl));
 }
 
-TEST(a_write_is_ready_when_the_routine_is_called, "")
+TEST(a_write_is_ready_when_the_routine_is_called, "GSL-01 GSL-03 GSL-05 GSX-16 ALC-01 ALC-03 PSL-01 CCH-02")
 {
     struct dma_channel_state channel;
 
@@ -194,7 +199,7 @@ TEST(a_write_is_ready_when_the_routine_is_called, "")
     check_idle();
 }
 
-TEST(a_read_arrives_with_the_put, "")
+TEST(a_read_arrives_with_the_put, "GSX-03 GSX-09 GSX-15 GSX-17 PSL-01 PSL-03 PSL-08 MR-11")
 {
     start();
     PMDL mdl = driver_mdl(100, 1000);
@@ -214,7 +219,7 @@ TEST(a_read_arrives_with_the_put, "")
     check_idle();
 }
 
-TEST(a_chain_is_one_list, "")
+TEST(a_chain_is_one_list, "GSL-06")
 {
     start();
     PMDL first = driver_mdl(0, 128), second = driver_mdl(8192, 64);
@@ -230,7 +235,7 @@ TEST(a_chain_is_one_list, "")
     check_idle();
 }
 
-TEST(a_device_of_one_element_gets_one, "")
+TEST(a_device_of_one_element_gets_one, "GSL-02 GSL-07 GSX-08")
 {
     start();
     fake_scatter_pages();
@@ -254,7 +259,7 @@ TEST(a_device_of_one_element_gets_one, "")
     check_idle();
 }
 
-TEST(what_the_device_cannot_reach_is_refused_whole, "")
+TEST(what_the_device_cannot_reach_is_refused_whole, "GSX-08 BMT-16")
 {
     start();
     master = driver_master_of(30, TRUE, NULL); /* neither memory nor bounce pages: BMT-16 */
@@ -262,6 +267,10 @@ TEST(what_the_device_cannot_reach_is_refused_whole, "")
 
     CHECK_EQ(get(0, mdl, 0, FAKE_PAGE, TRUE), STATUS_INSUFFICIENT_RESOURCES);
     CHECK_EQ(get_first_form(mdl, 0, FAKE_PAGE, TRUE), STATUS_INSUFFICIENT_RESOURCES);
+    IoFreeMdl(mdl);
+    fake_map_page(0, 0x100); /* this page it reaches */
+    mdl = driver_mdl(0, 2 * FAKE_PAGE);
+    CHECK_EQ(get(0, mdl, 0, 2 * FAKE_PAGE, TRUE), STATUS_INSUFFICIENT_RESOURCES); /* GSX-08 */
     CHECK_EQ(listed.calls, 0);
     IoFreeMdl(mdl);
     check_idle();
@@ -269,7 +278,7 @@ TEST(what_the_device_cannot_reach_is_refused_whole, "")
 
 /* ---- refusals ---- */
 
-TEST(subordinate_devices_get_no_list, "")
+TEST(subordinate_devices_get_no_list, "GSL-08 GSX-02 BSX-01 GEN-06")
 {
     PSCATTER_GATHER_LIST list = (PSCATTER_GATHER_LIST)(void *)buffer;
 
@@ -295,7 +304,7 @@ TEST(subordinate_devices_get_no_list, "")
     check_idle();
 }
 
-TEST(ranges_that_are_not_there_are_refused, "")
+TEST(ranges_that_are_not_there_are_refused, "GSL-02 GSX-06")
 {
     start();
     PMDL mdl = driver_mdl(1000, 100);
@@ -322,7 +331,7 @@ TEST(ranges_that_are_not_there_are_refused, "")
     check_idle();
 }
 
-TEST(a_context_has_one_request, "")
+TEST(a_context_has_one_request, "STM-02 CAC-03 AAX-11 AAX-12")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -346,7 +355,7 @@ TEST(a_context_has_one_request, "")
     check_idle();
 }
 
-TEST(a_buffer_must_be_one, "")
+TEST(a_buffer_must_be_one, "BSX-06 BSX-07 BSL-03 PSL-06")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -377,7 +386,7 @@ static ULONG size_for(PMDL mdl, ULONG length, BOOLEAN write)
     return info.V1.ScatterGatherListSize;
 }
 
-TEST(the_size_that_was_told_is_enough_and_no_byte_less, "")
+TEST(the_size_that_was_told_is_enough_and_no_byte_less, "BSX-03 BSX-05 BSL-02 BSL-04 CSL-01 CSL-06 GTI-04")
 {
     start();
     fake_scatter_pages();
@@ -411,7 +420,7 @@ static NTSTATUS calculate(PMDL mdl, PVOID current, ULONG length, ULONG *size, UL
     return dma->CalculateScatterGatherList(master, mdl, current, length, size, registers);
 }
 
-TEST(the_worst_case_covers_every_buffer, "")
+TEST(the_worst_case_covers_every_buffer, "CSL-02 CSL-05")
 {
     start();
     fake_scatter_pages();
@@ -429,7 +438,31 @@ TEST(the_worst_case_covers_every_buffer, "")
     check_idle();
 }
 
-TEST(calculating_tells_what_cannot_be, "")
+/* Units straddle the page breaks. */
+TEST(the_worst_case_covers_wide_registers, "CSL-02 CSL-05")
+{
+    DEVICE_DESCRIPTION description = {
+        .Version = DEVICE_DESCRIPTION_VERSION3, .DmaWidth = Width32Bits, .MaximumLength = 40 * FAKE_PAGE};
+
+    start();
+    fake_scatter_pages();
+    KeLowerIrql(PASSIVE_LEVEL);
+    master = IoGetDmaAdapter(NULL, &description, &register_maximum);
+    (void)driver_raise();
+    for (ULONG offset = 0; offset < 8; offset++) {
+        PMDL mdl = driver_mdl(offset, 4 * FAKE_PAGE);
+        ULONG worst, size, worst_registers, registers;
+
+        CHECK_EQ(calculate(NULL, &fake_memory[offset], 4 * FAKE_PAGE, &worst, &worst_registers),
+                 STATUS_SUCCESS);
+        CHECK_EQ(calculate(mdl, &fake_memory[offset], 4 * FAKE_PAGE, &size, &registers), STATUS_SUCCESS);
+        CHECK(worst >= size && worst_registers >= registers);
+        IoFreeMdl(mdl);
+    }
+    check_idle();
+}
+
+TEST(calculating_tells_what_cannot_be, "CSL-03 CSL-04 CSL-07 GEN-06")
 {
     ULONG size = 77, registers = 77;
     KIRQL old;
@@ -462,7 +495,7 @@ TEST(calculating_tells_what_cannot_be, "")
 
 /* ---- waiting ---- */
 
-TEST(requests_wait_for_the_adapter_in_order, "")
+TEST(requests_wait_for_the_adapter_in_order, "GSL-04 GSX-04 GSX-05 QUE-10 STM-04 PDA-02")
 {
     PSCATTER_GATHER_LIST list = NULL, second = NULL;
 
@@ -492,7 +525,7 @@ TEST(requests_wait_for_the_adapter_in_order, "")
     check_idle();
 }
 
-TEST(a_put_grants_who_waits_for_registers, "")
+TEST(a_put_grants_who_waits_for_registers, "PSL-07 QUE-12")
 {
     start();
     master = driver_master_of(32, FALSE, NULL);
@@ -518,7 +551,7 @@ TEST(a_put_grants_who_waits_for_registers, "")
     check_idle();
 }
 
-TEST(cancelling_a_waiting_request_frees_its_list, "")
+TEST(cancelling_a_waiting_request_frees_its_list, "CAC-10")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -538,7 +571,7 @@ TEST(cancelling_a_waiting_request_frees_its_list, "")
     check_idle();
 }
 
-TEST(a_chain_that_changes_while_it_waits_gives_no_element, "")
+TEST(a_chain_that_changes_while_it_waits_gives_no_element, "GEN-12")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -559,7 +592,7 @@ TEST(a_chain_that_changes_while_it_waits_gives_no_element, "")
 
 enum { MANY = 512 };
 
-TEST(memory_for_lists_is_limited_and_comes_back, "")
+TEST(memory_for_lists_is_limited_and_comes_back, "BMT-08 GSX-07 GSL-02 BSL-01 BSX-04")
 {
     static PSCATTER_GATHER_LIST lists[MANY];
     int made = 0;
@@ -589,7 +622,7 @@ TEST(memory_for_lists_is_limited_and_comes_back, "")
 
 /* ---- the end ---- */
 
-TEST(a_list_is_put_once_by_its_adapter_in_its_direction, "")
+TEST(a_list_is_put_once_by_its_adapter_in_its_direction, "PSL-02 PSL-04 PSL-05")
 {
     start();
     PMDL mdl = driver_mdl(100, 100);
@@ -611,7 +644,7 @@ TEST(a_list_is_put_once_by_its_adapter_in_its_direction, "")
     check_idle();
 }
 
-TEST(deallocating_flushes_and_leaves_the_list, "")
+TEST(deallocating_flushes_and_leaves_the_list, "GSX-11")
 {
     PSCATTER_GATHER_LIST list = NULL;
 
@@ -632,7 +665,7 @@ TEST(deallocating_flushes_and_leaves_the_list, "")
     check_idle();
 }
 
-TEST(the_routine_may_put_its_list, "")
+TEST(the_routine_may_put_its_list, "PSL-03 GEN-14")
 {
     start();
     PMDL mdl = driver_mdl(0, 64);
@@ -646,7 +679,7 @@ TEST(the_routine_may_put_its_list, "")
     check_idle();
 }
 
-TEST(levels_and_adapters_are_checked, "")
+TEST(levels_and_adapters_are_checked, "GEN-04 GEN-05 GEN-07 GEN-08")
 {
     PSCATTER_GATHER_LIST list = NULL;
     ULONG size = 0;

@@ -251,7 +251,7 @@ TEST(initialisation_clears_what_a_loader_left, "PLB-01 PLB-19")
     CHECK_EQ(write_count, 5);
 }
 
-TEST(registration_says_what_the_controller_has, "")
+TEST(registration_says_what_the_controller_has, "PLB-02 PLB-05 HBE-01 HBE-07")
 {
     start();
     CHECK_EQ(controller.channels[7].InterruptNumber, 8);
@@ -273,7 +273,7 @@ static void check_binding(ULONG line, ULONG n, bool valid)
     CHECK_EQ(entries->ValidateRequestLineBinding(&dma, &binding), valid);
 }
 
-TEST(bindings_are_checked_against_the_configuration, "PLB-03 PLB-18")
+TEST(bindings_are_checked_against_the_configuration, "PLB-03 PLB-18 HBE-02")
 {
     start();
     check_binding(0, 0, true);
@@ -301,7 +301,7 @@ TEST(bindings_are_checked_against_the_configuration, "PLB-03 PLB-18")
 
 /* ---- settings ---- */
 
-TEST(settings_are_checked, "")
+TEST(settings_are_checked, "PLB-22 CFG-07 CFG-08 HBE-16")
 {
     static const struct {
         ULONG function, value;
@@ -319,8 +319,8 @@ TEST(settings_are_checked, "")
         {PL330_SET_REQUEST_POLICY, PL330_POLICY_SINGLE, STATUS_SUCCESS},
         {PL330_SET_REQUEST_POLICY, PL330_POLICY_PERIPHERAL, STATUS_SUCCESS},
         {PL330_SET_REQUEST_POLICY, 3, STATUS_INVALID_PARAMETER},
-        {PL330_INJECT_FAULT, PL330_ENDS_OPERAND, STATUS_SUCCESS},
-        {PL330_INJECT_FAULT, 3, STATUS_INVALID_PARAMETER},
+        {PL330_INJECT_FAULT, PL330_ENDS_LOCKED_UP, STATUS_SUCCESS},
+        {PL330_INJECT_FAULT, 4, STATUS_INVALID_PARAMETER},
         {0x0004, 0, STATUS_NOT_IMPLEMENTED},
         {0x0101, 0, STATUS_NOT_IMPLEMENTED},
         {UINT32_MAX, 0, STATUS_NOT_IMPLEMENTED},
@@ -357,7 +357,7 @@ static void check_units(ULONG n, uint8_t wait, unsigned int memory_beats, unsign
     CHECK_EQ(element[14], wait);
 }
 
-TEST(settings_hold_until_there_is_a_new_owner, "")
+TEST(settings_hold_until_there_is_a_new_owner, "CFG-04 CFG-09 PLB-16 PLB-22")
 {
     start();
     program(0, true);
@@ -379,7 +379,7 @@ TEST(settings_hold_until_there_is_a_new_owner, "")
     check_units(0, 0x30, 1, 1);
 }
 
-TEST(bursts_stay_within_the_share_of_the_fifo, "")
+TEST(bursts_stay_within_the_share_of_the_fifo, "PLB-06")
 {
     start();
     *reg(CRD) = 0x01FF7F72; /* 32 lines of 4 bytes: 16 for each channel */
@@ -392,7 +392,7 @@ TEST(bursts_stay_within_the_share_of_the_fifo, "")
     check_units(0, 0x32, 4, 4);
 }
 
-TEST(an_advancing_device_is_moved_in_beats_of_the_bus, "")
+TEST(an_advancing_device_is_moved_in_beats_of_the_bus, "PLB-02 PLB-17")
 {
     start();
     own(0, WidthNoWrap);
@@ -404,7 +404,7 @@ TEST(an_advancing_device_is_moved_in_beats_of_the_bus, "")
 
 /* ---- start ---- */
 
-TEST(a_channel_is_started_through_the_debug_interface, "PLB-05 PLB-07")
+TEST(a_channel_is_started_through_the_debug_interface, "PLB-04 PLB-07 CCH-21")
 {
     start();
     fake_forget_log();
@@ -431,7 +431,7 @@ static void check_fails_to_start(ULONG n)
 }
 
 /* MTX-49 */
-TEST(what_cannot_be_started_is_reported, "")
+TEST(what_cannot_be_started_is_reported, "MTX-49 HBE-08")
 {
     start();
     own(1, Width32Bits);
@@ -479,7 +479,7 @@ TEST(events_and_faults_are_reported_one_by_one, "PLB-12 HBE-11")
     check_no_report();
 }
 
-TEST(a_store_that_failed_is_not_counted, "")
+TEST(a_store_that_failed_is_not_counted, "PLB-15")
 {
     start();
     own(0, Width32Bits);
@@ -498,7 +498,7 @@ TEST(a_store_that_failed_is_not_counted, "")
     CHECK_EQ(left(0), 16);
 }
 
-TEST(a_fault_of_the_manager_belongs_to_the_channel_it_was_starting, "")
+TEST(a_fault_of_the_manager_belongs_to_the_channel_it_was_starting, "PLB-12")
 {
     start();
     program(6, true);
@@ -520,7 +520,7 @@ TEST(a_fault_of_the_manager_belongs_to_the_channel_it_was_starting, "")
     CHECK_EQ(left(6), 64);
 }
 
-TEST(an_injected_fault_is_of_one_program, "")
+TEST(an_injected_fault_is_of_one_program, "PLB-22")
 {
     size_t length;
 
@@ -539,7 +539,7 @@ TEST(an_injected_fault_is_of_one_program, "")
 
 /* ---- how far, and the end ---- */
 
-TEST(the_counter_follows_code_and_address, "")
+TEST(the_counter_follows_code_and_address, "PLB-15 RDC-04")
 {
     start();
     program(0, false);
@@ -553,7 +553,7 @@ TEST(the_counter_follows_code_and_address, "")
     CHECK_EQ(left(0), 0);
 }
 
-TEST(cancelling_kills_only_what_runs, "PLB-14 HBE-13")
+TEST(cancelling_kills_only_what_runs, "PLB-13 PLB-14 HBE-13")
 {
     start();
     program(0, true);
@@ -575,7 +575,7 @@ TEST(cancelling_kills_only_what_runs, "PLB-14 HBE-13")
     CHECK_EQ(left(0), 0);
 }
 
-TEST(an_end_that_wins_the_race_is_reported, "")
+TEST(an_end_that_wins_the_race_is_reported, "PLB-13 HBE-14")
 {
     start();
     program(0, true);
@@ -587,7 +587,7 @@ TEST(an_end_that_wins_the_race_is_reported, "")
     CHECK_EQ(left(0), 0);
 }
 
-TEST(what_cannot_be_killed_is_not_cancelled, "")
+TEST(what_cannot_be_killed_is_not_cancelled, "PLB-13")
 {
     start();
     program(0, true);
@@ -596,7 +596,7 @@ TEST(what_cannot_be_killed_is_not_cancelled, "")
     CHECK(!entries->CancelTransfer(&dma, 0));
 }
 
-TEST(a_flush_leaves_the_channel_programmable, "")
+TEST(a_flush_leaves_the_channel_programmable, "PLB-16 HBE-10")
 {
     start();
     program(0, true);
@@ -624,7 +624,7 @@ static void start_loop(void)
     stand(0, 0, 20, 0x40001010);
 }
 
-TEST(a_loop_gives_notices_and_goes_on, "")
+TEST(a_loop_gives_notices_and_goes_on, "HBE-15 PLB-15")
 {
     start_loop();
     for (int round = 0; round < 3; round++) {
@@ -641,7 +641,7 @@ TEST(a_loop_gives_notices_and_goes_on, "")
 }
 
 /* HBE-14 */
-TEST(a_notice_that_is_due_is_given_before_the_cancel, "")
+TEST(a_notice_that_is_due_is_given_before_the_cancel, "HBE-14 PLB-13")
 {
     start_loop();
     *reg(INTMIS) = 1;
@@ -666,7 +666,7 @@ TEST(a_notice_that_is_due_is_given_before_the_cancel, "")
     check_no_report();
 }
 
-TEST(a_fault_ends_a_loop, "")
+TEST(a_fault_ends_a_loop, "PLB-12")
 {
     start_loop();
     *reg(INTMIS) = 1;

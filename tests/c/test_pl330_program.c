@@ -213,7 +213,7 @@ static void check_transfer(const struct pl330_transfer *transfer)
 
 /* ---- programs ---- */
 
-TEST(a_small_write_is_a_plain_loop, "")
+TEST(a_small_write_is_a_plain_loop, "PLB-04")
 {
     static const struct pl330_element element = {0x40001000, 12};
     static const uint8_t expected[] = {
@@ -260,7 +260,7 @@ static void check_requests_of(struct pl330_transfer *transfer)
     check_transfer(transfer);
 }
 
-TEST(every_width_burst_request_and_alignment_moves_the_right_bytes, "")
+TEST(every_width_burst_request_and_alignment_moves_the_right_bytes, "PLB-04 PLB-06 PLB-17 PLB-20 PLB-22")
 {
     for (unsigned int width = 0; width <= 3; width++) {
         for (unsigned int beats = 1; beats <= PL330_BEATS_MAX; beats++) {
@@ -278,7 +278,7 @@ TEST(every_width_burst_request_and_alignment_moves_the_right_bytes, "")
     }
 }
 
-TEST(a_device_that_advances_is_moved_in_the_widest_beats_there_are, "")
+TEST(a_device_that_advances_is_moved_in_the_widest_beats_there_are, "PLB-17 MTX-34")
 {
     for (uint32_t memory = 0; memory < 8; memory++) {
         for (uint32_t device = 0; device < 8; device++) {
@@ -304,7 +304,7 @@ TEST(a_device_that_advances_is_moved_in_the_widest_beats_there_are, "")
     CHECK_EQ(run.channel.acknowledged, 4 + 8 + 3);
 }
 
-TEST(every_length_is_looped_exactly, "")
+TEST(every_length_is_looped_exactly, "PLB-04")
 {
     static const uint32_t units[] = {1,     2,     255,   256,    257,     511,    512,
                                      65535, 65536, 65537, 131072, 1000003, 8388608};
@@ -339,7 +339,7 @@ static void set_many(uint32_t count, uint32_t seed, unsigned int width_log2)
     set_list(elements, count);
 }
 
-TEST(lists_are_moved_in_order, "")
+TEST(lists_are_moved_in_order, "PLB-04 PLB-15")
 {
     for (uint32_t seed = 1; seed <= 200; seed++) {
         struct pl330_transfer transfer = fixed_device(seed % 4, seed % 3 == 0);
@@ -350,7 +350,7 @@ TEST(lists_are_moved_in_order, "")
     }
 }
 
-TEST(a_loop_goes_round_and_round, "")
+TEST(a_loop_goes_round_and_round, "PLB-09 PLB-15 HBE-15")
 {
     for (uint32_t seed = 1; seed <= 100; seed++) {
         struct pl330_transfer transfer = fixed_device(seed % 4, seed % 3 == 0);
@@ -368,7 +368,7 @@ TEST(a_loop_goes_round_and_round, "")
     }
 }
 
-TEST(notices_divide_a_round, "")
+TEST(notices_divide_a_round, "PLB-22")
 {
     static const struct pl330_element element = {0x40001000, 1000};
     struct pl330_transfer transfer = fixed_device(0, true);
@@ -389,27 +389,25 @@ TEST(notices_divide_a_round, "")
     check_transfer(&transfer);
 }
 
-TEST(a_program_may_end_in_a_fault, "")
+TEST(a_program_may_end_in_a_fault, "PLB-11 PLB-22")
 {
     static const struct pl330_element element = {0x40001000, 100};
     struct pl330_transfer transfer = fixed_device(2, false);
 
     set_list(&element, 1);
-    for (int loop = 0; loop <= 1; loop++) {
-        transfer.loop = loop;
-        transfer.ending = PL330_ENDS_UNDEFINED;
-        CHECK(make(&transfer));
-        CHECK_EQ(execute(5), MICROCODE_FAULT);
-        CHECK_EQ(run.moved, 100);
-        CHECK_EQ(run.events, 0);
-        transfer.ending = PL330_ENDS_OPERAND;
-        CHECK(make(&transfer));
-        CHECK_EQ(execute(5), MICROCODE_FAULT);
-        CHECK_EQ(run.moved, 100);
+    for (int ending = PL330_ENDS_UNDEFINED; ending <= PL330_ENDS_LOCKED_UP; ending++) {
+        for (int loop = 0; loop <= 1; loop++) {
+            transfer.loop = loop;
+            transfer.ending = (enum pl330_ending)ending;
+            CHECK(make(&transfer));
+            CHECK_EQ(execute(5), MICROCODE_FAULT);
+            CHECK_EQ(run.moved, 100);
+            CHECK_EQ(run.events, 0);
+        }
     }
 }
 
-TEST(what_cannot_be_programmed_is_refused, "")
+TEST(what_cannot_be_programmed_is_refused, "PLB-06")
 {
     struct pl330_element element = {0x40001000, 100};
     struct pl330_transfer transfer = fixed_device(2, false);
@@ -439,7 +437,7 @@ TEST(what_cannot_be_programmed_is_refused, "")
 }
 
 /* PLB-05: the most elements, each with the longest code; and full loops on top. */
-TEST(the_longest_program_fits, "")
+TEST(the_longest_program_fits, "PLB-05")
 {
     struct pl330_element elements[PL330_ELEMENTS_MAX];
     struct pl330_transfer transfer = fixed_device(3, true);

@@ -130,6 +130,13 @@ TEST(no_fragment_crosses_4_gib, "MTX-22")
     CHECK_EQ(count, 2);
     check_fragment(1, 2 * FAKE_PAGE, 2 * FAKE_PAGE, true);
     CHECK_EQ(plan.registers_used, 2);
+
+    fake_map_page(2, 0x200000); /* wherever it lies, no needless split (MTX-26) */
+    fake_map_page(3, 0x100000);
+    MmBuildMdlForNonPagedPool(mdl);
+    make_plan(&range);
+    CHECK_EQ(count, 2);
+    check_fragment(1, 2 * FAKE_PAGE, 2 * FAKE_PAGE, true);
     free_chain(mdl);
 }
 

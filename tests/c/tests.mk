@@ -22,8 +22,9 @@ HAL_FAKE := tests/c/fake_hal.c firmware/hal/pool.c
 LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/dma/*.c))))
 MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include
+LAYER_TESTS := test_adapter test_common_buffer test_legacy test_lists test_mapping test_master test_request test_states test_transfer
 # These decide rules of the interface.
-RULE_TESTS := test_plan test_layer test_legacy test_lists test_pl330 test_pl330_program test_mdl test_common_buffer
+RULE_TESTS := $(LAYER_TESTS) test_mdl test_pl330 test_pl330_program test_plan
 HOST_TESTS += $(RULE_TESTS)
 
 test_plan_sources := tests/c/test_plan.c $(HAL_FAKE) firmware/dma/plan.c $(MDL)
@@ -32,16 +33,9 @@ test_plan_flags := $(DMA_FLAGS)
 test_mdl_sources := tests/c/test_mdl.c $(HAL_FAKE) $(MDL)
 test_mdl_flags := $(DMA_FLAGS)
 
-test_layer_sources := tests/c/test_layer.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
-test_layer_flags := $(DMA_FLAGS)
-
 LAYER_TEST := tests/c/driver.c tests/c/scripted_backend.c $(HAL_FAKE) $(LAYER:%=firmware/dma/%.c)
-test_common_buffer_sources := tests/c/test_common_buffer.c $(LAYER_TEST)
-test_common_buffer_flags := $(DMA_FLAGS)
-test_legacy_sources := tests/c/test_legacy.c $(LAYER_TEST)
-test_legacy_flags := $(DMA_FLAGS)
-test_lists_sources := tests/c/test_lists.c $(LAYER_TEST)
-test_lists_flags := $(DMA_FLAGS)
+$(foreach test,$(LAYER_TESTS),$(eval $(test)_sources := tests/c/$(test).c tests/c/fixture.c $$(LAYER_TEST)) \
+	$(eval $(test)_flags := $$(DMA_FLAGS)))
 
 PL330_PROGRAM := firmware/dma/pl330_code.c firmware/dma/pl330_program.c
 test_pl330_sources := tests/c/test_pl330.c $(HAL_FAKE) firmware/dma/pl330.c firmware/dma/pl330_registers.c $(PL330_PROGRAM)

@@ -237,7 +237,7 @@ class TestBoards:
         project.makepyfile(
             "import threading\ndef test_hangs(dmav3_board): threading.Event().wait()\n"
         )
-        result = run(project, "--timeout=1", f"--timeout-method={method}")
+        result = run(project, "--timeout=4", f"--timeout-method={method}")
         assert "Timeout" in result.stdout.str() + result.stderr.str()
         assert_no_qemu_is_left(project)
 

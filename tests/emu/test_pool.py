@@ -8,10 +8,11 @@ import os
 import random
 import signal
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from microcode import CSR0, Controller, wait_for
+from microcode import CSR0, Controller, copy, kill, mov, two, wait_for
 
 from dmav3.machine import load
 from dmav3.mainjob import MainJob
@@ -157,26 +158,38 @@ def test_seed_and_schedule_change_without_a_new_process(pool: Pool) -> None:
     assert pool.started == 2
 
 
-def kill_a_channel(board: Board) -> None:
-    """End a channel that waits for a peripheral by DMAKILL."""
-    controller = Controller(board)
-    wait_for_ever(board)
-    controller.write(0xD08, 0x00010001)
-    controller.write(0xD0C, 0)
-    controller.write(0xD04, 0)
-    assert controller.read(CSR0) & 0xF == 0
+#: A byte is loaded, from the start of the program itself, and not stored.
+LOAD = mov(0, 0x40600000) + mov(1, 0) + b"\x04"
 
 
-def wait_for_ever(board: Board) -> None:
+def wait_for_ever(board: Board, before: bytes = b"") -> None:
     """Leave a channel waiting for the stream, which is never ready."""
     controller = Controller(board)
-    controller.start(wait_for(1) + b"\0")
+    controller.start(before + wait_for(1) + b"\0")
     assert controller.read(CSR0) & 0xF == 7
 
 
-def fault(board: Board) -> None:
+def kill_a_channel(board: Board, before: bytes = b"") -> None:
+    """End a channel that waits for a peripheral by DMAKILL."""
+    controller = Controller(board)
+    wait_for_ever(board, before)
+    kill(controller)
+    assert controller.read(CSR0) & 0xF == 0
+
+
+def fault(board: Board, before: bytes = b"") -> None:
     """Let a channel execute what is no instruction; the shim's interrupt routine ends it."""
-    Controller(board).start(b"\xff")
+    controller = Controller(board)
+    controller.start(before + b"\xff")
+    assert controller.read(CSR0) & 0xF == 0
+
+
+def fault_of_the_manager(board: Board) -> None:
+    """Start a channel that runs; the shim's interrupt routine ends the manager's fault."""
+    controller = Controller(board)
+    wait_for_ever(board)
+    controller.execute(b"\xa0\0" + bytes(4))
+    assert controller.read(0) & 0xF == 0
 
 
 def stop(board: Board) -> None:
@@ -188,9 +201,9 @@ def stop(board: Board) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        kill_a_channel,
-        wait_for_ever,
-        fault,
+        partial(kill_a_channel, before=LOAD),
+        partial(wait_for_ever, before=LOAD),
+        partial(fault, before=LOAD),
         stop,
         lambda board: board.qmp.execute("human-monitor-command", command_line="info jit"),
         lambda board: os.kill(board._process.pid, signal.SIGKILL),
@@ -208,6 +221,23 @@ def test_what_a_reset_does_not_repair_is_not_used_again(
     again = pool.take(wanted)
     again.request("ping")
     assert pool.started == 2
+
+
+@pytest.mark.parametrize("end", [kill_a_channel, wait_for_ever, fault, fault_of_the_manager])
+def test_a_channel_that_had_stored_all_it_had_loaded_is_used_again(
+    pool: Pool, end: Callable[[Board], object]
+) -> None:
+    """A reset is enough: the channel copies, and its faults are heard, as before."""
+    wanted = Wanted(load("virt-a53"))
+    board = pool.take(wanted)
+    end(board)
+    pool.give_back(board, wanted)
+    again = pool.take(wanted)
+    source, target = two(again, 256)
+    Controller(again).start(copy(source.address, target.address, 256))
+    assert again.dram.read(target.address, 256) == again.dram.read(source.address, 256)
+    fault(again)
+    assert pool.started == 1
 
 
 def test_an_answer_that_nobody_took_does_no_harm(pool: Pool) -> None:

@@ -504,6 +504,29 @@ class TestMisuse:
         assert result == (INVALID, 64)
         board.request("ping")
 
+    @pytest.mark.parametrize("address", [*UNREADABLE, ZEROES, 0], ids=str)
+    def test_what_is_no_mdl_is_neither_built_nor_freed(self, board: Board, address: int) -> None:
+        """Routines without a status say so by violation 0x0E, and nothing is touched."""
+        with board.expect_violations(0x0E, 0x0E, 0x0E):
+            board.MmBuildMdlForNonPagedPool(Mdl(address, 64))
+            board.IoFreeMdl(Mdl(address, 64))
+            board.KeFlushIoBuffers(address, ReadOperation=True, DmaOperation=True)
+
+    def test_an_mdl_is_freed_once(self, board: Board) -> None:
+        """What is freed twice, or what only looks like an MDL, is not freed again."""
+        _, mdl = described(board, 64)
+        board.IoFreeMdl(mdl)
+        with board.expect_violations(0x0E):
+            board.IoFreeMdl(mdl)
+
+    def test_an_mdl_freed_while_mapped_is_missed_at_the_flush(self, board: Board) -> None:
+        """GEN-12: violation 0x43; its memory is not touched."""
+        flight = Flight.start(board, 64, write=True)
+        finished(board, flight.done)
+        board.IoFreeMdl(flight.mdl)
+        with board.expect_violations(0x43):
+            flight.end()
+
 
 def refuse_everything(adapter: DmaAdapter, code: int) -> None:
     """Call every routine of an adapter that is none; each refuses, or does nothing."""

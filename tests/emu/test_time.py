@@ -66,21 +66,28 @@ def test_other_seeds_give_other_logs() -> None:
     assert log_of_main_job(1, chopped=None) != log_of_main_job(2, chopped=None)
 
 
-def start_write(board: Board, size: int, ended: list[DmaCompletionStatus]) -> DmaAdapter:
-    """Start a write of `size` bytes to the stream, 32 bits wide; return at once."""
-    buffer = board.memory.allocate(size)
-    board.fill(buffer, 0x5A)
-    mdl = board.IoAllocateMdl(buffer.address, size)
-    board.MmBuildMdlForNonPagedPool(mdl)
+def transmitter(board: Board) -> DmaAdapter:
+    """Return an adapter that writes to the stream, 32 bits wide."""
     stream = board.machine.stream
     adapter = board.IoGetDmaAdapter(
         DmaWidth=DmaWidth.Width32Bits, DmaRequestLine=stream.transmit, DeviceAddress=stream.base
     )
     assert adapter is not None
+    return adapter
+
+
+def start_write(adapter: DmaAdapter, size: int, ended: list[DmaCompletionStatus]) -> None:
+    """Start a write of `size` bytes to the stream; return at once."""
+    board = adapter.target
+    assert isinstance(board, Board)
+    buffer = board.memory.allocate(size)
+    board.fill(buffer, 0x5A)
+    mdl = board.IoAllocateMdl(buffer.address, size)
+    board.MmBuildMdlForNonPagedPool(mdl)
     context = board.allocate_context()
     adapter.InitializeDmaTransferContext(context)
     enable = Control.TRANSMIT_REQUEST | Control.frame(4)
-    board.request("poke", stream.base + 8, "32", enable)
+    board.request("poke", board.machine.stream.base + 8, "32", enable)
     with board.irql(DISPATCH_LEVEL):
         allocated = adapter.AllocateAdapterChannelEx(context, 0, Flags=1, MapRegisterBase=True)
     mapped = adapter.MapTransferEx(
@@ -90,14 +97,13 @@ def start_write(board: Board, size: int, ended: list[DmaCompletionStatus]) -> Dm
         DmaCompletionRoutine=lambda _a, _d, _c, status: ended.append(status),
     )
     assert mapped == (NtStatus.STATUS_SUCCESS, size)
-    return adapter
 
 
 def test_a_transfer_stands_still_between_commands(board: Board) -> None:
     """A second of real time moves nothing; a millisecond of model time moves a thousand words."""
     ended: list[DmaCompletionStatus] = []
     board.qmp.set("word-interval-ns", 1000, STREAM)
-    start_write(board, MIB, ended)
+    start_write(transmitter(board), MIB, ended)
     board.probe.settle()
     before = board.stream.sent_head
     threading.Event().wait(1)
@@ -115,8 +121,9 @@ def test_a_transfer_stands_still_between_commands(board: Board) -> None:
 def test_the_completion_routine_waits_for_the_level_to_drop(board: Board) -> None:
     """CMP-09: at DISPATCH_LEVEL the end of the transfer only queues the routine."""
     ended: list[DmaCompletionStatus] = []
+    adapter = transmitter(board)
     with board.irql(DISPATCH_LEVEL):
-        start_write(board, 4096, ended)
+        start_write(adapter, 4096, ended)
         board.wait(1_000_000)
         assert not ended
     assert ended == [DmaCompletionStatus.DmaComplete]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from dmav3 import Board
+    from dmav3 import Board, HostShim
+    from dmav3.shim import Shim
 
 
 @pytest.fixture
@@ -18,6 +19,14 @@ def board(dmav3_board: Board) -> Board:
 
 
 @pytest.fixture
-def shim(dmav3_board: Board) -> Board:
-    """Return the shim, on one back end after the other."""
-    return dmav3_board
+def scripted(dmav3_host_shim: HostShim) -> HostShim:
+    """Return the layer with a back end that does what the test says; mark it dmav3_host."""
+    return dmav3_host_shim
+
+
+@pytest.fixture(params=["pl330", pytest.param("scripted", marks=pytest.mark.dmav3_host)])
+def shim(request: pytest.FixtureRequest) -> Shim:
+    """Return the layer on one back end after the other, for rules that need no data to move."""
+    fixtures = {"pl330": "dmav3_board", "scripted": "dmav3_host_shim"}
+    found: Shim = request.getfixturevalue(fixtures[request.param])
+    return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A driver in pieces: what tests of the routines on the board need again and again."""
+"""A driver in pieces: what tests of the routines need again and again, on either back end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, Unpack
 
+from dmav3 import Board, HostShim
 from dmav3.dma import DeviceDescription, Element, Mdl, Pointer
 from dmav3.probe import Kind
 from dmav3.stream import Control, Register
@@ -22,51 +23,59 @@ from dmav3.wdm import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dmav3 import Board, Buffer
+    from dmav3 import Buffer
     from dmav3.dma import DmaAdapter, Mapped
     from dmav3.memory import RegionName
+    from dmav3.shim import Shim
+
+#: The data register of the device where there is none.
+SCRIPTED_DEVICE = 0x0B010000
 
 
 def adapter_for(
-    board: Board, *, write: bool, width: int = 32, channel: int = 0, maximum: int = 1 << 20
+    shim: Shim, *, write: bool, width: int = 32, channel: int = 0, maximum: int = 1 << 20
 ) -> DmaAdapter:
     """Return an adapter for one direction of the stream device."""
-    stream = board.machine.stream
-    adapter = board.IoGetDmaAdapter(
+    line, address = int(write), SCRIPTED_DEVICE
+    if isinstance(shim, Board):
+        stream = shim.machine.stream
+        line = stream.transmit if write else stream.receive
+        address = stream.base + Register.DATA
+    adapter = shim.IoGetDmaAdapter(
         DmaChannel=channel,
         DmaWidth=DmaWidth.of_bits(width),
         MaximumLength=maximum,
-        DmaRequestLine=stream.transmit if write else stream.receive,
-        DeviceAddress=stream.base + Register.DATA,
+        DmaRequestLine=line,
+        DeviceAddress=address,
     )
     assert adapter is not None
     return adapter
 
 
-def quiet(shim: Board, **members: Unpack[DeviceDescription]) -> DmaAdapter:
+def quiet(shim: Shim, **members: Unpack[DeviceDescription]) -> DmaAdapter:
     """Return a subordinate's adapter whose device asks for nothing: a transfer runs on and on."""
     adapter = shim.IoGetDmaAdapter(**members)
     assert adapter is not None
     return adapter
 
 
-def bus_master(shim: Board, **members: Unpack[DeviceDescription]) -> DmaAdapter:
+def bus_master(shim: Shim, **members: Unpack[DeviceDescription]) -> DmaAdapter:
     """Return an adapter of a device that moves its data itself."""
     members["Master"] = 1
     return quiet(shim, **members)
 
 
 def described(
-    board: Board, size: int, *, offset: int = 0, region: RegionName = "arena"
+    shim: Shim, size: int, *, offset: int = 0, region: RegionName = "arena"
 ) -> tuple[Buffer, Mdl]:
     """Return a buffer, `offset` bytes into a page, and the MDL that describes it."""
-    buffer = board.memory.allocate(size, region=region, align=4096, offset=offset)
-    mdl = board.IoAllocateMdl(buffer.address, size)
-    board.MmBuildMdlForNonPagedPool(mdl)
+    buffer = shim.memory.allocate(size, region=region, align=4096, offset=offset)
+    mdl = shim.IoAllocateMdl(buffer.address, size)
+    shim.MmBuildMdlForNonPagedPool(mdl)
     return buffer, mdl
 
 
-def chained(shim: Board, *buffers: Buffer) -> Mdl:
+def chained(shim: Shim, *buffers: Buffer) -> Mdl:
     """Return the chain of MDLs that describes one buffer after the other."""
     mdls: list[Mdl] = []
     for buffer in buffers:
@@ -87,20 +96,20 @@ def elements_of(buffers: Sequence[Buffer], offset: int, length: int) -> list[Ele
     return elements
 
 
-def context_for(board: Board, adapter: DmaAdapter) -> int:
+def context_for(shim: Shim, adapter: DmaAdapter) -> int:
     """Return an initialised transfer context."""
-    context = board.allocate_context()
+    context = shim.allocate_context()
     assert adapter.InitializeDmaTransferContext(context) == NtStatus.STATUS_SUCCESS
     return context
 
 
-def granted(board: Board, adapter: DmaAdapter, registers: int = 2) -> int:
+def granted(shim: Shim, adapter: DmaAdapter, registers: int = 2) -> int:
     """Own the adapter's channel, by a synchronous request; return the MapRegisterBase."""
-    return granted_with(board, adapter, context_for(board, adapter), registers)
+    return granted_with(shim, adapter, context_for(shim, adapter), registers)
 
 
 def granted_with(
-    shim: Board, adapter: DmaAdapter, context: int, registers: int = 2, device: int | None = None
+    shim: Shim, adapter: DmaAdapter, context: int, registers: int = 2, device: int | None = None
 ) -> int:
     """Do the same with this context, which is Idle, and perhaps for this device object."""
     with shim.irql(DISPATCH_LEVEL):
@@ -115,21 +124,22 @@ def granted_with(
     return base
 
 
-def free_channel(board: Board, adapter: DmaAdapter) -> None:
+def free_channel(shim: Shim, adapter: DmaAdapter) -> None:
     """FreeAdapterChannel, at the level that it needs."""
-    with board.irql(DISPATCH_LEVEL):
+    with shim.irql(DISPATCH_LEVEL):
         adapter.FreeAdapterChannel()
 
 
-def arm(board: Board, *, write: bool, width: int = 32) -> None:
-    """Let the stream device ask for data in one direction."""
-    request = Control.TRANSMIT_REQUEST if write else Control.RECEIVE_REQUEST
-    control = board.machine.stream.base + Register.CONTROL
-    board.request("poke", control, "32", request | Control.frame(width // 8))
+def arm(shim: Shim, *, write: bool, width: int = 32) -> None:
+    """Let the stream device ask for data in one direction; the scripted one never does."""
+    if isinstance(shim, Board):
+        request = Control.TRANSMIT_REQUEST if write else Control.RECEIVE_REQUEST
+        control = shim.machine.stream.base + Register.CONTROL
+        shim.request("poke", control, "32", request | Control.frame(width // 8))
 
 
 @contextmanager
-def entries(shim: Board) -> Iterator[list[str]]:
+def entries(shim: Shim) -> Iterator[list[str]]:
     """Collect, when the block ends, the routines, callbacks and back-end entries it entered."""
     names: list[str] = []
     position = len(shim.events.all())
@@ -140,11 +150,11 @@ def entries(shim: Board) -> Iterator[list[str]]:
     names += [by_id[record.id] for record in records if record.kind == Kind.ENTER]
 
 
-def sizes(board: Board) -> tuple[int, int]:
+def sizes(shim: Shim) -> tuple[int, int]:
     """Return the bytes of a list's header and of one of its elements."""
     return (
-        board.image.struct("SCATTER_GATHER_LIST").size,
-        board.image.struct("SCATTER_GATHER_ELEMENT").size,
+        shim.image.struct("SCATTER_GATHER_LIST").size,
+        shim.image.struct("SCATTER_GATHER_ELEMENT").size,
     )
 
 
@@ -161,7 +171,7 @@ class Completions:
     :ivar then: what it does besides.
     """
 
-    board: Board
+    board: Shim
     calls: list[tuple[DmaAdapter, int, object, DmaCompletionStatus, int]] = field(
         default_factory=list
     )
@@ -176,9 +186,14 @@ class Completions:
         self.then()
 
 
-def finished(board: Board, done: Completions, count: int = 1) -> None:
-    """Let model time pass until the completion routine has run `count` times."""
-    board.run_until(lambda: len(done.calls) >= count, 1_000_000_000)
+def finished(shim: Shim, done: Completions, count: int = 1, channel: int = 0) -> None:
+    """Let model time pass until the completion routine has run `count` times.
+
+    :param channel: whose transfer ends; where the back end is scripted it ends now.
+    """
+    if isinstance(shim, HostShim) and len(done.calls) < count:
+        shim.end(channel)
+    shim.run_until(lambda: len(done.calls) >= count, 1_000_000_000)
 
 
 @dataclass
@@ -188,7 +203,7 @@ class Flight:
     :ivar mapped: what MapTransferEx gave.
     """
 
-    board: Board
+    board: Shim
     adapter: DmaAdapter
     buffer: Buffer
     mdl: Mdl
@@ -200,7 +215,7 @@ class Flight:
 
     @staticmethod
     def start(
-        board: Board,
+        board: Shim,
         size: int,
         *,
         write: bool,
@@ -250,7 +265,7 @@ class Bench:
     :ivar base, context: MapRegisterBase and context of the request.
     """
 
-    shim: Board
+    shim: Shim
     adapter: DmaAdapter
     mdl: Mdl
     registers: int = 2
@@ -266,12 +281,12 @@ class Bench:
         self.memory = self.shim.request("allocate", 4096).number("address")
 
     @staticmethod
-    def of_master(shim: Board, size: int = 256, **where: Any) -> Bench:
+    def of_master(shim: Shim, size: int = 256, **where: Any) -> Bench:
         """Return one for a bus master and a fresh buffer."""
         return Bench(shim, bus_master(shim), described(shim, size, **where)[1])
 
     @staticmethod
-    def of_subordinate(shim: Board, size: int = 256, **where: Any) -> Bench:
+    def of_subordinate(shim: Shim, size: int = 256, **where: Any) -> Bench:
         """Return one for a subordinate and a fresh buffer."""
         return Bench(shim, quiet(shim), described(shim, size, **where)[1])
 

@@ -35,7 +35,8 @@ from .driver import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dmav3 import Board
+    from dmav3 import Board, HostShim
+    from dmav3.shim import Shim
 
 OK = NtStatus.STATUS_SUCCESS
 INVALID = NtStatus.STATUS_INVALID_PARAMETER
@@ -71,7 +72,7 @@ class TestArguments:
 
     @pytest.mark.dmav3_rule("FBX-01", "FBX-02", "FBX-04", "FBX-18", "FBX-12")
     @pytest.mark.parametrize("master", [0, 1])
-    def test_other_arguments_than_the_mapping_s(self, shim: Board, master: int) -> None:
+    def test_other_arguments_than_the_mapping_s(self, shim: Shim, master: int) -> None:
         """They are refused with a violation; the mapping is kept, and ends by its own."""
         bench = Bench(shim, quiet(shim, Master=master), described(shim, 512)[1])
         assert bench.map(0, 256) == (OK, 256)
@@ -94,7 +95,7 @@ class TestArguments:
         assert bench.map() == (OK, 512)
 
     @pytest.mark.dmav3_rule("FBX-02")
-    def test_the_length_of_a_shortened_mapping(self, shim: Board) -> None:
+    def test_the_length_of_a_shortened_mapping(self, shim: Shim) -> None:
         """It is what was mapped, not what was asked for."""
         _, mdl = described(shim, 32 * PAGE, region="scatter")
         bench = Bench(shim, bus_master(shim), mdl)
@@ -120,7 +121,7 @@ class TestArguments:
 
     @pytest.mark.dmav3_rule("FBX-20")
     @pytest.mark.parametrize("cancelled", [False, True])
-    def test_nothing_mapped(self, shim: Board, *, cancelled: bool) -> None:
+    def test_nothing_mapped(self, shim: Shim, *, cancelled: bool) -> None:
         """Success without effect, violation 0x16."""
         bench = Bench.of_subordinate(shim)
         if cancelled:
@@ -268,6 +269,24 @@ class TestChannel:
         count = 192 if running else 256
         assert board.read(flight.buffer, count) == moved(256)[:count]
 
+    @pytest.mark.dmav3_rule("FBX-06", "FBX-09", "FBX-10")
+    @pytest.mark.dmav3_host
+    def test_the_order_with_the_caches(self, scripted: HostShim) -> None:
+        """Channel, then caches, then the mapping."""
+        bench = Bench(scripted, quiet(scripted), described(scripted, 256)[1])
+        assert bench.map(write=False) == (OK, 256)
+        scripted.end(0)
+        position = len(scripted.events.all())
+        assert bench.flush(256, write=False) == OK
+        known = scripted.image.enum("trace_id")
+        flush = known["TRACE_FlushChannel"]
+        steps = [
+            record.kind
+            for record in scripted.events.since(position)
+            if record.id == flush or record.kind in {Kind.INVALIDATE, Kind.UNMAPPED}
+        ]
+        assert steps == [Kind.ENTER, Kind.EXIT, Kind.INVALIDATE, Kind.UNMAPPED]
+
     @pytest.mark.dmav3_rule("FBX-15")
     @pytest.mark.parametrize("count", [0, 64, 128])
     def test_a_running_transfer(self, board: Board, count: int) -> None:
@@ -305,7 +324,7 @@ class TestChannel:
         assert board.read(flight.buffer) == moved(256)
 
     @pytest.mark.dmav3_rule("FBX-21")
-    def test_a_bus_master_whose_device_runs(self, shim: Board) -> None:
+    def test_a_bus_master_whose_device_runs(self, shim: Shim) -> None:
         """Nobody notices: to stop the device first is the driver's business."""
         bench = Bench.of_master(shim)
         assert bench.map(write=False) == (OK, 256)
@@ -342,7 +361,7 @@ class TestDriver:
 
     @pytest.mark.dmav3_rule("FBX-14")
     @pytest.mark.parametrize("right", [True, False])
-    def test_the_release_of_the_registers(self, shim: Board, *, right: bool) -> None:
+    def test_the_release_of_the_registers(self, shim: Shim, *, right: bool) -> None:
         """Without the flush it is violation 0x10."""
         bench = Bench.of_master(shim)
         bench.adapter.FreeAdapterObject(IoAllocationAction.DeallocateObjectKeepRegisters)
@@ -354,7 +373,7 @@ class TestDriver:
 
     @pytest.mark.dmav3_rule("FBX-14")
     @pytest.mark.parametrize("right", [True, False])
-    def test_the_next_mapping(self, shim: Board, *, right: bool) -> None:
+    def test_the_next_mapping(self, shim: Shim, *, right: bool) -> None:
         """Without the flush it is violation 0x0D."""
         bench = Bench.of_master(shim)
         assert bench.map(0, 64) == (OK, 64)

@@ -7,7 +7,9 @@
 #   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
 #   build/bench/                    programs of the bench
 #   build/conformance/              host test programs that decide rules
-#   build/tests/                    host test programs, and an extension that needs what no QEMU has
+#   build/selftest/virt-a64.elf     the self-test, which needs no shell
+#   build/tests/                    host test programs, an extension that needs what no QEMU has, and what
+#                                   makes a QEMU sluggish
 
 CC := clang-19
 B := build
@@ -37,7 +39,12 @@ $(B)/tests/dmav3-missing-symbol.so: $(EXT_SOURCES) $(B)/dmav3.so
 	$(Q)$(CC) $(EXT_FLAGS) -O0 -DQEMU_ABI_TEST_MISSING=qemu_function_for_the_test -shared -fuse-ld=lld-19 -o $@ $(EXT_SOURCES)
 	@echo built $@
 
-all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so
+$(B)/tests/sluggish-cpu.so: tests/emu/sluggish_cpu.c Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -fPIC $(filter-out -Wpedantic,$(WARNINGS)) -shared -fuse-ld=lld-19 -o $@ $<
+	@echo built $@
+
+all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so $(B)/tests/sluggish-cpu.so
 
 # ---- the firmware: $(call firmware,output folder,source root) ----
 
@@ -103,7 +110,9 @@ $(foreach patch,$(wildcard tests/seeded/*.patch),$(eval $(call seeded,$(basename
 
 # ---- tests on the host ----
 
-HOST_FLAGS := -std=c11 -g -O1 $(WARNINGS) -fsanitize=address,undefined -fno-sanitize-recover=all
+# A program says what it has reached to the file in LLVM_PROFILE_FILE (ci/coverage), and else to nobody.
+HOST_FLAGS := -std=c11 -g -O1 $(WARNINGS) -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fprofile-instr-generate=/dev/null -fcoverage-mapping
 include tests/c/tests.mk
 
 define host_test
@@ -151,18 +160,24 @@ $(B)/conformance/shim: $(B)/host/shim
 
 all: $(B)/host/shim $(B)/conformance/shim
 
-# ---- programs of the bench: the lower layers of the shim under another main() ----
+# ---- the lower layers of the shim under another main(): programs of the bench, the self-test ----
 
-BENCH_COMMON := $(filter $(B)/firmware/boot/% $(B)/firmware/hal/%,$(FIRMWARE_SOURCES:firmware/%=$(B)/firmware/%.o)) \
-	$(B)/firmware/bench/main.c.o
+LOWER_LAYERS := $(filter $(B)/firmware/boot/% $(B)/firmware/hal/%,$(FIRMWARE_SOURCES:firmware/%=$(B)/firmware/%.o)) \
+	$(B)/firmware/shim.ld
+SELFTEST := $(patsubst %,$(B)/%.o,$(wildcard firmware/selftest/*.c firmware/selftest/a64_*.S))
 
-$(B)/bench/%.elf: $(B)/firmware/bench/%.c.o $(BENCH_COMMON) $(B)/firmware/shim.ld
+$(B)/bench/%.elf: $(B)/firmware/bench/%.c.o $(B)/firmware/bench/main.c.o $(LOWER_LAYERS)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(FIRMWARE_LINK) -T $(B)/firmware/shim.ld -o $@ $(filter %.o,$^)
+	@echo built $@
+
+$(B)/selftest/virt-a64.elf: $(SELFTEST) $(LOWER_LAYERS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(FIRMWARE_LINK) -T $(B)/firmware/shim.ld -o $@ $(filter %.o,$^)
 	@echo built $@
 
 .PRECIOUS: $(B)/firmware/bench/%.c.o
-all: $(patsubst %,$(B)/bench/%.elf,copy bytes chase echo)
+all: $(patsubst %,$(B)/bench/%.elf,copy bytes chase misses echo) $(B)/selftest/virt-a64.elf
 
 clean:
 	rm -rf $(B)

@@ -3,6 +3,7 @@
 #include "dma/dma.h"
 #include "dma/pl330.h"
 #include "hal/exception.h"
+#include "hal/ident.h"
 #include "hal/irq.h"
 #include "hal/memory.h"
 #include "hal/uart.h"
@@ -43,6 +44,7 @@ static void start_dma(void)
 
 int main(void)
 {
+    ident_report_cache();
     memory_initialize();
     irq_initialize();
     exception_set_reporter(report_fault);

@@ -3,7 +3,7 @@
 
 /*
  * void _start(void)
- * in: MMU and caches off, interrupts masked, EL1 (QEMU enters ELF images there); .bss zeroed, as
+ * in: MMU and caches off, interrupts masked, EL1 (where the extension enters images); .bss zeroed, as
  *     whoever loads an ELF image must (doing it again would be a seventh of a reset).
  * out: main() on its stack, VBAR_EL1 set. Does not return.
  */

@@ -14,11 +14,11 @@
 #define IDENT_BASE      0x0b020000
 #define UART_BASE       0x0b030000
 
-/* Shared peripheral interrupts (GIC INTID minus 32) and the timer's private one (an INTID). */
+/* Shared peripheral interrupts: GIC INTID minus 32. */
 #define PL330_ABORT_SPI 176
 #define PL330_EVENT_SPI 177
 #define UART_SPI        193
-#define TIMER_INTID     27 /* EL1 virtual timer */
+#define ALARM_SPI       194
 
 /* RAM starts at 1 GiB. QEMU puts its device tree into the first 2 MiB, which stay unmapped. */
 #define IMAGE_START     0x40200000 /* code, data, stack, heap: write-back */

@@ -22,7 +22,7 @@ static bool is_cached(const struct plan_fragment *fragment)
 /* ---- before the device ---- */
 
 /* The pieces of the caller's memory, before their maintenance. */
-static void record_fragment(const struct plan_fragment *fragment, const void *handle, bool write)
+static void record_fragment(const struct plan_fragment *fragment, const struct request *request, bool write)
 {
     enum trace_range kind = fragment->bounced ? TRACE_RANGE_BOUNCED : TRACE_RANGE_MAPPED;
     uint32_t length;
@@ -30,10 +30,14 @@ static void record_fragment(const struct plan_fragment *fragment, const void *ha
     for (uint32_t at = 0; at < fragment->length; at += length) {
         uint32_t in_page = PAGE_SIZE - BYTE_OFFSET(fragment->virtual_address + at);
         uint32_t left = fragment->length - at;
+        uint64_t physical = plan_physical(fragment, at), device = physical;
 
         /* A direct fragment is contiguous; a bounced one page by page. */
         length = fragment->bounced && in_page < left ? in_page : left;
-        trace_range(kind, handle, plan_physical(fragment, at), length, write);
+        if (fragment->bounced) {
+            device = bounce_logical(fragment, request->first_register) + at;
+        }
+        trace_range(kind, request->handle, physical, device, length, write);
     }
 }
 
@@ -43,7 +47,7 @@ static void record_ranges(const struct mapping *mapping)
     struct plan_fragment fragment;
 
     while (mapping_walk_next(&walk, &fragment)) {
-        record_fragment(&fragment, mapping->request->handle, mapping->write);
+        record_fragment(&fragment, mapping->request, mapping->write);
     }
 }
 

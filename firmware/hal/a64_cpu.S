@@ -17,6 +17,21 @@
     lsl x0, x0, x1
     ret
 
+/* unsigned int cache_coherency_level(void): CLIDR_EL1.LoC. */
+    function cache_coherency_level
+    mrs x0, clidr_el1
+    ubfx x0, x0, #24, #3
+    ret
+
+/* uint32_t cache_size_id(unsigned int level): CCSIDR_EL1, selected by CSSELR_EL1. */
+    function cache_size_id
+    sub w0, w0, #1
+    lsl w0, w0, #1
+    msr csselr_el1, x0
+    isb
+    mrs x0, ccsidr_el1
+    ret
+
 /*
  * void NAME(uintptr_t address, size_t size): the operation on each line of [address, address + size).
  * in: x0 address, x1 size. clobbers: x2, x3. No barrier.
@@ -99,27 +114,6 @@
     orr x3, x3, x4
     msr sctlr_el1, x3
     isb
-    ret
-
-/* void timer_set(uint64_t ticks): the virtual timer fires when that many have passed. clobbers: x1. */
-    function timer_set
-    mrs x1, cntvct_el0
-    add x0, x0, x1
-    msr cntv_cval_el0, x0
-    mov x0, #1
-    msr cntv_ctl_el0, x0
-    isb
-    ret
-
-/* void timer_stop(void). clobbers: x0. */
-    function timer_stop
-    msr cntv_ctl_el0, xzr
-    isb
-    ret
-
-/* uint64_t timer_frequency(void): ticks a second. */
-    function timer_frequency
-    mrs x0, cntfrq_el0
     ret
 
 /* void exception_registers(uint64_t values[2]): ESR_EL1, FAR_EL1. clobbers: x1, x2. */

@@ -16,6 +16,11 @@
 /* Bytes of the smallest data-cache line, CTR_EL0.DminLine. A power of two. */
 size_t cache_line_size(void);
 
+/* The last level before the point of coherency, CLIDR_EL1.LoC, and CCSIDR_EL1 of the data or unified
+ * cache of a level, counted from 1. */
+unsigned int cache_coherency_level(void);
+uint32_t cache_size_id(unsigned int level);
+
 /* Write dirty lines back. Required before a device reads what the CPU stored. */
 void cache_clean(uintptr_t address, size_t size);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The core: sleep, translation, its timer. One implementation an architecture, a64_cpu.S.
+ * The core: sleep, translation. One implementation an architecture, a64_cpu.S.
  */
 #ifndef HAL_CPU_H
 #define HAL_CPU_H
@@ -15,11 +15,6 @@ uint64_t cpu_translate(uintptr_t address);
 
 /* TTBR0_EL1, MAIR_EL1, TCR_EL1, then the MMU and both caches on. Called once, with them off. */
 void cpu_enable_translation(uint64_t tables, uint64_t attributes, uint64_t control);
-
-/* The virtual timer raises interrupt TIMER_INTID (boot/memlayout.h) when `ticks` have passed. */
-void timer_set(uint64_t ticks);
-void timer_stop(void);
-uint64_t timer_frequency(void); /* ticks a second */
 
 /* ESR_EL1 and FAR_EL1 of the exception that was taken last. */
 void exception_registers(uint64_t values[2]);

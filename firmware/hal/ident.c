@@ -2,6 +2,7 @@
 #include "hal/ident.h"
 
 #include "boot/memlayout.h"
+#include "hal/cache.h"
 #include "hal/mmio.h"
 #include "hal/trace.h"
 
@@ -11,6 +12,9 @@ enum {
     NONCE = 0x10,
     TIME = 0x18,
     READY = 0x20,
+    ALARM = 0x28,
+    HELD = 0x30,
+    CACHE = 0x38,
     COMMIT = 0x40,
     ARGUMENT = 0x48, /* five of 8 bytes */
 };
@@ -46,6 +50,25 @@ uint64_t ident_time(void)
     return read64(TIME);
 }
 
+void ident_report_cache(void)
+{
+    unsigned int level = cache_coherency_level();
+
+    if (ident_present()) {
+        mmio_write64(IDENT_BASE + CACHE, cache_size_id(level) | (uint64_t)level << 32);
+    }
+}
+
+uint32_t ident_held(void)
+{
+    return mmio_read32(IDENT_BASE + HELD);
+}
+
+void ident_set_alarm(uint64_t time)
+{
+    mmio_write64(IDENT_BASE + ALARM, time);
+}
+
 void ident_ready(void)
 {
     if (ident_features() & IDENT_GATE) {
@@ -79,12 +102,14 @@ void trace_exit(enum trace_id id, const void *adapter, uint32_t status, uint32_t
     commit(RECORD_EXIT, id);
 }
 
-void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint32_t length, bool write)
+void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint64_t device, uint32_t length,
+                 bool write)
 {
     argument(0, (uintptr_t)handle);
     argument(1, physical);
     argument(2, length);
     argument(3, write);
+    argument(4, device);
     commit(RECORD_RANGE, kind);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The identification page of the platform: who it is, what it can, its clock, and the two registers
- * by which the shim tells it what it does (READY here, the operation log in trace.h).
+ * The identification page of the platform: who it is, what it can, its clock and alarm, and the two
+ * registers by which the shim tells it what it does (READY here, the operation log in trace.h).
  */
 #ifndef HAL_IDENT_H
 #define HAL_IDENT_H
@@ -17,6 +17,14 @@ bool ident_present(void);
 uint32_t ident_features(void); /* IDENT_ bits */
 uint64_t ident_nonce(void);    /* given to the machine by whoever started it */
 uint64_t ident_time(void);     /* model time, nanoseconds */
+uint32_t ident_held(void);     /* bit n: channel n of the controller is held */
+
+/* Let interrupt ALARM_SPI rise at that model time, or when a channel is held; until the next call. 0: never. */
+void ident_set_alarm(uint64_t time);
+
+/* Say what cache this CPU has: a platform that models another one ends here. Before anything that
+ * relies on the caches. */
+void ident_report_cache(void);
 
 /* The shell waits for its next line: time may stop. Call it where IDENT_GATE is set, with nothing
  * left to do. */

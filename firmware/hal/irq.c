@@ -22,6 +22,7 @@ enum { SPI_FIRST = 32, INTIDS = 256 + SPI_FIRST, SPURIOUS = 1020 };
 static struct {
     void (*handler)(void *context);
     void *context;
+    bool counted;
 } lines[INTIDS];
 
 static void (*exit_hook)(void);
@@ -34,21 +35,22 @@ void irq_initialize(void)
     mmio_write32(GICC_BASE + GICC_CTLR, 1);
 }
 
-void irq_connect_private(unsigned int intid, void (*handler)(void *context), void *context)
+void irq_connect_clock(unsigned int spi, void (*handler)(void *context), void *context)
 {
+    unsigned int intid = spi + SPI_FIRST;
+    uintptr_t target = GICD_BASE + GICD_ITARGETSR + intid / 4 * 4;
+
     lines[intid].handler = handler;
     lines[intid].context = context;
+    /* To core 0: a byte an interrupt, and all registers are accessed as words. */
+    mmio_write32(target, mmio_read32(target) | 1u << intid % 4 * 8);
     mmio_write32(GICD_BASE + GICD_ISENABLER + intid / 32 * 4, 1u << intid % 32);
 }
 
 void irq_connect(unsigned int spi, void (*handler)(void *context), void *context)
 {
-    unsigned int intid = spi + SPI_FIRST;
-    uintptr_t target = GICD_BASE + GICD_ITARGETSR + intid / 4 * 4;
-
-    /* To core 0: a byte an interrupt, and all registers are accessed as words. */
-    mmio_write32(target, mmio_read32(target) | 1u << intid % 4 * 8);
-    irq_connect_private(intid, handler, context);
+    lines[spi + SPI_FIRST].counted = true;
+    irq_connect_clock(spi, handler, context);
 }
 
 void irq_set_exit_hook(void (*hook)(void))
@@ -66,7 +68,7 @@ static void handle(uint32_t intid)
     if (intid >= INTIDS || !lines[intid].handler) {
         exception_panic("an interrupt that nobody connected");
     }
-    taken += intid >= SPI_FIRST;
+    taken += lines[intid].counted;
     lines[intid].handler(lines[intid].context);
 }
 

@@ -26,14 +26,14 @@ void irq_enable(void);
 /* Once, before anything is connected; interrupts are masked. */
 void irq_initialize(void);
 
-/* Shared peripheral interrupts taken so far, modulo 2^32. */
-uint32_t irq_count(void);
-
-/* The same as irq_connect() for an interrupt of the core itself, by its INTID (16 to 31). */
-void irq_connect_private(unsigned int intid, void (*handler)(void *context), void *context);
-
 /* Route shared peripheral interrupt `spi` (GIC INTID spi + 32, level) to `handler`, enabled. */
 void irq_connect(unsigned int spi, void (*handler)(void *context), void *context);
+
+/* The same for a clock, which is not counted below. */
+void irq_connect_clock(unsigned int spi, void (*handler)(void *context), void *context);
+
+/* Interrupts taken so far, modulo 2^32. */
+uint32_t irq_count(void);
 
 void irq_set_exit_hook(void (*hook)(void));
 

@@ -75,9 +75,10 @@ void trace_enter(enum trace_id id, const void *adapter);
  * was mapped or flushed, 0 where that says nothing. */
 void trace_exit(enum trace_id id, const void *adapter, uint32_t status, uint32_t bytes, uint32_t elements);
 
-/* One physically contiguous piece of the mapping `handle`, recorded before its maintenance starts.
- * The mapping lives until trace_unmapped(). */
-void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint32_t length, bool write);
+/* One physically contiguous piece of the mapping `handle`, recorded before its maintenance starts; `device`
+ * is where the device sees it. The mapping lives until trace_unmapped(). */
+void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint64_t device, uint32_t length,
+                 bool write);
 void trace_unmapped(const void *handle);
 
 /* A caller's mistake, spec 0.5. */

@@ -47,65 +47,63 @@ RPC_COMMAND(ping, "", 0, 0, run_ping);
 enum { WAIT_MAX_S = 3600 };
 #define NS_A_SECOND 1000000000ull
 
-static void timer_expired(void *context)
+static void alarm_rang(void *context)
 {
     (void)context;
-    timer_stop();
+    ident_set_alarm(0);
 }
 
-/* Sleep until `deadline` of model time or the next interrupt. */
-static void sleep_until(uint64_t deadline)
+/* What has ended a wait for `event`, NULL if nothing has. */
+static const char *what_ended(const struct rpc_call *call, const char *event, uint64_t deadline)
 {
-    uint64_t state = irq_save(), now = ident_time();
-
-    if (now < deadline) {
-        timer_set((deadline - now) * timer_frequency() / NS_A_SECOND + 1);
-        cpu_sleep();
+    if ((strcmp(event, "irq") == 0 && irq_count() != call->interrupts) ||
+        (strcmp(event, "callback") == 0 && rpc_callbacks() != call->callbacks) ||
+        (strcmp(event, "held") == 0 && ident_held())) {
+        return event;
     }
-    irq_restore(state);
+    return ident_time() >= deadline ? "time" : NULL;
 }
 
-/* What the wait is for; NULL for nothing but time. */
+/* Look with interrupts masked and the alarm set: what comes from then on ends the sleep. */
 static const char *wait_for(const struct rpc_call *call, const char *event)
 {
-    uint64_t deadline = ident_time() + call->argument[0];
-    bool any_irq = event && strcmp(event, "irq") == 0, any_call = event && strcmp(event, "callback") == 0;
+    uint64_t deadline = ident_time() + call->argument[0], state;
+    const char *ended;
 
-    irq_connect_private(TIMER_INTID, timer_expired, NULL);
-    for (;;) {
-        if (any_irq && irq_count() != call->interrupts) {
-            return "irq";
+    irq_connect_clock(ALARM_SPI, alarm_rang, NULL);
+    do {
+        state = irq_save();
+        ident_set_alarm(deadline);
+        ended = what_ended(call, event, deadline);
+        if (!ended) {
+            cpu_sleep();
         }
-        if (any_call && rpc_callbacks() != call->callbacks) {
-            return "callback";
-        }
-        if (ident_time() >= deadline) {
-            return "time";
-        }
-        sleep_until(deadline);
-    }
+        irq_restore(state);
+    } while (!ended);
+    ident_set_alarm(0);
+    return ended;
 }
 
 static const char *run_wait(struct rpc_call *call)
 {
-    const char *event = call->arguments > 1 ? call->word[1] : NULL;
+    const char *event = call->arguments > 1 ? call->word[1] : "";
+    bool known = strcmp(event, "irq") == 0 || strcmp(event, "callback") == 0 || strcmp(event, "held") == 0;
 
     if (call->argument[0] > WAIT_MAX_S * NS_A_SECOND) {
         return "ARGUMENT at most an hour, 3600000000000 ns";
     }
-    if (event && strcmp(event, "irq") != 0 && strcmp(event, "callback") != 0) {
-        return "ARGUMENT wait for irq or callback";
+    if (*event && !known) {
+        return "ARGUMENT wait for irq, callback or held";
     }
-    if (event && KeGetCurrentIrql() >= DISPATCH_LEVEL && strcmp(event, "callback") == 0) {
+    if (KeGetCurrentIrql() >= DISPATCH_LEVEL && strcmp(event, "callback") == 0) {
         return "EIRQL no callback runs at DISPATCH_LEVEL or above";
     }
     frame_append(call->reply, " ended=");
     frame_append(call->reply, wait_for(call, event));
-    timer_stop();
     frame_append_pair(call->reply, "time", ident_time());
     return NULL;
 }
-RPC_COMMAND(wait, "nanoseconds [irq|callback]", 1, 2, run_wait);
+RPC_COMMAND(wait, "nanoseconds [irq|callback|held]", 1, 2, run_wait);
 
 static const char *run_KeGetCurrentIrql(struct rpc_call *call)
 {

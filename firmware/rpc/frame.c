@@ -154,18 +154,30 @@ void frame_append(struct frame_text *line, const char *text)
     }
 }
 
+/* The digits of a value up to the end of `text`, which gets a NUL; returns where they begin. */
+static char *digits(char *end, uint64_t value, unsigned int base)
+{
+    *end = '\0';
+    do {
+        *--end = "0123456789abcdef"[value % base];
+        value /= base;
+    } while (value);
+    return end;
+}
+
 void frame_append_hex(struct frame_text *line, uint64_t value)
 {
-    char digits[2 + 16 + 1], *at = digits + sizeof(digits) - 1;
+    char text[16 + 1];
 
-    *at = '\0';
-    do {
-        *--at = "0123456789abcdef"[value & 15];
-        value >>= 4;
-    } while (value);
-    *--at = 'x';
-    *--at = '0';
-    frame_append(line, at);
+    frame_append(line, "0x");
+    frame_append(line, digits(text + sizeof(text) - 1, value, 16));
+}
+
+void frame_append_decimal(struct frame_text *line, uint64_t value)
+{
+    char text[20 + 1];
+
+    frame_append(line, digits(text + sizeof(text) - 1, value, 10));
 }
 
 void frame_append_pair(struct frame_text *line, const char *key, uint64_t value)

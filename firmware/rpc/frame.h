@@ -41,7 +41,8 @@ struct frame_text {
 };
 
 void frame_append(struct frame_text *, const char *text);
-void frame_append_hex(struct frame_text *, uint64_t value);                   /* 0x… */
+void frame_append_hex(struct frame_text *, uint64_t value); /* 0x… */
+void frame_append_decimal(struct frame_text *, uint64_t value);
 void frame_append_pair(struct frame_text *, const char *key, uint64_t value); /* ` key=0x…` */
 
 /* Append ` *CRC` (if `framed`) and LF. */

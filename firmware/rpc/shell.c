@@ -94,19 +94,11 @@ static const char *take_arguments(const struct dmav3_command *row, const struct 
 
 static void begin_answer(struct frame_text *line, const struct frame *frame, const char *verdict)
 {
-    char seq[12], *at = seq + sizeof(seq) - 1;
-    uint32_t rest = frame->seq;
-
     line->size = 0;
     if (frame->framed) {
-        *at-- = '\0';
-        *at = ' ';
-        do {
-            *--at = (char)('0' + rest % 10);
-            rest /= 10;
-        } while (rest);
-        *--at = '@';
-        frame_append(line, at);
+        frame_append(line, "@");
+        frame_append_decimal(line, frame->seq);
+        frame_append(line, " ");
     }
     frame_append(line, verdict);
 }
@@ -274,18 +266,10 @@ _Noreturn void rpc_serve(void)
 
 void rpc_event(struct frame_text *event, const char *name)
 {
-    char id[12], *at = id + sizeof(id) - 1;
-    uint32_t rest = ++callbacks;
-
-    *at-- = '\0';
-    *at = ' ';
-    do {
-        *--at = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest);
-    *--at = '!';
     event->size = 0;
-    frame_append(event, at);
+    frame_append(event, "!");
+    frame_append_decimal(event, ++callbacks);
+    frame_append(event, " ");
     frame_append(event, name);
 }
 

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .machine import Machine
+    from .symbols import Flat
 
 
 @dataclass(frozen=True)
 class Descriptors:
     """File descriptors that QEMU inherits; `dram` is None where there is one view of memory.
 
+    :ivar image: the bytes of the firmware.
     :ivar doors: listening sockets for a person's monitor and gdb.
     """
 
@@ -23,6 +25,7 @@ class Descriptors:
     dram: int | None
     probe: int
     stream: int
+    image: int
     serial: int
     monitor: int
     lifeline: int
@@ -30,8 +33,9 @@ class Descriptors:
 
     def all(self) -> tuple[int, ...]:
         """Return every descriptor, for `pass_fds`."""
-        fds = (self.ram, self.probe, self.stream, self.serial, self.monitor, self.lifeline)
-        return (*fds, *([] if self.dram is None else [self.dram]), *(self.doors or ()))
+        files = [self.ram, self.probe, self.stream, self.image]
+        files += [] if self.dram is None else [self.dram]
+        return (*files, self.serial, self.monitor, self.lifeline, *(self.doors or ()))
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Start:
 
     qemu: str
     extension: Path
-    image: Path
+    image: Flat
     nonce: int
     seed: int
     schedule: str | None
@@ -61,7 +65,7 @@ def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
         "-m", str(machine.memory_mib),
         "-object", f"memory-backend-file,id=ram0,share=on,size={size},{ram}",
         "-nodefaults", "-display", "none",
-        # Every reset translates the image anew; a small buffer for that is soon used again.
+        # An image fits many times over, and a small buffer for its translation is soon made.
         "-accel", "tcg,thread=single,tb-size=32",
         "-icount", "shift=0,sleep=off",
         "-chardev", f"socket,id=command,fd={fds.serial}",
@@ -69,7 +73,7 @@ def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
         "-mon", "chardev=monitor,mode=control",
         "-plugin", f"{_escape(str(start.extension))},view={machine.view}",
         "-device", _device(machine, start, fds),
-        "-kernel", str(start.image),
+        "-device", f"loader,cpu-num=0,addr={start.image.entry:#x}",
         *(_doors(*fds.doors) if fds.doors else ()),
     ]
     # fmt: on
@@ -91,6 +95,8 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
         "id": "dmav3",
         "probe-fd": fds.probe,
         "stream-fd": fds.stream,
+        "image-fd": fds.image,
+        "image-base": start.image.base,
         "lifeline-fd": fds.lifeline,
         "command": "command",
         "nonce": start.nonce,

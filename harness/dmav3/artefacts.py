@@ -8,13 +8,13 @@
 | `qemu.log` | QEMU's error output |
 | `findings.json` | the findings, each with `expected` |
 | `events.jsonl` | the event log, the last records of the ring |
+| `trace.txt` | of these what the DMA controller did, for a person |
 """
 
 from __future__ import annotations
 
 import json
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .deadline import deadline
@@ -47,6 +47,8 @@ def save(board: Board, folder: Path) -> None:
         findings = [{"unknown": reason}] if reason else _findings(board)
         (folder / "findings.json").write_text(json.dumps(findings, indent=1) + "\n")
         _lines(folder / "events.jsonl", [{"unknown": reason}] if reason else _events(board))
+        trace = [reason] if reason else board.trace()
+        (folder / "trace.txt").write_text("\n".join(trace) + "\n")
 
 
 def save_host(shim: HostShim, folder: Path) -> None:
@@ -83,7 +85,7 @@ def _findings(board: Board) -> list[dict[str, Any]]:
 
 def _events(shim: Shim) -> Iterable[dict[str, Any]]:
     for record in shim.events.all():
-        yield asdict(record) | {"kind": record.kind.name.lower()}
+        yield record._asdict() | {"kind": record.kind.name.lower()}
 
 
 def _lines(path: Path, objects: Iterable[dict[str, Any]]) -> None:

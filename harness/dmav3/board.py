@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import files
 from .argv import Start
-from .channel import Channel
+from .channel import Channel, check_number
 from .deadline import deadline
 from .dma import Cells
 from .doors import Card, Doors
@@ -34,6 +34,7 @@ from .errors import (
     Dmav3Error,
     FaultError,
     HangError,
+    NotStartedError,
     PeerError,
     UsageError,
 )
@@ -45,17 +46,18 @@ from .memory import Memory
 from .probe import LAYOUTS, Lines, Probe
 from .process import Process, qemu_binary
 from .qmp import Monitor
-from .report import Finding, kinds, resolve
+from .report import LIMITS, POISONED, Finding, costs, kinds, resolve
 from .rpc import Reply, Rpc
 from .shim import Shim
 from .stream import Stream
-from .symbols import host_machine, read_elf
+from .symbols import read_elf, read_extension
+from .trace import lines as trace_lines
 from .views import Mapping, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .errors import QemuDiedError
+    from .errors import QemuError
     from .memory import Buffer
     from .violation import Violation
 
@@ -89,7 +91,7 @@ class Board(Shim):
         schedule: str | None = None,
         log: Path | None = None,
         doors: bool = False,
-        trace: bool = False,
+        trace: bool = True,
     ) -> None:
         """Check every argument and file; start nothing yet.
 
@@ -99,7 +101,8 @@ class Board(Shim):
         :param schedule: when the cache acts of its own accord, "speculative" (the default) or
             "lru", "never" or "eager"; cannot be named for a machine without a cache model.
         :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
-        :param trace: record every instruction of the DMA controller in the event log.
+        :param trace: record what the channels of the DMA controller execute in the event log, the
+            first 16,384 instructions of each run (`trace-instructions`).
         :param doors: open a second monitor and a gdb socket in this user's private folder.
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
@@ -110,7 +113,8 @@ class Board(Shim):
         self.image = read_elf(
             Path(image) if image else files.firmware(self.machine.firmware), "EM_AARCH64"
         )
-        self.extension = read_elf(files.extension(), host_machine())
+        self._flat = self.image.flat(self.machine.image_memory)
+        self.extension = read_extension()
         self._log, self._with_doors, self._trace = log, doors, trace
         self._resources = ExitStack()
         self._paused = self._crashed = False
@@ -135,6 +139,14 @@ class Board(Shim):
         """End QEMU, by force if need be, and remove everything."""
         self._resources.close()
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Refuse what only a board has that was started."""
+            if "_process" in vars(self) or name.startswith("__"):
+                raise AttributeError(name)
+            raise NotStartedError(name.removeprefix("_"))
+
     @property
     def running(self) -> bool:
         """True while QEMU runs."""
@@ -153,9 +165,9 @@ class Board(Shim):
         """QEMU's process id."""
         return self._process.pid
 
-    def death(self) -> QemuDiedError:
-        """Explain that QEMU ended although nobody asked it to."""
-        return self._process.death()
+    def death(self) -> QemuError:
+        """Explain why nobody answers any more: QEMU ended, or the extension stopped it for good."""
+        return (self._limit() if self.probe.limit else None) or self._process.death()
 
     def fault(self, report: dict[str, str]) -> FaultError:
         """Explain a fault line of the shim, with function, file and line.
@@ -174,6 +186,7 @@ class Board(Shim):
         :raises FaultError: the firmware crashed; only `reset` helps.
         :raises HangError: it did not answer in time, though QEMU does; only `reset` helps.
         :raises QemuDiedError: QEMU ended.
+        :raises QemuLimitError: QEMU's model of the PL330 is at its end; only a fresh board helps.
         :raises LinkError: no or no sensible answer; only `reset` helps.
         """
         try:
@@ -190,6 +203,15 @@ class Board(Shim):
     def channel(self, number: int) -> Channel:
         """Return a channel of the DMA controller, 0 to 7; `UsageError` if there is no such."""
         return Channel(self.qmp, number)
+
+    def trace(self, channel: int | None = None) -> list[str]:
+        """Return what the DMA controller did since the last reset, a line each, for a person.
+
+        :param channel: of this one only, 0 to 7.
+        """
+        if channel is not None:
+            check_number(channel)
+        return list(trace_lines(self.events, channel))
 
     # Memory and evidence
 
@@ -217,6 +239,11 @@ class Board(Shim):
     def findings(self) -> list[Finding]:
         """Return what the cache model has found since the last reset, explained."""
         return self._findings.all()
+
+    def costs(self) -> list[dict[str, Any]]:
+        """Return how much maintenance since the last reset changed nothing (`report.costs`)."""
+        self.probe.settle()
+        return costs(self.probe.costs(), self.image)
 
     def unexpected(self) -> list[Finding | Violation]:
         """Return the findings and violations that no `expect` has consumed."""
@@ -249,6 +276,9 @@ class Board(Shim):
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Stop the machine inside the block, whatever it is doing."""
+        if self.probe.limit:
+            yield
+            return
         self.qmp.execute("stop")
         self._paused = True
         try:
@@ -261,7 +291,10 @@ class Board(Shim):
         """Reset the machine and wait for the shim's first word; buffers and callbacks are gone.
 
         :param seed, schedule: from now on; None: as before.
+        :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
         """
+        self._check_limit()
+        self._crashed = True  # whatever it does, nobody waits for it any more
         if seed is not None and checked_seed(seed) != self.seed:
             self.qmp.set("seed", seed, lasting=True)
             self.seed = seed
@@ -275,6 +308,7 @@ class Board(Shim):
         while self.probe.ring_reset == before:
             self.probe.settle()
         self.probe.settle()
+        self._check_limit()
         self.rpc.forget()
         self.memory.free_all()
         self._findings.forget()
@@ -299,7 +333,7 @@ class Board(Shim):
         start = Start(
             qemu=qemu_binary(),
             extension=self.extension.path,
-            image=self.image.path,
+            image=self._flat,
             nonce=self._nonce,
             seed=self.seed,
             schedule=self.schedule,
@@ -310,7 +344,7 @@ class Board(Shim):
         self._process = resources.enter_context(process)
         if self.doors:
             self.doors.handed_over()
-        self.qmp = resources.enter_context(Monitor(self._process.monitor))
+        self.qmp = resources.enter_context(Monitor(self._process.monitor, self._settle))
         resources.callback(self._process.quit, lambda: self.qmp.execute("quit"))
         self.link = SocketLink(self._process.serial)
         self.rpc = Rpc(self.link)
@@ -320,8 +354,8 @@ class Board(Shim):
         except ClosedError as error:
             raise self._process.early_end() from error
         self._map(resources)
-        if self._trace:
-            self.qmp.set("trace", 1, lasting=True)
+        if not self._trace:
+            self.qmp.set("trace", 0, lasting=True)
         if self.doors:
             self.doors.announce(self._card(self.doors))
 
@@ -336,6 +370,7 @@ class Board(Shim):
             image=str(self.image.path.absolute()),
             qmp=str(doors.qmp),
             gdb=str(doors.gdb),
+            probe=f"/proc/{process.pid}/fd/{process.probe}",
             cpu_view=f"/proc/{process.pid}/fd/{process.ram}",
             dram=f"/proc/{process.pid}/fd/{process.dram}",
         )
@@ -377,6 +412,9 @@ class Board(Shim):
             )
             raise PeerError(msg)
 
+    def _settle(self) -> None:
+        self.probe.settle()
+
     def _stands_still(self) -> bool:
         return self._paused or self._crashed or not self._process.running
 
@@ -404,10 +442,23 @@ class Board(Shim):
         pc = int(report["elr"], 0)
         return self.image.place(pc) or (f"a jump to {pc:#x} by {caller}" if caller else "")
 
+    def _limit(self) -> QemuError | None:
+        """Explain what has come to its end in QEMU's model of the PL330, if anything has."""
+        if limit := self.probe.limit:
+            return self._process.limit(LIMITS[limit[0]].format(channel=limit[1]))
+        if spoiled := self.probe.spoiled:
+            channel = (spoiled & -spoiled).bit_length() - 1
+            return self._process.limit(POISONED.format(channel=channel))
+        return None
+
+    def _check_limit(self) -> None:
+        if error := self._limit():
+            raise error
+
 
 def checked_seed(seed: int) -> int:
     """Return `seed`; `UsageError` if it does not fit."""
-    if not isinstance(seed, int) or not 0 <= seed <= _LAST_SEED:
+    if type(seed) is not int or not 0 <= seed <= _LAST_SEED:
         msg = f"seed {seed!r} is not in 0 to {_LAST_SEED}"
         raise UsageError(msg)
     return seed

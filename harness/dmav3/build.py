@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _COMPILER, _LINKER = "clang-19", "lld-19"
 _WAY_OUT = f"apt-get install {_COMPILER} {_LINKER}, or name another clang in the variable CC"
+_SUFFIXES = (".c", ".S")
 _FLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra")
 _TWICE = re.compile(r"duplicate symbol: dmav3_command_(\w+)")
 
@@ -56,6 +57,7 @@ def build_image(
     paths, image = [Path(source) for source in sources], Path(output)
     link = files.link(load(machine).firmware)
     _check(paths, image)
+    _check_folders(include)
     tools = _Tools.find(say)
     options = [f"-I{folder}" for folder in include] + [f"-D{macro}" for macro in define]
     with _workshop(image) as folder:
@@ -136,12 +138,22 @@ def _check(sources: list[Path], image: Path) -> None:
         if not source.is_file():
             msg = f"{source} is no file" if source.exists() else f"{source}: there is no such file"
             raise UsageError(msg)
+        if source.suffix not in _SUFFIXES:
+            msg = f"{source} is no C file: its name does not end in .c, as driver.c does"
+            raise UsageError(msg)
         if image.exists() and image.samefile(source):
             msg = f"{image} would overwrite the source that it is made of"
             raise UsageError(msg)
     if image.is_dir():
         msg = f"the image {image} cannot be written: it is a folder"
         raise UsageError(msg)
+
+
+def _check_folders(include: Sequence[Path | str]) -> None:
+    for folder in include:
+        if not Path(folder).is_dir():
+            msg = f"the folder {folder} for headers is not there; one that is would be: -I ."
+            raise UsageError(msg)
 
 
 def _workshop(image: Path) -> tempfile.TemporaryDirectory[str]:

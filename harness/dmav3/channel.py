@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 CHANNELS = 8
 
 
+def check_number(number: int) -> int:
+    """Return the number of a channel; `UsageError` if there is no such."""
+    if not isinstance(number, int) or not 0 <= number < CHANNELS:
+        msg = f"channel {number!r} does not exist: they are 0 to {CHANNELS - 1}"
+        raise UsageError(msg)
+    return number
+
+
 class Channel:
     """What the extension can do to a channel; `qemu-machines/ext/pace.h` has the rules.
 
@@ -25,10 +33,7 @@ class Channel:
 
     def __init__(self, qmp: Monitor, number: int) -> None:
         """Use `Board.channel`; `UsageError` if there is no such channel."""
-        if not isinstance(number, int) or not 0 <= number < CHANNELS:
-            msg = f"channel {number!r} does not exist: they are 0 to {CHANNELS - 1}"
-            raise UsageError(msg)
-        self.number = number
+        self.number = check_number(number)
         self._qmp, self._path = qmp, f"{BOARD}/channel[{number}]"
 
     @property

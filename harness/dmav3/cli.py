@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTHS = (8, 16, 32, 64)
-_TABLE_COLUMNS = 130  # a narrower terminal wraps the lines, and loses nothing
 _INTERRUPTED = 130  # what shells report for Ctrl-C
 _SOMETHING_MISSING = 3
 
 app = typer.Typer(
-    help="Hardware-in-the-loop tests for code that uses the version-3 DMA operations interface.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,6 +66,25 @@ def _width(value: int) -> int:
     return value
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"dmav3 {version('dmav3')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end."),
+    ] = False,
+) -> None:
+    """Hardware-in-the-loop tests for code that uses the version-3 DMA operations interface."""
+
+
 Machine = Annotated[str, typer.Option(help="Name of a machine, or the path of a YAML file.")]
 Schedule = Annotated[
     str | None,
@@ -76,6 +93,9 @@ Schedule = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
 Image = Annotated[
     Path | None, typer.Option(metavar="ELF", help="Use this firmware instead of our own.")
+]
+BoardName = Annotated[
+    str | None, typer.Argument(help="As `dmav3 boards` names it; may be left out for the only.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -93,6 +113,14 @@ def run(
         str | None, typer.Option(metavar="NAME", help="Use the firmware with this known bug.")
     ] = None,
     image: Image = None,
+    trace_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace",
+            metavar="FILE",
+            help="Write what the DMA controller executed, its first 16,384 instructions.",
+        ),
+    ] = None,
     *,
     json_output: Json = False,
 ) -> None:
@@ -103,18 +131,18 @@ def run(
     """
     from rich.console import Console
 
-    from .console_report import show
+    from .console_report import show, wide
     from .run import Options
     from .run import run as run_main_job
 
-    options = Options(machine, input_file, schedule, seed, width, firmware_bug, image)
+    options = Options(machine, input_file, schedule, seed, width, firmware_bug, image, trace_file)
     with _failures(), _progress(Console(stderr=True), "moving") as begin:
         report = run_main_job(options, begin)
     with _output(report.exit_status):
         if json_output:
             typer.echo(json.dumps(report.json(), indent=2))
         else:
-            show(_wide_console(), report)
+            show(wide(Console(highlight=False)), report)
             sys.stdout.flush()
     raise typer.Exit(report.exit_status)
 
@@ -147,12 +175,13 @@ def conformance(
     from .conformance.run import Options
     from .conformance.run import run as run_tests
     from .conformance.run import untested as find_untested
+    from .console_report import wide
     from .files import writable
 
     options = Options(machine, image, tuple(rule or ()))
     with _failures():
         if untested:
-            show_untested(_wide_console(), find_untested(options))
+            show_untested(wide(Console(highlight=False)), find_untested(options))
             return
         if html is not None:
             writable(html)
@@ -166,7 +195,7 @@ def conformance(
         if json_output:
             typer.echo(json.dumps(report.json(), indent=2))
         else:
-            show(_wide_console(), report)
+            show(wide(Console(highlight=False)), report)
             sys.stdout.flush()
     raise typer.Exit(report.exit_status)
 
@@ -191,16 +220,26 @@ def console(
 
 
 @app.command()
-def qmp(
-    board: Annotated[
-        str | None, typer.Argument(help="As `dmav3 boards` names it; may be left out for the only.")
-    ] = None,
-) -> None:
+def qmp(board: BoardName = None) -> None:
     """Talk to the monitor of a running board in qemu.qmp's own qmp-shell."""
     from .monitor_shell import run
 
     with _failures():
         run(board)
+
+
+@app.command()
+def trace(
+    board: BoardName = None,
+    channel: Annotated[int | None, typer.Option(help="Of this channel only, 0 to 7.")] = None,
+) -> None:
+    """Show what the DMA controller of a running board executed since its last reset."""
+    from .attach import trace as trace_of
+
+    with _failures():
+        text = "\n".join(trace_of(board, channel))
+    with _output(0):
+        typer.echo(text)
 
 
 @app.command()
@@ -265,15 +304,6 @@ def build(
             say=lambda text: typer.echo(text, nl=False, err=True),
         )
     typer.echo(f"built {output}")
-
-
-def _wide_console() -> Console:
-    """Return the output, as wide as our tables."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.width = max(console.width, _TABLE_COLUMNS)
-    return console
 
 
 @contextmanager

@@ -85,7 +85,8 @@ class _Session:
         return (
             f"board {doors.name}: {board.machine.name}{how}; QEMU is process {board.pid}\n"
             f"gdb:  {gdb_command(board.image.path, doors.gdb)}\n"
-            f"qmp:  dmav3 qmp {doors.name}"
+            f"qmp:  dmav3 qmp {doors.name}\n"
+            f"what the DMA controller did:  dmav3 trace {doors.name}"
         )
 
     def names(self) -> list[str]:

@@ -26,7 +26,15 @@ _COLUMNS = (
     ("dirty", "lines_dirty"),
     ("stale", "lines_stale"),
 )
+_TABLE_COLUMNS = 130
 _COLOURS = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
+
+
+def wide(console: Console) -> Console:
+    """Make a console wide enough for the table; what shows it wraps its lines, and loses none."""
+    console.width = max(console.width, _TABLE_COLUMNS)
+    console.height = console.height  # without it rich takes a dumb terminal for 80 columns wide
+    return console
 
 
 def show(console: Console, report: Report) -> None:
@@ -38,6 +46,12 @@ def show(console: Console, report: Report) -> None:
         console.print(_table(evidence.steps))
     for name, digest in evidence.digests.items():
         console.print(f"sha256 {name:>8}  {digest}", soft_wrap=True)
+    if evidence.untraced:
+        console.print(
+            f"trace    the last {evidence.untraced} instructions of the DMA controller were not "
+            "recorded, only those before",
+            soft_wrap=True,
+        )
     for finding in evidence.findings:
         text = f"{finding.kind} at {finding.address}, {finding.count} times: {finding.text}"
         console.print(f"[red]finding[/]  {escape(text)}", soft_wrap=True)

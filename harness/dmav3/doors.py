@@ -26,6 +26,7 @@ class Card:
 
     :ivar pid: of QEMU.
     :ivar qmp, gdb: paths of sockets.
+    :ivar probe: file with what the extension tells (qemu-machines/ext/probe.h).
     :ivar cpu_view, dram: files with the bytes of RAM as the CPU and as devices see them.
     """
 
@@ -37,6 +38,7 @@ class Card:
     image: str
     qmp: str
     gdb: str
+    probe: str
     cpu_view: str
     dram: str
 

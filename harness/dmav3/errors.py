@@ -7,7 +7,9 @@
     ├── UsageError              the call, or a file that it names, is wrong      exit status 2
     │   ├── DataFileError       a YAML file is not accepted
     │   │   └── MachineFileError    a machine description
+    │   ├── WrongCacheError     it describes another cache than the CPU has
     │   ├── ImageError          a file is not an ELF for the machine
+    │   ├── NotStartedError     a board is used outside of its `with`
     │   └── BuildError          C files do not compile, or do not link
     ├── TargetError             the firmware                                     exit status 1
     │   ├── RefusedError        it answered `error CODE`
@@ -30,7 +32,8 @@
             ├── QemuMissingError    there is none
             ├── QemuTooOldError     older than the extension can live in
             ├── QemuRefusedError    it, or the extension in it, refused to start
-            └── QemuDiedError       it ended although nobody asked it to
+            ├── QemuDiedError       it ended although nobody asked it to
+            └── QemuLimitError      its model of the PL330 cannot do what silicon does
 
 A failing test is no error: it is a verdict (`dmav3.verdict`).
 """
@@ -78,6 +81,10 @@ class MachineFileError(DataFileError):
     """A machine description is not accepted."""
 
 
+class WrongCacheError(UsageError):
+    """The cache that a machine describes is not the one that its CPU's registers describe."""
+
+
 class ImageError(UsageError):
     """A file cannot be used as firmware image or extension; `path` is the file."""
 
@@ -85,6 +92,16 @@ class ImageError(UsageError):
         """Name the file and say what it is and what is needed."""
         super().__init__(f"{path}: {problem}")
         self.path = path
+
+
+class NotStartedError(UsageError, AttributeError):
+    """A board has been made, but not started."""
+
+    def __init__(self, name: str) -> None:
+        """Say what was asked for, and how to start a board."""
+        super().__init__(
+            f"the board is not running, so it has no {name}: start it by `with Board() as board:`"
+        )
 
 
 class BuildError(UsageError):
@@ -214,9 +231,9 @@ class InfrastructureError(Dmav3Error):
 class NotBuiltError(InfrastructureError):
     """A built file is missing or older than its sources; `path` is the file."""
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: Path, problem: str, way_out: str = "run ci/build") -> None:
         """Name the file and the way out."""
-        super().__init__(f"{path} {problem}: run ci/build")
+        super().__init__(f"{path} {problem}: {way_out}")
         self.path = path
 
 
@@ -260,3 +277,10 @@ class QemuRefusedError(QemuError):
 
 class QemuDiedError(QemuError):
     """QEMU ended although nobody asked it to."""
+
+
+class QemuLimitError(QemuError):
+    """QEMU's model of the PL330 cannot do what silicon does, and only a fresh process helps.
+
+    The extension has stopped the machine; memory, findings and logs can still be read.
+    """

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from .errors import InfrastructureError
+
 if TYPE_CHECKING:
     from .probe import Record
 
@@ -21,6 +23,10 @@ class Ring(Protocol):
     @property
     def ring_reset(self) -> int:
         """`ring_head` at the last reset."""
+
+    @property
+    def trace_lost(self) -> int:
+        """Instructions of the DMA controller that came after the trace had recorded its share."""
 
     def settle(self) -> None:
         """Return when memory stands still."""
@@ -42,6 +48,25 @@ class EventLog:
         self._reset = self._next = ring.ring_reset
         self._records: list[Record] = []
         self.lost = 0
+
+    @property
+    def untraced(self) -> int:
+        """Instructions of the DMA controller that came after the trace had recorded its share."""
+        return self._ring.trace_lost
+
+    def complete(self) -> list[Record]:
+        """Return every record since the last reset, for a comparison with another log.
+
+        :raises InfrastructureError: some are missing, so that nothing would follow from it.
+        """
+        records = self.all()
+        if self.lost or self.untraced:
+            msg = (
+                f"the event log is not complete: {self.lost} records were overwritten, "
+                f"{self.untraced} instructions not recorded; a comparison is inconclusive"
+            )
+            raise InfrastructureError(msg)
+        return records
 
     def all(self) -> list[Record]:
         """Return every record since the last reset."""

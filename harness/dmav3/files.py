@@ -113,7 +113,7 @@ def seeded(bug: str, name: str) -> Path:
     if layout.checkout:
         known |= {path.stem for path in (layout.checkout / "tests" / "seeded").glob("*.patch")}
     if bug not in known:
-        msg = f"unknown bug {bug!r}; known are: {', '.join(sorted(known)) or 'none (run ci/build)'}"
+        msg = f"unknown bug {bug!r}; known are: {', '.join(sorted(known)) or 'none'}"
         raise UsageError(msg)
     return _fresh(layout, layout.built / "seeded" / bug / f"{name}.elf", "firmware", "tests/seeded")
 
@@ -133,10 +133,12 @@ def _fresh(layout: Layout, path: Path, *sources: str) -> Path:
     The last run of make counts (build/stamp), not the age of the file: a header that a file does
     not include does not make it old.
     """
+    if layout.checkout is None:
+        if not path.is_file():
+            raise NotBuiltError(path, "is missing", "install dmav3 again, it is not complete")
+        return path
     if not path.is_file():
         raise NotBuiltError(path, "is missing")
-    if layout.checkout is None:
-        return path
     stamp = layout.built / "stamp"
     built = max(file.stat().st_mtime_ns for file in (path, stamp) if file.exists())
     for folder in sources:

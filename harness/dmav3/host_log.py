@@ -15,6 +15,7 @@ class HostLog:
     """The operation log of a `HostShim`, as `EventLog` reads it: struct host_log."""
 
     ring_reset = 0
+    trace_lost = 0
 
     def __init__(self, view: memoryview, image: Elf) -> None:
         """Use the mapped memory."""
@@ -42,6 +43,5 @@ class HostLog:
 
     def _one(self, number: int) -> Record:
         offset = self._first + number % self.ring_records * self._record.size
-        return record_of(
-            next(self._record.records(self._view[offset : offset + self._record.size]))
-        )
+        (raw,) = self._record.records(self._view[offset : offset + self._record.size])
+        return record_of(raw)

@@ -7,7 +7,6 @@ What builds these from an ELF's debug information is `dmav3.symbols`.
 from __future__ import annotations
 
 import struct
-from collections import namedtuple
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -115,16 +114,12 @@ class Struct:
                 raise UsageError(msg)
             member.type.write(buffer, member.offset, value)
 
-    def records(self, buffer: Buffer) -> Iterator[Any]:
+    def records(self, buffer: Buffer) -> Iterator[tuple[int, ...]]:
         """Read `buffer` as an array of this structure, quickly; its members must be numbers.
 
-        :return: named tuples, one for each `size` bytes.
+        :return: their values in order, for each `size` bytes.
         """
-        return (self._tuple._make(values) for values in self._format.iter_unpack(buffer))
-
-    @cached_property
-    def _tuple(self) -> Any:
-        return namedtuple(self.name, self.members)  # noqa: PYI024 - ditto
+        return self._format.iter_unpack(buffer)
 
     @cached_property
     def _format(self) -> struct.Struct:

@@ -66,6 +66,9 @@ class Uart(_Part):
     irq: Interrupt
 
 
+_RAM_BASE = 0x40000000  # of `virt`
+
+
 class Machine(_Part):
     """A board that QEMU can be made to emulate.
 
@@ -85,6 +88,11 @@ class Machine(_Part):
     stream: Stream
     uart: Uart
 
+    @property
+    def image_memory(self) -> range:
+        """Where an image may lie: RAM, but for its first MiB, where QEMU puts a device tree."""
+        return range(_RAM_BASE + (1 << 20), _RAM_BASE + (self.memory_mib << 20))
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Machine:
         if (self.cache is None) != (self.view == "none"):
@@ -96,13 +104,9 @@ class Machine(_Part):
         return self
 
 
-#: What the extension builds on a board, and what the core's CCSIDR says of its cache: a description
-#: repeats it and cannot choose it.
+#: What the extension builds on a board: a description repeats it and cannot choose it. (Whether its
+#: `cache` is the CPU's is checked against the CPU, when the machine starts.)
 _BUILT: dict[Place, int] = {
-    ("cache", "level"): 2,
-    ("cache", "line"): 64,
-    ("cache", "sets"): 1024,
-    ("cache", "ways"): 16,
     ("pl330", 0, "base"): 0x0B000000,
     ("pl330", 0, "abort_irq"): 176,
     ("pl330", 0, "request_lines"): 32,

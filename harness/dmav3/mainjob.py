@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 #: What the receive buffer is filled with before each read.
 POISON = 0xA5
-#: Instructions of the PL330 in one go. Our programs end; slices would only add time to them.
-_WHOLE = 1_000_000_000
 #: Model time in which the device takes in what is left in its FIFO, in steps of 1 µs.
 _DRAIN_STEPS, _DRAIN_NS = 100_000, 1_000
 
@@ -78,7 +76,6 @@ class MainJob:
 
         :raises TransferError: a routine or the device failed; `outcome` has what was done.
         """
-        self._board.qmp.set("slice-instructions", _WHOLE)
         chunk = _read(file, self._chunk_size())
         if not chunk:
             self._adapter(write=True, width=self._width)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .deadline import allowance
 from .errors import DeadlineError, InfrastructureError
@@ -41,11 +41,24 @@ class Kind(enum.IntEnum):
     INSTRUCTION = 11
     HELD = 12
     CHANNEL_FAULT = 13
+    LIMIT = 14
+    DMAKILL = 15
     #: Of `HostShim` only: each operation, `a` its virtual address, `b` its bytes.
     CLEAN = 32
     INVALIDATE = 33
     CLEAN_INVALIDATE = 34
     BARRIER = 35
+
+
+_KINDS = {kind.value: kind for kind in Kind}  # quicker than Kind(...)
+
+
+class Limit(enum.IntEnum):
+    """Why the extension stopped the machine for good, as in qemu-machines/ext/fault.h."""
+
+    BUS_ERROR = 1
+    POISONED = 2
+    BLOCKED = 3
 
 
 class LineState(enum.IntFlag):
@@ -58,9 +71,8 @@ class LineState(enum.IntFlag):
     OWED = 16
 
 
-@dataclass(frozen=True)
-class Record:
-    """One record of the event ring, as in probe.h."""
+class Record(NamedTuple):
+    """One record of the event ring, as in probe.h, member by member."""
 
     time_ns: int
     command: int
@@ -75,21 +87,10 @@ class Record:
     e: int
 
 
-def record_of(raw: Any) -> Record:
-    """Return a record from its numbers by name, as `Struct.records` gives them."""
-    return Record(
-        time_ns=raw.time_ns,
-        command=raw.command,
-        seq=raw.seq,
-        kind=Kind(raw.kind),
-        ungated=bool(raw.ungated),
-        id=raw.id,
-        a=raw.a,
-        b=raw.b,
-        c=raw.c,
-        d=raw.d,
-        e=raw.e,
-    )
+def record_of(raw: tuple[int, ...]) -> Record:
+    """Return a record from its numbers in order, as `Struct.records` gives them."""
+    time_ns, command, seq, kind, ungated, number, a, b, c, d, e = raw
+    return Record(time_ns, command, seq, _KINDS[kind], ungated != 0, number, a, b, c, d, e)
 
 
 @dataclass(frozen=True)
@@ -163,19 +164,29 @@ class Probe:
         return int(self._get("violations"))
 
     @property
-    def spoiled(self) -> bool:
-        """True if a PL330 channel ended in a way that a reset of QEMU's model does not repair.
+    def spoiled(self) -> int:
+        """A bit for each channel of the PL330 that has poisoned QEMU's model of it, over any reset.
 
-        Known when the gate is closed; of a channel that still runs, or has just faulted, after
-        the reset.
+        Known when the gate is closed; of a channel that still runs, after the reset.
         """
-        return bool(self._get("spoiled"))
+        return int(self._get("spoiled"))
+
+    @property
+    def limit(self) -> tuple[Limit, int] | None:
+        """Why the extension stopped the machine for good, and at which channel."""
+        limit = self._get("limit")
+        return (Limit(limit), self._get("limit_channel")) if limit else None
+
+    @property
+    def trace_lost(self) -> int:
+        """Instructions of the PL330 since the last reset beyond those that the trace records."""
+        return int(self._get("trace_lost"))
 
     def settle(self) -> None:
         """Return when memory stands still; `DeadlineError` if that is not so in time."""
         seconds, waiting_for = allowance(), "the gate to close"
         end = time.monotonic() + seconds
-        while not (self.gate_closed or self._stands_still()):
+        while not (self.gate_closed or self._stands_still() or self.limit):
             if time.monotonic() > end:
                 raise DeadlineError(waiting_for, seconds)
             time.sleep(0)
@@ -213,13 +224,17 @@ class Probe:
 
     def records(self, first: int, end: int) -> list[Record]:
         """Return records number `first` to `end` - 1, which must still be in the ring."""
-        return [self._one(number) for number in range(first, end)]
-
-    def _one(self, number: int) -> Record:
-        offset = self._ring_at + number % self.ring_records * self._record.size
-        return record_of(
-            next(self._record.records(self._view[offset : offset + self._record.size]))
-        )
+        size, capacity = self._record.size, self.ring_records
+        records: list[Record] = []
+        while first < end:
+            at = first % capacity
+            count = min(end - first, capacity - at)
+            start = self._ring_at + at * size
+            records += map(
+                record_of, self._record.records(self._view[start : start + count * size])
+            )
+            first += count
+        return records
 
     def _entries(self, member: str, layout: Any, count: int) -> list[dict[str, Any]]:
         base = self._header.member(member).offset

@@ -20,9 +20,11 @@ from .errors import (
     Dmav3Error,
     QemuDiedError,
     QemuError,
+    QemuLimitError,
     QemuMissingError,
     QemuRefusedError,
     QemuTooOldError,
+    WrongCacheError,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 OLDEST_QEMU = (10, 0)
 #: Seconds of real time that each rung of `stop` gets.
 _RUNG_SECONDS = 2.0
+#: Exit status of the extension when the guest's registers contradict `cache-…` (ext/ident.h).
+_WRONG_CACHE = 2
 _LOG_TAIL_BYTES = 4_000
 #: The header's page and two rings of 4 MiB.
 _STREAM_BYTES = 4096 + 2 * (4 << 20)
@@ -77,6 +81,7 @@ class Process:
             self.dram = self.ram if one_view else _memory(resources, "dmav3-dram", size)
             self.probe = _memory(resources, "dmav3-probe")
             self.stream = _memory(resources, "dmav3-stream", _STREAM_BYTES)
+            image = _memory(resources, "dmav3-image", data=start.image.data)
             self.serial, serial = _pair(resources, theirs)
             self.monitor, monitor = _pair(resources, theirs)
             self._lifeline, lifeline = _pair(resources, theirs)
@@ -85,12 +90,14 @@ class Process:
                 dram=None if one_view else self.dram,
                 probe=self.probe,
                 stream=self.stream,
+                image=image,
                 serial=serial.fileno(),
                 monitor=monitor.fileno(),
                 lifeline=lifeline.fileno(),
                 doors=doors,
             )
             self.argv = arguments(machine, start, fds)
+            self._machine = machine.name
             self._child = self._spawn(fds)
             self._resources = resources.pop_all()
 
@@ -139,9 +146,17 @@ class Process:
                 self._child.kill()
                 self._child.wait()
 
-    def early_end(self) -> QemuError:
+    def limit(self, problem: str) -> QemuLimitError:
+        """Explain that QEMU is of no more use; `problem` says why."""
+        text = f"{problem}; start a fresh board (qemu-machines/README.md, known differences)"
+        return QemuLimitError(text, self.argv)
+
+    def early_end(self) -> QemuError | WrongCacheError:
         """Explain why QEMU closed its connections before the shim's first word."""
         self._ended_within(_RUNG_SECONDS)
+        if self._child.poll() == _WRONG_CACHE:
+            said = self.log_tail().rpartition("dmav3: ")[2]
+            return WrongCacheError(f"machine {self._machine}: wrong `cache`: {said}")
         version = self._version()
         if version is None:
             text = f"{self.argv[0]} is not QEMU: `--version` names no version"
@@ -202,10 +217,11 @@ class Process:
         return None
 
 
-def _memory(resources: ExitStack, name: str, size: int = 0) -> int:
+def _memory(resources: ExitStack, name: str, size: int = 0, data: bytes = b"") -> int:
     fd = os.memfd_create(name)
     resources.callback(os.close, fd)
-    os.ftruncate(fd, size)
+    os.ftruncate(fd, max(size, len(data)))
+    os.pwrite(fd, data, 0)
     return fd
 
 

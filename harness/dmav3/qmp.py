@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, Self
 from qemu.qmp import ExecuteError, QMPClient, QMPError
 
 from .deadline import allowance
-from .errors import ClosedError, DeadlineError, MonitorError
+from .errors import ClosedError, DeadlineError, MonitorError, UsageError
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
 
+#: What qemu.qmp raises when QEMU has gone.
+_GONE = (QMPError, OSError, EOFError)
 #: The extension's device in QEMU's object tree.
 BOARD = "/machine/peripheral/dmav3"
 
@@ -38,14 +40,19 @@ class Monitor:
     #: How commands begin that alter nothing, or what `system_reset` brings back.
     _HARMLESS = ("query-", "qom-get", "qom-list", "system_reset", "stop", "cont")
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Talk over a connected socket, which this object owns from now on."""
+    def __init__(self, sock: socket.socket, settle: Callable[[], object] = lambda: None) -> None:
+        """Talk over a connected socket, which this object owns from now on.
+
+        :param settle: called before a property is read or written; returns when model time stands
+            still. A command has been answered a little before it is over, and what happens then
+            would depend on the host.
+        """
         self.log: list[tuple[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self._originals: dict[tuple[str, str], object] = {}
         self.altered = False
         self._changed = threading.Condition()
-        self._socket = sock
+        self._socket, self._settle = sock, settle
         self._client = QMPClient("dmav3")
         self._stop = asyncio.Event()
         self._loop: Future[asyncio.AbstractEventLoop] = Future()
@@ -83,23 +90,32 @@ class Monitor:
 
     def get(self, name: str, path: str = BOARD) -> Any:
         """Read a property of the extension's device, or of the object at `path`."""
+        self._settle()
         return self.execute("qom-get", path=path, property=name)
 
     def set(self, name: str, value: object, path: str = BOARD, *, lasting: bool = False) -> None:
         """Write a property; `MonitorError` at a wrong moment or for a wrong value.
 
         :param lasting: `restore` leaves it as it is.
+        :raises UsageError: a negative number for one of ours; QEMU would take it for a huge one.
         """
+        if path.startswith(BOARD) and isinstance(value, int) and value < 0:
+            msg = f"{name}={value}: a number is needed that is not negative, such as {name}=1"
+            raise UsageError(msg)
         if not lasting and (path, name) not in self._originals:
             with suppress(MonitorError):  # one that cannot be read has nothing to restore
                 self._originals[path, name] = self.get(name, path)
-        self._command("qom-set", {"path": path, "property": name, "value": value})
+        self._settle()
+        self._write(name, value, path)
 
     def restore(self) -> None:
-        """Give every property that `set` has changed the value that it had before; raises as it."""
+        """Give every property that `set` has changed the value that it had before, at once."""
         for path, name in list(self._originals):
-            self.set(name, self._originals[path, name], path, lasting=True)
+            self._write(name, self._originals[path, name], path)
             del self._originals[path, name]
+
+    def _write(self, name: str, value: object, path: str) -> None:
+        self._command("qom-set", {"path": path, "property": name, "value": value})
 
     @property
     def stopped(self) -> bool:
@@ -128,7 +144,7 @@ class Monitor:
             return await self._client.execute(command, arguments)
         except ExecuteError as error:
             raise MonitorError(command, arguments, str(error)) from error
-        except (QMPError, OSError, EOFError) as error:
+        except _GONE as error:
             msg = f"the monitor is closed: {error or type(error).__name__}"
             raise ClosedError(msg) from error
 
@@ -156,15 +172,17 @@ class Monitor:
             connecting.cancel()
         try:
             await connecting
-        except (QMPError, OSError, EOFError, asyncio.CancelledError) as error:
+        except (*_GONE, AssertionError, asyncio.CancelledError) as error:
+            # qemu.qmp asserts that whoever it has just greeted has not gone in the meantime.
             self._connected.set_exception(ClosedError(f"the monitor is closed: {error}"))
-            await stopping
-            return
-        self._connected.set_result(None)
-        listening = asyncio.create_task(self._listen())
+            listening = None
+        else:
+            self._connected.set_result(None)
+            listening = asyncio.create_task(self._listen())
         await stopping
-        listening.cancel()
-        with suppress(QMPError, OSError, EOFError):  # QEMU was gone first, as it should be
+        if listening:
+            listening.cancel()
+        with suppress(*_GONE):  # QEMU was gone first, as it should be
             await self._client.disconnect()
 
     async def _listen(self) -> None:

@@ -7,8 +7,10 @@ functions and lines, routines and rules, buffers and offsets.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from .probe import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,6 +19,20 @@ if TYPE_CHECKING:
     from .symbols import Elf
 
 _NO_CHANNEL = 0xFFFFFFFF
+#: What makes a QEMU process useless, with the channel to be filled in.
+POISONED = (
+    "channel {channel} of the PL330 was killed, or faulted, with bytes on their way, and QEMU's "
+    "model does not recover from that, not even by a reset"
+)
+#: Why the extension stopped the machine for good.
+LIMITS = {
+    Limit.BUS_ERROR: "a bus error came while channel {channel} of the PL330 ran and another had "
+    "bytes on their way: QEMU's model does not tell whose it was, so neither can be faulted",
+    Limit.POISONED: "channel {channel} of the PL330 was started, or ran, after one was killed, or "
+    "faulted, with bytes on their way: QEMU's model would move wrong bytes from now on",
+    Limit.BLOCKED: "channel {channel} of the PL330 locked up in QEMU's model, though not in "
+    "silicon, because another one that waits has bytes in the FIFO",
+}
 
 
 @dataclass(frozen=True)
@@ -57,14 +73,15 @@ _KINDS = {
         "a device wrote bytes that were dirty in the cache: a write-back at any moment puts the "
         "CPU's old bytes over them",
         "must clean and invalidate the lines of the range before it starts the device",
-        "",
+        "had been called before that store, so the buffer was the device's already: store first",
     ),
     4: _Kind(
         "lost-cpu-write",
         {"FlushAdapterBuffersEx": "CCH-15"},
         "bytes were read that the CPU had stored and an invalidate had then discarded",
         "must not invalidate a line that holds other data: only lines wholly inside the range",
-        "",
+        "had not ended the mapping when that was stored, so the buffer was still the device's: "
+        "call it first",
     ),
     5: _Kind(
         "shared-line",
@@ -72,7 +89,7 @@ _KINDS = {
         "the CPU and a device wrote different bytes of one cache line: a write-back or an "
         "invalidate of the line loses one of them",
         "must bounce a line that the buffer shares with other data",
-        "",
+        "had been called before that store, so the buffer was the device's already: store first",
     ),
     6: _Kind(
         "missing-barrier",
@@ -90,7 +107,27 @@ _KINDS = {
         "",
         "",
     ),
+    8: _Kind(
+        "bus-error",
+        {},
+        "a channel of the PL330 accessed what answers with an error, which channel cannot be told, "
+        "so there was no fault and the machine was stopped",
+        "",
+        "",
+    ),
 }
+#: The first kind where a bounce page stands in for the buffer; a driver that reads too early breaks
+#: the same rule there.
+_BOUNCED_MISUSE = replace(
+    _KINDS[1],
+    meaning="the CPU read bytes that the device had written to a bounce page and that nobody had "
+    "copied from there: it got what its memory held from before",
+)
+_NOT_COPIED = replace(
+    _BOUNCED_MISUSE,
+    rules={"FlushAdapterBuffersEx": "MR-12"},
+    remedy="must copy what the device has written out of the bounce page",
+)
 
 
 @dataclass(frozen=True)
@@ -165,7 +202,7 @@ def routine_names(image: Elf) -> dict[int, str]:
 
 def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
     """Explain one `struct probe_finding`."""
-    kind = _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "", "")
+    kind = _kind(raw)
     routine = routine_names(image).get(raw["routine"]) if raw["routine"] else None
     rule = kind.rules.get(routine) if routine else None
     buffer = _buffer(raw["address"], image, memory)
@@ -183,7 +220,14 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
         routine=routine,
         rule=rule,
         text=_text(
-            kind, routine, rule, cpu, device, buffer, while_mapped=bool(raw["while_mapped"])
+            kind,
+            routine,
+            rule,
+            cpu,
+            device,
+            buffer,
+            raw["address"],
+            while_mapped=bool(raw["while_mapped"]),
         ),
     )
 
@@ -191,12 +235,14 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
 def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
     """Sum up maintenance that changed nothing, by function.
 
-    :return: `operations` is how many a function executed, `lines` how many of them found nothing
-        to do (one instruction acts on one line). Functions without any are left out.
+    :return: `function` is the routine or callback whose part it was, outside of them the function
+        of the instruction; `operations` is how many it executed, `lines` how many of them found
+        nothing to do (one instruction acts on one line). Functions without any are left out.
     """
     sums: dict[str, list[int]] = {}
+    routines = routine_names(image)
     for cost in raw:
-        name = image.function(cost["pc"]) or f"{cost['pc']:#x}"
+        name = routines.get(cost["routine"]) or image.function(cost["pc"]) or f"{cost['pc']:#x}"
         total = sums.setdefault(name, [0, 0])
         total[0] += cost["operations"]
         total[1] += cost["redundant"]
@@ -210,6 +256,12 @@ def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
         for name, (operations, redundant) in sorted(sums.items())
         if redundant
     ]
+
+
+def _kind(raw: Mapping[str, int]) -> _Kind:
+    if raw["bounced"]:
+        return _BOUNCED_MISUSE if raw["while_mapped"] else _NOT_COPIED
+    return _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "", "")
 
 
 def _buffer(physical: int, image: Elf, memory: Memory) -> Place | None:
@@ -242,6 +294,7 @@ def _text(
     cpu: Cpu | None,
     device: Device | None,
     buffer: Place | None,
+    address: int,
     *,
     while_mapped: bool,
 ) -> str:
@@ -251,11 +304,13 @@ def _text(
     if cpu:
         where = f" ({cpu.file}:{cpu.line})" if cpu.file else ""
         parts.append(f"the CPU's access was in {cpu.function or cpu.pc}{where}")
-    if device:
+    if device and int(device.microcode, 0) == address:
+        parts.append(f"channel {device.channel} fetched its program there")
+    elif device:
         parts.append(f"the device's was burst {device.burst} of channel {device.channel}")
     if routine:
         what = kind.misuse if while_mapped else kind.remedy
         parts.append(f"{routine} {what}" + (f" ({rule})" if rule else ""))
-    else:
+    elif kind.rules:
         parts.append("no mapping covers the address, so no routine owed anything")
     return "; ".join(parts)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,12 @@ from .board import Board
 from .errors import Dmav3Error, UsageError
 from .machine import load
 from .mainjob import MainJob
-from .report import costs
 from .verdict import Evidence, Report, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import TextIO
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Options:
 
     :ivar width: bits of the device's data register.
     :ivar firmware_bug: name of a known bug; excludes `image`.
+    :ivar trace: file for what the DMA controller executed; None: it is not written.
     """
 
     machine: str
@@ -35,6 +36,7 @@ class Options:
     width: int = 32
     firmware_bug: str | None = None
     image: Path | None = None
+    trace: Path | None = None
 
 
 def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Report:
@@ -48,7 +50,7 @@ def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Re
     except OSError as error:
         msg = f"the input {options.input} cannot be read: {error.strerror}"
         raise UsageError(msg) from error
-    with file:
+    with file, _opened(options.trace) as trace:
         size = options.input.stat().st_size
         try:
             board = _board(options)
@@ -61,9 +63,26 @@ def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Re
         try:
             with board:
                 job = MainJob(board, options.width, begin(2 * size))
-                return _report(board, job, _attempt(lambda: job.run(file)))
+                return _report(board, job, _attempt(lambda: job.run(file)), trace)
+        except UsageError:
+            raise
         except Dmav3Error as error:
             return judge(evidence, error)
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[TextIO | None]:
+    """Open a file for writing before anything else is done."""
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        msg = f"the trace {path} cannot be written: {error.strerror}"
+        raise UsageError(msg) from error
+    with file:
+        yield file
 
 
 def _board(options: Options) -> Board:
@@ -85,7 +104,7 @@ def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
     return None
 
 
-def _report(board: Board, job: MainJob, error: Dmav3Error | None) -> Report:
+def _report(board: Board, job: MainJob, error: Dmav3Error | None, trace: TextIO | None) -> Report:
     """Judge with all the evidence that can be had; after an error, that may be less."""
     outcome = job.outcome
     digests = {name: digest.hexdigest() for name, digest in outcome.digests.items()}
@@ -101,10 +120,13 @@ def _report(board: Board, job: MainJob, error: Dmav3Error | None) -> Report:
             evidence = replace(
                 evidence,
                 findings=tuple(board.findings()),
-                costs=tuple(costs(board.probe.costs(), board.image)),
+                costs=tuple(board.costs()),
                 steps=tuple(job.steps()),
                 lost=board.events.lost + board.probe.findings_lost,
+                untraced=board.events.untraced,
             )
+            if trace is not None:
+                trace.writelines(f"{line}\n" for line in board.trace())
     except Dmav3Error as second:
         error = error or second
     return judge(evidence, error)

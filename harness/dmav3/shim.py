@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .controls import MOST, ChannelState, Counters
 from .dma import Routines
-from .errors import InfrastructureError, TargetError, UsageError
+from .errors import (
+    ClosedError,
+    DeadlineError,
+    Dmav3Error,
+    FaultError,
+    InfrastructureError,
+    TargetError,
+    UsageError,
+)
 from .expectation import Observed
 from .report import routine_names
 from .violation import VIOLATION, Violation, violations
@@ -89,8 +97,9 @@ class Shim(Routines):
         """Let model time pass.
 
         :param ns: at most so much, in nanoseconds.
-        :param until: "irq" or "callback": end at the first one.
-        :return: what ended it: "time", "irq" or "callback".
+        :param until: "irq" or "callback": end at the first one; "held": end when a channel of the
+            DMA controller is held, at once if one is already.
+        :return: what ended it: "time", "irq", "callback" or "held".
         """
         return self.request("wait", ns, *([until] if until else []))["ended"]
 
@@ -111,9 +120,16 @@ class Shim(Routines):
 
     @contextmanager
     def irql(self, level: int) -> Iterator[None]:
-        """Raise the IRQL to `level` inside the block, then restore it."""
+        """Raise the IRQL to `level` inside the block, then restore it, however the block ends."""
         before = self.request("KeRaiseIrql", level).number("irql")
-        yield
+        try:
+            yield
+        except (DeadlineError, ClosedError, FaultError, InfrastructureError):
+            raise  # nobody is there to lower it
+        except BaseException:
+            with suppress(Dmav3Error):  # what the block raised is what counts
+                self.request("KeLowerIrql", before)
+            raise
         self.request("KeLowerIrql", before)
 
     # The layer under test

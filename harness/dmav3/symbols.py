@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from . import dwarf
+from . import dwarf, files
 from .errors import ImageError, UsageError
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ def read_elf(path: Path, machine: str) -> Elf:
     return _read_elf(path, machine, seen.st_mtime_ns, seen.st_size)
 
 
+def read_extension() -> Elf:
+    """Return the QEMU extension, which is for this computer; raises `NotBuiltError`."""
+    return read_elf(files.extension(), host_machine())
+
+
 def host_machine() -> str:
     """Return the `e_machine` of programs for this computer."""
     return {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}.get(os.uname().machine, "")
@@ -61,6 +66,14 @@ def host_machine() -> str:
 @lru_cache(maxsize=16)
 def _read_elf(path: Path, machine: str, _changed_ns: int, _size: int) -> Elf:
     return Elf(path, machine)
+
+
+class Flat(NamedTuple):
+    """What an ELF puts into memory: bytes from a physical address on, and where to begin."""
+
+    base: int
+    data: bytes
+    entry: int
 
 
 class Elf:
@@ -90,6 +103,28 @@ class Elf:
         section: Any = self._elf.get_section_by_name(".note.gnu.build-id")
         notes = section.iter_notes() if section else ()
         return next((str(note["n_desc"]) for note in notes), "")
+
+    def flat(self, memory: range) -> Flat:
+        """Return what is loaded into `memory` as one stretch of bytes, with zeroes between.
+
+        A segment elsewhere is left out: linkers like to put the ELF's own headers into one.
+
+        :raises ImageError: there is none in it, or one that does not fit, or no code to begin with.
+        """
+        parts = [
+            (segment["p_paddr"], segment.data())
+            for segment in self._elf.iter_segments("PT_LOAD")
+            if segment["p_filesz"] and segment["p_paddr"] in memory
+        ]
+        last = max((address + len(part) - 1 for address, part in parts), default=-1)
+        if last not in memory or self._elf["e_entry"] not in memory:
+            place = f"{memory.start:#x} to {memory.stop - 1:#x}"
+            raise ImageError(self.path, f"is not for memory from {place}: link it there")
+        base = min(address for address, _ in parts)
+        data = bytearray(last + 1 - base)
+        for address, part in parts:
+            data[address - base : address - base + len(part)] = part
+        return Flat(base, bytes(data), self._elf["e_entry"])
 
     def symbol(self, name: str) -> Symbol:
         """Return the symbol `name`; `ImageError` if the file has none."""

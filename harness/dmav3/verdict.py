@@ -24,6 +24,7 @@ class Evidence:
 
     :ivar digests: SHA-256 in hexadecimal by name; a missing one has not been computed.
     :ivar lost: records and findings that had no room.
+    :ivar untraced: instructions of the DMA controller that came after the trace had its share.
     """
 
     machine: str
@@ -35,6 +36,7 @@ class Evidence:
     findings: tuple[Finding, ...] = ()
     costs: tuple[Mapping[str, Any], ...] = ()
     lost: int = 0
+    untraced: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,29 +6,34 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alarm.h"
+#include "bus.h"
 #include "fetch.h"
 #include "gate.h"
 #include "ident.h"
+#include "image.h"
 #include "oplog.h"
-#include "overlay.h"
 #include "pace.h"
 #include "pace_object.h"
 #include "plugin.h"
 #include "probe.h"
 #include "qemu_abi.h"
 #include "stream.h"
+#include "trace.h"
 #include "uart.h"
 #include "views.h"
 
 /* On `virt`: the hole at 0x0a004000 and shared peripheral interrupts from 176 are free. */
 enum {
     PL330_BASE = 0x0b000000,
+    PL330_SIZE = 0x1000,
     STREAM_BASE = 0x0b010000,
     IDENT_BASE = 0x0b020000,
     UART_BASE = 0x0b030000,
     RAM_BASE = 0x40000000,
     PL330_ABORT_SPI = 176, /* event n: the next but n */
     UART_SPI = 193,
+    ALARM_SPI = 194,
 };
 /* The request lines that no device has: a non-secure channel may wait on them too. */
 #define OWN_LINES (1u << PACE_LINE_KICK | 1u << FETCH_LINE_FREE | 1u << FETCH_LINE_BUSY)
@@ -36,7 +41,8 @@ enum { CHANNELS = 8, REQUEST_LINES = 32, EVENTS = 16, STREAM_RECEIVE_LINE = 0, S
 
 static struct {
     bool separate_views;
-    uint64_t dram_fd, probe_fd, stream_fd, wake_fd, lifeline_fd;
+    uint64_t dram_fd, probe_fd, stream_fd, image_fd, wake_fd, lifeline_fd;
+    uint64_t image_base;
     uint64_t nonce, seed, wake_mask;
     uint64_t cache_level, cache_line, cache_sets, cache_ways;
     enum cache_schedule schedule;
@@ -48,6 +54,7 @@ static struct {
     .dram_fd = ~0ull,
     .probe_fd = ~0ull,
     .stream_fd = ~0ull,
+    .image_fd = ~0ull,
     .wake_fd = ~0ull,
     .lifeline_fd = ~0ull,
     .seed = 1,
@@ -164,6 +171,8 @@ static struct number board_numbers[] = {
     {"dram-fd", NULL, NULL, &board.dram_fd},
     {"probe-fd", NULL, NULL, &board.probe_fd},
     {"stream-fd", NULL, NULL, &board.stream_fd},
+    {"image-fd", NULL, NULL, &board.image_fd},
+    {"image-base", NULL, NULL, &board.image_base},
     {"wake-fd", NULL, NULL, &board.wake_fd},
     {"lifeline-fd", NULL, NULL, &board.lifeline_fd},
     {"nonce", NULL, NULL, &board.nonce},
@@ -175,11 +184,13 @@ static struct number board_numbers[] = {
     {"wake-mask", get_wake_mask, set_wake_mask, NULL},
     {"findings", get_findings, NULL, NULL},
     {"ring-lost", get_ring_lost, NULL, NULL},
-    {"trace", pace_trace, pace_set_trace, NULL},
+    {"trace", trace_on, trace_set_on, NULL},
+    {"trace-instructions", trace_instructions, trace_set_instructions, NULL},
+    {"trace-lost", trace_lost, NULL, NULL},
     {"slice-instructions", pace_slice_instructions, pace_set_slice_instructions, NULL},
     {"unsliceable-instructions", pace_unsliceable_instructions, pace_set_unsliceable_instructions, NULL},
-    {"fault-base", overlay_fault_base, overlay_set_fault_base, NULL},
-    {"fault-size", overlay_fault_size, overlay_set_fault_size, NULL},
+    {"fault-base", bus_fault_base, bus_set_fault_base, NULL},
+    {"fault-size", bus_fault_size, bus_set_fault_size, NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -300,12 +311,17 @@ static bool open_memory(Error **errp)
     return views_initialise(ram, (int)board.dram_fd, &geometry, plugin_line_changed, errp);
 }
 
+static bool open_image(Error **errp)
+{
+    return board.image_fd == ~0ull || image_initialise((int)board.image_fd, board.image_base, errp);
+}
+
 static DeviceState *make_pl330(DeviceState *gic, Error **errp)
 {
     DeviceState *pl330 = qemu.qdev_new("pl330");
     Object *object = (Object *)pl330;
 
-    if (!qemu.object_property_set_link(object, "memory", (Object *)overlay_dma_memory(), errp) ||
+    if (!qemu.object_property_set_link(object, "memory", (Object *)bus_memory(PL330_BASE, PL330_SIZE), errp) ||
         !qemu.object_property_set_uint(object, "num_chnls", CHANNELS, errp) ||
         !qemu.object_property_set_uint(object, "num_periph_req", REQUEST_LINES, errp) ||
         !qemu.object_property_set_uint(object, "num_events", EVENTS, errp) ||
@@ -384,14 +400,15 @@ static void realize(DeviceState *device, Error **errp)
         error_setg(errp, "no GICv2: this device is for -M virt with gic-version=2");
         return;
     }
-    if (!open_memory(errp) || !add_pl330_and_stream(gic, errp) || !add_command_uart(gic, errp) ||
-        !start_lifeline(errp)) {
+    if (!open_memory(errp) || !open_image(errp) || !add_pl330_and_stream(gic, errp) ||
+        !add_command_uart(gic, errp) || !start_lifeline(errp)) {
         return;
     }
     error_setg(&no_migration, "dmav3-board cannot be migrated: its caches and its clock are not saved");
     if (qemu.migrate_add_blocker(&no_migration, errp) < 0) {
         return;
     }
+    alarm_initialise(qemu.qdev_get_gpio_in(gic, ALARM_SPI));
     map(IDENT_BASE, ident_page(features(), board.nonce));
     pace_object_add((Object *)device);
     if (board.stream_fd != ~0ull) {
@@ -405,11 +422,12 @@ static void realize(DeviceState *device, Error **errp)
 
 /* ---- reset ---- */
 
-/* Before anything else is reset, and before the image is loaded again. */
+/* Before anything else is reset, and before anything is loaded again. */
 static void reset_enter(Object *object, int type)
 {
     (void)object;
     (void)type;
+    pace_reset(); /* first: it may still move bytes */
     views_reset_enter();
     if (board.separate_views) {
         plugin_reset();
@@ -418,19 +436,20 @@ static void reset_enter(Object *object, int type)
         uart_reset();
     }
     gate_reset();
-    pace_reset();
+    alarm_reset();
     views_lock();
     oplog_reset();
     probe_reset();
     views_unlock();
 }
 
-/* After everything: the image is in place; the PL330 has forgotten its request lines. */
+/* After everything: QEMU has loaded what it loads; the PL330 has forgotten its request lines. */
 static void reset_exit(Object *object, int type)
 {
     (void)object;
     (void)type;
     views_reset_exit();
+    image_reset();
     if (board.stream_fd != ~0ull) {
         stream_reset();
     }

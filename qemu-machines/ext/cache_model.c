@@ -14,7 +14,7 @@ struct way {
 
 /* As the header says; a bit a byte. */
 struct line {
-    uint64_t unclean, device, cleaned, invalidated, lost_cpu, lost_device, stored, raced;
+    uint64_t unclean, device, cleaned, invalidated, lost_cpu, lost_device, stored, raced, bounced;
     unsigned int listed; /* a bit a list that it is in */
 };
 
@@ -190,7 +190,7 @@ static void copy_up(struct cache_model *model, size_t line)
 static unsigned int owed_state(const struct line *masks)
 {
     uint64_t others = masks->cleaned | masks->invalidated | masks->lost_cpu | masks->lost_device |
-                      masks->stored | masks->raced;
+                      masks->stored | masks->raced | masks->bounced;
 
     return (masks->unclean ? CACHE_LINE_UNCLEAN : 0) | (masks->device ? CACHE_LINE_STALE : 0) |
            (others ? CACHE_LINE_OWED : 0);
@@ -299,9 +299,16 @@ static uint64_t *touch(struct cache_model *model, size_t line)
 
 /* ---- masks ---- */
 
-static void hazard(struct cache_model *model, enum cache_hazard kind, bool by_device, size_t offset)
+/* Tell of a hazard at the first of `bytes`, which are in the line of `offset`. False if there are none. */
+static bool hazard(struct cache_model *model, enum cache_hazard kind, bool by_device, size_t offset,
+                   uint64_t bytes)
 {
-    model->events.hazard(model->events.opaque, kind, by_device, offset);
+    size_t line = line_of(model, offset) * model->geometry.line;
+
+    if (bytes) {
+        model->events.hazard(model->events.opaque, kind, by_device, line + (size_t)__builtin_ctzll(bytes));
+    }
+    return bytes != 0;
 }
 
 static void remember(struct cache_model *model, struct list *list, size_t line)
@@ -328,6 +335,7 @@ static void overwritten(struct line *masks, uint64_t bytes)
     masks->lost_cpu &= ~bytes;
     masks->lost_device &= ~bytes;
     masks->raced &= ~bytes;
+    masks->bounced &= ~bytes;
 }
 
 static void completed(struct cache_model *model, size_t line)
@@ -413,7 +421,8 @@ static void act_by_itself(struct cache_model *model)
 static struct cache_shortcut shortcut(struct cache_model *model, size_t line, uint64_t *stamp)
 {
     struct line *masks = &model->line[line];
-    bool current = !(masks->device | masks->invalidated | masks->lost_cpu | masks->lost_device);
+    bool current =
+        !(masks->device | masks->invalidated | masks->lost_cpu | masks->lost_device | masks->bounced);
 
     return (struct cache_shortcut){
         .stamp = stamp,
@@ -425,19 +434,14 @@ static struct cache_shortcut shortcut(struct cache_model *model, size_t line, ui
     };
 }
 
-static void check_load(struct cache_model *model, size_t offset, uint64_t bytes)
+static bool check_load(struct cache_model *model, size_t offset, uint64_t bytes)
 {
     const struct line *masks = &model->line[line_of(model, offset)];
 
-    if (masks->device & bytes) {
-        hazard(model, CACHE_STALE_CPU_READ, false, offset);
-    } else if (masks->lost_device & bytes) {
-        hazard(model, CACHE_LOST_DEVICE_WRITE, false, offset);
-    } else if (masks->lost_cpu & bytes) {
-        hazard(model, CACHE_LOST_CPU_WRITE, false, offset);
-    } else if (masks->invalidated & bytes) {
-        hazard(model, CACHE_MISSING_BARRIER, false, offset);
-    }
+    return hazard(model, CACHE_STALE_CPU_READ, false, offset, (masks->device | masks->bounced) & bytes) ||
+           hazard(model, CACHE_LOST_DEVICE_WRITE, false, offset, masks->lost_device & bytes) ||
+           hazard(model, CACHE_LOST_CPU_WRITE, false, offset, masks->lost_cpu & bytes) ||
+           hazard(model, CACHE_MISSING_BARRIER, false, offset, masks->invalidated & bytes);
 }
 
 struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, unsigned int size)
@@ -459,9 +463,7 @@ struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, 
 
     act_by_itself(model);
     stamp = touch(model, line);
-    if (masks->device & ~bytes) {
-        hazard(model, CACHE_SHARED_LINE, false, offset);
-    }
+    hazard(model, CACHE_SHARED_LINE, false, offset, masks->device & ~bytes ? bytes : 0);
     overwritten(masks, bytes);
     masks->cleaned &= ~bytes;
     masks->invalidated &= ~bytes;
@@ -474,7 +476,7 @@ struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, 
  * so the line goes and the views are equal again. */
 static void mismatched(struct cache_model *model, size_t offset)
 {
-    hazard(model, CACHE_MISMATCHED_ALIAS, false, offset);
+    hazard(model, CACHE_MISMATCHED_ALIAS, false, offset, byte_mask(model, offset, 1));
     drop(model, line_of(model, offset), true);
 }
 
@@ -567,11 +569,12 @@ static void maintain_endless_set(struct cache_model *model, enum cache_operation
 void cache_maintain_set_way(struct cache_model *model, enum cache_operation operation, uint32_t set,
                             uint32_t way)
 {
-    const struct way *which = &model->ways[set * model->geometry.ways + way];
+    const struct way *which;
 
     if (set >= model->geometry.sets || way >= model->geometry.ways) {
         return;
     }
+    which = &model->ways[(size_t)set * model->geometry.ways + way];
     if (model->schedule == CACHE_NEVER && way == 0) {
         maintain_endless_set(model, operation, set);
     } else if (which->stamp) {
@@ -613,30 +616,22 @@ static unsigned int within_line(const struct cache_model *model, size_t offset, 
     return size < room ? size : room;
 }
 
-static void check_device_read(struct cache_model *model, size_t offset, uint64_t bytes)
+static bool check_device_read(struct cache_model *model, size_t offset, uint64_t bytes)
 {
     const struct line *masks = &model->line[line_of(model, offset)];
 
-    if (masks->unclean & bytes) {
-        hazard(model, CACHE_STALE_DEVICE_READ, true, offset);
-    } else if (masks->lost_cpu & bytes) {
-        hazard(model, CACHE_LOST_CPU_WRITE, true, offset);
-    } else if (masks->lost_device & bytes) {
-        hazard(model, CACHE_LOST_DEVICE_WRITE, true, offset);
-    } else if ((masks->cleaned | masks->raced) & bytes) {
-        hazard(model, CACHE_MISSING_BARRIER, true, offset);
-    }
+    return hazard(model, CACHE_STALE_DEVICE_READ, true, offset, masks->unclean & bytes) ||
+           hazard(model, CACHE_LOST_CPU_WRITE, true, offset, masks->lost_cpu & bytes) ||
+           hazard(model, CACHE_LOST_DEVICE_WRITE, true, offset, masks->lost_device & bytes) ||
+           hazard(model, CACHE_MISSING_BARRIER, true, offset, (masks->cleaned | masks->raced) & bytes);
 }
 
-static void check_device_write(struct cache_model *model, size_t offset, uint64_t bytes)
+static bool check_device_write(struct cache_model *model, size_t offset, uint64_t bytes)
 {
     const struct line *masks = &model->line[line_of(model, offset)];
 
-    if (masks->unclean & bytes) {
-        hazard(model, CACHE_LOST_DEVICE_WRITE, true, offset);
-    } else if (masks->unclean) {
-        hazard(model, CACHE_SHARED_LINE, true, offset);
-    }
+    return hazard(model, CACHE_LOST_DEVICE_WRITE, true, offset, masks->unclean & bytes) ||
+           hazard(model, CACHE_SHARED_LINE, true, offset, masks->unclean);
 }
 
 void cache_device_read(struct cache_model *model, size_t offset, void *data, unsigned int size)
@@ -683,6 +678,37 @@ void cache_device_write(struct cache_model *model, size_t offset, const void *da
         line_changed(model, line, !valid);
         offset += part, from += part, size -= part;
     }
+}
+
+/* ---- bounce pages ---- */
+
+static void set_bounced(struct cache_model *model, size_t offset, unsigned int size, bool bounced)
+{
+    while (size) {
+        unsigned int part = within_line(model, offset, size);
+        size_t line = line_of(model, offset);
+        uint64_t bytes = byte_mask(model, offset, part), *mask = &model->line[line].bounced;
+
+        *mask = bounced ? *mask | bytes : *mask & ~bytes;
+        masks_changed(model, line);
+        line_changed(model, line, false);
+        offset += part, size -= part;
+    }
+}
+
+void cache_bounced(struct cache_model *model, size_t offset, unsigned int size)
+{
+    set_bounced(model, offset, size, true);
+}
+
+void cache_forget_bounced(struct cache_model *model, size_t offset, unsigned int size)
+{
+    set_bounced(model, offset, size, false);
+}
+
+bool cache_is_bounced(const struct cache_model *model, size_t offset)
+{
+    return model->line[line_of(model, offset)].bounced & byte_mask(model, offset, 1);
 }
 
 const struct cache_counts *cache_model_counts(const struct cache_model *model)

@@ -25,6 +25,7 @@
  *   lost_device  device's bytes that a write-back of the line destroyed
  *   stored       stored uncached, no barrier since
  *   raced        was stored when a device was started: that start was not ordered behind the store
+ *   bounced      a device's bytes for here are in a bounce page, and nobody has stored them here since
  *
  * A store or a device's write takes its bytes out of every mask of the other side: the last writer
  * counts. Which access is a hazard (enum cache_hazard) is said where it is found.
@@ -52,7 +53,7 @@ enum cache_operation {
 };
 
 enum cache_hazard {
-    CACHE_STALE_CPU_READ = 1, /* a load of `device` bytes */
+    CACHE_STALE_CPU_READ = 1, /* a load of `device` or `bounced` bytes */
     CACHE_STALE_DEVICE_READ,  /* a device's read of `unclean` bytes */
     CACHE_LOST_DEVICE_WRITE,  /* a device's write to `unclean` bytes, or any read of `lost_device` */
     CACHE_LOST_CPU_WRITE,     /* any read of `lost_cpu` bytes */
@@ -90,7 +91,8 @@ struct cache_events {
     /* The line's state or masks changed, or (rewritten) its bytes in the CPU view. Whatever the
      * caller remembered about it (struct cache_shortcut, translated code) is void. */
     void (*line_changed)(void *opaque, size_t line, bool rewritten);
-    /* An access was a hazard; by_device: the device's. */
+    /* An access was a hazard, at its first byte that is one (CACHE_SHARED_LINE: at the CPU's first byte in
+     * the line); by_device: the device's. */
     void (*hazard)(void *opaque, enum cache_hazard kind, bool by_device, size_t offset);
     void *opaque;
 };
@@ -148,6 +150,11 @@ void cache_device_started(struct cache_model *);
 /* A device's access, any size and alignment inside RAM. */
 void cache_device_read(struct cache_model *, size_t offset, void *data, unsigned int size);
 void cache_device_write(struct cache_model *, size_t offset, const void *data, unsigned int size);
+
+/* A device has written, elsewhere, what will have to be copied here; and: that is void. */
+void cache_bounced(struct cache_model *, size_t offset, unsigned int size);
+void cache_forget_bounced(struct cache_model *, size_t offset, unsigned int size);
+bool cache_is_bounced(const struct cache_model *, size_t offset);
 
 const struct cache_counts *cache_model_counts(const struct cache_model *);
 

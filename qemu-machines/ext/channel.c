@@ -2,7 +2,7 @@
 #include "channel.h"
 
 /* Opcodes (DDI 0424, 4.3). */
-enum { DMAEND = 0x00, DMASTZ = 0x0c, DMAMOV = 0xbc };
+enum { DMAEND = 0x00, DMAKILL = 0x01, DMASTZ = 0x0c, DMAWFE = 0x36, DMAMOV = 0xbc };
 
 static bool is_load(uint8_t opcode)
 {
@@ -31,7 +31,12 @@ bool channel_is_loop_end(uint8_t opcode)
 
 bool channel_is_end(uint8_t opcode)
 {
-    return opcode == DMAEND;
+    return opcode == DMAEND || opcode == DMAKILL;
+}
+
+bool channel_waits(uint8_t opcode)
+{
+    return is_wait_for_peripheral(opcode) || opcode == DMAWFE;
 }
 
 unsigned int channel_instruction_length(uint8_t opcode)
@@ -56,9 +61,14 @@ static bool is_no_operation(const struct channel *channel, uint8_t opcode)
 }
 
 /* One half of the control register: `control` with its fields in the lowest bits. */
+static uint32_t beat_size(uint32_t control)
+{
+    return 1u << (control >> 1 & 7);
+}
+
 static struct channel_access burst(uint32_t address, uint32_t control, uint32_t beats)
 {
-    uint32_t size = 1u << (control >> 1 & 7), misaligned = address & (size - 1);
+    uint32_t size = beat_size(control), misaligned = address & (size - 1);
     bool increments = control & 1;
     uint32_t bytes = increments ? size * beats - misaligned : (size - misaligned) * beats;
 
@@ -66,6 +76,7 @@ static struct channel_access burst(uint32_t address, uint32_t control, uint32_t 
         .address = address,
         .bytes = bytes,
         .span = increments ? bytes : size - misaligned,
+        .advance = increments ? bytes : 0,
     };
 }
 
@@ -77,6 +88,9 @@ struct channel_access channel_access(const struct channel *channel, uint8_t opco
     if (opcode == DMASTZ) {
         access = burst(channel->target, control >> 14, (control >> 18 & 15) + 1);
         access.kind = ACCESS_ZERO;
+        if (access.advance) {
+            access.advance += access.address & (beat_size(control >> 14) - 1);
+        }
     } else if (is_load(opcode) && !is_no_operation(channel, opcode)) {
         access = burst(channel->source, control, (opcode & 3) == 1 ? 1 : (control >> 4 & 15) + 1);
         access.kind = ACCESS_LOAD;
@@ -90,9 +104,8 @@ struct channel_access channel_access(const struct channel *channel, uint8_t opco
 static void move(struct channel *channel, const struct channel_access *access)
 {
     bool load = access->kind == ACCESS_LOAD;
-    bool increments = channel->control >> (load ? 0 : 14) & 1;
 
-    *(load ? &channel->source : &channel->target) += increments ? access->bytes : 0;
+    *(load ? &channel->source : &channel->target) += access->advance;
     channel->loaded += load ? access->bytes : 0;
     channel->stored += access->kind == ACCESS_STORE ? access->bytes : 0;
     channel->zeroed += access->kind == ACCESS_ZERO ? access->bytes : 0;

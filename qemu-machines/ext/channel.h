@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What one instruction does to a channel of the PL330, as QEMU's model has it (which is not always as
- * DDI 0424 has it: DMASTPS stores a whole burst, P requests count as bursts). Plain C, no QEMU.
+ * DDI 0424 has it: DMASTPS stores a whole burst, P requests count as bursts, an unaligned DMASTZ goes
+ * too far). Plain C, no QEMU.
  */
 #ifndef DMAV3_CHANNEL_H
 #define DMAV3_CHANNEL_H
@@ -36,13 +37,19 @@ struct channel_access {
     enum { ACCESS_NONE, ACCESS_LOAD, ACCESS_STORE, ACCESS_ZERO } kind;
     uint32_t address, bytes; /* moved */
     uint32_t span;           /* from the first to the last byte touched */
+    uint32_t advance;        /* of the address register */
 };
 
 unsigned int channel_instruction_length(uint8_t opcode);
 
 /* DMALPEND, in all its forms: it may be executed twice in a row. */
 bool channel_is_loop_end(uint8_t opcode);
+
+/* DMAEND, and DMAKILL, which QEMU executes in a program too. */
 bool channel_is_end(uint8_t opcode);
+
+/* DMAWFP, DMAWFE: it may stay there for ever. */
+bool channel_waits(uint8_t opcode);
 
 /* The burst that `opcode` would begin now. */
 struct channel_access channel_access(const struct channel *channel, uint8_t opcode);

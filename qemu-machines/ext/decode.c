@@ -65,3 +65,12 @@ struct decoded decode_a64(uint32_t opcode)
     }
     return decoded;
 }
+
+struct cache_geometry decode_ccsidr(uint32_t value)
+{
+    return (struct cache_geometry){
+        .line = 16u << (value & 7),
+        .sets = (value >> 13 & 0x7fff) + 1,
+        .ways = (value >> 3 & 0x3ff) + 1,
+    };
+}

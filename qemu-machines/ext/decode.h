@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From an instruction's opcode to what it means for the cache model. Plain C.
+ * From what the CPU has in bits, opcodes and registers, to what it means for the cache model. Plain C.
  */
 #ifndef DMAV3_DECODE_H
 #define DMAV3_DECODE_H
 
 #include <stdint.h>
+
+#include "cache_model.h"
 
 enum decode_kind {
     DECODE_OTHER,
@@ -28,5 +30,8 @@ struct decoded {
 
 /* AArch64. Opcodes: Arm ARM C5.3 (DC), C5.5 (TLBI), D19 (system registers). */
 struct decoded decode_a64(uint32_t opcode);
+
+/* CCSIDR in its 32-bit format, that of CPUs without FEAT_CCIDX (D19.2.23). */
+struct cache_geometry decode_ccsidr(uint32_t value);
 
 #endif

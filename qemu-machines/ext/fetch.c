@@ -4,16 +4,24 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { DMAWFP = 0x30, DMALPEND_FOREVER = 0x2c, NO_INSTRUCTION = 0xff };
+enum {
+    DMASTZ = 0x0c,
+    DMAWMB = 0x13,
+    DMALPEND_FOREVER = 0x2c,
+    DMAWFP = 0x30,
+    DMAWFE = 0x36,
+    NO_INSTRUCTION = 0xff
+};
 
 static struct {
     struct fetch_thread thread[FETCH_CHANNELS];
     const struct fetch_hooks *hooks;
     uint32_t current;
+    bool begun;                     /* the current channel's fetch, */
+    uint64_t place;                 /* from here */
     uint64_t base;                  /* of the instruction that is fetched for the second time */
     unsigned int length, rest;      /* its bytes, those still to come */
     uint8_t code[CHANNEL_CODE_MAX]; /* as served */
-    bool again;
 } fetch = {.current = FETCH_NOBODY};
 
 void fetch_initialise(const struct fetch_hooks *hooks)
@@ -33,11 +41,17 @@ uint32_t fetch_current(void)
 
 void fetch_start(uint32_t n, uint64_t address, uint32_t source, uint32_t target, uint32_t control)
 {
-    struct channel is = {
-        .source = source, .target = target, .control = control, .request = fetch.thread[n].is.request};
+    struct fetch_thread *thread = &fetch.thread[n];
+    struct channel is = {.source = source, .target = target, .control = control, .request = thread->is.request};
 
     channel_go(&is);
-    fetch.thread[n] = (struct fetch_thread){.is = is, .active = true, .at = address};
+    *thread = (struct fetch_thread){
+        .is = is,
+        .active = true,
+        .at = address,
+        .serving = thread->stale_request ? SERVE_PASS : SERVE_PROGRAM,
+        .waited = thread->waited,
+    };
     fetch.current = FETCH_NOBODY;
     fetch.rest = 0;
 }
@@ -58,7 +72,9 @@ void fetch_let_go(uint32_t n)
 void fetch_reset(void)
 {
     for (uint32_t n = 0; n < FETCH_CHANNELS; n++) {
-        fetch.thread[n] = (struct fetch_thread){.is.request = fetch.thread[n].is.request};
+        bool stale = fetch.thread[n].stale_request || fetch.thread[n].is.request != REQUEST_SINGLE;
+
+        fetch.thread[n] = (struct fetch_thread){.stale_request = stale};
     }
     fetch.current = FETCH_NOBODY;
     fetch.rest = 0;
@@ -66,11 +82,17 @@ void fetch_reset(void)
 
 /* ---- whose fetch ---- */
 
+/* Bytes of the first half of a trampoline, 0 where there is none. */
+static unsigned int trampoline(const struct fetch_thread *thread)
+{
+    return thread->serving == SERVE_PASS ? 2 : thread->serving == SERVE_DRAIN ? 1 : 0;
+}
+
 static bool goes_on_at(const struct fetch_thread *thread, uint64_t address)
 {
     return thread->active && (address == thread->at ||
                               (thread->fetched && (address == thread->after || address == thread->target)) ||
-                              (thread->serving == SERVE_PASS && address == thread->at + 2));
+                              (trampoline(thread) && address == thread->at + trampoline(thread)));
 }
 
 static bool stopped_at(const struct fetch_thread *thread, uint64_t address)
@@ -95,6 +117,28 @@ static uint32_t who_fetches(uint64_t address)
     return FETCH_NOBODY;
 }
 
+static bool is_second(uint64_t address)
+{
+    return fetch.rest && address - fetch.base < fetch.length;
+}
+
+bool fetch_begins(uint64_t address, unsigned int size)
+{
+    uint32_t n = is_second(address) ? fetch.current : size == 1 ? who_fetches(address) : FETCH_NOBODY;
+
+    fetch.begun = n != FETCH_NOBODY;
+    if (fetch.begun) {
+        fetch.current = n;
+        fetch.place = address;
+    }
+    return fetch.begun;
+}
+
+uint64_t fetch_place(void)
+{
+    return fetch.begun ? fetch.place : fetch.thread[fetch.current].at;
+}
+
 /* ---- what it gets ---- */
 
 /* The instruction before is done, unless this is another try. */
@@ -104,34 +148,39 @@ static void retire(struct fetch_thread *thread, uint64_t address)
         return;
     }
     channel_execute(&thread->is, thread->code);
-    thread->fetched = false;
+    thread->fetched = thread->drained = thread->told = false;
 }
 
 static enum fetch_serving next_serving(uint32_t n, uint64_t address, uint8_t opcode)
 {
     struct fetch_thread *thread = &fetch.thread[n];
+    enum fetch_serving serving;
 
-    if (thread->serving == SERVE_HOLD || (thread->serving == SERVE_PASS && address == thread->at)) {
+    if (thread->serving == SERVE_HOLD || (trampoline(thread) && address == thread->at)) {
         return thread->serving;
     }
-    if (thread->serving == SERVE_PASS) {
+    if (trampoline(thread)) {
+        thread->drained = thread->serving == SERVE_DRAIN;
         return SERVE_BACK;
     }
     retire(thread, address);
     thread->at = address;
-    return fetch.hooks->decide(n, opcode);
+    serving = fetch.hooks->decide(n, opcode);
+    return serving == SERVE_PROGRAM && opcode == DMASTZ && !thread->drained ? SERVE_DRAIN : serving;
 }
 
-/* The instruction that takes the place of the program's. */
-static void substitute(const struct fetch_thread *thread, uint8_t *code)
+/* The instruction at `address` that takes the place of the program's. */
+static void substitute(const struct fetch_thread *thread, uint64_t address, uint8_t *code)
 {
     bool hold = thread->serving == SERVE_HOLD;
 
     if (thread->serving == SERVE_BACK) {
         code[0] = DMALPEND_FOREVER;
-        code[1] = 2;
+        code[1] = (uint8_t)(address - thread->at);
     } else if (thread->serving == SERVE_FAULT) {
         code[0] = NO_INSTRUCTION;
+    } else if (thread->serving == SERVE_DRAIN) {
+        code[0] = DMAWMB;
     } else {
         code[0] = (uint8_t)(DMAWFP | (unsigned int)thread->is.request);
         code[1] = (uint8_t)((hold ? FETCH_LINE_BUSY : FETCH_LINE_FREE) << 3);
@@ -142,12 +191,11 @@ static void fetch_opcode(uint32_t n, uint64_t address, uint8_t *byte)
 {
     struct fetch_thread *thread = &fetch.thread[n];
 
-    fetch.current = n;
+    thread->tries++;
     thread->serving = next_serving(n, address, *byte);
-    fetch.again = thread->fetched;
     fetch.code[0] = *byte;
     if (thread->serving != SERVE_PROGRAM) {
-        substitute(thread, fetch.code);
+        substitute(thread, address, fetch.code);
         *byte = fetch.code[0];
         thread->fetched = false;
     }
@@ -162,12 +210,14 @@ static void complete(uint32_t n)
 
     memcpy(thread->code, fetch.code, sizeof(thread->code));
     thread->fetched = true;
+    thread->waited |= thread->code[0] == DMAWFE;
     thread->ending = channel_is_end(thread->code[0]);
     thread->after = thread->target = thread->at + fetch.length;
     if (channel_is_loop_end(thread->code[0])) {
         thread->target = thread->at - thread->code[1];
     }
-    if (!fetch.again) {
+    if (!thread->told) { /* it may be held on a later try */
+        thread->told = true;
         fetch.hooks->executes(n);
     }
 }
@@ -196,13 +246,10 @@ static void fetch_rest(uint64_t address, uint8_t *bytes, unsigned int size)
 
 void fetch_read(uint64_t address, uint8_t *bytes, unsigned int size)
 {
-    if (fetch.rest && address - fetch.base < fetch.length) {
+    fetch.begun = false;
+    if (is_second(address)) {
         fetch_rest(address, bytes, size);
-    } else if (size == 1) {
-        uint32_t n = who_fetches(address);
-
-        if (n != FETCH_NOBODY) {
-            fetch_opcode(n, address, bytes);
-        }
+    } else {
+        fetch_opcode(fetch.current, address, bytes);
     }
 }

@@ -22,25 +22,36 @@ enum { FETCH_CHANNELS = 8 };
 /* Request lines of the model that no device has. */
 enum { FETCH_LINE_FREE = 30, FETCH_LINE_BUSY = 31 };
 
-/* What a channel gets at its address. PASS and BACK are the trampoline by which it leaves a hold: the
- * model's DMAWFP is the only way out of "waiting for peripheral", so it must complete one. */
+/*
+ * What a channel gets at its address. PASS, and behind it BACK, is the trampoline by which it leaves a
+ * hold: the model's DMAWFP is the only way out of "waiting for peripheral", so it must complete one. The
+ * first program after a reset begins so as well, because QEMU's reset forgets the type of request.
+ * DRAIN, and behind it BACK, comes before every DMASTZ: QEMU's moves its address again on each try while
+ * the write queue is full.
+ */
 enum fetch_serving {
     SERVE_PROGRAM,
-    SERVE_HOLD, /* DMAWFP of the same type as its last, on a line that is always busy */
-    SERVE_PASS, /* ... on one that never is */
-    SERVE_BACK, /* DMALPEND for ever, two bytes back */
-    SERVE_FAULT /* no instruction */
+    SERVE_HOLD,  /* DMAWFP of the same type as its last, on a line that is always busy */
+    SERVE_PASS,  /* ... on one that never is */
+    SERVE_DRAIN, /* DMAWMB */
+    SERVE_BACK,  /* DMALPEND for ever, back to its address */
+    SERVE_FAULT  /* no instruction */
 };
 
 struct fetch_thread {
     struct channel is;
     bool active; /* started, and not known to have ended */
-    bool ending; /* it fetched DMAEND */
+    bool ending; /* it fetched its last instruction */
     uint64_t at; /* of the instruction fetched last; before that, to be fetched first */
     uint64_t after, target;
-    bool fetched; /* `code` is the instruction at `at`, perhaps being executed */
+    uint64_t tries; /* to fetch an instruction, since DMAGO */
+    bool fetched;   /* `code` is the instruction at `at`, perhaps being executed */
+    bool drained;   /* ... and DMAWMB was, before it */
+    bool told;      /* ... and fetch_hooks.executes() knows of it */
     uint8_t code[CHANNEL_CODE_MAX];
     enum fetch_serving serving;
+    bool stale_request; /* the model's type of request is of before the reset */
+    bool waited;        /* it has executed DMAWFE since */
 };
 
 struct fetch_hooks {
@@ -64,10 +75,14 @@ void fetch_stop(uint32_t n);
 /* End a hold: the trampoline, then the program. */
 void fetch_let_go(uint32_t n);
 
-/* The model read `bytes` at `address`: if that was a fetch, change them to what the channel gets. */
+/* The model reads at `address`: is that a fetch? If so its channel is the current one from now on, and
+ * fetch_read() is due, which changes the bytes that memory gave to what the channel gets. */
+bool fetch_begins(uint64_t address, unsigned int size);
 void fetch_read(uint64_t address, uint8_t *bytes, unsigned int size);
 
-/* After a reset only the type of request that each channel recorded is as before. */
+/* Between the two, the address; else that of the current channel's instruction. */
+uint64_t fetch_place(void);
+
 void fetch_reset(void);
 
 #endif

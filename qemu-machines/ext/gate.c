@@ -62,6 +62,15 @@ static void start(struct model_timer *timer)
     qemu.timer_mod_ns(&timer->timer, (int64_t)(timer->deadline_ns + gate.lead_ns));
 }
 
+static void start_all(void)
+{
+    for (struct model_timer *timer = gate.timers; timer; timer = timer->next) {
+        if (timer->armed) {
+            start(timer);
+        }
+    }
+}
+
 static void open_for_line(void)
 {
     gate.lead_ns = virtual_time() - gate.closed_ns;
@@ -72,11 +81,7 @@ static void open_for_line(void)
     views_begin_command(gate.command);
     stream_gate_opened();
     probe_record(PROBE_COMMAND, 0, 0, 0, 0, 0, 0);
-    for (struct model_timer *timer = gate.timers; timer; timer = timer->next) {
-        if (timer->armed) {
-            start(timer);
-        }
-    }
+    start_all();
     gate.take_line();
 }
 
@@ -132,11 +137,21 @@ void gate_reset(void)
     probe->time_ns = 0;
 }
 
+/* Model time is `now`, though the clock says more; but what somebody has read stays true. */
+static void set_back(uint64_t now)
+{
+    gate.lead_ns = virtual_time() - (now > gate.read_ns ? now : gate.read_ns);
+    start_all();
+}
+
 static void timer_expired(void *opaque)
 {
     struct model_timer *timer = opaque;
 
     timer->armed = false;
+    if (virtual_time() - gate.lead_ns > timer->deadline_ns) {
+        set_back(timer->deadline_ns);
+    }
     timer->expired(timer->opaque);
 }
 
@@ -151,7 +166,9 @@ void model_timer_initialise(struct model_timer *timer, void (*expired)(void *), 
 
 void model_timer_arm(struct model_timer *timer, uint64_t deadline_ns)
 {
-    timer->deadline_ns = deadline_ns;
+    uint64_t now = gate_time();
+
+    timer->deadline_ns = deadline_ns > now ? deadline_ns : now;
     timer->armed = true;
     if (gate.state == OPEN) {
         start(timer);

@@ -11,6 +11,12 @@
  * The stretch of `closing` makes the moment at which a line is taken independent of when the host
  * delivered it: the CPU is asleep by then, and virtual time stands still until the line comes.
  *
+ * QEMU's clock can be wrong by some instructions. When the CPU falls asleep, the main loop sets the
+ * clock forward to the next timer; if that is before the CPU's thread has counted its last instructions,
+ * these are added afterwards. So a model timer expires as of its deadline, and what the clock is late by
+ * then is taken out of model time. (Virtual timers expire on the CPU's thread, between instructions, and
+ * never late for another reason but gdb's steps.)
+ *
  * All functions are called with QEMU's big lock held, but for the three readers.
  */
 #ifndef DMAV3_GATE_H

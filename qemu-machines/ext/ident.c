@@ -2,9 +2,14 @@
 #include "ident.h"
 
 #include <string.h>
+#include <unistd.h>
 
+#include "alarm.h"
+#include "board.h"
+#include "decode.h"
 #include "gate.h"
 #include "oplog.h"
+#include "pace.h"
 #include "probe.h"
 #include "uart.h"
 #include "views.h"
@@ -16,6 +21,9 @@ enum {
     NONCE = 0x10,
     TIME = 0x18,
     READY = 0x20,
+    ALARM = 0x28,
+    HELD = 0x30,
+    CACHE = 0x38,
     COMMIT = 0x40,
     ARGUMENT_A = 0x48,
     ARGUMENT_END = 0x70,
@@ -39,6 +47,8 @@ static uint64_t word(hwaddr offset)
         return ident.nonce;
     case TIME:
         return gate_time();
+    case HELD:
+        return pace_held_channels();
     default:
         return 0;
     }
@@ -62,12 +72,33 @@ static void commit(uint32_t value)
     memset(ident.argument, 0, sizeof(ident.argument));
 }
 
+#define CACHE_OPTIONS "cache-level=%u,cache-line=%u,cache-sets=%u,cache-ways=%u"
+#define CACHE_VALUES(cache)                                                                                    \
+    (cache)->level, (cache)->geometry.line, (cache)->geometry.sets, (cache)->geometry.ways
+
+/* The cache that is modelled must be the one that the CPU says it has. */
+static void check_cache(uint32_t level, uint32_t ccsidr)
+{
+    struct board_cache modelled = board_cache(), own = {level, decode_ccsidr(ccsidr)};
+
+    if (views.model && memcmp(&modelled, &own, sizeof(own)) != 0) {
+        qemu.error_report("dmav3: the CPU's CLIDR and CCSIDR (0x%08x) say " CACHE_OPTIONS ", but " CACHE_OPTIONS
+                          " is what was given",
+                          ccsidr, CACHE_VALUES(&own), CACHE_VALUES(&modelled));
+        _exit(IDENT_WRONG_CACHE);
+    }
+}
+
 static void ident_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size)
 {
     (void)opaque;
     if (offset == READY) {
         uart_flush();
         gate_ready();
+    } else if (offset == CACHE && size == 8) {
+        check_cache((uint32_t)(value >> 32), (uint32_t)value);
+    } else if (offset == ALARM && size == 8) {
+        alarm_set(value);
     } else if (offset == COMMIT) {
         commit((uint32_t)value);
     } else if (offset >= ARGUMENT_A && offset < ARGUMENT_END && size == 8) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The two sides of the PL330 that we stand on: the memory that it sees, and its registers.
+ * The registers of the PL330 as the CPU sees them: those of QEMU's model, watched on the way in and
+ * corrected on the way out.
  *
- * Bus errors. The model ignores them, so they are found before or behind it and shown through it: the
- * channel is served a byte that is no instruction, which makes the model fault it (state, FSRC,
- * irq_abort), and FTRn reads as the fault that silicon would have had, until the channel is killed.
+ *   FTRn   the fault that silicon would have had, where the model only knows "no instruction" (fault.h);
+ *   CSRn   "executing" while a channel is held; and nothing of before the reset;
+ *   LCn    the latter, too, until the channel is started;
+ *   CPCn   of a channel that faults, the instruction: the model's is often behind it;
+ *   DBGSTATUS  never busy: the model leaves it so after an instruction that it refuses.
  */
 #ifndef DMAV3_OVERLAY_H
 #define DMAV3_OVERLAY_H
@@ -14,45 +17,33 @@
 
 #include "qemu_abi.h"
 
-/* Bits of FTRn. */
-enum {
-    FAULT_FETCH = 1u << 16,
-    FAULT_WRITE = 1u << 17,
-    FAULT_READ = 1u << 18,
-};
-#define FAULT_LOCKUP (1u << 31)
+enum overlay_state { OVERLAY_STOPPED = 0, OVERLAY_EXECUTING = 1, OVERLAY_FAULTING = 15 }; /* and others */
 
-/* The address space for DMA masters: system memory with RAM replaced by the devices' view. */
-MemoryRegion *overlay_dma_memory(void);
-
-/* Registers: forwards to `pl330`, its own region, and watches. line(n): a request input. */
+/* Registers: forwards to `pl330`, its own region, and watches. `kick` is a request input. */
 struct overlay_events {
-    void (*start)(uint32_t n, uint64_t address); /* DMAGO of a stopped channel, before it runs */
+    bool (*start)(uint32_t n, uint64_t address); /* DMAGO of a stopped channel, before it runs; false: not */
     void (*kill)(uint32_t n);                    /* DMAKILL, before */
-    bool (*is_clean)(uint32_t n);                /* nothing of it is queued in the model, for certain */
-    bool (*is_held)(uint32_t n);                 /* CSRn shows "executing" then */
+    void (*faulting)(void);                      /* some channel is */
+    bool (*is_held)(uint32_t n);
 };
 MemoryRegion *overlay_registers(MemoryRegion *pl330, qemu_irq kick, const struct overlay_events *events);
 
 /* Let the model's engine run, now. */
 void overlay_kick(void);
 
-/* A register of the model; not while its engine runs. */
+/* What the model itself has; not while its engine runs. */
 uint32_t overlay_model_register(hwaddr offset);
-bool overlay_is_stopped(uint32_t n);
+uint32_t overlay_state(uint32_t n);
+uint32_t overlay_fault_of_model(uint32_t n);
 
-/* Would an access to any of these addresses be answered by an error? */
-bool overlay_is_faulty(uint64_t address, uint64_t span);
+/* Does DMASEV of this event interrupt the CPU? */
+bool overlay_interrupts(uint32_t event);
 
 /* FTRn from now on, until the channel is killed. */
 void overlay_set_fault(uint32_t n, uint32_t type);
 
+/* The model is about to be reset, which does not end a fault of its manager: that is done here. The
+ * engine runs; who is held must still be. */
 void overlay_reset(void);
-
-/* fault-base, fault-size: a range that answers with errors. */
-uint64_t overlay_fault_base(void);
-bool overlay_set_fault_base(uint64_t value, Error **errp);
-uint64_t overlay_fault_size(void);
-bool overlay_set_fault_size(uint64_t value, Error **errp);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pace.h"
 
-#include <string.h>
-
+#include "alarm.h"
+#include "fault.h"
 #include "fetch.h"
 #include "gate.h"
 #include "overlay.h"
 #include "probe.h"
+#include "trace.h"
 #include "views.h"
 
 enum { SAR0 = 0x400, DAR0 = 0x404, CCR0 = 0x408, CHANNEL_STEP = 0x20 };
@@ -17,29 +18,21 @@ struct hold {
     uint64_t step_to;                        /* bursts after which a step ends; 0: no step */
     bool by_person, for_time;
     uint64_t paced;        /* bursts whose interval is over */
-    uint64_t instructions; /* of this run of the engine */
+    uint64_t instructions; /* of this run of the engine, each as often as it was tried */
+    uint64_t counted;      /* tries that are in the above, or were before */
     uint64_t began_ns;     /* model time of the first of them */
-    uint32_t pending;      /* fault that it will have when it is empty */
     struct model_timer timer;
 };
 
 static struct {
     struct hold hold[PACE_CHANNELS];
     qemu_irq line_busy;
-    bool trace;
     uint64_t slice, unsliceable;
-} pace = {.slice = 1500000, .unsliceable = 100000}; /* 1 MiB in frames of 32 bits is one slice */
+} pace = {.slice = 100000, .unsliceable = 100000}; /* about 40 ms of QEMU */
 
 static uint32_t index_of(const struct hold *hold)
 {
     return (uint32_t)(hold - pace.hold);
-}
-
-static void record(enum probe_kind kind, uint32_t n, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-    views_lock();
-    probe_record(kind, n, a, b, c, d, 0);
-    views_unlock();
 }
 
 struct pace_position pace_position(void)
@@ -49,7 +42,7 @@ struct pace_position pace_position(void)
 
     if (position.channel != PACE_NO_CHANNEL) {
         thread = fetch_thread(position.channel);
-        position.microcode = thread->at;
+        position.microcode = fetch_place();
         position.burst = thread->is.bursts;
         if (thread->fetched) {
             unsigned int kind = channel_access(&thread->is, thread->code[0]).kind;
@@ -58,6 +51,16 @@ struct pace_position pace_position(void)
         }
     }
     return position;
+}
+
+uint32_t pace_held_channels(void)
+{
+    uint32_t channels = 0;
+
+    for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
+        channels |= (uint32_t)pace.hold[n].by_person << n;
+    }
+    return channels;
 }
 
 /* ---- at the fetch of an instruction ---- */
@@ -86,7 +89,10 @@ static void hold_for_person(struct hold *hold, const struct fetch_thread *thread
 {
     hold->by_person = true;
     hold->at_burst = hold->at_byte = hold->step_to = 0;
-    record(PROBE_HELD, index_of(hold), thread->at, thread->is.bursts, channel_bytes(&thread->is), 0);
+    views_lock();
+    probe_record(PROBE_HELD, index_of(hold), thread->at, thread->is.bursts, channel_bytes(&thread->is), 0, 0);
+    views_unlock();
+    alarm_ring();
 }
 
 static void check_person(struct hold *hold, const struct fetch_thread *thread,
@@ -115,14 +121,15 @@ static void check_pace(struct hold *hold, const struct channel *is)
 }
 
 /* A run of the engine takes no time. */
-static void count_instruction(struct hold *hold)
+static void count_instruction(struct hold *hold, uint64_t tries)
 {
-    if (++hold->instructions == 1) {
+    if (!hold->instructions || (hold->instructions > pace.slice && gate_time() != hold->began_ns)) {
+        hold->instructions = 0;
         hold->began_ns = gate_time();
-    } else if (hold->instructions > pace.slice && gate_time() != hold->began_ns) {
-        hold->instructions = 1;
-        hold->began_ns = gate_time();
+        hold->counted = tries - 1;
     }
+    hold->instructions += tries - hold->counted;
+    hold->counted = tries;
 }
 
 static void check_slice(struct hold *hold)
@@ -140,31 +147,13 @@ static void wait_for_gate(struct hold *hold)
     }
 }
 
-static enum fetch_serving fault(uint32_t n, uint32_t type)
-{
-    const struct fetch_thread *thread = fetch_thread(n);
-
-    overlay_set_fault(n, type);
-    record(PROBE_CHANNEL_FAULT, n, thread->at, type, thread->is.source, thread->is.target);
-    return SERVE_FAULT;
-}
-
 /* The fault that the channel has now, before it executes the instruction. */
-static uint32_t fault_due(const struct hold *hold, const struct fetch_thread *thread,
-                          const struct channel_access *access)
+static uint32_t fault_now(uint32_t n, uint8_t opcode, const struct channel_access *access)
 {
-    bool empty = channel_is_empty(&thread->is);
+    uint32_t type = fault_due(n, opcode, access);
+    bool unsliceable = pace.hold[n].instructions > pace.slice + pace.unsliceable;
 
-    if (empty && hold->pending) {
-        return hold->pending;
-    }
-    if (overlay_is_faulty(thread->at, 1)) {
-        return FAULT_FETCH;
-    }
-    if (access->kind == ACCESS_LOAD && overlay_is_faulty(access->address, access->span)) {
-        return FAULT_READ;
-    }
-    return !empty && hold->instructions > pace.slice + pace.unsliceable ? FAULT_LOCKUP : 0;
+    return !type && unsliceable && !channel_is_empty(&fetch_thread(n)->is) ? FAULT_LOCKUP : type;
 }
 
 static enum fetch_serving decide(uint32_t n, uint8_t opcode)
@@ -174,12 +163,13 @@ static enum fetch_serving decide(uint32_t n, uint8_t opcode)
     struct channel_access access = channel_access(&thread->is, opcode);
     uint32_t type;
 
-    count_instruction(hold);
-    type = fault_due(hold, thread, &access);
+    count_instruction(hold, thread->tries);
+    type = fault_now(n, opcode, &access);
     if ((type || opcode == DMASEV) && channel_is_empty(&thread->is) && !gate_is_open()) {
         wait_for_gate(hold);
     } else if (type) {
-        return fault(n, type);
+        fault_show(n, type);
+        return SERVE_FAULT;
     }
     if (channel_is_empty(&thread->is)) {
         check_person(hold, thread, &access);
@@ -190,24 +180,8 @@ static enum fetch_serving decide(uint32_t n, uint8_t opcode)
         qemu.qemu_set_irq(pace.line_busy, 1); /* a reset takes it down in the model */
         return SERVE_HOLD;
     }
-    if ((access.kind == ACCESS_STORE || access.kind == ACCESS_ZERO) &&
-        overlay_is_faulty(access.address, access.span)) {
-        hold->pending = FAULT_WRITE;
-    }
+    fault_foresee(n, opcode, &access);
     return SERVE_PROGRAM;
-}
-
-static void executes(uint32_t n)
-{
-    const struct fetch_thread *thread = fetch_thread(n);
-    struct channel_access access;
-    uint64_t code = 0;
-
-    if (pace.trace) {
-        access = channel_access(&thread->is, thread->code[0]);
-        memcpy(&code, thread->code, channel_instruction_length(thread->code[0]));
-        record(PROBE_INSTRUCTION, n, thread->at, code, access.address, access.bytes);
-    }
 }
 
 /* ---- going on ---- */
@@ -233,22 +207,26 @@ static void forget(struct hold *hold)
 {
     hold->by_person = hold->for_time = false;
     hold->step_to = hold->paced = hold->instructions = 0;
-    hold->pending = 0;
     if (hold->timer.armed) {
         model_timer_disarm(&hold->timer);
     }
 }
 
-static void start(uint32_t n, uint64_t address)
+static bool start(uint32_t n, uint64_t address)
 {
+    if (!fault_may_start(n)) {
+        return false;
+    }
     forget(&pace.hold[n]);
     fetch_start(n, address, overlay_model_register(SAR0 + CHANNEL_STEP * n),
                 overlay_model_register(DAR0 + CHANNEL_STEP * n),
                 overlay_model_register(CCR0 + CHANNEL_STEP * n));
+    return true;
 }
 
 static void kill(uint32_t n)
 {
+    fault_before_kill(n);
     forget(&pace.hold[n]);
     fetch_stop(n);
 }
@@ -258,72 +236,39 @@ static bool is_held(uint32_t n)
     return fetch_thread(n)->serving == SERVE_HOLD;
 }
 
-/* While the engine stands still: what is loaded and not stored is in the FIFO, and may keep the stores of
- * others from it; if there is no such thing, no queue has an entry. */
-static bool is_fifo_empty(void)
-{
-    uint32_t n = 0;
-
-    while (n < PACE_CHANNELS && channel_is_empty(&fetch_thread(n)->is)) {
-        n++;
-    }
-    return n == PACE_CHANNELS;
-}
-
-static bool is_clean(uint32_t n)
-{
-    const struct fetch_thread *thread = fetch_thread(n);
-    bool stands = thread->serving == SERVE_HOLD || thread->serving == SERVE_FAULT;
-
-    return is_fifo_empty() || (stands && channel_is_empty(&thread->is));
-}
-
 /* ---- set-up ---- */
 
 MemoryRegion *pace_initialise(MemoryRegion *pl330, qemu_irq line_busy, qemu_irq line_kick)
 {
-    static const struct fetch_hooks hooks = {decide, executes};
-    static const struct overlay_events events = {start, kill, is_clean, is_held};
+    static const struct fetch_hooks hooks = {decide, trace_instruction};
+    static const struct overlay_events events = {start, kill, fault_seen, is_held};
 
     for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
         model_timer_initialise(&pace.hold[n].timer, time_is_over, &pace.hold[n]);
     }
     pace.line_busy = line_busy;
     fetch_initialise(&hooks);
+    fault_initialise();
     return overlay_registers(pl330, line_kick, &events);
 }
 
 void pace_reset(void)
 {
+    fault_reset();
     overlay_reset();
-    fetch_reset();
     for (uint32_t n = 0; n < PACE_CHANNELS; n++) {
         forget(&pace.hold[n]);
     }
+    fetch_reset();
+    trace_reset();
 }
 
 /* ---- properties ---- */
 
-uint64_t pace_trace(void)
-{
-    return pace.trace;
-}
-
-bool pace_set_trace(uint64_t value, Error **errp)
-{
-    if (value > 1) {
-        error_setg(errp, "trace=%llu: 0 or 1", (unsigned long long)value);
-        return false;
-    }
-    pace.trace = value;
-    return true;
-}
-
 static bool set_instructions(uint64_t *place, const char *name, uint64_t value, Error **errp)
 {
     if (value < 1 || value > INSTRUCTIONS_MAX) {
-        error_setg(errp, "%s=%llu: 1 to %d, such as 1500000", name, (unsigned long long)value,
-                   INSTRUCTIONS_MAX);
+        error_setg(errp, "%s=%llu: 1 to %d, such as 100000", name, (unsigned long long)value, INSTRUCTIONS_MAX);
         return false;
     }
     *place = value;
@@ -373,7 +318,7 @@ static bool set_place(uint64_t *place, uint32_t n, const char *name, uint64_t va
         error_setg(errp, "%s=%lld: 0 or more", name, (long long)value);
         return false;
     }
-    if (value && value <= done && !overlay_is_stopped(n)) {
+    if (value && value <= done && overlay_state(n) != OVERLAY_STOPPED) {
         error_setg(errp, "%s=%llu: channel %u has come to %llu already", name, (unsigned long long)value, n,
                    (unsigned long long)done);
         return false;

@@ -17,9 +17,7 @@
  * the CPU, waits until the gate opens.
  *
  * A channel that comes to no such point within unsliceable-instructions after its slice is faulted
- * (lock-up). A load from an address that would answer with an error is not executed, the channel
- * faults there; after a store to one it faults at the next point at which it may be held, so that
- * nothing of it is left in the model. In both cases nothing reaches the faulty address.
+ * (lock-up); fault.h has the other faults.
  *
  * Properties of /machine/peripheral/dmav3/channel[n]: burst-interval-ns (0: not paced), hold-at-burst
  * (from 1, held before it; 0 again once the channel is held), hold-at-byte (held before the first burst
@@ -35,6 +33,9 @@
 
 enum { PACE_CHANNELS = 8 };
 #define PACE_NO_CHANNEL (~0u)
+
+/* Bit n: channel n is held by a person's wish. */
+uint32_t pace_held_channels(void);
 
 struct pace_position {
     uint32_t channel;   /* that fetched last, or PACE_NO_CHANNEL */
@@ -53,9 +54,7 @@ void pace_reset(void);
 
 /* ---- properties ---- */
 
-/* What the board has: a zero `trace` records no instructions. */
-uint64_t pace_trace(void);
-bool pace_set_trace(uint64_t value, Error **errp);
+/* What the board has. */
 uint64_t pace_slice_instructions(void);
 bool pace_set_slice_instructions(uint64_t value, Error **errp);
 uint64_t pace_unsliceable_instructions(void);

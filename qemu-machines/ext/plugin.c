@@ -20,8 +20,11 @@
 
 #include "board.h"
 #include "decode.h"
+#include "finding.h"
 #include "gate.h"
+#include "history.h"
 #include "oplog.h"
+#include "probe.h"
 #include "qemu_abi.h"
 #include "views.h"
 
@@ -38,7 +41,7 @@ EXPORT int qemu_plugin_version = QEMU_PLUGIN_API;
 struct line_entry {
     uint64_t load_key, store_key; /* virtual line and MMU index, or NO_KEY */
     struct cache_shortcut shortcut;
-    uint64_t *origins; /* oplog_store_origins() of the line */
+    uint64_t *origins; /* history_origins() of the line */
 };
 
 struct page_entry {
@@ -170,7 +173,7 @@ static void remember(uint64_t address, unsigned int mmu_index, const struct cach
         line_entry_of[entry->shortcut.line] = 0;
     }
     entry->shortcut = *shortcut;
-    entry->origins = oplog_store_origins(views.base + ((uint64_t)shortcut->line << line_shift));
+    entry->origins = history_origins(views.base + ((uint64_t)shortcut->line << line_shift));
     entry->load_key = shortcut->readable ? key : NO_KEY;
     entry->store_key = shortcut->writable ? key : NO_KEY;
     if (shortcut->readable || shortcut->writable) {
@@ -190,18 +193,18 @@ static void access_line(uint64_t address, unsigned int size, unsigned int mmu_in
         return;
     }
     if (page->kind == UNCACHED) {
-        oplog_cpu_at(pc);
+        finding_cpu_at(pc);
         if (store) {
-            oplog_stored(views.base + offset, size, pc);
+            history_stored(views.base + offset, size, pc);
             cache_cpu_write_uncached(views.model, offset, size);
         } else {
             cache_cpu_read_uncached(views.model, offset);
         }
         return;
     }
-    oplog_cpu_at(pc);
+    finding_cpu_at(pc);
     if (store) {
-        oplog_stored(views.base + offset, size, pc);
+        history_stored(views.base + offset, size, pc);
         shortcut = cache_cpu_write(views.model, offset, size);
     } else {
         shortcut = cache_cpu_read(views.model, offset, size);
@@ -257,7 +260,7 @@ HOT static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t
     (void)vcpu;
     if (entry->store_key == key_of(address, line_shift, info & 15) && within_line(info, address)) {
         unsigned int size = 1u << (info >> 4 & 7), at = (unsigned int)address & ((1u << line_shift) - 1);
-        uint64_t origin = oplog_store_origin((uint64_t)(uintptr_t)pc);
+        uint64_t origin = history_origin((uint64_t)(uintptr_t)pc);
 
         *entry->shortcut.stamp = ++*entry->shortcut.clock;
         *entry->shortcut.unclean |= ~0ull >> (64 - size) << at;
@@ -271,11 +274,27 @@ HOT static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t
 
 /* ---- cache operations ---- */
 
-/* What an exec callback needs; one for each translated instruction, kept for ever. */
+/* What an exec callback needs, packed into its one pointer: translations come and go unseen, so there
+ * would be no time to free it. Virtual addresses have 48 bits, and the rest repeats the highest. */
 struct operation {
     struct decoded decoded;
     uint64_t pc;
 };
+
+static void *pack(struct decoded decoded, uint64_t pc)
+{
+    return (void *)(uintptr_t)(pc << 16 | (uint64_t)decoded.kind << 8 | decoded.rt);
+}
+
+static struct operation unpack(void *opaque)
+{
+    uint64_t value = (uintptr_t)opaque;
+
+    return (struct operation){
+        {(enum decode_kind)(value >> 8 & 0xff), value & 0xff},
+        (uint64_t)((int64_t)value >> 16),
+    };
+}
 
 static uint64_t read_x(unsigned int number)
 {
@@ -343,11 +362,11 @@ static void maintain_set_way(enum decode_kind kind, uint32_t operand)
 
 static void on_set_way(unsigned int vcpu, void *opaque)
 {
-    const struct operation *operation = opaque;
+    struct decoded decoded = unpack(opaque).decoded;
 
     (void)vcpu;
     enter_callback();
-    maintain_set_way(operation->decoded.kind, (uint32_t)read_x(operation->decoded.rt));
+    maintain_set_way(decoded.kind, (uint32_t)read_x(decoded.rt));
     leave_callback();
 }
 
@@ -362,8 +381,8 @@ static void on_barrier(unsigned int vcpu, void *is_dsb)
 
 static void on_operation(unsigned int vcpu, void *opaque)
 {
-    const struct operation *operation = opaque;
-    uint64_t address = read_x(operation->decoded.rt);
+    const struct operation operation = unpack(opaque);
+    uint64_t address = read_x(operation.decoded.rt);
     unsigned int mmu_index = (unsigned int)qemu.arm_mmu_idx(cpu_env) & 15;
     const struct page_entry *page;
 
@@ -373,10 +392,10 @@ static void on_operation(unsigned int vcpu, void *opaque)
     if (page->kind != NOT_RAM) {
         size_t offset = page->offset + (address & ((1u << PAGE_SHIFT) - 1));
 
-        if (operation->decoded.kind == DECODE_ZERO) {
-            zero(operation, address, offset, mmu_index);
+        if (operation.decoded.kind == DECODE_ZERO) {
+            zero(&operation, address, offset, mmu_index);
         } else {
-            maintain(operation, offset);
+            maintain(&operation, offset);
         }
     }
     leave_callback();
@@ -404,10 +423,8 @@ static void on_translation_change(unsigned int vcpu, void *opaque)
 static void hook_operation(struct qemu_plugin_insn *instruction, struct decoded decoded, uint64_t pc,
                            PluginInsnCallback *callback)
 {
-    struct operation *operation = malloc(sizeof(*operation));
-
-    *operation = (struct operation){decoded, pc};
-    qemu.qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, QEMU_PLUGIN_CB_R_REGS, operation);
+    qemu.qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, QEMU_PLUGIN_CB_R_REGS,
+                                                pack(decoded, pc));
 }
 
 static void hook(struct qemu_plugin_insn *instruction, PluginInsnCallback *callback, void *opaque)

@@ -23,7 +23,7 @@ static uint64_t page_align(uint64_t size)
 
 bool probe_open(int fd, uint64_t ram_base, uint64_t ram_size, uint32_t line_size)
 {
-    uint64_t lines = page_align(sizeof(struct probe)), records = page_align(lines + ram_size / line_size);
+    uint64_t lines = PROBE_HEADER_BYTES, records = page_align(lines + ram_size / line_size);
     uint64_t size = page_align(records + sizeof(struct probe_record) * PROBE_RING_RECORDS);
     void *file;
 

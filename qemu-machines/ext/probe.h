@@ -6,6 +6,10 @@
  * shared object. Everything is written by the extension only. The header, `findings` and `costs`
  * are consistent while the gate is closed or the machine is stopped; the ring is readable at any
  * time: a record is complete before `ring_head` counts it.
+ *
+ * The file never grows: it is the header (PROBE_HEADER_BYTES), a byte a line of RAM and PROBE_RING_RECORDS
+ * records of 64 bytes, that is, 5.03 MiB for 64 MiB of RAM with lines of 64 bytes. What does not fit is
+ * counted instead: `findings_lost`, and records by ring_head - ring_reset.
  */
 #ifndef DMAV3_PROBE_H
 #define DMAV3_PROBE_H
@@ -18,6 +22,7 @@
 #define PROBE_RING_RECORDS 65536u
 #define PROBE_FINDINGS     256u
 #define PROBE_COSTS        256u
+#define PROBE_HEADER_BYTES 32768u
 
 /* A byte a line of RAM, in struct probe.lines_offset of the file. */
 enum probe_line {
@@ -28,8 +33,8 @@ enum probe_line {
     PROBE_LINE_OWED = 16,   /* something else is remembered of it: a barrier owed, bytes lost */
 };
 
-/* struct probe.spoiled: a bit a channel of the PL330, and this one. */
-enum { PROBE_SPOILED_MANAGER = 1 << 8 };
+/* struct probe.limit: why the machine was stopped for good (fault.h). */
+enum probe_limit { LIMIT_NONE, LIMIT_BUS_ERROR, LIMIT_POISONED, LIMIT_BLOCKED };
 
 /* `a` to `f` of a record, by kind. */
 enum probe_kind {
@@ -40,16 +45,19 @@ enum probe_kind {
     PROBE_ENTER,     /* id; a adapter */
     PROBE_EXIT,      /* id; a adapter, b status, c bytes | elements << 32, d lines cleaned |
                         lines invalidated << 32, e lines written back | other lines << 32 */
-    PROBE_RANGE,     /* id: 0 mapped, 1 bounced; a handle, b physical address, c bytes, d write, e adapter */
+    PROBE_RANGE,     /* id: 0 mapped, 1 bounced; a handle, b physical address, c bytes, d write, e adapter
+                        (of the firmware: e where the device sees the first byte) */
     PROBE_UNMAPPED,  /* a handle */
     PROBE_VIOLATION, /* id: code; a p2, b p3 */
     PROBE_DMAGO,     /* id: channel; a address of the program */
     PROBE_FINDING,   /* id: index in `findings` */
     /* The PL330; id: channel, a: address of its instruction. */
-    PROBE_INSTRUCTION, /* with `trace`: it begins. b its bytes, the opcode lowest; of a burst c address, d bytes
-                        */
-    PROBE_HELD,        /* by a person's wish. b bursts, c bytes so far */
-    PROBE_CHANNEL_FAULT, /* that we found. b FTRn, c SAR, d DAR */
+    PROBE_INSTRUCTION,   /* with `trace`: it begins. b its bytes, the opcode lowest; of a burst c address,
+                            d bytes; of DMASEV e: 1, it interrupts the CPU */
+    PROBE_HELD,          /* by a person's wish. b bursts, c bytes so far */
+    PROBE_CHANNEL_FAULT, /* b FTRn, c SAR, d DAR */
+    PROBE_LIMIT,         /* b enum probe_limit, c SAR, d DAR */
+    PROBE_DMAKILL,       /* by the debug interface */
     PROBE_KINDS,
 };
 
@@ -72,6 +80,7 @@ enum probe_finding_kind {
     FINDING_SHARED_LINE,
     FINDING_MISSING_BARRIER,
     FINDING_MISMATCHED_ALIAS,
+    FINDING_BUS_ERROR, /* no hazard of the cache: fault.h */
 };
 
 /* One root cause, counted: what the same routine owed for the same adapter; where no mapping covers the
@@ -90,13 +99,17 @@ struct probe_finding {
     uint64_t microcode;    /* address of the channel's instruction */
     uint64_t burst;        /* n-th load or store of the program, from 1 */
     uint64_t adapter;      /* whose mapping covers the address; 0: none does */
-    uint32_t while_mapped; /* 1: the CPU's access came between MapTransferEx and FlushAdapterBuffersEx */
+    uint32_t while_mapped; /* 1: the CPU's access to these very bytes came between MapTransferEx and
+                              FlushAdapterBuffersEx */
     uint32_t by_device;    /* 1: the access that showed it was the device's */
+    uint32_t bounced;      /* 1: the device's bytes were in a bounce page that stands in for the address */
+    uint32_t unused;
 };
 
-/* Maintenance by one instruction of the program. */
+/* Maintenance by one instruction of the program, inside one routine. */
 struct probe_cost {
     uint64_t pc;
+    uint64_t routine;    /* trace id of the innermost routine or callback; 0: none */
     uint64_t operations; /* executed */
     uint64_t redundant;  /* ... that found nothing to do */
 };
@@ -117,11 +130,16 @@ struct probe {
     uint32_t findings;      /* valid entries below */
     uint32_t findings_lost; /* more root causes than fit */
     uint32_t costs;
-    uint32_t spoiled;    /* killed, faulted or reset with loaded bytes in the FIFO: a reset is not enough */
+    uint32_t spoiled; /* a bit a channel that has poisoned QEMU's model: a reset is not enough */
+    uint32_t limit;   /* enum probe_limit */
+    uint32_t limit_channel;
+    uint64_t trace_lost; /* instructions of the PL330 that `trace` did not record: more than was asked for */
     uint32_t violations; /* records of PROBE_VIOLATION since the last reset */
     struct probe_finding finding[PROBE_FINDINGS];
     struct probe_cost cost[PROBE_COSTS];
 };
+_Static_assert(sizeof(struct probe) <= PROBE_HEADER_BYTES, "it has room");
+_Static_assert(sizeof(struct probe_record) == 64, "as said above");
 
 /* stream-fd: this header in the first page, then the data of the two rings, of equal size.
  * Heads and tails count bytes since reset and are used modulo ring_size. */

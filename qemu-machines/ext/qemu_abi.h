@@ -28,6 +28,7 @@ typedef struct DeviceState DeviceState;
 typedef struct DeviceClass DeviceClass;
 typedef struct SysBusDevice SysBusDevice;
 typedef struct MemoryRegion MemoryRegion;
+typedef struct AddressSpace AddressSpace;
 typedef struct HostMemoryBackend HostMemoryBackend;
 typedef struct ResettableClass ResettableClass;
 typedef struct Chardev Chardev;
@@ -51,8 +52,15 @@ typedef struct QemuCharBackend {
 } QemuCharBackend;
 
 #define MEMTXATTRS_UNSPECIFIED 0x100000000ull
-enum { QEMU_CLOCK_VIRTUAL = 1, SCALE_NS = 1, MO_32 = 2, MMU_DATA_LOAD = 0, TLB_INVALID = 1 << 11 };
-enum { CF_PARALLEL = 1 << 15 };
+enum {
+    MEMTX_OK = 0,
+    QEMU_CLOCK_VIRTUAL = 1,
+    SCALE_NS = 1,
+    MO_32 = 2,
+    MMU_DATA_LOAD = 0,
+    TLB_INVALID = 1 << 11,
+    CF_PARALLEL = 1 << 15
+};
 
 typedef struct TypeInfo {
     const char *name, *parent;
@@ -168,6 +176,8 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, error_report, (const char *format, ...))                                                           \
     F(int, migrate_add_blocker, (Error * *reason, Error **))                                                   \
     F(VersionInfo *, qmp_query_version, (Error **))                                                            \
+    F(void, qemu_system_vmstop_request_prepare, (void))                                                        \
+    F(void, qemu_system_vmstop_request, (int run_state))                                                       \
     /* devices */                                                                                              \
     F(void, device_class_set_parent_realize,                                                                   \
       (DeviceClass *, void (*)(DeviceState *, Error **), void (**)(DeviceState *, Error **)))                  \
@@ -186,10 +196,7 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, memory_region_init, (MemoryRegion *, Object *, const char *, uint64_t))                            \
     F(void, memory_region_init_io,                                                                             \
       (MemoryRegion *, Object *, const MemoryRegionOps *, void *, const char *, uint64_t))                     \
-    F(void, memory_region_init_alias,                                                                          \
-      (MemoryRegion *, Object *, const char *, MemoryRegion *, hwaddr, uint64_t))                              \
     F(void, memory_region_add_subregion, (MemoryRegion *, hwaddr, MemoryRegion *))                             \
-    F(void, memory_region_add_subregion_overlap, (MemoryRegion *, hwaddr, MemoryRegion *, int))                \
     F(bool, memory_region_present, (MemoryRegion *, hwaddr))                                                   \
     F(void *, memory_region_get_ram_ptr, (MemoryRegion *))                                                     \
     F(uint64_t, memory_region_get_ram_addr, (MemoryRegion *))                                                  \
@@ -198,6 +205,8 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(uint32_t, memory_region_dispatch_read, (MemoryRegion *, hwaddr, uint64_t *, int, MemTxAttrs))            \
     F(uint32_t, memory_region_dispatch_write, (MemoryRegion *, hwaddr, uint64_t, int, MemTxAttrs))             \
     F(void, cpu_physical_memory_rw, (hwaddr, void *, hwaddr, bool is_write))                                   \
+    F(AddressSpace *, cpu_get_address_space, (CPUState *, int))                                                \
+    F(uint32_t, address_space_rw, (AddressSpace *, hwaddr, MemTxAttrs, void *, hwaddr, bool is_write))         \
     F(void, tb_invalidate_phys_range, (uint64_t first, uint64_t last))                                         \
     /* CPU */                                                                                                  \
     F(CPUState *, qemu_get_cpu, (int))                                                                         \
@@ -218,6 +227,7 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
       (QemuCharBackend *, int (*)(void *), void (*)(void *, const uint8_t *, int), void (*)(void *, int),      \
        void *, void *, void *, bool))                                                                          \
     F(int, qemu_chr_fe_write_all, (QemuCharBackend *, const uint8_t *, int))                                   \
+    F(void, qemu_chr_fe_disconnect, (QemuCharBackend *))                                                       \
     F(void, qemu_chr_fe_accept_input, (QemuCharBackend *))
 
 struct qemu_abi {

@@ -19,6 +19,9 @@
 MemoryRegion *uart_initialise(Chardev *, qemu_irq irq, Error **errp);
 void uart_reset(void);
 
+/* Close the other side's connection, for good: nobody hears what the firmware says from now on. */
+void uart_hang_up(void);
+
 /* Send what was written so far, though no LF ended it: a prompt. */
 void uart_flush(void);
 

@@ -10,16 +10,20 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "oplog.h"
+#include "finding.h"
+#include "history.h"
+#include "mappings.h"
 #include "probe.h"
 
 enum { PAGE_SHIFT = 12 };
+_Static_assert(1 << PAGE_SHIFT == VIEWS_PAGE, "a page is a page");
 
 struct views views;
 
 static pthread_mutex_t lock;
 static MemoryRegion *ram_region;
 static int views_dram_fd = -1;
+static size_t kept = VIEWS_DEVICE_TREE, kept_end = VIEWS_DEVICE_TREE;
 static void (*tell_line_changed)(size_t line);
 
 void views_lock(void)
@@ -53,7 +57,7 @@ static void line_changed(void *opaque, size_t line, bool rewritten)
 static void hazard(void *opaque, enum cache_hazard kind, bool by_device, size_t offset)
 {
     (void)opaque;
-    oplog_hazard(kind, by_device, views.base + offset);
+    finding_hazard(kind, by_device, views.base + offset);
 }
 
 static bool separate_views(int dram_fd, const struct cache_geometry *geometry, Error **errp)
@@ -99,18 +103,26 @@ bool views_initialise(MemoryRegion *ram, int dram_fd, const struct cache_geometr
     return dram_fd < 0 || separate_views(dram_fd, geometry, errp);
 }
 
-static void punch(int fd)
+static void punch(int fd, size_t from, size_t to)
 {
+    off_t size = (off_t)(to - from);
+
     /* Where punching fails (not a memfd), zeroing gives the same bytes, more slowly. */
-    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)views.size) < 0) {
-        memset(fd == views_dram_fd ? views.dram : views.cpu, 0, views.size);
+    if (size && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, size) < 0) {
+        memset((fd == views_dram_fd ? views.dram : views.cpu) + from, 0, (size_t)size);
     }
+}
+
+static void drop(int fd, size_t from)
+{
+    punch(fd, from, kept);
+    punch(fd, kept_end, views.size);
 }
 
 static void forget_code(void)
 {
     for (size_t page = 0; page < views.size >> PAGE_SHIFT; page++) {
-        if (views.code_pages[page]) {
+        if (views.code_pages[page] && (page << PAGE_SHIFT) - kept >= kept_end - kept) {
             drop_translations(page << PAGE_SHIFT, ((page + 1) << PAGE_SHIFT) - 1);
             views.code_pages[page] = 0;
         }
@@ -121,12 +133,32 @@ void views_reset_enter(void)
 {
     views_lock();
     forget_code();
-    punch(qemu.memory_region_get_fd(ram_region));
+    /* QEMU will write all of the device tree: its pages would only be faulted in again. */
+    drop(qemu.memory_region_get_fd(ram_region), VIEWS_DEVICE_TREE);
     if (views.model) {
-        punch(views_dram_fd);
+        drop(views_dram_fd, 0);
         cache_model_reset(views.model);
     }
     views_unlock();
+}
+
+void views_keep(size_t offset, size_t size)
+{
+    kept = offset;
+    kept_end = offset + size;
+}
+
+void views_restore_page(size_t offset, const uint8_t *page)
+{
+    if (memcmp(views.cpu + offset, page, VIEWS_PAGE) != 0) {
+        memcpy(views.cpu + offset, page, VIEWS_PAGE);
+        if (!views.model || views.code_pages[offset >> PAGE_SHIFT]) { /* nobody marks them with one view */
+            drop_translations(offset, offset + VIEWS_PAGE - 1);
+        }
+    }
+    if (views.model) {
+        memcpy(views.dram + offset, page, VIEWS_PAGE);
+    }
 }
 
 /* A page of zeroes is there already, as a hole. */
@@ -209,7 +241,8 @@ void views_device_write(size_t offset, const void *data, unsigned int size)
         return;
     }
     views_lock();
-    oplog_device_wrote(views.base + offset);
+    history_device_wrote(views.base + offset);
+    mappings_device_wrote(views.base + offset, size);
     cache_device_write(views.model, offset, data, size);
     views_unlock();
 }

@@ -29,10 +29,15 @@ extern struct views views;
 bool views_initialise(MemoryRegion *ram, int dram_fd, const struct cache_geometry *geometry,
                       void (*line_changed)(size_t line), Error **errp);
 
-/* Reset, first half: both views drop their bytes. Second half: the image is loaded, the views become
- * equal. */
+/* Reset, first half: both views drop their bytes, but for what is kept. Second half: what QEMU has loaded
+ * is in both. */
 void views_reset_enter(void);
 void views_reset_exit(void);
+
+/* Whole pages that a reset does not drop; who keeps them makes each of them right, in both views. */
+enum { VIEWS_PAGE = 4096, VIEWS_DEVICE_TREE = 1 << 20 /* the first of RAM are QEMU's */ };
+void views_keep(size_t offset, size_t size);
+void views_restore_page(size_t offset, const uint8_t *page);
 
 /* Recursive. */
 void views_lock(void);

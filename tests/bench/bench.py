@@ -34,6 +34,7 @@ from dmav3.argv import Start
 from dmav3.machine import load
 from dmav3.mainjob import MainJob
 from dmav3.process import Process
+from dmav3.symbols import read_elf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ TCG = ["-accel", "tcg,thread=single"]
 ICOUNT = ["-icount", "shift=0,sleep=off"]
 MIB = 1 << 20
 PROGRAMS = ("copy", "bytes", "chase")
+EVERYTHING = 1_000_000_000
 
 
 @dataclass
@@ -100,7 +102,8 @@ def started(machine: str, program: str) -> Process:
     """Start a program on one of our machines, without the harness's own start."""
     described = load(machine)
     schedule = "speculative" if described.cache else None
-    return Process(described, Start(QEMU, files.extension(), image(program), 0, 1, schedule))
+    flat = read_elf(image(program), "EM_AARCH64").flat(described.image_memory)
+    return Process(described, Start(QEMU, files.extension(), flat, 0, 1, schedule))
 
 
 def extended(program: str, machine: str) -> float:
@@ -113,10 +116,15 @@ def extended(program: str, machine: str) -> float:
     return children_time() - before
 
 
-def main_job(machine: str) -> float:
-    """Return QEMU's CPU time for the main job on 1 MiB, without its start."""
+def main_job(machine: str, instructions: int = 0) -> float:
+    """Return QEMU's CPU time for the main job on 1 MiB, without its start.
+
+    :param instructions: of the PL330 that the trace records.
+    """
     data = random.Random(1).randbytes(MIB)  # noqa: S311 - to be repeatable
-    with Board(machine) as board:
+    with Board(machine, trace=instructions > 0) as board:
+        if instructions:
+            board.qmp.set("trace-instructions", instructions)
         before = process_time(board._process.pid)
         MainJob(board, 32).run(io.BytesIO(data))
         return process_time(board._process.pid) - before
@@ -155,7 +163,7 @@ def cache_model(rounds: int) -> list[Row]:
         Row(
             "cache model with findings, CPU time over bare QEMU",
             f"{statistics.geometric_mean(full):.2f} (geometric mean)",
-            "at most 4; each miss 10",
+            "at most 4",
             ", ".join(detail),
         ),
         Row(
@@ -171,6 +179,32 @@ def cache_model(rounds: int) -> list[Row]:
             ", ".join(f"{n} {r:.2f}" for n, r in zip(PROGRAMS, icount, strict=True)),
         ),
     ]
+
+
+def misses(rounds: int) -> Row:
+    """Measure code none of whose accesses is in the cache."""
+    stock, model = in_turns(
+        rounds, lambda: bare("misses", *ICOUNT), lambda: extended("misses", "virt-a53")
+    )
+    return Row(
+        "the same, code that misses with every access",
+        f"{model / stock:.2f}",
+        "at most 10",
+        f"{model:.2f} s against {stock:.2f} s",
+    )
+
+
+def trace(rounds: int) -> Row:
+    """Measure the main job, nearly all of it DMA, with and without a trace of every instruction."""
+    without, traced = in_turns(
+        rounds, lambda: main_job("virt-a53"), lambda: main_job("virt-a53", EVERYTHING)
+    )
+    return Row(
+        "trace of the whole main job, CPU time over none",
+        f"{traced / without:.2f}",
+        "at most 1.3",
+        f"{traced:.2f} s against {without:.2f} s",
+    )
 
 
 def first_byte() -> float:
@@ -309,6 +343,8 @@ def main() -> None:
     rows = [
         *starting(options.rounds, options.labgrid),
         *cache_model(options.rounds),
+        misses(options.rounds),
+        trace(options.rounds),
         round_trip(options.rounds),
         verifying(options.rounds),
     ]

@@ -326,9 +326,10 @@ void trace_exit(enum trace_id id, const void *adapter, uint32_t status, uint32_t
     record(FAKE_EXIT, id, status, bytes, elements);
 }
 
-void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint32_t length, bool write)
+void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint64_t device, uint32_t length,
+                 bool write)
 {
-    (void)handle;
+    (void)handle, (void)device;
     record(FAKE_RANGE, kind, physical, length, write);
 }
 

@@ -150,6 +150,18 @@ static void writing_one_line_from_both_sides_is(void)
     end();
 }
 
+static void a_store_of_the_whole_line_leaves_nothing_of_the_device(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    device_store(100, 9);
+    memset(cpu + 64, 1, LINE);
+    cache_cpu_write(model, 64, LINE);
+    expect_nothing();
+    cache_model_reset(model);
+    CHECK_EQ(states[1], 0);
+    end();
+}
+
 static void a_device_write_onto_dirty_bytes_is_lost(void)
 {
     begin(16, 4, CACHE_LRU, 0);
@@ -267,7 +279,10 @@ static void set_and_way_reach_the_line(void)
     CHECK_EQ(dram[3 * 64], 0);
     cache_maintain_set_way(model, CACHE_CLEAN, 3, 0);
     CHECK_EQ(dram[3 * 64], 5);
-    cache_maintain_set_way(model, CACHE_CLEAN, 99, 99);
+    store(3 * 64, 6);
+    cache_maintain_set_way(model, CACHE_CLEAN, 99, 0);
+    cache_maintain_set_way(model, CACHE_CLEAN, 3, 99);
+    CHECK_EQ(dram[3 * 64], 5);
     end();
 }
 
@@ -280,7 +295,9 @@ static void under_never_nothing_leaves(void)
     for (size_t line = 0; line < LINES; line++) {
         CHECK_EQ(dram[line * LINE], 0);
     }
+    cache_maintain(model, CACHE_INVALIDATE, 0);
     cache_maintain_set_way(model, CACHE_CLEAN, 0, 0);
+    CHECK_EQ(dram[0], 0);
     CHECK_EQ(dram[(LINES - 1) * LINE], 1);
     end();
 }
@@ -398,6 +415,44 @@ static void seeds_differ(void)
     }
 }
 
+static void speculation_ends_at_the_end_of_memory(void)
+{
+    begin(64, 4, CACHE_SPECULATIVE, 1);
+    for (unsigned int i = 0; i < 10000; i++) {
+        device_store(SIZE - 1, 1);
+    }
+    CHECK_EQ(cache_model_counts(model)->fills, 0);
+    cache_model_page_cacheable(model, SIZE - 4096);
+    cache_model_page_cacheable(model, SIZE - 4096);
+    cache_model_begin(model, 1);
+    for (unsigned int i = 0; i < 10000; i++) {
+        device_store(SIZE - 1, 1);
+    }
+    CHECK(cache_model_counts(model)->fills > 0);
+    end();
+}
+
+static void what_a_device_wrote_to_a_bounce_page_is_not_here_before_it_is_copied(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    cache_bounced(model, 120, 16); /* over the end of a line */
+    load(119);
+    expect_nothing();
+    load(120);
+    load(128);
+    expect(CACHE_STALE_CPU_READ, false, 2);
+    cache_maintain(model, CACHE_INVALIDATE, 128); /* of no use */
+    cache_barrier(model, true);
+    load(128);
+    expect(CACHE_STALE_CPU_READ, false, 1);
+    store(128, 9);
+    load(128);
+    cache_forget_bounced(model, 120, 8);
+    load(120);
+    expect_nothing();
+    end();
+}
+
 static void impossible_geometries_are_refused(void)
 {
     static const struct cache_geometry wrong[] = {{0, 16, 4}, {48, 16, 4}, {64, 3, 4},
@@ -407,6 +462,19 @@ static void impossible_geometries_are_refused(void)
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         CHECK(cache_model_new(&wrong[i], &views, &events) == NULL);
+    }
+}
+
+static void views_of_broken_pages_are_refused(void)
+{
+    static const size_t wrong[] = {0, 64, 4096 + 64};
+    const struct cache_geometry geometry = {LINE, 16, 4};
+    const struct cache_events events = {line_changed, hazard, NULL};
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        const struct cache_views views = {cpu, dram, states, wrong[i]};
+
+        CHECK(cache_model_new(&geometry, &views, &events) == NULL);
     }
 }
 
@@ -481,6 +549,7 @@ int main(void)
     a_device_write_to_an_absent_line_shows_and_is_owed_an_invalidate();
     other_bytes_of_the_line_are_nobodys_fault();
     writing_one_line_from_both_sides_is();
+    a_store_of_the_whole_line_leaves_nothing_of_the_device();
     a_device_write_onto_dirty_bytes_is_lost();
     a_write_back_destroys_what_a_device_wrote_beside();
     a_discarded_store_is_missed_when_it_is_read();
@@ -498,7 +567,10 @@ int main(void)
     the_last_writer_counts();
     speculation_fills_known_pages_only_and_by_seed();
     seeds_differ();
+    speculation_ends_at_the_end_of_memory();
+    what_a_device_wrote_to_a_bounce_page_is_not_here_before_it_is_copied();
     impossible_geometries_are_refused();
+    views_of_broken_pages_are_refused();
     for (unsigned int schedule = CACHE_LRU; schedule <= CACHE_EAGER; schedule++) {
         an_invalid_line_is_the_same_in_both_views((enum cache_schedule)schedule);
     }

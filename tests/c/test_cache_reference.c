@@ -11,12 +11,14 @@
 #include "cache_model.h"
 #include "check.h"
 
-enum { SIZE = 4 * 4096, LINE = 64, LINES = SIZE / LINE, SETS = 4, WAYS = 2, KINDS = 8 };
+enum { SIZE = 4 * 4096, SETS = 4, WAYS = 2, KINDS = 8, MOST_LINES = SIZE / 32 };
+
+static size_t line_size, lines; /* bytes of one; how many */
 
 /* ---- the reference ---- */
 
 struct byte {
-    bool unclean, device, cleaned, invalidated, lost_cpu, lost_device, stored, raced;
+    bool unclean, device, cleaned, invalidated, lost_cpu, lost_device, stored, raced, bounced;
 };
 
 static struct {
@@ -25,20 +27,24 @@ static struct {
     struct {
         bool valid, dirty;
         uint64_t used;
-    } line[LINES];
+    } line[MOST_LINES];
+    size_t way[SETS][WAYS]; /* which line is there, plus 1 */
     uint64_t now;
-    unsigned int found[KINDS][2];
+    struct found {
+        size_t count, last; /* how many; the offset of the last */
+    } found[KINDS][2];
     bool endless;
 } reference;
 
-static void ref_found(enum cache_hazard kind, bool by_device)
+static void ref_found(enum cache_hazard kind, bool by_device, size_t offset)
 {
-    reference.found[kind][by_device]++;
+    reference.found[kind][by_device].count++;
+    reference.found[kind][by_device].last = offset;
 }
 
 static void ref_write_back(size_t line)
 {
-    for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+    for (size_t at = line * line_size; at < (line + 1) * line_size; at++) {
         reference.dram[at] = reference.cpu[at];
         if (reference.byte[at].device) {
             reference.byte[at].device = false;
@@ -53,41 +59,102 @@ static void ref_drop(size_t line, bool keep)
     if (reference.line[line].dirty && keep) {
         ref_write_back(line);
     }
-    memcpy(&reference.cpu[line * LINE], &reference.dram[line * LINE], LINE);
+    memcpy(&reference.cpu[line * line_size], &reference.dram[line * line_size], line_size);
     reference.line[line].valid = reference.line[line].dirty = false;
+    for (size_t way = 0; way < WAYS; way++) {
+        if (reference.way[line % SETS][way] == line + 1) {
+            reference.way[line % SETS][way] = 0;
+        }
+    }
+}
+
+static size_t ref_oldest(size_t set)
+{
+    size_t oldest = set;
+
+    for (size_t line = set; line < lines; line += SETS) {
+        if (reference.line[line].valid &&
+            (!reference.line[oldest].valid || reference.line[line].used < reference.line[oldest].used)) {
+            oldest = line;
+        }
+    }
+    return oldest;
+}
+
+static size_t ref_empty_way(size_t set)
+{
+    size_t way = 0;
+
+    while (way < WAYS && reference.way[set][way]) {
+        way++;
+    }
+    return way;
+}
+
+static void ref_fill(size_t line)
+{
+    size_t set = line % SETS;
+
+    if (ref_empty_way(set) == WAYS) {
+        ref_drop(ref_oldest(set), true);
+    }
+    reference.way[set][ref_empty_way(set)] = line + 1;
 }
 
 static void ref_touch(size_t line)
 {
-    size_t oldest = LINES, resident = 0;
-
     reference.now++;
-    for (size_t other = line % SETS; other < LINES; other += SETS) {
-        if (reference.line[other].valid) {
-            resident++;
-            if (oldest == LINES || reference.line[other].used < reference.line[oldest].used) {
-                oldest = other;
-            }
-        }
-    }
-    if (!reference.line[line].valid && resident == WAYS && !reference.endless) {
-        ref_drop(oldest, true);
+    if (!reference.line[line].valid && !reference.endless) {
+        ref_fill(line);
     }
     reference.line[line].valid = true;
     reference.line[line].used = reference.now;
 }
 
-static bool ref_any(size_t offset, unsigned int size, size_t member)
+/* The first byte whose member is set; SIZE if there is none. */
+static size_t ref_first(size_t offset, unsigned int size, size_t member)
 {
-    for (unsigned int i = 0; i < size; i++) {
-        if (((const bool *)&reference.byte[offset + i])[member]) {
-            return true;
+    for (size_t at = offset; at < offset + size; at++) {
+        if (((const bool *)&reference.byte[at])[member]) {
+            return at;
         }
     }
-    return false;
+    return SIZE;
 }
 
-#define ANY(offset, size, member) ref_any(offset, size, offsetof(struct byte, member) / sizeof(bool))
+#define MEMBER(name) (offsetof(struct byte, name) / sizeof(bool))
+
+/* The first of these that holds is the hazard; either of the two members counts. */
+struct check {
+    enum cache_hazard kind;
+    size_t member, other;
+};
+
+static const struct check of_load[] = {
+    {CACHE_STALE_CPU_READ, MEMBER(device), MEMBER(bounced)},
+    {CACHE_LOST_DEVICE_WRITE, MEMBER(lost_device), MEMBER(lost_device)},
+    {CACHE_LOST_CPU_WRITE, MEMBER(lost_cpu), MEMBER(lost_cpu)},
+    {CACHE_MISSING_BARRIER, MEMBER(invalidated), MEMBER(invalidated)},
+};
+static const struct check of_device_read[] = {
+    {CACHE_STALE_DEVICE_READ, MEMBER(unclean), MEMBER(unclean)},
+    {CACHE_LOST_CPU_WRITE, MEMBER(lost_cpu), MEMBER(lost_cpu)},
+    {CACHE_LOST_DEVICE_WRITE, MEMBER(lost_device), MEMBER(lost_device)},
+    {CACHE_MISSING_BARRIER, MEMBER(cleaned), MEMBER(raced)},
+};
+
+static void ref_check(const struct check checks[4], bool by_device, size_t offset, unsigned int size)
+{
+    for (unsigned int i = 0; i < 4; i++) {
+        size_t one = ref_first(offset, size, checks[i].member),
+               other = ref_first(offset, size, checks[i].other);
+
+        if (one < SIZE || other < SIZE) {
+            ref_found(checks[i].kind, by_device, one < other ? one : other);
+            return;
+        }
+    }
+}
 
 static void ref_overwritten(size_t offset, unsigned int size)
 {
@@ -95,38 +162,31 @@ static void ref_overwritten(size_t offset, unsigned int size)
         struct byte *byte = &reference.byte[offset + i];
 
         byte->unclean = byte->device = byte->lost_cpu = byte->lost_device = byte->raced = false;
+        byte->bounced = false;
     }
 }
 
 static void ref_load(size_t offset, unsigned int size)
 {
-    ref_touch(offset / LINE);
-    if (ANY(offset, size, device)) {
-        ref_found(CACHE_STALE_CPU_READ, false);
-    } else if (ANY(offset, size, lost_device)) {
-        ref_found(CACHE_LOST_DEVICE_WRITE, false);
-    } else if (ANY(offset, size, lost_cpu)) {
-        ref_found(CACHE_LOST_CPU_WRITE, false);
-    } else if (ANY(offset, size, invalidated)) {
-        ref_found(CACHE_MISSING_BARRIER, false);
-    }
+    ref_touch(offset / line_size);
+    ref_check(of_load, false, offset, size);
 }
 
 /* Is the member set for a byte of the line outside of [offset, offset + size)? */
 static bool ref_elsewhere(size_t offset, unsigned int size, size_t member)
 {
-    size_t first = offset / LINE * LINE, end = offset + size;
+    size_t first = offset / line_size * line_size, end = offset + size;
 
-    return ref_any(first, (unsigned int)(offset - first), member) ||
-           ref_any(end, (unsigned int)(first + LINE - end), member);
+    return ref_first(first, (unsigned int)(offset - first), member) < SIZE ||
+           ref_first(end, (unsigned int)(first + line_size - end), member) < SIZE;
 }
 
 static void ref_store(size_t offset, unsigned int size, const uint8_t *bytes)
 {
     memcpy(&reference.cpu[offset], bytes, size);
-    ref_touch(offset / LINE);
-    if (ref_elsewhere(offset, size, offsetof(struct byte, device) / sizeof(bool))) {
-        ref_found(CACHE_SHARED_LINE, false);
+    ref_touch(offset / line_size);
+    if (ref_elsewhere(offset, size, MEMBER(device))) {
+        ref_found(CACHE_SHARED_LINE, false, offset);
     }
     ref_overwritten(offset, size);
     for (unsigned int i = 0; i < size; i++) {
@@ -135,19 +195,19 @@ static void ref_store(size_t offset, unsigned int size, const uint8_t *bytes)
         byte->cleaned = byte->invalidated = false;
         byte->unclean = true;
     }
-    reference.line[offset / LINE].dirty = true;
+    reference.line[offset / line_size].dirty = true;
 }
 
 static void ref_uncached(size_t offset, unsigned int size, const uint8_t *bytes)
 {
-    size_t line = offset / LINE;
+    size_t line = offset / line_size;
 
     reference.now++;
     if (bytes) {
         memcpy(&reference.cpu[offset], bytes, size);
     }
     if (reference.line[line].valid) {
-        ref_found(CACHE_MISMATCHED_ALIAS, false);
+        ref_found(CACHE_MISMATCHED_ALIAS, false, offset);
         reference.line[line].dirty |= bytes != NULL;
         ref_drop(line, true);
     } else if (bytes) {
@@ -167,13 +227,13 @@ static void ref_maintain(enum cache_operation operation, size_t line)
         if (reference.line[line].dirty) {
             ref_write_back(line);
         }
-        for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+        for (size_t at = line * line_size; at < (line + 1) * line_size; at++) {
             reference.byte[at].cleaned |= reference.byte[at].unclean;
             reference.byte[at].unclean = false;
         }
     }
     if (operation & CACHE_INVALIDATE) {
-        for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+        for (size_t at = line * line_size; at < (line + 1) * line_size; at++) {
             reference.byte[at].lost_cpu |= reference.byte[at].unclean;
             reference.byte[at].unclean = false;
             reference.byte[at].invalidated |= reference.byte[at].device;
@@ -181,6 +241,18 @@ static void ref_maintain(enum cache_operation operation, size_t line)
         }
         if (reference.line[line].valid) {
             ref_drop(line, false);
+        }
+    }
+}
+
+static void ref_maintain_set_way(enum cache_operation operation, size_t set, size_t way)
+{
+    for (size_t line = set; line < lines; line += SETS) {
+        bool there = reference.endless ? way == 0 && reference.line[line].valid
+                                       : way < WAYS && reference.way[set][way] == line + 1;
+
+        if (there) {
+            ref_maintain(operation, line);
         }
     }
 }
@@ -207,25 +279,19 @@ static void ref_started(void)
 static void ref_device(size_t offset, unsigned int size, uint8_t *bytes, bool write)
 {
     if (!write) {
-        if (ANY(offset, size, unclean)) {
-            ref_found(CACHE_STALE_DEVICE_READ, true);
-        } else if (ANY(offset, size, lost_cpu)) {
-            ref_found(CACHE_LOST_CPU_WRITE, true);
-        } else if (ANY(offset, size, lost_device)) {
-            ref_found(CACHE_LOST_DEVICE_WRITE, true);
-        } else if (ANY(offset, size, cleaned) || ANY(offset, size, raced)) {
-            ref_found(CACHE_MISSING_BARRIER, true);
-        }
+        ref_check(of_device_read, true, offset, size);
         memcpy(bytes, &reference.dram[offset], size);
         return;
     }
-    if (ANY(offset, size, unclean)) {
-        ref_found(CACHE_LOST_DEVICE_WRITE, true);
-    } else if (ref_elsewhere(offset, size, offsetof(struct byte, unclean) / sizeof(bool))) {
-        ref_found(CACHE_SHARED_LINE, true);
+    if (ref_first(offset, size, MEMBER(unclean)) < SIZE) {
+        ref_found(CACHE_LOST_DEVICE_WRITE, true, ref_first(offset, size, MEMBER(unclean)));
+    } else if (ref_elsewhere(offset, size, MEMBER(unclean))) {
+        size_t line = offset / line_size * line_size;
+
+        ref_found(CACHE_SHARED_LINE, true, ref_first(line, (unsigned int)line_size, MEMBER(unclean)));
     }
     memcpy(&reference.dram[offset], bytes, size);
-    if (!reference.line[offset / LINE].valid) {
+    if (!reference.line[offset / line_size].valid) {
         memcpy(&reference.cpu[offset], bytes, size);
     }
     ref_overwritten(offset, size);
@@ -235,10 +301,17 @@ static void ref_device(size_t offset, unsigned int size, uint8_t *bytes, bool wr
     }
 }
 
+static void ref_bounced(size_t offset, unsigned int size, bool bounced)
+{
+    for (unsigned int i = 0; i < size; i++) {
+        reference.byte[offset + i].bounced = bounced;
+    }
+}
+
 /* ---- both ---- */
 
-static uint8_t cpu[SIZE], dram[SIZE], states[LINES];
-static unsigned int found[KINDS][2];
+static uint8_t cpu[SIZE], dram[SIZE], states[MOST_LINES];
+static struct found found[KINDS][2];
 static struct cache_model *model;
 
 static void line_changed(void *opaque, size_t line, bool rewritten)
@@ -248,8 +321,9 @@ static void line_changed(void *opaque, size_t line, bool rewritten)
 
 static void hazard(void *opaque, enum cache_hazard kind, bool by_device, size_t offset)
 {
-    (void)opaque, (void)offset;
-    found[kind][by_device]++;
+    (void)opaque;
+    found[kind][by_device].count++;
+    found[kind][by_device].last = offset;
 }
 
 static uint32_t next_random(void)
@@ -265,7 +339,7 @@ static uint32_t next_random(void)
 static void device_access(size_t offset, unsigned int size, bool write)
 {
     uint8_t bytes[16], expected[16];
-    unsigned int first = LINE - (unsigned int)(offset % LINE);
+    unsigned int first = (unsigned int)(line_size - offset % line_size);
 
     memset(bytes, (int)(next_random() & 0xff), sizeof(bytes));
     memcpy(expected, bytes, sizeof(bytes));
@@ -290,7 +364,7 @@ static void step(void)
     uint8_t bytes[16];
 
     memset(bytes, (int)(next_random() & 0xff), sizeof(bytes));
-    switch (next_random() % 10) {
+    switch (next_random() % 12) {
     case 0:
     case 1:
         ref_store(offset, size, bytes);
@@ -312,7 +386,7 @@ static void step(void)
         cache_cpu_read_uncached(model, offset);
         break;
     case 6:
-        ref_maintain(operation, offset / LINE);
+        ref_maintain(operation, offset / line_size);
         cache_maintain(model, operation, offset);
         break;
     case 7:
@@ -322,6 +396,16 @@ static void step(void)
             ref_started();
             cache_device_started(model);
         }
+        break;
+    case 8:
+        ref_maintain_set_way(operation, offset / line_size % SETS, size % 4);
+        cache_maintain_set_way(model, operation, offset / line_size % SETS, size % 4);
+        break;
+    case 9:
+        offset = next_random() % (SIZE / 4 - 16);
+        ref_bounced(offset, size, operation & 1);
+        (operation & 1 ? cache_bounced : cache_forget_bounced)(model, offset, size);
+        CHECK_EQ(cache_is_bounced(model, offset), operation & 1);
         break;
     default:
         device_access(next_random() % (SIZE / 4 - 16), size, next_random() & 1);
@@ -333,23 +417,23 @@ static void compare(size_t line)
     unsigned int state = (reference.line[line].valid ? CACHE_LINE_VALID : 0) |
                          (reference.line[line].dirty ? CACHE_LINE_DIRTY : 0);
 
-    for (size_t at = line * LINE; at < (line + 1) * LINE; at++) {
+    for (size_t at = line * line_size; at < (line + 1) * line_size; at++) {
         const struct byte *byte = &reference.byte[at];
 
         state |= (byte->unclean ? CACHE_LINE_UNCLEAN : 0) | (byte->device ? CACHE_LINE_STALE : 0);
         state |= byte->cleaned || byte->invalidated || byte->lost_cpu || byte->lost_device || byte->stored ||
-                         byte->raced
+                         byte->raced || byte->bounced
                      ? CACHE_LINE_OWED
                      : 0;
     }
     CHECK_EQ(states[line], state);
-    CHECK(memcmp(cpu + line * LINE, reference.cpu + line * LINE, LINE) == 0);
-    CHECK(memcmp(dram + line * LINE, reference.dram + line * LINE, LINE) == 0);
+    CHECK(memcmp(cpu + line * line_size, reference.cpu + line * line_size, line_size) == 0);
+    CHECK(memcmp(dram + line * line_size, reference.dram + line * line_size, line_size) == 0);
 }
 
-static void walk(enum cache_schedule schedule, unsigned long steps)
+static void walk(enum cache_schedule schedule, uint32_t line, unsigned long steps)
 {
-    const struct cache_geometry geometry = {LINE, SETS, WAYS};
+    const struct cache_geometry geometry = {line, SETS, WAYS};
     const struct cache_views views = {cpu, dram, states, SIZE};
     const struct cache_events events = {line_changed, hazard, NULL};
 
@@ -357,7 +441,9 @@ static void walk(enum cache_schedule schedule, unsigned long steps)
     memset(found, 0, sizeof(found));
     memset(cpu, 0, SIZE);
     memset(dram, 0, SIZE);
-    memset(states, 0, LINES);
+    memset(states, 0, sizeof(states));
+    line_size = line;
+    lines = SIZE / line;
     reference.endless = schedule == CACHE_NEVER;
     model = cache_model_new(&geometry, &views, &events);
     CHECK(model != NULL);
@@ -365,15 +451,13 @@ static void walk(enum cache_schedule schedule, unsigned long steps)
     for (unsigned long n = 0; n < steps; n++) {
         step();
         CHECK(memcmp(found, reference.found, sizeof(found)) == 0);
-        compare(next_random() % (LINES / 4));
-        if (n % 64 == 0) {
-            for (size_t line = 0; line < LINES; line++) {
-                compare(line);
-            }
+        compare(next_random() % (lines / 4));
+        for (size_t each = 0; n % 64 == 0 && each < lines; each++) {
+            compare(each);
         }
     }
     for (unsigned int kind = 1; kind < KINDS; kind++) {
-        CHECK(found[kind][0] + found[kind][1] > 0); /* each kind was met */
+        CHECK(found[kind][0].count + found[kind][1].count > 0); /* each kind was met */
     }
     cache_model_free(model);
 }
@@ -382,8 +466,10 @@ int main(int argc, char **argv)
 {
     unsigned long steps = argc > 1 ? strtoul(argv[1], NULL, 10) : 50000;
 
-    walk(CACHE_LRU, steps);
-    walk(CACHE_NEVER, steps);
+    walk(CACHE_LRU, 64, steps);
+    walk(CACHE_NEVER, 64, steps);
+    walk(CACHE_LRU, 32, steps / 4);
+    walk(CACHE_NEVER, 32, steps / 4);
     puts("ok cache_reference");
     return 0;
 }

@@ -38,8 +38,18 @@ static const struct {
     {0xf9400000, DECODE_OTHER, 0, "ldr x0, [x0]"},
 };
 
+/* Of the Cortex-A53's L2 and the Cortex-A9's L1 data cache, as their manuals have them. */
+static void cache_sizes(void)
+{
+    struct cache_geometry l2 = decode_ccsidr(0x707fe07a), l1 = decode_ccsidr(0xe01fe019);
+
+    CHECK(l2.line == 64 && l2.sets == 1024 && l2.ways == 16);
+    CHECK(l1.line == 32 && l1.sets == 256 && l1.ways == 4);
+}
+
 int main(void)
 {
+    cache_sizes();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct decoded decoded = decode_a64(cases[i].opcode);
 

@@ -59,6 +59,24 @@ static void numbers(void)
     }
 }
 
+static void numbers_are_written_without_leading_zeros(void)
+{
+    static const char expected[] = "0 42 18446744073709551615 0x0 0xffffffffffffffff";
+    struct frame_text line = {.size = 0};
+
+    frame_append_decimal(&line, 0);
+    frame_append(&line, " ");
+    frame_append_decimal(&line, 42);
+    frame_append(&line, " ");
+    frame_append_decimal(&line, UINT64_MAX);
+    frame_append(&line, " ");
+    frame_append_hex(&line, 0);
+    frame_append(&line, " ");
+    frame_append_hex(&line, UINT64_MAX);
+    CHECK_EQ(line.size, sizeof(expected) - 1);
+    CHECK(memcmp(line.text, expected, line.size) == 0);
+}
+
 static void a_line_never_outgrows_its_room(void)
 {
     struct frame_text line = {.size = 0};
@@ -78,6 +96,7 @@ int main(void)
     }
     a_person_needs_no_frame();
     numbers();
+    numbers_are_written_without_leading_zeros();
     a_line_never_outgrows_its_room();
     puts("ok frame");
     return 0;

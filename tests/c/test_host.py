@@ -24,6 +24,6 @@ def test_host_program(program: str) -> None:
 
 @pytest.mark.soak
 def test_ten_million_random_operations_agree_with_the_reference() -> None:
-    """The cache model and the dumbest reference never differ: five million under each schedule."""
+    """Model and reference never differ: five million under `lru`, as many under `never`."""
     program = ROOT / "build" / "tests" / "c" / "test_cache_reference"
     subprocess.run([program, "5000000"], check=True, timeout=280)

@@ -23,15 +23,23 @@ MUTANTS = {
     "no LRU update": ("    way->stamp = model->clock;\n", "    way->stamp = 1;\n"),
     "no mask update": ("    masks->unclean |= bytes;\n", ""),
     "no device mask": ("        model->line[line].device |= bytes;\n", ""),
+    "bounce pages ignored": ("(masks->device | masks->bounced) & bytes", "masks->device & bytes"),
     "no invalidate": (
         "    if (operation & CACHE_INVALIDATE) {\n        invalidate(model, line);\n    }\n",
         "",
+    ),
+    "set taken for way": (
+        "which = &model->ways[(size_t)set * model->geometry.ways + way];",
+        "which = &model->ways[(size_t)way * model->geometry.ways + set];",
     ),
     "no DSB completion": (
         "    while (completes_maintenance && maintained->count)",
         "    while (0)",
     ),
-    "no alias check": ("    hazard(model, CACHE_MISMATCHED_ALIAS, false, offset);\n", ""),
+    "no alias check": (
+        "    hazard(model, CACHE_MISMATCHED_ALIAS, false, offset, byte_mask(model, offset, 1));\n",
+        "",
+    ),
     "seed ignored": ("model->seed * 0x9e3779b97f4a7c15ull", "0x9e3779b97f4a7c15ull"),
 }
 

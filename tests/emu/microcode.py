@@ -11,12 +11,21 @@ if TYPE_CHECKING:
     from dmav3 import Board, Buffer
 
 # Registers, DDI 0424 3.3.
-INTEN, INT_EVENT_RIS, INTCLR, CSR0, CPC0, FTR0 = 0x020, 0x024, 0x02C, 0x100, 0x104, 0x040
-DBGCMD, DBGINST0, DBGINST1 = 0xD04, 0xD08, 0xD0C
+DSR, DPC, INTEN, INT_EVENT_RIS, INTMIS, INTCLR = 0x000, 0x004, 0x020, 0x024, 0x028, 0x02C
+FSRD, FSRC, FTRD, FTR0, CSR0, CPC0 = 0x030, 0x034, 0x038, 0x040, 0x100, 0x104
+SAR0, DAR0, CCR0, LC0 = 0x400, 0x404, 0x408, 0x40C
+DBGSTATUS, DBGCMD, DBGINST0, DBGINST1 = 0xD00, 0xD04, 0xD08, 0xD0C
+#: Bits of FTRn.
+UNDEFINED, OPERAND, NO_DATA, FETCH, WRITE, READ = 1 << 0, 1 << 1, 1 << 13, 1 << 16, 1 << 17, 1 << 18
+LOCK_UP = 1 << 31
+#: States in CSRn.
+STOPPED, EXECUTING, WAITING_EVENT, WAITING_PERIPHERAL, FAULTING = 0, 1, 4, 7, 15
+#: The abort interrupt of the PL330, 176 + 32, in the distributor's ICENABLER.
+_DISABLE_ABORT = (0x08000180 + 4 * 6, 1 << 16)
 #: Both sides incrementing, beats of 8 bytes, bursts of 8.
 COPY_64 = 0x001DC077
 _SAR, _CCR, _DAR = 0, 1, 2
-_LD, _ST, _WMB, _END = b"\x04", b"\x08", b"\x13", b"\x00"
+LD, ST, STZ, WMB, NOP, END = b"\x04", b"\x08", b"\x0c", b"\x13", b"\x18", b"\x00"
 
 
 def mov(register: int, value: int) -> bytes:
@@ -34,11 +43,21 @@ def wait_for(line: int) -> bytes:
     return bytes([0x30, line << 3])
 
 
+def wait_event(event: int) -> bytes:
+    """Return DMAWFE."""
+    return bytes([0x36, event << 3])
+
+
+def send_event(event: int) -> bytes:
+    """Return DMASEV."""
+    return bytes([0x34, event << 3])
+
+
 def copy(source: int, target: int, size: int, beats: int = 8) -> bytes:
     """Return a program that copies whole bursts of 1 to 8 beats of 8 bytes, at most 256."""
     control = COPY_64 & ~(0xF << 4 | 0xF << 18) | (beats - 1) << 4 | (beats - 1) << 18
     head = mov(_SAR, source) + mov(_DAR, target) + mov(_CCR, control)
-    return head + loop(size // (8 * beats), _LD + _ST + _WMB) + _END
+    return head + loop(size // (8 * beats), LD + ST + WMB) + END
 
 
 class Controller:
@@ -58,23 +77,43 @@ class Controller:
         """Set a register."""
         self._board.request("poke", self._base + register, "32", value)
 
-    def load(self, program: bytes) -> None:
+    def put(self, program: bytes) -> None:
         """Put a program into memory."""
         padded = program + bytes(-len(program) % 8)
         for offset, (word,) in enumerate(struct.iter_unpack("<Q", padded)):
             self._board.request("poke", self.program_at + 8 * offset, "64", word)
 
-    def start(self, program: bytes, channel: int = 0) -> None:
+    def start(self, program: bytes, channel: int = 0, *, nonsecure: bool = False) -> None:
         """Put a program into memory and start it; it runs until it ends or waits."""
-        self.load(program)
-        self.execute(b"\xa0" + bytes([channel]) + struct.pack("<I", self.program_at))
+        self.put(program)
+        self.execute((0x00A20000 if nonsecure else 0x00A00000) | channel << 24, self.program_at)
 
-    def execute(self, instruction: bytes, channel: int | None = None) -> None:
-        """Let the debug interface execute an instruction, by the manager or by a channel."""
-        first, second = struct.unpack("<HI", instruction.ljust(6, b"\0"))
-        self.write(DBGINST0, first << 16 | (0 if channel is None else channel << 8 | 1))
-        self.write(DBGINST1, second)
+    def kill(self, channel: int = 0) -> None:
+        """Let a channel execute DMAKILL."""
+        self.execute(0x00010001 | channel << 8)
+
+    def execute(self, instruction: int, operand: int = 0) -> None:
+        """Let the debug interface execute an instruction."""
+        self.write(DBGINST0, instruction)
+        self.write(DBGINST1, operand)
         self.write(DBGCMD, 0)
+
+    def execute_code(self, code: bytes, channel: int | None = None) -> None:
+        """Let it execute an instruction as it is encoded, by the manager or by a channel."""
+        first, second = struct.unpack("<HI", code.ljust(6, b"\0"))
+        self.execute(first << 16 | (0 if channel is None else channel << 8 | 1), second)
+
+    def state(self, channel: int = 0) -> int:
+        """Return the state of a channel."""
+        return self.read(CSR0 + 8 * channel) & 0xF
+
+    def fault(self, channel: int = 0) -> int:
+        """Return FTRn."""
+        return self.read(FTR0 + 4 * channel)
+
+    def mask_abort(self) -> None:
+        """Keep faults from the firmware, which would kill the channel."""
+        self._board.request("poke", _DISABLE_ABORT[0], "32", _DISABLE_ABORT[1])
 
 
 def two(board: Board, size: int) -> tuple[Buffer, Buffer]:
@@ -86,8 +125,3 @@ def two(board: Board, size: int) -> tuple[Buffer, Buffer]:
     for buffer in (source, target):
         board.request("clean_invalidate", buffer.address, size)
     return source, target
-
-
-def kill(controller: Controller, channel: int = 0) -> None:
-    """Let the debug interface execute DMAKILL."""
-    controller.execute(b"\x01", channel)

@@ -446,7 +446,7 @@ class TestFaults:
         buffer, mdl = described(board, 256)
         owner.map(mdl, write=False)
         controller = Controller(board)
-        controller.execute(b"\xa0\x00" + controller.program_at.to_bytes(4, "little"))
+        controller.execute_code(b"\xa0\x00" + controller.program_at.to_bytes(4, "little"))
         board.wait(1000)
         assert controller.read(DSR) & 0xF == 0
         assert owner.ends == []

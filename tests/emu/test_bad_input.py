@@ -270,6 +270,29 @@ class TestMachine:
         assert re.search(r"m\.yaml:\d+: ", message)
         assert words in message
 
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("level: 2", "level: 1"),
+            ("line: 64", "line: 32"),
+            ("sets: 1024", "sets: 512"),
+            ("ways: 16", "ways: 8"),
+        ],
+    )
+    def test_another_cache_than_the_cpu_has_is_refused(
+        self, data: Path, tmp_path: Path, old: str, new: str
+    ) -> None:
+        """What the CPU's registers say, and what was given; nothing is moved."""
+        text = (Layout.find().machines / "virt-a53.yaml").read_text()
+        path = tmp_path / "m.yaml"
+        path.write_text(text.replace(old, new))
+        message = " ".join(is_refused(dmav3("--input", data, "--machine", path)).split())
+        own = "cache-level=2,cache-line=64,cache-sets=1024,cache-ways=16"
+        key, value = new.split(": ")
+        given = re.sub(f"cache-{key}=\\d+", f"cache-{key}={value}", own)
+        assert "machine virt-a53: wrong `cache`: the CPU's CLIDR and CCSIDR (0x707fe07a)" in message
+        assert f"say {own}, but {given} is what was given" in message
+
 
 class TestExtension:
     """Options that the extension refuses when it is loaded; the option is echoed."""

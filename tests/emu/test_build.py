@@ -355,6 +355,8 @@ def test_two_of_one_name_in_one_file(folder: Path) -> None:
     [
         (("none.c", "-o", "app.elf"), "none.c: there is no such file"),
         (("folder", "-o", "app.elf"), "folder is no file"),
+        (("a.md", "-o", "app.elf"), "a.md is no C file: its name does not end in .c"),
+        (("a.c", "-o", "app.elf", "-I", "none"), "the folder none for headers is not there"),
         (("a.c", "-o", "none/app.elf"), "none/app.elf cannot be written: none: No such file"),
         (("a.c", "-o", "folder"), "folder cannot be written: it is a folder"),
         (("a.c", "-o", "a.c"), "a.c would overwrite the source"),
@@ -364,7 +366,8 @@ def test_two_of_one_name_in_one_file(folder: Path) -> None:
 def test_wrong_arguments_are_named(folder: Path, arguments: tuple[str, ...], words: str) -> None:
     """The value, and what is wrong with it."""
     (folder / "folder").mkdir()
-    (folder / "a.c").write_text(ODD)
+    for name in ("a.c", "a.md"):
+        (folder / name).write_text(ODD)
     built = dmav3("build", *arguments)
     assert built.exit_code == 2
     assert words in built.stderr

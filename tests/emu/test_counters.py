@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,3 +152,34 @@ def test_a_buffer_of_many_pages_goes_in_several_parts(board: Board) -> None:
     assert len(maps) > 2
     assert max(step.elements for step in maps) > 8
     assert sum(step.bytes for step in maps) == 2 * len(data)
+
+
+def redundant(board: Board) -> dict[str, int]:
+    """Return, by function, how many lines were maintained for nothing."""
+    return {cost["function"]: cost["lines"] for cost in board.costs()}
+
+
+@pytest.mark.dmav3_cache(schedule="lru")
+@pytest.mark.dmav3_rule("CCH-10")
+@pytest.mark.parametrize("flushed", [0, 1, 40, 64])
+def test_what_a_driver_flushes_by_hand_is_a_cost(board: Board, flushed: int) -> None:
+    """The routine cleans every line all the same: for those cleaned before it is in vain."""
+    buffer = board.memory.allocate(4096, region="scatter", align=4096)
+    board.fill(buffer, 1)
+    if flushed:
+        board.request("clean", buffer.address, flushed * LINE)
+    transfer(board, buffer, 0, 4096, write=True)
+    assert redundant(board) == ({"MapTransferEx": flushed} if flushed else {})
+    board.request("clean", buffer.address, 4096)
+    assert redundant(board)["cache_clean"] == 64
+
+
+def test_the_probe_memory_never_grows(board: Board) -> None:
+    """It has the size that probe.h says, also when more happened than it can hold."""
+    size = os.fstat(board._process.probe).st_size
+    lines = board.probe.ram_size // board.probe.line_size
+    assert size == 32_768 + lines + 65_536 * 64
+    board.qmp.set("trace-instructions", 1_000_000)
+    MainJob(board, 8).run(io.BytesIO(bytes(40_000)))
+    assert board.events.lost > 0
+    assert os.fstat(board._process.probe).st_size == size

@@ -56,7 +56,7 @@ def test_every_property_is_in_the_table(board: Board) -> None:
             if name in THEIRS or item["type"].startswith("child"):
                 continue
             found.add(name)
-            if name in {"step", "release"}:  # test_pace.py
+            if name in {"step", "release"}:  # test_properties.py
                 continue
             value = "" if name == "command" else board.qmp.get(name, path)
             if described[name] in {"nobody", "start"}:

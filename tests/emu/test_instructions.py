@@ -29,7 +29,6 @@ from microcode import (
     INTCLR,
     INTEN,
     Controller,
-    kill,
     two,
 )
 
@@ -108,7 +107,7 @@ def test_kill_stops_the_channel(bench: Bench) -> None:
     """DMAKILL, by the debug interface: a channel that waits has stopped."""
     bench.run(Program().emit("wait_event", EVENT, False).emit("end"))  # noqa: FBT003 - an operand
     assert bench.state() == WAITING_FOR_EVENT
-    bench.controller.execute(bytes(Program().emit("kill")), channel=0)
+    bench.controller.execute_code(bytes(Program().emit("kill")), channel=0)
     assert bench.state() == STOPPED
 
 
@@ -129,7 +128,7 @@ def test_what_is_no_instruction_faults(
     """An undefined opcode and an operand that cannot be: FTR says which; a kill clears it."""
     bench.run(Program().emit("nop").emit(name, *operands).emit("end"))
     assert (bench.state(), bench.controller.read(FTR0)) == (FAULTING, fault)
-    kill(bench.controller)
+    bench.controller.kill()
     assert (bench.state(), bench.controller.read(FTR0)) == (STOPPED, 0)
 
 
@@ -233,7 +232,7 @@ def test_send_event_is_an_event_or_an_interrupt(bench: Bench) -> None:
     assert (controller.read(INT_EVENT_RIS), controller.read(INTMIS)) == (1 << EVENT, 0)
     enabled = controller.read(INTEN)
     controller.write(INTEN, enabled | 1 << (EVENT + 1))
-    controller.execute(bytes(Program().emit("send_event", EVENT + 1)))  # by the manager
+    controller.execute_code(bytes(Program().emit("send_event", EVENT + 1)))  # by the manager
     assert controller.read(INTMIS) == 1 << (EVENT + 1)
     controller.write(INTCLR, 1 << (EVENT + 1))
     controller.write(INTEN, enabled)
@@ -247,7 +246,7 @@ def test_wait_event_waits_for_its_event(bench: Bench, invalidate: int) -> None:
     bench.run(program.emit("end"))
     assert (bench.state(), bench.loaded()) == (WAITING_FOR_EVENT, 0)
     assert bench.controller.read(CSR0) >> 4 & 0x1F == EVENT
-    bench.controller.execute(bytes(Program().emit("send_event", EVENT)))
+    bench.controller.execute_code(bytes(Program().emit("send_event", EVENT)))
     assert (bench.state(), bench.loaded()) == (STOPPED, 8)
     assert bench.controller.read(INT_EVENT_RIS) == 0
 
@@ -296,7 +295,7 @@ def test_an_endless_loop_ends_by_its_condition_only(
         before = bench.loaded()
         bench.board.wait(100_000)
         assert bench.loaded() > before
-        kill(bench.controller)
+        bench.controller.kill()
     else:
         assert (bench.state(), bench.loaded()) == (STOPPED, 3)
 
@@ -305,12 +304,12 @@ def test_go_starts_a_channel(bench: Bench) -> None:
     """DMAGO: the channel it names, secure or not, at the address."""
     go = bytes(Program().emit("wait_event", EVENT, 0).emit("end"))
     for channel, nonsecure in ((0, 0), (7, 1)):
-        bench.controller.load(go)
+        bench.controller.put(go)
         program = Program().emit("go", channel, nonsecure, bench.controller.program_at)
-        bench.controller.execute(bytes(program))
+        bench.controller.execute_code(bytes(program))
         # A non-secure channel has no event here, and faults at it.
         state = FAULTING if nonsecure else WAITING_FOR_EVENT
         assert bench.state(channel) == state
         assert bench.controller.read(CSR0 + 8 * channel) >> 21 & 1 == nonsecure
-        kill(bench.controller, channel)
+        bench.controller.kill(channel)
         bench.controller.program_at += 64

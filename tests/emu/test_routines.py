@@ -444,6 +444,46 @@ class TestEdges:
         flight.end()
         assert board.read(flight.buffer) == data(8)
 
+    def test_nobody_owes_what_lies_behind_the_flushed_length(self, board: Board) -> None:
+        """FBX-03: the rest stays in the bounce page, and reading the buffer there is no hazard."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        board.stream.receive_put(data(8))
+        finished(board, flight.done)
+        assert flight.flush(4) == OK
+        assert board.read(flight.buffer)[:4] == data(8)[:4]
+        assert board.findings() == []
+
+    def test_a_bounced_buffer_is_the_device_s_until_the_flush(self, board: Board) -> None:
+        """What the device has not written yet may be read; what it has, not before it is copied."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        board.read(flight.buffer)
+        board.stream.receive_put(data(4))
+        board.wait(1_000_000)
+        board.read(flight.buffer, 4, 4)
+        assert board.findings() == []
+        with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
+            board.read(flight.buffer, 4)
+        (finding,) = board.findings()
+        assert "a bounce page" in finding.text
+        assert finding.rule == "CCH-03"
+        board.stream.receive_put(data(8)[4:])
+        finished(board, flight.done)
+        flight.end()
+        assert board.read(flight.buffer) == data(8)
+
+    def test_a_new_mapping_waits_for_new_bytes(self, board: Board) -> None:
+        """What a transfer that was given up left in its bounce page is stale until the next one."""
+        flight = Flight.start(board, 8, write=False, offset=4)
+        board.stream.receive_put(data(8))
+        finished(board, flight.done)
+        free_channel(board, flight.adapter)
+        with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
+            board.read(flight.buffer)
+        base = granted(board, flight.adapter)
+        assert flight.adapter.MapTransferEx(flight.mdl, base, WriteToDevice=False).status == OK
+        board.read(flight.buffer)
+        assert board.unexpected() == []
+
 
 class TestMisuse:
     """Whatever is handed in, the shim survives and says what the rules say."""

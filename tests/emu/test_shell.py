@@ -346,9 +346,10 @@ class TestTime:
         assert ns <= reply.number("time") - before <= board.probe.time_ns - before
         assert board.probe.time_ns - before < ns + OVERHEAD_NS
 
-    def test_wait_for_an_interrupt_ends_by_time_when_none_comes(self, board: Board) -> None:
-        """Its own timer counts as an interrupt only where one was asked for."""
-        assert board.wait(1_000_000, "callback") == "time"
+    @pytest.mark.parametrize("event", ["irq", "callback", "held"])
+    def test_wait_for_an_event_ends_by_time_when_none_comes(self, board: Board, event: str) -> None:
+        """Its own alarm is no event."""
+        assert board.wait(1_000_000, event) == "time"
 
     def test_no_time_passes_between_requests(self, board: Board) -> None:
         """However long Python takes in real time, the board's clock stands still."""
@@ -360,6 +361,36 @@ class TestTime:
         board.request("ping")
         board.probe.settle()
         assert before < board.probe.time_ns < before + OVERHEAD_NS
+
+
+class TestIrql:
+    """Board.irql restores the level."""
+
+    @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+    def test_a_block_that_raises_lowers_it_all_the_same(
+        self, board: Board, error: type[BaseException]
+    ) -> None:
+        """And what it raised comes out."""
+        with pytest.raises(error), board.irql(DISPATCH_LEVEL):
+            raise error
+        assert board.request("KeGetCurrentIrql").number("irql") == PASSIVE_LEVEL
+
+    def test_a_block_that_has_lowered_it_raises_what_it_raised(self, board: Board) -> None:
+        """That it cannot be lowered again does not matter any more."""
+
+        def lower() -> None:
+            board.request("KeLowerIrql", PASSIVE_LEVEL)
+            raise ValueError
+
+        board.request("KeRaiseIrql", DISPATCH_LEVEL)
+        with pytest.raises(ValueError), board.irql(DISPATCH_LEVEL):  # noqa: PT011 - it is ours
+            lower()
+        assert board.request("KeGetCurrentIrql").number("irql") == PASSIVE_LEVEL
+
+    def test_of_a_crash_the_crash_is_reported_at_once(self, board: Board) -> None:
+        """Nobody is there to lower the level."""
+        with deadline(5), pytest.raises(FaultError), board.irql(DISPATCH_LEVEL):
+            board.request("peek", 0x0C000000, "32")
 
 
 def allocate(

@@ -9,15 +9,14 @@ import pytest
 from microcode import CSR0, FTR0, Controller, copy, mov, wait_for
 
 from dmav3 import Board
-from dmav3.errors import MonitorError
+from dmav3.qmp import BOARD
 from dmav3.stream import Control, Register, Status
 
 if TYPE_CHECKING:
     from dmav3 import Buffer
 
 SIZE = 4096
-DEVICE = "/machine/peripheral/dmav3"
-STREAM = DEVICE + "/stream"
+STREAM = f"{BOARD}/stream"
 
 
 def two(board: Board) -> tuple[Buffer, Buffer]:
@@ -153,14 +152,20 @@ class TestCache:
             with board.expect("stale-device-read"):
                 dma(board, source, target)
 
-    def test_under_eager_a_missing_preparation_destroys_what_the_device_wrote(self) -> None:
-        """Dirty lines of the receive buffer go down over the device's bytes."""
-        with Board(schedule="eager") as board:
+    @pytest.mark.dmav3_cache(schedule="eager")
+    def test_under_eager_a_missing_preparation_destroys_what_the_device_wrote(
+        self, board: Board
+    ) -> None:
+        """Dirty lines go down over the device's bytes: found under each seed, seen under some."""
+        destroyed = 0
+        for seed in range(8):
+            board.reset(seed=seed)
             source, target = two(board)
             board.fill(target, 0x33)
             with board.expect("lost-device-write"):
                 dma(board, source, target)
-            assert board.dram.read(target.address, SIZE) != b"\x11" * SIZE
+            destroyed += board.dram.read(target.address, SIZE) != b"\x11" * SIZE
+        assert destroyed
 
     def test_a_full_set_evicts_its_oldest_line(self, board: Board) -> None:
         """Seventeen lines of one set do not fit sixteen ways: the first goes down to DRAM."""
@@ -321,55 +326,6 @@ class TestStream:
         assert not board.request("peek", status, "32").number("value") & Status.RECEIVE_DATA
         board.stream.receive_put(b"x")
         assert board.request("peek", status, "32").number("value") & Status.RECEIVE_DATA
-
-
-class TestProperties:
-    """QMP is the one door for control."""
-
-    @pytest.mark.parametrize(
-        ("path", "name", "value"),
-        [
-            (DEVICE, "seed", 77),
-            (DEVICE, "schedule", "lru"),
-            (STREAM, "word-interval-ns", 1000),
-            (STREAM, "rx-fifo-depth", 4),
-            (STREAM, "tx-fifo-depth", 256),
-        ],
-    )
-    def test_a_property_is_read_back_as_it_was_set(
-        self, board: Board, path: str, name: str, value: object
-    ) -> None:
-        """A value that was set is there."""
-        board.qmp.set(name, value, path)
-        assert board.qmp.get(name, path) == value
-
-    @pytest.mark.parametrize(
-        ("path", "name", "value", "said"),
-        [
-            (DEVICE, "schedule", "sometimes", "sometimes"),
-            (DEVICE, "seed", "many", "seed"),
-            (DEVICE, "cache-ways", 4, "at the start"),
-            (STREAM, "tx-fifo-depth", 0, "tx-fifo-depth=0"),
-            (STREAM, "rx-fifo-depth", 257, "rx-fifo-depth=257"),
-            (STREAM, "word-interval-ns", 10**12, "word-interval-ns"),
-            (STREAM, "overruns", 1, "overruns"),
-        ],
-    )
-    def test_a_wrong_value_is_refused_and_changes_nothing(
-        self, board: Board, path: str, name: str, value: object, said: str
-    ) -> None:
-        """The error names what was set; the property keeps its value."""
-        before = board.qmp.get(name, path)
-        with pytest.raises(MonitorError, match=said):
-            board.qmp.set(name, value, path)
-        assert board.qmp.get(name, path) == before
-
-    def test_a_depth_cannot_change_while_data_waits(self, board: Board) -> None:
-        """The wrong moment is refused like a wrong value."""
-        board.qmp.set("word-interval-ns", 1_000_000, STREAM)
-        board.request("poke", board.machine.stream.base, "8", 1)
-        with pytest.raises(MonitorError, match="hold data"):
-            board.qmp.set("tx-fifo-depth", 4, STREAM)
 
 
 def test_nothing_of_ours_blocks_itself(board: Board) -> None:

@@ -6,22 +6,28 @@ from __future__ import annotations
 import io
 import random
 import threading
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+from microcode import COPY_64, CSR0, LD, ST, WMB, Controller, copy, mov, wait_for
 
 from dmav3 import Board
+from dmav3.files import Layout
 from dmav3.mainjob import MainJob
+from dmav3.probe import Kind
+from dmav3.qmp import BOARD
 from dmav3.stream import Control
 from dmav3.wdm import DISPATCH_LEVEL, DmaCompletionStatus, DmaWidth, NtStatus
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from dmav3.dma import DmaAdapter
     from dmav3.probe import Record
 
-STREAM = "/machine/peripheral/dmav3/stream"
+STREAM = f"{BOARD}/stream"
 MIB = 1 << 20
 
 
@@ -42,28 +48,107 @@ class Chopper:
         return getattr(self._real, name)
 
 
-def log_of_main_job(seed: int, *, chopped: int | None) -> list[Record]:
-    """Run the main job; return the event log."""
-    data = random.Random(7).randbytes(20_001)  # noqa: S311
-    with Board(seed=seed) as board:
-        if chopped is not None:
-            board.link._socket = Chopper(board.link._socket, chopped)  # type: ignore[assignment]
-        MainJob(board, 16).run(io.BytesIO(data))
+def log_of(
+    job: Callable[[Board], object], seed: int, *, chopped: bool = False, trace: bool = False
+) -> list[Record]:
+    """Do a job on a new board; return the event log.
+
+    :param chopped: send pieces of lines, with pauses.
+    """
+    with Board(seed=seed, trace=trace) as board:
+        if chopped:
+            board.link._socket = Chopper(board.link._socket, seed)  # type: ignore[assignment]
+        job(board)
+        log = [record for record in board.events.all() if not record.ungated]
         assert board.events.lost == 0
-        return [record for record in board.events.all() if not record.ungated]
+        return log
+
+
+def main_job(board: Board) -> None:
+    """Run the main job."""
+    data = random.Random(7).randbytes(20_001)  # noqa: S311
+    MainJob(board, 16).run(io.BytesIO(data))
+
+
+def short_job(board: Board) -> None:
+    """Run it with less data."""
+    MainJob(board, 16).run(io.BytesIO(bytes(501)))
+
+
+def frames(board: Board) -> None:
+    """Let the device take its time for each frame."""
+    board.qmp.set("word-interval-ns", 777, STREAM)
+    short_job(board)
+
+
+def paces(board: Board) -> None:
+    """Let the controller take its time for each burst."""
+    board.channel(0).burst_interval_ns = 333
+    short_job(board)
+
+
+def slices(board: Board) -> None:
+    """Let the controller do 77 instructions in one go."""
+    board.qmp.set("slice-instructions", 77)
+    short_job(board)
+
+
+def holds(board: Board) -> None:
+    """Hold, step, release, hold again; while the channel goes at a pace."""
+    buffer = board.memory.allocate(8192, align=4096)
+    board.fill(buffer, 1)
+    board.request("clean_invalidate", buffer.address, buffer.size)
+    channel = board.channel(0)
+    channel.hold_at_burst, channel.burst_interval_ns = 3, 777
+    Controller(board).start(copy(buffer.address, buffer.address + 4096, 4096))
+    for burst in (20, 40, 0):
+        assert board.wait(100_000, "held") == "held"
+        channel.step()
+        channel.hold_at_burst = burst
+        channel.release()
+    board.wait(100_000)
+    assert Controller(board).read(CSR0) & 0xF == 0
+
+
+def waits(board: Board) -> None:
+    """Sleep again and again."""
+    for _ in range(50):
+        board.wait(1000)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_equal_commands_give_equal_logs(seed: int) -> None:
     """Byte boundaries and delays of the serial line leave no trace in the event log."""
-    plain = log_of_main_job(seed, chopped=None)
+    plain = log_of(main_job, seed)
     assert len(plain) > 100
-    assert log_of_main_job(seed, chopped=seed) == plain
+    assert log_of(main_job, seed, chopped=True) == plain
 
 
-def test_other_seeds_give_other_logs() -> None:
-    """The comparison above can fail: another seed fills other lines."""
-    assert log_of_main_job(1, chopped=None) != log_of_main_job(2, chopped=None)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("job", [frames, paces, slices, holds])
+def test_equal_transfers_that_take_time_give_equal_logs(
+    job: Callable[[Board], object], seed: int
+) -> None:
+    """Nor do they while transfers are in flight: each record is at its nanosecond."""
+    plain = log_of(job, seed, trace=True)
+    assert sum(record.kind == Kind.INSTRUCTION for record in plain) > 200
+    assert log_of(job, seed, chopped=True, trace=True) == plain
+
+
+@pytest.mark.parametrize("job", [main_job, frames, paces, slices, holds])
+def test_other_seeds_give_other_logs(job: Callable[[Board], object]) -> None:
+    """The comparisons above can fail: another seed fills other lines."""
+    assert log_of(job, 1) != log_of(job, 2)
+
+
+@pytest.mark.parametrize("job", [waits, holds])
+def test_a_main_loop_that_is_ahead_of_the_cpu_does_not_change_model_time(
+    job: Callable[[Board], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """QEMU's clock is wrong by some instructions then; the log is not."""
+    plain = log_of(job, 1)
+    monkeypatch.setenv("LD_PRELOAD", str(Layout.find().built / "tests" / "sluggish-cpu.so"))
+    assert log_of(job, 1) == plain
 
 
 def transmitter(board: Board) -> DmaAdapter:
@@ -116,6 +201,50 @@ def test_a_transfer_stands_still_between_commands(board: Board) -> None:
     assert ended == [DmaCompletionStatus.DmaComplete]
     board.wait(100_000)  # what the FIFO still held
     assert board.stream.sent_take() == b"\x5a" * MIB
+
+
+def copy_forever(board: Board) -> bytes:
+    """Return a program that copies the same 64 bytes over and over."""
+    buffer = board.memory.allocate(128)
+    both_fixed = COPY_64 & ~(1 << 14 | 1)
+    head = mov(0, buffer.address) + mov(2, buffer.address + 64) + mov(1, both_fixed)
+    return head + LD + ST + b"\x2c\x02"
+
+
+def send_forever(board: Board) -> bytes:
+    """Return a program that gives the stream device, which takes one at a time, frames."""
+    stream = board.machine.stream
+    board.qmp.set("tx-fifo-depth", 1, STREAM)
+    board.request("poke", stream.base + 8, "32", Control.TRANSMIT_REQUEST)
+    head = mov(0, board.memory.allocate(64).address) + mov(2, stream.base) + mov(1, 0)
+    return head + wait_for(stream.transmit) + LD + ST + WMB + b"\x2c\x05"
+
+
+#: An interval of 20 µs, a few commands long: which property, of what, and a program that shows it.
+INTERVALS = {
+    "pace": ("burst-interval-ns", 20_000, f"{BOARD}/channel[0]", copy_forever),
+    "slice": ("slice-instructions", 2_000, BOARD, copy_forever),
+    "frame": ("word-interval-ns", 20_000, STREAM, send_forever),
+}
+
+
+@pytest.mark.parametrize("name", INTERVALS)
+def test_an_interval_keeps_what_is_left_of_it(board: Board, name: str) -> None:
+    """However often the gate is closed in between, it takes as much model time as it should."""
+    limit, value, path, program = INTERVALS[name]
+    controller = Controller(board)
+    code = program(board)
+    board.qmp.set(limit, value, path)
+    board.qmp.set("trace", 1)
+    controller.start(code)
+    for _ in range(100):
+        board.wait(100)
+        board.qmp.execute("query-status")  # real time passes
+    log = board.events.all()
+    at = sorted({one.time_ns for one in log if one.kind == Kind.INSTRUCTION and one.b == LD[0]})
+    closed = sum(at[0] < one.time_ns < at[-1] for one in log if one.kind == Kind.READY)
+    assert {after - before for before, after in pairwise(at)} == {20_000}
+    assert closed > 2 * len(at) > 20
 
 
 def test_the_completion_routine_waits_for_the_level_to_drop(board: Board) -> None:

@@ -125,13 +125,22 @@ void devices_wait_for_line(void)
 
 /* ---- identification page, as hal/ident.c uses it ---- */
 
-enum { MAGIC = 0x00, FEATURES = 0x08, NONCE = 0x10, TIME = 0x18, COMMIT = 0x40, ARGUMENT = 0x48 };
+enum {
+    MAGIC = 0x00,
+    FEATURES = 0x08,
+    NONCE = 0x10,
+    TIME = 0x18,
+    ALARM = 0x28,
+    HELD = 0x30,
+    COMMIT = 0x40,
+    ARGUMENT = 0x48
+};
 enum { MAGIC_VALUE = 0x33764d44, ARGUMENTS = 5, KINDS = 9 };
 
 /* How many arguments a record has, by its kind. */
-static const uint8_t argument_counts[KINDS] = {[4] = 1, [5] = 3, [6] = 4, [7] = 1, [8] = 2};
+static const uint8_t argument_counts[KINDS] = {[4] = 1, [5] = 3, [6] = 5, [7] = 1, [8] = 2};
 
-static uint64_t nonce, arguments[ARGUMENTS];
+static uint64_t nonce, alarm_at, arguments[ARGUMENTS];
 static uint32_t features;
 
 static uint32_t read_ident(uintptr_t offset)
@@ -149,6 +158,8 @@ static uint32_t read_ident(uintptr_t offset)
         return (uint32_t)machine_time();
     case TIME + 4:
         return (uint32_t)(machine_time() >> 32);
+    case HELD:
+        return 0; /* no channel ever is */
     default:
         FAIL("a read of the identification page where nothing is");
     }
@@ -167,11 +178,24 @@ static void write_ident(uintptr_t offset, uint64_t value)
 {
     if (offset == COMMIT) {
         commit(value & 0xff, (uint32_t)value >> 8);
+    } else if (offset == ALARM) {
+        alarm_at = value;
     } else if (offset >= ARGUMENT && offset < ARGUMENT + 8 * ARGUMENTS) {
         arguments[(offset - ARGUMENT) / 8] = value;
     } else {
         FAIL("a write to the identification page where nothing is");
     }
+}
+
+bool devices_ring_alarm(void)
+{
+    if (!alarm_at) {
+        return false;
+    }
+    machine_set_time(alarm_at);
+    alarm_at = 0;
+    devices_raise(ALARM_SPI + SPI_FIRST);
+    return true;
 }
 
 void devices_initialize(uint64_t given, bool coherent)

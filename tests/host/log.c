@@ -11,7 +11,7 @@
 
 enum { HOST_LOG_RECORDS = 65536 };
 
-/* As struct probe_record of the extension, by name. */
+/* As struct probe_record of the extension, in the same order. */
 struct host_record {
     uint64_t time_ns;
     uint32_t command;

@@ -40,6 +40,9 @@ void devices_initialize(uint64_t nonce, bool coherent);
 void devices_raise(unsigned int intid); /* once */
 bool devices_interrupt_is_pending(void);
 
+/* Let time jump to the alarm, and its interrupt rise; false if none is set. */
+bool devices_ring_alarm(void);
+
 /* Wait for bytes on the command line; at its end the process ends. */
 void devices_wait_for_line(void);
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Known bugs of the firmware must be caught at their place; correct firmware gives nothing.
 
-Each bug is a patch with a header: `Finding:`, `Routine:` and `Place:` are what must be reported,
-`Bytes:` says whether the bug shows in the bytes as well: where it does is up to size and schedule.
+Each bug is a patch with a header: `Finding:`, `Routine:`, `Rule:` and `Place:` are what must be
+reported, `Bytes:` says whether the bug shows in the bytes as well: where it does is up to size and
+schedule. It shows in the main job or, with `Workload: edges`, in a buffer that shares its first and
+its last cache line with what the CPU stores.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
@@ -17,10 +20,15 @@ from typing import Any
 
 import pytest
 
+from dmav3 import Board, files
+from dmav3.conformance.driver import read_beside_the_cpu
+from dmav3.mainjob import MainJob
+
 #: How many different digests a run may give, by what the header says of the bytes.
 BYTES = {"right": {1}, "wrong": {2, 3}, "either": {1, 2, 3}}
-PATCHES = sorted(Path(__file__).parent.glob("*.patch"))
 SIZES = {"65,537 bytes": 65_537, "1 MiB": 1 << 20}
+#: Three bytes in a first line, a whole line, three bytes in a last line.
+EDGE_OFFSET, EDGE_DATA = 61, bytes(range(70))
 FULL_SIZES = {"0": 0, "1": 1, "63": 63, **SIZES, "5,000,011": 5_000_011}
 
 
@@ -28,6 +36,11 @@ def header(patch: Path) -> dict[str, str]:
     """Return the `Key: value` lines before the diff."""
     text = patch.read_text().split("\n--- ", 1)[0]
     return dict(re.findall(r"^([A-Z][\w-]*): (.*)$", text, re.MULTILINE))
+
+
+PATCHES = sorted(Path(__file__).parent.glob("*.patch"))
+MAIN_JOB = [patch for patch in PATCHES if "Workload" not in header(patch)]
+EDGES = [patch for patch in PATCHES if header(patch).get("Workload") == "edges"]
 
 
 def run(folder: Path, size: int, *options: str | int) -> tuple[int, dict[str, Any]]:
@@ -49,16 +62,23 @@ def caught(folder: Path, patch: Path, size: int, seed: int) -> None:
     status, report = run(folder, size, "--firmware-bug", patch.stem, "--seed", seed)
     assert (status, report["verdict"]) == (1, "fail")
     assert len(set(report["sha256"].values())) in BYTES[expected["Bytes"]]
-    assert {finding["kind"] for finding in report["findings"]} == {expected["Finding"]}
-    routines = {finding["routine"] for finding in report["findings"]}
-    assert expected.get("Routine") in routines
+    named(report["findings"], expected)
     for finding in report["findings"]:
+        if finding["routine"]:
+            assert finding["buffer"]["name"] in ("source", "destination")
+
+
+def named(findings: list[dict[str, Any]], expected: dict[str, str]) -> None:
+    """Check that findings have the kinds, routines, rules and places of a header, and no other."""
+    for key in ("Routine", "Rule"):
+        found = {finding[key.lower()] for finding in findings} - {None}
+        assert found == set(expected.get(key, "").split(", ")) - {""}
+    assert {finding["kind"] for finding in findings} == set(expected["Finding"].split(", "))
+    for finding in findings:
         cpu = finding["cpu"]
         assert cpu["file"] in expected["Place"]
         assert cpu["function"] in expected["Place"]
         assert cpu["line"] > 0
-        if finding["routine"]:
-            assert finding["buffer"]["name"] in ("source", "destination")
 
 
 def passes(folder: Path, size: int, width: int, *options: str | int) -> None:
@@ -69,11 +89,34 @@ def passes(folder: Path, size: int, width: int, *options: str | int) -> None:
     assert report["bytes"] == size
 
 
-@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+@pytest.mark.parametrize("patch", MAIN_JOB, ids=lambda patch: patch.stem)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_known_bug_is_caught(tmp_path: Path, patch: Path, seed: int) -> None:
     """Different digests, and findings that name kind, routine and source line, and nothing else."""
     caught(tmp_path, patch, 65_537, seed)
+
+
+@pytest.mark.parametrize("patch", EDGES, ids=lambda patch: patch.stem)
+def test_a_known_bug_at_the_edges_is_caught(patch: Path) -> None:
+    """As above, for 20 seeds."""
+    expected = header(patch)
+    with Board(image=files.seeded(patch.stem, "virt-a64")) as board:
+        for seed in range(1, 21):
+            board.reset(seed=seed)
+            received, right = read_beside_the_cpu(board, EDGE_DATA, EDGE_OFFSET, width=8)
+            assert (received != right) == (expected["Bytes"] == "wrong")
+            findings = [finding.json() for finding in board.findings()]
+            named(findings, expected)
+            assert {finding["buffer"]["name"] for finding in findings} == {"neighbourhood"}
+
+
+def test_the_correct_firmware_passes_at_the_edges() -> None:
+    """Equal bytes and no finding, for 20 seeds."""
+    with Board() as board:
+        for seed in range(1, 21):
+            board.reset(seed=seed)
+            received, right = read_beside_the_cpu(board, EDGE_DATA, EDGE_OFFSET, width=8)
+            assert (received == right, board.findings()) == (True, [])
 
 
 @pytest.mark.parametrize(
@@ -94,8 +137,21 @@ def test_the_correct_firmware_passes(
     passes(tmp_path, size, width, *options)
 
 
+@pytest.mark.parametrize("bug", [None, "no-invalidate"])
+def test_a_hundred_seeds(bug: str | None) -> None:
+    """The correct firmware passes under each, with `no-invalidate` bytes and findings are wrong."""
+    data = random.Random(1).randbytes(4000)  # noqa: S311 - to be repeatable
+    with Board(image=files.seeded(bug, "virt-a64") if bug else None) as board:
+        for seed in range(1, 101):
+            board.reset(seed=seed)
+            outcome = MainJob(board, 32).run(io.BytesIO(data))
+            digests = {digest.hexdigest() for digest in outcome.digests.values()}
+            assert len(digests) == (1 if bug is None else 2)
+            assert [finding.kind for finding in board.findings()] == ["stale-cpu-read"] * bool(bug)
+
+
 @pytest.mark.soak
-@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+@pytest.mark.parametrize("patch", MAIN_JOB, ids=lambda patch: patch.stem)
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("seed", range(1, 21))
 def test_a_known_bug_is_caught_under_every_seed(

@@ -39,7 +39,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=folder,
         check=True,
     )
-    elf = ["--target=aarch64-none-elf", "firmware.c", "-o", "firmware/virt-a64.elf"]
+    elf = ["--target=aarch64-none-elf", "-Wl,-Ttext=0x40200000"]
+    elf += ["firmware.c", "-o", "firmware/virt-a64.elf"]
     subprocess.run([*clang, *elf], cwd=folder, check=True)
     return folder
 

@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from importlib import metadata
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from dmav3 import Board, UsageError
 from dmav3.cli import app
+from dmav3.console_report import wide
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 #: Stands in for a QEMU of some version that ends at once.
@@ -29,6 +35,45 @@ def data(tmp_path: Path) -> Path:
     path = tmp_path / "data"
     path.write_bytes(b"data")
     return path
+
+
+def test_version_is_printed() -> None:
+    """That of the installed package."""
+    result = dmav3("--version")
+    assert (result.exit_code, result.stdout) == (0, f"dmav3 {metadata.version('dmav3')}\n")
+
+
+def test_a_dumb_terminal_gets_the_whole_table() -> None:
+    """As any other, however narrow it says it is."""
+    console = Console(force_terminal=True, _environ={"TERM": "dumb", "COLUMNS": "40"})
+    assert wide(console).width == 130
+
+
+@pytest.mark.usefixtures("fake_build")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda board: board.request("ping"),
+        lambda board: board.cpu,
+        lambda board: board.running,
+        lambda board: board.trace(),
+        lambda board: board.reset(),
+    ],
+)
+def test_a_board_that_was_not_started_says_so(use: Callable[[Board], object]) -> None:
+    """And how to start it; it is an AttributeError too, so that `hasattr` works."""
+    board = Board()
+    with pytest.raises(UsageError, match=r"not running, .* by `with Board\(\) as board:`"):
+        use(board)
+    assert not hasattr(board, "cpu")
+
+
+@pytest.mark.usefixtures("fake_build")
+@pytest.mark.parametrize("seed", [-1, 1 << 64, True, 1.0, "1"])
+def test_a_seed_is_a_number_of_64_bits(seed: object) -> None:
+    """Anything else is echoed."""
+    with pytest.raises(UsageError, match=re.escape(f"seed {seed!r} is not in 0 to")):
+        Board(seed=cast("int", seed))
 
 
 def test_input_is_needed() -> None:
@@ -122,7 +167,7 @@ def test_old_qemu_is_inconclusive(
     assert "7.2 is too old, 10.0" in result.stdout
 
 
-def test_missing_build_says_what_to_run(
+def test_missing_build_says_what_to_do(
     data: Path, fake_build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not the caller's mistake: 3."""
@@ -134,4 +179,4 @@ def test_missing_build_says_what_to_run(
     finally:
         hidden.rename(fake_build / "dmav3.so")
     assert result.exit_code == 3
-    assert "dmav3.so is missing: run ci/build" in result.stdout
+    assert "dmav3.so is missing: install dmav3 again" in result.stdout

@@ -46,6 +46,16 @@ def test_missing_file_is_not_built(checkout: Path) -> None:
     assert caught.value.path == checkout / "build/dmav3.so"
 
 
+def test_missing_file_of_an_installed_package_is_not_built_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no ci/build to run."""
+    layout = files.Layout(tmp_path, tmp_path)
+    monkeypatch.setattr(files.Layout, "find", staticmethod(lambda: layout))
+    with pytest.raises(NotBuiltError, match=r"dmav3\.so is missing: install dmav3 again"):
+        files.extension()
+
+
 def test_file_older_than_a_source_is_not_built(checkout: Path) -> None:
     """The source is named; a later build that left the file alone makes it good again."""
     source = checkout / "firmware/hal/a.c"

@@ -60,6 +60,7 @@ def test_unknown_machine_lists_the_known_ones() -> None:
         ("sets: 1024", "sets: 1000", 9, "cache", "power of two"),
         ("irq: 193", "irq: true", 16, "uart.irq", "valid integer.*True"),
         ("abort_irq: 176", "abort_irq: no", 12, "pl330.0.abort_irq", "accepted would be: 176"),
+        ("request_lines: 32", "request_lines: 31", 14, "pl330.0.request_lines", "31 here, 32 on"),
         ("pl330: 0, ", "pl330: 1, ", 1, "", "stream.pl330"),
         ("view: dma", "view: none", 1, "", "no `cache`"),
     ],

@@ -29,7 +29,7 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def card(doors: Doors) -> Card:
     """Return something to announce."""
     paths = (str(doors.qmp), str(doors.gdb))
-    return Card(doors.name, 1, "m", 1, None, "image", *paths, "/cpu", "/dram")
+    return Card(doors.name, 1, "m", 1, None, "image", *paths, "/probe", "/cpu", "/dram")
 
 
 def test_place_is_that_of_the_session_then_of_temporary_files(

@@ -15,11 +15,15 @@ from dmav3 import load
 from dmav3.argv import Descriptors, Start, arguments
 from dmav3.errors import QemuMissingError, QemuRefusedError, QemuTooOldError
 from dmav3.process import Process
+from dmav3.symbols import Flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Fake = Callable[[str], Start]
+
+
+IMAGE = Flat(0x40200000, b"firmware", 0x40200004)
 
 
 @pytest.fixture
@@ -30,26 +34,28 @@ def fake(tmp_path: Path) -> Fake:
         path = tmp_path / "qemu"
         path.write_text("#!/bin/sh\n" + script)
         path.chmod(0o755)
-        return Start(str(path), Path("x.so"), Path("x.elf"), nonce=1, seed=2, schedule="lru")
+        return Start(str(path), Path("x.so"), IMAGE, nonce=1, seed=2, schedule="lru")
 
     return make
 
 
 def test_command_line_names_everything_that_is_modelled() -> None:
     """With a cache the device gets its geometry and the memory behind it."""
-    start = Start("qemu", Path("/a,b/dmav3.so"), Path("x.elf"), 5, 6, "lru")
-    fds = Descriptors(ram=3, dram=4, probe=5, stream=6, serial=7, monitor=8, lifeline=9)
+    start = Start("qemu", Path("/a,b/dmav3.so"), IMAGE, 5, 6, "lru")
+    fds = Descriptors(ram=3, dram=4, probe=5, stream=6, image=10, serial=7, monitor=8, lifeline=9)
     line = " ".join(arguments(load("virt-a53"), start, fds))
     assert "-plugin /a,,b/dmav3.so,view=dma" in line
     assert "size=64M,mem-path=/proc/self/fd/3" in line
     assert "dram-fd=4,schedule=lru,cache-level=2,cache-line=64" in line
     assert "nonce=5,seed=6" in line
+    assert "image-fd=10,image-base=1075838976" in line
+    assert "loader,cpu-num=0,addr=0x40200004" in line
 
 
 def test_command_line_of_a_coherent_machine_has_no_cache() -> None:
     """One view: no second memory, no schedule, no geometry."""
-    start = Start("qemu", Path("dmav3.so"), Path("x.elf"), 5, 6, None)
-    fds = Descriptors(ram=3, dram=None, probe=5, stream=6, serial=7, monitor=8, lifeline=9)
+    start = Start("qemu", Path("dmav3.so"), IMAGE, 5, 6, None)
+    fds = Descriptors(3, None, probe=5, stream=6, image=10, serial=7, monitor=8, lifeline=9)
     line = " ".join(arguments(load("virt-a53-coherent"), start, fds))
     assert "view=none" in line
     assert not {"dram-fd", "schedule", "cache-"} & set(line.replace("=", ",").split(","))
@@ -59,7 +65,7 @@ def test_command_line_of_a_coherent_machine_has_no_cache() -> None:
 def test_program_that_is_not_there_is_named() -> None:
     """The message says what to do; nothing is left open."""
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a count is all we need
-    start = Start("no-such-qemu", Path("x.so"), Path("x.elf"), 1, 1, "lru")
+    start = Start("no-such-qemu", Path("x.so"), IMAGE, 1, 1, "lru")
     with pytest.raises(QemuMissingError, match=r"no-such-qemu.*ci/setup") as caught:
         Process(load("virt-a53"), start)
     assert caught.value.argv[0] == "no-such-qemu"

@@ -86,3 +86,15 @@ def test_other_side_that_is_gone_is_closed() -> None:
     other.close()
     with mine, Monitor(mine) as monitor, pytest.raises(ClosedError):
         monitor.execute("query-status")
+
+
+def test_other_side_that_goes_right_after_its_greeting_is_closed() -> None:
+    """A QEMU that ends while it starts says all that is asked of it first."""
+    mine, other = socket.socketpair()
+    version = b'{"qemu": {"major": 10, "minor": 0, "micro": 0}, "package": ""}'
+    other.sendall(
+        b'{"QMP": {"version": ' + version + b', "capabilities": []}}\r\n{"return": {}}\r\n'
+    )
+    other.shutdown(socket.SHUT_WR)
+    with mine, other, Monitor(mine) as monitor, pytest.raises(ClosedError):
+        monitor.execute("query-status")

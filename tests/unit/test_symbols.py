@@ -11,6 +11,7 @@ import pytest
 
 from dmav3.errors import ImageError, UsageError
 from dmav3.layout import Scalar
+from dmav3.machine import load
 from dmav3.symbols import Elf
 
 if TYPE_CHECKING:
@@ -169,3 +170,19 @@ def test_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """The reason is the operating system's."""
     with pytest.raises(ImageError, match="No such file"):
         Elf(tmp_path / "none.elf", "EM_AARCH64")
+
+
+def test_what_is_loaded_into_memory_is_one_stretch(built: Path) -> None:
+    """From the first byte in memory to the last; the ELF's own headers lie elsewhere."""
+    elf = Elf(built / "firmware" / "virt-a64.elf", "EM_AARCH64")
+    flat = elf.flat(load("virt-a53").image_memory)
+    assert flat.base == elf.symbol("_start").address == flat.entry == 0x40200000
+    assert 0 < len(flat.data) < 4096
+
+
+@pytest.mark.parametrize("memory", [range(0x80000000, 0x80100000), range(0x40000000, 0x40200004)])
+def test_what_does_not_fit_into_memory_is_refused(built: Path, memory: range) -> None:
+    """The memory there is is said."""
+    elf = Elf(built / "firmware" / "virt-a64.elf", "EM_AARCH64")
+    with pytest.raises(ImageError, match=f"is not for memory from {memory.start:#x} to"):
+        elf.flat(memory)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 #: The data register of the device where there is none.
 SCRIPTED_DEVICE = 0x0B010000
 
+PAGE = 4096
+
 
 def adapter_for(
     shim: Shim, *, write: bool, width: int = 32, channel: int = 0, maximum: int = 1 << 20
@@ -320,3 +322,36 @@ class Bench:
     def list(self) -> list[Element]:
         """What is in the list."""
         return self.shim.read_list(self.memory)
+
+
+def read_beside_the_cpu(
+    board: Board, data: bytes, offset: int, width: int = 32
+) -> tuple[bytes, bytes]:
+    """Let the device send `data` to `offset` in two pages, of which the CPU stores all the rest.
+
+    It does so before, during and after the transfer, always before the flush.
+
+    :return: the two pages as the CPU reads them then, and as they should be.
+    """
+    whole = board.memory.allocate(2 * PAGE, align=PAGE, name="neighbourhood")
+    board.fill(whole, 0x11)
+    mdl = board.IoAllocateMdl(whole.address + offset, len(data))
+    board.MmBuildMdlForNonPagedPool(mdl)
+    adapter = adapter_for(board, write=False, width=width)
+    base, done = granted(board, adapter), Completions(board)
+    arm(board, write=False, width=width)
+    mapped = adapter.MapTransferEx(mdl, base, WriteToDevice=False, DmaCompletionRoutine=done)
+    assert mapped == (NtStatus.STATUS_SUCCESS, len(data))
+    # In flight: the receive ring is empty. Only now the CPU stores, on both sides.
+    board.wait(10_000)
+    before = b"\x22" * offset
+    after = b"\x33" * (whole.size - offset - len(data))
+    board.write(whole, before)
+    board.write(whole, after[:64], offset + len(data))
+    assert done.calls == []
+    board.stream.receive_put(data)
+    finished(board, done)
+    board.write(whole, after[64:], offset + len(data) + 64)
+    status = adapter.FlushAdapterBuffersEx(mdl, base, 0, len(data), WriteToDevice=False)
+    assert status == NtStatus.STATUS_SUCCESS
+    return board.read(whole), before + data + after

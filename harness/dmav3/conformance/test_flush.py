@@ -30,6 +30,7 @@ from .driver import (
     granted,
     moved,
     quiet,
+    read_beside_the_cpu,
 )
 
 if TYPE_CHECKING:
@@ -195,24 +196,8 @@ class TestMaintenance:
     )
     def test_neighbours_in_a_shared_line(self, board: Board, offset: int, size: int) -> None:
         """What the CPU stores there meanwhile survives, and so does the data."""
-        whole = board.memory.allocate(2 * PAGE, align=PAGE, name="neighbourhood")
-        board.fill(whole, 0x11)
-        mdl = board.IoAllocateMdl(whole.address + offset, size)
-        board.MmBuildMdlForNonPagedPool(mdl)
-        bench, done = Bench(board, adapter_for(board, write=False), mdl), Completions(board)
-        arm(board, write=False)
-        assert bench.map(write=False, DmaCompletionRoutine=done) == (OK, size)
-        # In flight: the receive ring is empty. Only now the CPU stores, on both sides.
-        board.wait(10_000)
-        before, after = b"\x22" * offset, b"\x33" * (whole.size - offset - size)
-        board.write(whole, before)
-        board.write(whole, after[:64], offset + size)
-        assert done.calls == []
-        board.stream.receive_put(moved(size))
-        finished(board, done)
-        board.write(whole, after[64:], offset + size + 64)
-        assert bench.flush(size, write=False) == OK
-        assert board.read(whole) == before + moved(size) + after
+        received, expected = read_beside_the_cpu(board, moved(size), offset)
+        assert received == expected
 
     @pytest.mark.dmav3_rule("FBX-19", "MTX-52")
     def test_a_chain(self, board: Board) -> None:

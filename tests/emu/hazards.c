@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every hazard that the cache model finds, as a driver may cause it: one command each. The argument says
+ * whether it does it right; the access that races is in the line that ends with RACE and the command's
+ * name. At the end, sharing that is legal and must be met with silence.
+ *
+ * Data for a command that receives must be in the stream device's ring when it comes.
+ */
+#include <dmav3.h>
+
+#define STREAM_DATA    0x0B010000
+#define STREAM_CONTROL (*(volatile ULONG *)0x0B010008) /* 1: ask for bytes to send, 2: offer bytes */
+#define PL330(offset)  (*(volatile ULONG *)(0x0B000000ull + (offset)))
+#define BOARD_UART     (*(volatile ULONG *)0x09000000)
+#define UNCACHED       ((volatile UCHAR *)0x40601000) /* in the staging window: a program, then data */
+#define ELSEWHERE      (UNCACHED + LINE)
+
+#define DSB()                  __asm__ volatile("dsb sy" ::: "memory")
+#define ISB()                  __asm__ volatile("isb" ::: "memory")
+#define CLEAN(line)            __asm__ volatile("dc cvac, %0" : : "r"(line) : "memory")
+#define INVALIDATE(line)       __asm__ volatile("dc ivac, %0" : : "r"(line) : "memory")
+#define CLEAN_INVALIDATE(line) __asm__ volatile("dc civac, %0" : : "r"(line) : "memory")
+
+enum { LINE = 64, POLLS = 1000 };
+
+static volatile UCHAR Buffer[LINE] __attribute__((aligned(LINE)));
+static volatile UCHAR Program[LINE] __attribute__((aligned(LINE)));
+static volatile UCHAR Source[LINE] __attribute__((aligned(LINE)));
+
+/* ---- a driver ---- */
+
+static PDMA_ADAPTER Adapter;
+static PMDL Mdl;
+static PVOID Registers;
+static ULONG Length;
+static BOOLEAN Writing;
+static volatile BOOLEAN Finished;
+
+static VOID Done(PDMA_ADAPTER adapter, PDEVICE_OBJECT device, PVOID context, DMA_COMPLETION_STATUS status)
+{
+    (void)adapter, (void)device, (void)context, (void)status;
+    Finished = TRUE;
+}
+
+/* Own an adapter of the stream device, with an MDL of a piece of Buffer. */
+static VOID Begin(ULONG offset, ULONG length, BOOLEAN write)
+{
+    static ULONGLONG context[DMA_TRANSFER_CONTEXT_SIZE_V1 / 8];
+    static DEVICE_OBJECT device;
+    DEVICE_DESCRIPTION description = {.Version = DEVICE_DESCRIPTION_VERSION3, .DmaWidth = Width8Bits};
+    ULONG maximum;
+    KIRQL level;
+
+    description.DmaRequestLine = description.DmaChannel = write;
+    description.DeviceAddress.QuadPart = STREAM_DATA;
+    Adapter = IoGetDmaAdapter(NULL, &description, &maximum);
+    Mdl = IoAllocateMdl((PVOID)(ULONG_PTR)&Buffer[offset], length, FALSE, FALSE, NULL);
+    MmBuildMdlForNonPagedPool(Mdl);
+    Length = length;
+    Writing = write;
+    Adapter->DmaOperations->InitializeDmaTransferContext(Adapter, context);
+    KeRaiseIrql(DISPATCH_LEVEL, &level);
+    Adapter->DmaOperations->AllocateAdapterChannelEx(Adapter, &device, context, 1, DMA_SYNCHRONOUS_CALLBACK,
+                                                     NULL, NULL, &Registers);
+    KeLowerIrql(level);
+}
+
+static VOID Map(VOID)
+{
+    Finished = FALSE;
+    Adapter->DmaOperations->MapTransferEx(Adapter, Mdl, Registers, 0, 0, &Length, Writing, NULL, 0, Done, NULL);
+}
+
+/* Let the device ask for data, until the transfer is finished or nothing more can come. */
+static VOID Run(VOID)
+{
+    STREAM_CONTROL = Writing ? 1 : 2;
+    for (ULONG i = 0; i < POLLS && !Finished; i++) {
+    }
+    STREAM_CONTROL = 0;
+}
+
+static VOID Flush(VOID)
+{
+    Adapter->DmaOperations->FlushAdapterBuffersEx(Adapter, Mdl, Registers, 0, Length, Writing);
+}
+
+static VOID End(VOID)
+{
+    KIRQL level;
+
+    KeRaiseIrql(DISPATCH_LEVEL, &level);
+    Adapter->DmaOperations->FreeAdapterChannel(Adapter);
+    KeLowerIrql(level);
+    Adapter->DmaOperations->PutDmaAdapter(Adapter);
+    IoFreeMdl(Mdl);
+}
+
+/* ---- the same without the layer: the controller's last channel, by hand ---- */
+
+/* DMAGO of channel 7; the last of the three stores is the doorbell. */
+static VOID StartProgram(volatile UCHAR *program)
+{
+    PL330(0xd08) = 0x07a00000;
+    PL330(0xd0c) = (ULONG)(ULONG_PTR)program;
+    PL330(0xd04) = 0;
+}
+
+/* DMAMOV SAR, DMAMOV DAR, DMAMOV CCR (32 bytes in one burst); DMALD, DMAST, DMAWMB, DMAEND. */
+static VOID DeviceCopy32(volatile UCHAR *to, volatile UCHAR *from)
+{
+    static const UCHAR rest[] = {0xbc, 1, 0x37, 0xc0, 0x0d, 0, 0x04, 0x08, 0x13, 0};
+    volatile UCHAR *at = UNCACHED;
+
+    for (ULONG i = 0; i < 6; i++) {
+        at[i] = i == 0 ? 0xbc : i == 1 ? 0 : (UCHAR)((ULONG_PTR)from >> 8 * (i - 2));
+        at[i + 6] = i == 0 ? 0xbc : i == 1 ? 2 : (UCHAR)((ULONG_PTR)to >> 8 * (i - 2));
+    }
+    for (ULONG i = 0; i < sizeof(rest); i++) {
+        at[i + 12] = rest[i];
+    }
+    DSB();
+    StartProgram(UNCACHED);
+    for (ULONG i = 0; i < POLLS && (PL330(0x138) & 15); i++) {
+    }
+}
+
+/* ---- hazards ---- */
+
+static NTSTATUS StaleCpuRead(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    Begin(0, LINE, FALSE);
+    Map();
+    Run();
+    if (*correct) {
+        Flush();
+    }
+    dmav3_reply_value(reply, "byte", Buffer[5]); /* RACE stale_cpu_read */
+    if (!*correct) {
+        Flush();
+    }
+    End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(stale_cpu_read, "correct", StaleCpuRead);
+
+/* Eight bytes in the middle of a line: they go through a bounce page. */
+static NTSTATUS StaleBouncedRead(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    Begin(4, 8, FALSE);
+    Map();
+    Run();
+    if (*correct) {
+        Flush();
+    }
+    dmav3_reply_value(reply, "byte", Buffer[5]); /* RACE stale_bounced_read */
+    if (!*correct) {
+        Flush();
+    }
+    End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(stale_bounced_read, "correct", StaleBouncedRead);
+
+static NTSTATUS StaleDeviceRead(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    (void)reply;
+    Begin(0, LINE, TRUE);
+    if (!*correct) {
+        Map();
+    }
+    Buffer[5] = 1; /* RACE stale_device_read */
+    if (*correct) {
+        Map();
+    }
+    Run();
+    Flush();
+    End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(stale_device_read, "correct", StaleDeviceRead);
+
+static NTSTATUS LostDeviceWrite(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    (void)reply;
+    Begin(0, LINE, FALSE);
+    if (!*correct) {
+        Map();
+    }
+    Buffer[5] = 1; /* RACE lost_device_write */
+    if (*correct) {
+        Map();
+    }
+    Run();
+    Flush();
+    End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(lost_device_write, "correct", LostDeviceWrite);
+
+/* The device never writes: the flush ends the transfer before. */
+static NTSTATUS LostCpuWrite(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    Begin(0, LINE, FALSE);
+    Map();
+    if (*correct) {
+        Flush();
+    }
+    Buffer[5] = 1;
+    if (!*correct) {
+        Flush();
+    }
+    dmav3_reply_value(reply, "byte", Buffer[5]); /* RACE lost_cpu_write */
+    End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(lost_cpu_write, "correct", LostCpuWrite);
+
+/* The device writes half of the line. */
+static NTSTATUS SharedLine(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    (void)reply;
+    Begin(0, LINE, FALSE);
+    Map();
+    Run();
+    if (*correct) {
+        Flush();
+    }
+    Buffer[40] = 1; /* RACE shared_line */
+    if (!*correct) {
+        Flush();
+    }
+    End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(shared_line, "correct", SharedLine);
+
+/* A descriptor in memory that is not cached, and the doorbell with no barrier between. */
+static NTSTATUS RacedDescriptor(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    (void)reply;
+    *UNCACHED = 0; /* DMAEND */ /* RACE raced_descriptor */
+    if (*correct) {
+        DSB();
+    }
+    StartProgram(UNCACHED);
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(raced_descriptor, "correct", RacedDescriptor);
+
+/* The same in cached memory: cleaned, and started before that is complete. */
+static NTSTATUS UnfinishedClean(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    (void)reply;
+    *Program = 0; /* DMAEND */ /* RACE unfinished_clean */
+    CLEAN(Program);
+    if (*correct) {
+        DSB();
+    }
+    StartProgram(Program);
+    DSB();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(unfinished_clean, "correct", UnfinishedClean);
+
+static NTSTATUS UnfinishedInvalidate(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    CLEAN_INVALIDATE(Buffer);
+    DeviceCopy32(Buffer, Source);
+    INVALIDATE(Buffer);
+    if (*correct) {
+        DSB();
+    }
+    dmav3_reply_value(reply, "byte", Buffer[5]); /* RACE unfinished_invalidate */
+    DSB();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(unfinished_invalidate, "correct", UnfinishedInvalidate);
+
+/* All of RAM once more, 1 GiB behind itself and not cached: index 1 of MAIR_EL1 (firmware/hal/memory.c). */
+static volatile UCHAR *Alias(volatile UCHAR *address)
+{
+    volatile ULONGLONG *tables;
+
+    __asm__ volatile("mrs %0, ttbr0_el1" : "=r"(tables));
+    tables[2] = 0x40000000ull | 3ull << 53 | 1 << 10 | 1 << 2 | 1; /* no execution, accessed, a block */
+    DSB();
+    ISB();
+    return address + 0x40000000;
+}
+
+static NTSTATUS MismatchedAlias(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    volatile UCHAR *alias = Alias(Buffer);
+
+    (void)reply;
+    Buffer[5] = 1;
+    if (*correct) {
+        CLEAN_INVALIDATE(Buffer);
+        DSB();
+    }
+    alias[5] = 2; /* RACE mismatched_alias */
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(mismatched_alias, "correct", MismatchedAlias);
+
+/* ---- what is legal ---- */
+
+/* CPU and device on different bytes of a line, and nothing is lost: the CPU only reads beside what the
+ * device writes, the device only reads beside what the CPU stores. */
+static NTSTATUS LegalLine(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    (void)argument;
+    Buffer[40] = 1;
+    CLEAN_INVALIDATE(Buffer);
+    DSB();
+    DeviceCopy32(Buffer, Source);
+    dmav3_reply_value(reply, "byte", Buffer[40]);
+    CLEAN_INVALIDATE(Source);
+    DSB();
+    Source[40] = 2;
+    DeviceCopy32(ELSEWHERE, Source);
+    INVALIDATE(Buffer);
+    DSB();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(legal_line, "", LegalLine);
+
+/* A dirty receive buffer is invalidated before the device fills it. */
+static NTSTATUS LegalDiscard(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    (void)argument;
+    Buffer[5] = 1;
+    INVALIDATE(Buffer);
+    DSB();
+    DeviceCopy32(Buffer, Source);
+    INVALIDATE(Buffer);
+    DSB();
+    dmav3_reply_value(reply, "byte", Buffer[5]);
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(legal_discard, "", LegalDiscard);
+
+/* Something is printed between a clean and its DSB. */
+static NTSTATUS LegalPrint(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    (void)argument, (void)reply;
+    Source[5] = 1;
+    CLEAN(Source);
+    for (const char *text = "cleaned\n"; *text; text++) {
+        BOARD_UART = (UCHAR)*text;
+    }
+    DSB();
+    DeviceCopy32(ELSEWHERE, Source);
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(legal_print, "", LegalPrint);
+
+/* As at boot: a store with MMU and caches off, to memory that is cached before and behind. */
+static NTSTATUS LegalBoot(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    ULONGLONG control;
+
+    (void)argument;
+    CLEAN_INVALIDATE(Buffer);
+    DSB();
+    __asm__ volatile("mrs %0, sctlr_el1" : "=r"(control));
+    __asm__ volatile("msr sctlr_el1, %0\n"
+                     "isb\n"
+                     "strb %w2, [%1]\n"
+                     "dsb sy\n"
+                     "msr sctlr_el1, %3\n"
+                     "isb"
+                     :
+                     : "r"(control & ~5ull /* C, M */), "r"(&Buffer[5]), "r"(7), "r"(control)
+                     : "memory");
+    dmav3_reply_value(reply, "byte", Buffer[5]);
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(legal_boot, "", LegalBoot);

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults as silicon has them; where QEMU cannot follow, a machine that stops and says so."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from microcode import (
+    COPY_64,
+    CPC0,
+    CSR0,
+    END,
+    FAULTING,
+    FETCH,
+    FSRC,
+    FTR0,
+    LD,
+    READ,
+    ST,
+    STOPPED,
+    WAITING_PERIPHERAL,
+    WRITE,
+    Controller,
+    copy,
+    mov,
+    wait_for,
+)
+
+from dmav3.deadline import deadline
+from dmav3.errors import QemuLimitError
+from dmav3.machine import load
+from dmav3.pool import Pool, Wanted
+from dmav3.probe import Kind, Limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from person import Person
+
+    from dmav3 import Board, Buffer
+
+#: On `virt` there is nothing here.
+HOLE = 0x0F800000
+#: A page of registers that takes accesses of 32 bits only.
+REFUSES_BYTES = 0x0B020000
+#: A request line of the stream, which is not ready until its requests are enabled.
+NOT_READY = 1
+#: Both sides increment, one beat of one byte.
+COPY_1 = 0x00004001
+
+
+@pytest.fixture
+def buffers(board: Board) -> tuple[Buffer, Buffer]:
+    """Return a source of random bytes and a target of zeroes, in DRAM and not in the cache."""
+    source = board.memory.allocate(4096, name="source", align=4096)
+    target = board.memory.allocate(4096, name="target", align=4096)
+    board.write(source, random.Random(4).randbytes(4096))  # noqa: S311 - to be repeatable
+    board.fill(target, 0)
+    for buffer in (source, target):
+        board.request("clean_invalidate", buffer.address, buffer.size)
+    return source, target
+
+
+@pytest.fixture
+def controller(board: Board) -> Controller:
+    """Return the controller; the firmware does not see its faults."""
+    controller = Controller(board)
+    controller.mask_abort()
+    return controller
+
+
+class TestBusErrors:
+    """Accesses that nothing answers, or that are answered with an error."""
+
+    def fault_of(self, controller: Controller, program: bytes) -> tuple[int, int, int, int]:
+        """Run a program that faults; return CSR state, FSRC, FTR, CPC, then kill the channel."""
+        controller.start(program)
+        seen = tuple(controller.read(register) for register in (CSR0, FSRC, FTR0, CPC0))
+        controller.kill()
+        assert (controller.fault(), controller.read(FSRC), controller.state()) == (0, 0, STOPPED)
+        return seen[0] & 0xF, seen[1], seen[2], seen[3] - controller.program_at
+
+    @pytest.fixture(autouse=True)
+    def _clean(self, board: Board) -> Iterator[None]:
+        """None of these may cost a process."""
+        yield
+        assert not board.probe.spoiled
+
+    def test_a_load_from_a_hole_faults(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """FTR says data_read_err, at the load; nothing has been stored (D7)."""
+        _, target = buffers
+        program = copy(HOLE, target.address, 4096)
+        assert self.fault_of(controller, program) == (FAULTING, 1, READ, 20)
+        assert board.dram.read(target.address, 4096) == bytes(4096)
+
+    def test_a_store_to_a_hole_faults(
+        self, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """FTR says data_write_err, behind the store (D8)."""
+        program = copy(buffers[0].address, HOLE, 4096)
+        assert self.fault_of(controller, program) == (FAULTING, 1, WRITE, 22)
+
+    def test_a_program_in_a_hole_faults(self, controller: Controller) -> None:
+        """FTR says instr_fetch_err; without that it would look as a program that has ended (D9)."""
+        controller.execute(0x00A00000, HOLE)
+        seen = [controller.read(register) for register in (CSR0, FSRC, FTR0, CPC0)]
+        assert seen == [FAULTING, 1, FETCH, HOLE]
+        controller.kill()
+
+    def test_an_instruction_that_ends_behind_the_memory_faults(
+        self, board: Board, controller: Controller
+    ) -> None:
+        """It is not executed with bytes from nowhere."""
+        board.qmp.set("fault-base", controller.program_at + 3)
+        board.qmp.set("fault-size", 64)
+        assert self.fault_of(controller, mov(0, 0x1234)) == (FAULTING, 1, FETCH, 0)
+
+    def test_a_range_may_be_made_faulty(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """A copy goes on up to the range; the range itself is not written."""
+        source, target = buffers
+        data = board.dram.read(source.address, 4096)
+        board.qmp.set("fault-base", target.address + 1024)
+        board.qmp.set("fault-size", 64)
+        program = copy(source.address, target.address, 4096)
+        assert self.fault_of(controller, program) == (FAULTING, 1, WRITE, 22)
+        assert board.dram.read(target.address, 4096) == data[:1024] + bytes(3072)
+        board.qmp.set("fault-size", 0)
+        controller.start(program)
+        assert board.dram.read(target.address, 4096) == data
+
+    @pytest.mark.parametrize(("register", "fault"), [(0, READ), (2, WRITE)], ids=["load", "store"])
+    def test_the_controllers_own_registers_answer_it_with_errors(
+        self,
+        board: Board,
+        controller: Controller,
+        buffers: tuple[Buffer, Buffer],
+        register: int,
+        fault: int,
+    ) -> None:
+        """QEMU would let it read zeroes there, and drop what it writes (D11)."""
+        own = board.machine.pl330[0].base
+        program = mov(0, buffers[0].address) + mov(2, buffers[1].address) + mov(1, 0x14005)
+        program += mov(register, own) + LD + ST + END
+        assert self.fault_of(controller, program)[:3] == (FAULTING, 1, fault)
+        assert "Blocked re-entrant IO" not in board.qemu_log()
+
+    @pytest.mark.parametrize(("register", "fault"), [(0, READ), (2, WRITE)], ids=["load", "store"])
+    def test_a_device_that_refuses_an_access_faults_the_channel(
+        self,
+        controller: Controller,
+        buffers: tuple[Buffer, Buffer],
+        register: int,
+        fault: int,
+    ) -> None:
+        """It is known afterwards: the channel faults when all that it loaded is stored (D10)."""
+        program = mov(0, buffers[0].address) + mov(2, buffers[1].address) + mov(1, COPY_1)
+        program += mov(register, REFUSES_BYTES) + LD + ST + END
+        assert self.fault_of(controller, program) == (FAULTING, 1, fault, 26)
+
+    def test_the_firmware_sees_the_fault(
+        self, board: Board, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """The abort interrupt comes, and the back end kills the channel."""
+        controller = Controller(board)
+        controller.start(copy(HOLE, buffers[1].address, 4096))
+        assert controller.state() == STOPPED
+        (fault,) = [one for one in board.events.all() if one.kind == Kind.CHANNEL_FAULT]
+        assert (fault.id, fault.b, fault.c) == (0, READ, HOLE)
+
+    def test_a_fault_of_the_models_own_is_recorded_as_well(
+        self, board: Board, controller: Controller
+    ) -> None:
+        """The event log has every fault, with its place."""
+        controller.start(b"\x18\xff")
+        (fault,) = [one for one in board.events.all() if one.kind == Kind.CHANNEL_FAULT]
+        assert (fault.id, fault.a, fault.b) == (0, controller.program_at + 1, 1)
+        controller.kill()
+
+
+def load_and_wait(source: int) -> bytes:
+    """Return a program that waits for ever with 64 bytes that it has loaded."""
+    return mov(0, source) + mov(1, COPY_64) + LD + wait_for(NOT_READY) + END
+
+
+class TestPoison:
+    """Channels that end with bytes on their way: QEMU's model does not recover from that."""
+
+    def test_a_killed_channel_that_had_stored_all_is_as_good_as_new(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """It and the others work, before and after a reset."""
+        source, target = buffers
+        data = board.dram.read(source.address, 4096)
+        moves = mov(0, source.address) + mov(2, target.address) + mov(1, COPY_64) + (LD + ST) * 9
+        for _ in range(2):
+            for channel in (0, 5):
+                controller.start(moves + wait_for(NOT_READY) + END, channel)
+                assert controller.state(channel) == WAITING_PERIPHERAL
+                controller.kill(channel)
+                controller.start(copy(source.address, target.address, 4096), channel)
+                assert board.dram.read(target.address, 4096) == data
+            board.reset()
+            controller.mask_abort()
+            source, target = board.memory.allocate(4096), board.memory.allocate(4096)
+            board.write(source, data)
+            board.request("clean", source.address, 4096)
+
+    def test_a_channel_killed_with_bytes_needs_a_fresh_process(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """Everything may still be looked at, but a reset is refused, and says why."""
+        source, target = buffers
+        controller.start(load_and_wait(source.address), 3)
+        controller.kill(3)
+        assert board.request("ping")
+        assert board.dram.read(target.address, 4096) == bytes(4096)
+        with pytest.raises(QemuLimitError, match=r"channel 3 .* killed, .* start a fresh board"):
+            board.reset()
+
+    def test_after_that_no_channel_is_started(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """QEMU would store the killed channel's bytes; the machine stops at once instead (D49)."""
+        source, target = buffers
+        controller.start(load_and_wait(source.address), 3)
+        controller.kill(3)
+        with deadline(5), pytest.raises(QemuLimitError, match=r"channel 1 .* was started"):
+            controller.start(copy(source.address, target.address, 4096), 1)
+        assert board.probe.limit == (Limit.POISONED, 1)
+        assert [one.id for one in board.events.all() if one.kind == Kind.LIMIT] == [1]
+        assert board.dram.read(target.address, 4096) == bytes(4096)
+        assert board.qmp.execute("query-status")["status"] == "internal-error"
+        assert "cannot go on" in board.qemu_log()
+        with pytest.raises(QemuLimitError, match="channel 1"):
+            board.request("ping")
+
+    def test_a_fault_with_bytes_on_their_way_shows_and_poisons(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """A store to a hole in a program that never has all stored: a fault all the same."""
+        program = mov(0, buffers[0].address) + mov(2, HOLE) + mov(1, COPY_64) + LD + LD + ST + END
+        controller.start(program)
+        assert (controller.state(), controller.fault()) == (FAULTING, WRITE)
+        with pytest.raises(QemuLimitError, match="channel 0"):
+            board.reset()
+
+    def test_a_channel_that_kills_itself_after_moving_bytes_poisons(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """DMAKILL in a program waits for nothing."""
+        source, target = buffers
+        controller.start(b"\x01")
+        board.probe.settle()
+        assert not board.probe.spoiled
+        program = mov(0, source.address) + mov(2, target.address) + mov(1, COPY_64) + LD + ST
+        controller.start(program + b"\x01", 2)
+        board.probe.settle()
+        assert board.probe.spoiled == 1 << 2
+
+    @pytest.mark.parametrize("reset_first", [False, True], ids=["at once", "after a reset"])
+    def test_a_poisoned_board_is_not_handed_out_again(self, *, reset_first: bool) -> None:
+        """The pool takes a fresh process, whether the test has tried a reset or not."""
+        wanted = Wanted(load("virt-a53"))
+        with Pool() as pool:
+            board = pool.take(wanted)
+            controller = Controller(board)
+            controller.start(load_and_wait(board.memory.staging.start))
+            if reset_first:
+                with pytest.raises(QemuLimitError, match="channel 0"):
+                    board.reset()
+            pool.give_back(board, wanted)
+            pool.take(wanted).request("ping")
+            assert pool.started == 2
+
+
+class TestLimits:
+    """What cannot be shown rightly stops the machine."""
+
+    def limit(self, board: Board, doing: Callable[[], object]) -> Limit:
+        """Return why the machine stopped."""
+        with deadline(5), pytest.raises(QemuLimitError, match="start a fresh board"):
+            doing()
+        assert board.probe.limit is not None
+        return board.probe.limit[0]
+
+    def test_a_bus_error_that_may_be_of_either_of_two_channels(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """It is a finding too, with the address (D12)."""
+        controller.start(load_and_wait(buffers[0].address), 1)
+        controller.program_at += 64
+        program = mov(0, REFUSES_BYTES) + mov(1, COPY_1) + LD + wait_for(NOT_READY) + END
+        with board.expect("bus-error"):
+            assert self.limit(board, lambda: controller.start(program)) == Limit.BUS_ERROR
+        (finding,) = board.findings()
+        assert finding.address == f"{REFUSES_BYTES:#x}"
+        assert finding.device is not None
+        assert finding.device.channel == 0
+        assert "which channel cannot be told" in finding.text
+
+    def test_a_lock_up_that_silicon_does_not_have(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """A channel that waits with loaded bytes blocks the others in QEMU's model (D19)."""
+        source, target = buffers
+        controller.start(load_and_wait(source.address), 1)
+        controller.program_at += 64
+        program = mov(0, source.address) + mov(2, target.address) + mov(1, COPY_64) + LD + ST + END
+        assert self.limit(board, lambda: controller.start(program)) == Limit.BLOCKED
+
+    def test_a_channel_that_runs_when_another_one_poisons_the_model(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """It would go wrong from then on."""
+        controller.start(wait_for(NOT_READY) + END, 1)
+        controller.program_at += 64
+        controller.start(load_and_wait(buffers[0].address))
+        assert self.limit(board, controller.kill) == Limit.POISONED
+
+    def test_a_console_says_it_and_ends(self, person: Person) -> None:
+        """Status 3, as for a QEMU that has died."""
+        program = (mov(0, 0x40600100) + LD + wait_for(NOT_READY) + END).ljust(16, b"\0")
+        go, kill = (0x00A00000, 0x40600000), (0x00010001, 0)
+        words = [(0x40600000 + at, program[at : at + 8]) for at in (0, 8)]
+        lines = [f"poke {at:#x} 64 {int.from_bytes(code, 'little')}" for at, code in words]
+        for instruction, operand in (go, kill, go):
+            for register, value in ((0xD08, instruction), (0xD0C, operand), (0xD04, 0)):
+                lines.append(f"poke {0x0B000000 + register:#x} 32 {value}")
+        done = person.piped("console", lines="\n".join(lines) + "\n")
+        assert done.returncode == 3
+        assert done.stdout.splitlines() == ["ok"] * 10
+        assert "channel 0 of the PL330 was started" in done.stderr
+        assert "start a fresh board" in done.stderr
+
+    def test_what_happened_can_still_be_looked_at(
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
+    ) -> None:
+        """Memory, lines, findings, the event log; pausing the board does nothing."""
+        source, _ = buffers
+        controller.start(load_and_wait(source.address), 1)
+        controller.kill(1)
+        assert self.limit(board, lambda: controller.start(END)) == Limit.POISONED
+        with board.paused():
+            assert board.findings() == []
+            assert len(board.dram.read(source.address, 4096)) == 4096
+            assert board.lines(source).dirty == 0

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instructions of the PL330 in text, and the trace for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from dmav3.microcode import control, decode
+from dmav3.probe import Kind, Record
+from dmav3.trace import lines
+
+if TYPE_CHECKING:
+    from dmav3.events import EventLog
+
+AT = 0x1000
+#: By hand, from DDI 0424, 4.3.
+INSTRUCTIONS = {
+    "00": "DMAEND",
+    "01": "DMAKILL",
+    "04": "DMALD",
+    "05": "DMALDS",
+    "07": "DMALDB",
+    "08": "DMAST",
+    "09": "DMASTS",
+    "0b": "DMASTB",
+    "0c": "DMASTZ",
+    "12": "DMARMB",
+    "13": "DMAWMB",
+    "18": "DMANOP",
+    "20 07": "DMALP LC0, 8",
+    "22 ff": "DMALP LC1, 256",
+    "25 08": "DMALDPS P1",
+    "27 f8": "DMALDPB P31",
+    "29 00": "DMASTPS P0",
+    "2b 10": "DMASTPB P2",
+    "2c 02": "DMALPEND 0xffe",
+    "38 03": "DMALPEND LC0, 0xffd",
+    "3c 10": "DMALPEND LC1, 0xff0",
+    "3d 10": "DMALPENDS LC1, 0xff0",
+    "30 08": "DMAWFP P1, single",
+    "31 08": "DMAWFP P1, periph",
+    "32 08": "DMAWFP P1, burst",
+    "34 48": "DMASEV E9",
+    "35 28": "DMAFLUSHP P5",
+    "36 10": "DMAWFE E2",
+    "36 12": "DMAWFE E2, invalid",
+    "54 10 01": "DMAADDH SAR, 0x110",
+    "56 00 80": "DMAADDH DAR, 0x8000",
+    "5c f0 ff": "DMAADNH SAR, 0xfff0",
+    "5e f0 ff": "DMAADNH DAR, 0xfff0",
+    "a0 03 78 56 34 12": "DMAGO C3, 0x12345678",
+    "a2 07 00 00 00 40": "DMAGO C7, 0x40000000, ns",
+    "bc 00 78 56 34 12": "DMAMOV SAR, 0x12345678",
+    "bc 02 00 00 00 41": "DMAMOV DAR, 0x41000000",
+    "bc 01 37 c0 0d 00": "DMAMOV CCR, SAI SS64 SB4 DAI DS64 DB4",
+    "ff": ".byte 0xff",
+    "06": "DMALD?",
+}
+
+
+@pytest.mark.parametrize("code", INSTRUCTIONS)
+def test_an_instruction_has_its_text_and_length(code: str) -> None:
+    """What follows it does not matter."""
+    raw = bytes.fromhex(code)
+    text, length = decode(raw + b"\xaa\xbb", AT)
+    assert (text, length) == (INSTRUCTIONS[code], len(raw))
+
+
+def test_what_is_cut_off_is_bytes() -> None:
+    """Nothing is made up."""
+    assert decode(b"\xbc\x00\x01", AT) == (".byte 0xbc", 1)
+    assert decode(b"", AT) == (".byte ", 1)
+
+
+def test_the_control_register_is_spelt_as_the_assembler_does() -> None:
+    """With its optional parts only where they are not 0."""
+    assert control(0x00800200) == "SAF SS8 SB1 SP2 DAF DS8 DB1 DP2"
+    assert control(0x23FDF8F4) == "SAF SS32 SB16 SC7 DAI DS64 DB16 DP7 DC1 ES32"
+
+
+class Log:
+    """An event log of given records."""
+
+    def __init__(self, *records: Record, lost: int = 0, untraced: int = 0) -> None:
+        """Say what was lost."""
+        self.lost, self.untraced, self._records = lost, untraced, records
+
+    def all(self) -> list[Record]:
+        """Return the records."""
+        return list(self._records)
+
+
+def text(log: Log, channel: int | None = None) -> list[str]:
+    """Return the trace without its heading."""
+    return list(lines(cast("EventLog", log), channel))[1:]
+
+
+def record(kind: Kind, a: int, b: int = 0, c: int = 0, d: int = 0, e: int = 0) -> Record:
+    """Return a record of channel 2."""
+    return Record(90, 3, 0, kind, ungated=False, id=2, a=a, b=b, c=c, d=d, e=e)
+
+
+def test_each_line_says_when_which_channel_where_and_what() -> None:
+    """Instructions, bursts, interrupts, and what happened to the channel."""
+    log = Log(
+        record(Kind.DMAGO, AT),
+        record(Kind.INSTRUCTION, AT, 0x04, c=0x41000000, d=64),
+        record(Kind.INSTRUCTION, AT + 1, 0x0829, c=0x0B010000, d=4),
+        record(Kind.INSTRUCTION, AT + 3, 0x4834, e=1),
+        record(Kind.ENTER, 7),
+        record(Kind.HELD, AT, 3, 192),
+        record(Kind.CHANNEL_FAULT, AT, 1 << 18 | 1 << 30, 0x10, 0x20),
+        record(Kind.DMAKILL, AT),
+    )
+    head = "          90        3   2  0x0000100"
+    assert text(log) == [
+        head + "0  -- DMAGO starts it",
+        head + "0  DMALD                   reads 64 bytes at 0x41000000",
+        head + "1  DMASTPS P1              writes 4 bytes at 0xb010000",
+        head + "3  DMASEV E9               interrupts the CPU",
+        head + "0  -- held after 3 bursts, 192 bytes",
+        head + "0  -- faults: data_read_err, dbg_instr; SAR 0x10, DAR 0x20",
+        head + "0  -- DMAKILL ends it",
+    ]
+    assert text(log, 1) == []
+    assert text(log, 2) == text(log)
+
+
+def test_what_is_missing_is_said() -> None:
+    """Records that were overwritten, instructions that were not recorded."""
+    first, last = text(Log(lost=5, untraced=7))
+    assert first.startswith("... 5 records")
+    assert last.startswith("... 7 more instructions")

@@ -20,7 +20,6 @@ from dmav3.conformance.driver import (
     finished,
     free_channel,
     granted,
-    read_beside_the_cpu,
     sizes,
 )
 from dmav3.dma import UNWRITTEN, UNWRITTEN64, DmaAdapter, Mdl, TransferInfo
@@ -28,7 +27,6 @@ from dmav3.stream import Register
 from dmav3.wdm import (
     DISPATCH_LEVEL,
     DMA_SYNCHRONOUS_CALLBACK,
-    DmaCompletionStatus,
     DmaWidth,
     IoAllocationAction,
     NtStatus,
@@ -277,178 +275,7 @@ def mapped(
 
 
 class TestMapTransferEx:
-    """Refusals, lists, partial mappings."""
-
-    @pytest.mark.parametrize(
-        ("offset", "length", "violated"),
-        [
-            (256, 0, 0x1F),
-            (256, 4, 0x1F),
-            (1 << 33, 4, 0x1F),
-            ((1 << 64) - 4, 4, 0x1F),
-            (0, 260, 0x24),
-            (252, 8, 0x24),
-            (4, 0xFFFFFFFC, 0x24),
-        ],
-    )
-    def test_a_range_outside_of_the_chain_is_refused(
-        self, board: Board, offset: int, length: int, violated: int
-    ) -> None:
-        """MTX-01, MTX-02: with the violation, and Length keeps its value (GEN-06)."""
-        adapter, mdl, base = mapped(board)
-        with board.expect("violation", code=violated, routine="MapTransferEx"):
-            result = adapter.MapTransferEx(mdl, base, offset, Length=length, WriteToDevice=True)
-        assert result == (INVALID, length)
-
-    def test_a_list_too_small_for_one_element_is_refused(self, board: Board) -> None:
-        """MTX-05, MTX-06: and so is a length without a list."""
-        adapter, mdl, base = mapped(board)
-        head, element = sizes(board)
-        memory = board.request("allocate", 4096).number("address")
-        for address, size in ((memory, 0), (memory, head), (memory, head + element - 1), (0, 64)):
-            result = adapter.MapTransferEx(
-                mdl,
-                base,
-                WriteToDevice=True,
-                ScatterGatherBuffer=address,
-                ScatterGatherBufferLength=size,
-            )
-            assert result == (INVALID, 256)
-
-    @pytest.mark.parametrize("capacity", [1, 2, 3, 64])
-    def test_a_small_list_gives_a_shorter_mapping(self, board: Board, capacity: int) -> None:
-        """MTX-07, MTX-08, MTX-23, MTX-30: exactly so many elements, whose sum is Length."""
-        adapter = adapter_for(board, write=True)
-        buffer, mdl = described(board, 32 * PAGE, region="scatter")
-        head, element = sizes(board)
-        memory = board.request("allocate", 4096).number("address")
-        base = granted(board, adapter)
-        result = adapter.MapTransferEx(
-            mdl,
-            base,
-            WriteToDevice=True,
-            ScatterGatherBuffer=memory,
-            ScatterGatherBufferLength=head + capacity * element,
-        )
-        written = board.read_list(memory)
-        assert result.status == OK
-        assert len(written) <= capacity
-        assert tuple(written) == buffer.ranges[: len(written)]
-        assert sum(piece.Length for piece in written) == result.Length
-        assert result.Length == mdl.size or len(written) == capacity
-
-    @pytest.mark.parametrize("write", [True, False])
-    @pytest.mark.parametrize("capacity", [1, 3])
-    def test_a_long_buffer_goes_through_a_small_list(
-        self, board: Board, capacity: int, *, write: bool
-    ) -> None:
-        """Pattern E, MTX-31, MTX-44, MTX-45, MTX-47: part by part, and every byte is right."""
-        size, head_element = 20 * PAGE + 512, sizes(board)
-        adapter = adapter_for(board, write=write)
-        buffer, mdl = described(board, size, region="scatter")
-        memory = board.request("allocate", 4096).number("address")
-        content = data(size)
-        if write:
-            board.write(buffer, content)
-        else:
-            board.fill(buffer, 0xA5)
-            board.stream.receive_put(content)
-        base, done, offset, parts = granted(board, adapter), Completions(board), 0, 0
-        arm(board, write=write)
-        while offset < size:
-            result = adapter.MapTransferEx(
-                mdl,
-                base,
-                offset,
-                WriteToDevice=write,
-                ScatterGatherBuffer=memory,
-                ScatterGatherBufferLength=head_element[0] + capacity * head_element[1],
-                DmaCompletionRoutine=done,
-            )
-            assert result.status == OK
-            parts += 1
-            finished(board, done, parts)
-            assert (
-                adapter.FlushAdapterBuffersEx(mdl, base, offset, result.Length, WriteToDevice=write)
-                == OK
-            )
-            offset += result.Length
-        board.wait(1_000_000)
-        moved = board.stream.sent_take() if write else board.read(buffer)
-        assert moved == content
-        assert parts >= len(buffer.ranges) // capacity
-
-    def test_an_unflushed_mapping_keeps_the_next_one_out(self, board: Board) -> None:
-        """MTX-14: violation 0x0D; the old mapping is undisturbed and ends well."""
-        flight = Flight.start(board, 256, write=False)
-        with board.expect_violations(0x0D):
-            again = flight.adapter.MapTransferEx(flight.mdl, flight.base, WriteToDevice=False)
-        assert again == (INVALID, 256)
-        board.stream.receive_put(data(256))
-        finished(board, flight.done)
-        flight.end()
-        assert board.read(flight.buffer) == data(256)
-        assert board.findings() == []
-
-    def test_nothing_may_be_mapped(self, board: Board) -> None:
-        """MTX-18: success, an empty list, no callback, violation 0x21; its flush is accepted."""
-        adapter, mdl, base = mapped(board)
-        done = Completions(board)
-        memory = board.request("allocate", 256).number("address")
-        board.request("fill", memory, 256, 0xFF)
-        arm(board, write=True)
-        with board.expect_violations(0x21):
-            result = adapter.MapTransferEx(
-                mdl,
-                base,
-                Length=0,
-                WriteToDevice=True,
-                ScatterGatherBuffer=memory,
-                ScatterGatherBufferLength=256,
-                DmaCompletionRoutine=done,
-            )
-        assert result == (OK, 0)
-        assert board.read_list(memory) == []
-        board.wait(1_000_000)
-        assert (done.calls, board.stream.sent_available) == ([], 0)
-        assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 0, WriteToDevice=True) == OK
-
-    @pytest.mark.parametrize(("width", "length"), [(16, 1), (16, 255), (32, 2), (32, 255)])
-    def test_a_part_of_a_unit_is_refused(self, board: Board, width: int, length: int) -> None:
-        """MTX-38: Length must be a multiple of the device register's width."""
-        adapter = adapter_for(board, write=True, width=width)
-        _, mdl = described(board, 256)
-        base = granted(board, adapter)
-        result = adapter.MapTransferEx(mdl, base, Length=length, WriteToDevice=True)
-        assert result == (INVALID, length)
-
-    @pytest.mark.parametrize("width", [8, 16, 32])
-    def test_an_odd_piece_between_pages_is_bounced(self, board: Board, width: int) -> None:
-        """MTX-38, MR-07: every element is whole units, and the bytes are right."""
-        unit = width // 8
-        adapter = adapter_for(board, write=True, width=width)
-        buffer, mdl = described(
-            board, 6 * PAGE, offset=unit // 2 + 1 if unit > 1 else 1, region="scatter"
-        )
-        content = data(buffer.size)
-        board.write(buffer, content)
-        memory = board.request("allocate", 4096).number("address")
-        base, done = granted(board, adapter, 16), Completions(board)
-        arm(board, write=True, width=width)
-        result = adapter.MapTransferEx(
-            mdl,
-            base,
-            WriteToDevice=True,
-            ScatterGatherBuffer=memory,
-            ScatterGatherBufferLength=4096,
-            DmaCompletionRoutine=done,
-        )
-        assert result == (OK, buffer.size)
-        assert all(piece.Length % unit == 0 for piece in board.read_list(memory))
-        finished(board, done)
-        board.wait(1_000_000)
-        assert board.stream.sent_take() == content
-        assert board.findings() == []
+    """Refusals."""
 
     def test_an_mdl_that_was_not_built_is_refused(self, board: Board) -> None:
         """MDL-08: STATUS_INVALID_PARAMETER and violation 0x0E."""
@@ -459,124 +286,8 @@ class TestMapTransferEx:
             assert adapter.MapTransferEx(mdl, base, WriteToDevice=True) == (INVALID, 256)
 
 
-class TestCompletion:
-    """The completion routine."""
-
-    def test_it_is_called_once_with_what_was_given(self, board: Board) -> None:
-        """CMP-01, CMP-03, CMP-04, CMP-06: adapter, device, context, DmaComplete, DISPATCH_LEVEL."""
-        flight = Flight.start(board, 256, write=False)
-        board.stream.receive_put(bytes(256))
-        finished(board, flight.done)
-        board.wait(1_000_000)
-        (call,) = flight.done.calls
-        assert call == (
-            flight.adapter,
-            board.device,
-            None,
-            DmaCompletionStatus.DmaComplete,
-            DISPATCH_LEVEL,
-        )
-        flight.end()
-        board.wait(1_000_000)
-        assert len(flight.done.calls) == 1
-
-    def test_at_dispatch_level_it_waits_until_the_level_drops(self, board: Board) -> None:
-        """CMP-09: however much time passes before."""
-        flight = Flight.start(board, 256, write=False)
-        with board.irql(DISPATCH_LEVEL):
-            board.stream.receive_put(bytes(256))
-            board.wait(10_000_000)
-            assert board.stream.receive_pending == 0
-            assert flight.done.calls == []
-        assert len(flight.done.calls) == 1
-        flight.end()
-
-    def test_none_follows_a_refusal(self, board: Board) -> None:
-        """CMP-13: no callback after a failed MapTransferEx."""
-        adapter, mdl, base = mapped(board)
-        done = Completions(board)
-        arm(board, write=True)
-        refused = adapter.MapTransferEx(
-            mdl, base, Length=3, WriteToDevice=True, DmaCompletionRoutine=done
-        )
-        assert refused.status == INVALID
-        board.wait(1_000_000)
-        assert done.calls == []
-
-
-class TestFlushAdapterBuffersEx:
-    """The end of a mapping."""
-
-    def test_other_arguments_than_the_mapping_s_are_refused(self, board: Board) -> None:
-        """FBX-04, FBX-18: length, offset, MDL, direction; the mapping is kept."""
-        flight = Flight.start(board, 256, write=False)
-        board.stream.receive_put(data(256))
-        finished(board, flight.done)
-        flush, other = flight.adapter.FlushAdapterBuffersEx, described(board, 256)[1]
-        base, mdl = flight.base, flight.mdl
-        with board.expect_violations(0x00):
-            assert flush(mdl, base, 0, 257, WriteToDevice=False) == INVALID
-        with board.expect_violations(0x16, 0x16):
-            assert flush(mdl, base, 4, 252, WriteToDevice=False) == INVALID
-            assert flush(other, base, 0, 256, WriteToDevice=False) == INVALID
-        with board.expect_violations(0x48):
-            assert flush(mdl, base, 0, 256, WriteToDevice=True) == INVALID
-        flight.end()
-        assert board.read(flight.buffer) == data(256)
-
-    @pytest.mark.parametrize("moved", [0, 64, 128])
-    def test_a_running_transfer_is_stopped(self, board: Board, moved: int) -> None:
-        """FBX-15: success, violation 0x23, no callback, and what was moved is kept."""
-        flight = Flight.start(board, 256, write=False)
-        board.fill(described(board, 64)[0], 0)
-        board.stream.receive_put(data(moved))
-        board.wait(1_000_000)
-        with board.expect_violations(0x23):
-            assert flight.flush() == OK
-        board.wait(1_000_000)
-        assert flight.done.calls == []
-        assert board.read(flight.buffer, moved) == data(moved)
-        # The channel is ready for the next mapping.
-        result = flight.adapter.MapTransferEx(
-            flight.mdl, flight.base, WriteToDevice=False, DmaCompletionRoutine=flight.done
-        )
-        assert result.status == OK
-        board.stream.receive_put(data(256, seed=2))
-        finished(board, flight.done)
-        flight.end()
-        assert board.read(flight.buffer) == data(256, seed=2)
-        assert board.findings() == []
-
-    def test_nothing_mapped_is_nothing_to_flush(self, board: Board) -> None:
-        """FBX-20: success without effect, violation 0x16."""
-        adapter, mdl, base = mapped(board)
-        with board.expect_violations(0x16):
-            assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 256, WriteToDevice=True) == OK
-
-    def test_a_shorter_length_ends_the_whole_mapping(self, board: Board) -> None:
-        """FBX-03: the first bytes are the device's, and the next mapping is accepted."""
-        flight = Flight.start(board, 256, write=False)
-        board.stream.receive_put(data(256))
-        finished(board, flight.done)
-        assert flight.flush(64) == OK
-        assert board.read(flight.buffer, 64) == data(256)[:64]
-        assert (
-            flight.adapter.MapTransferEx(flight.mdl, flight.base, WriteToDevice=False).status == OK
-        )
-
-
 class TestEdges:
     """Reads into buffers that share a line with what the CPU uses."""
-
-    @pytest.mark.parametrize(
-        ("offset", "size"), [(4, 8), (4, 120), (60, 72), (4, 4096), (64, 100), (8, 56), (68, 60)]
-    )
-    def test_neighbours_in_a_shared_line_keep_what_the_cpu_stores(
-        self, board: Board, offset: int, size: int
-    ) -> None:
-        """CCH-12, FBX-13: stores before and during the transfer survive, and so does the data."""
-        received, expected = read_beside_the_cpu(board, data(size), offset)
-        assert received == expected
 
     def unbounced(self, board: Board, meddle: bytes) -> bytes:
         """Read 256 bytes in the middle of 384 without registers; return what is there."""
@@ -672,27 +383,6 @@ class TestMisuse:
         adapter.PutDmaAdapter()
         adapter_for(board, write=True)
         refuse_everything(adapter, 0x18)
-
-    @pytest.mark.parametrize("base", GARBAGE, ids=hex)
-    def test_what_is_no_handle_is_refused(self, board: Board, base: int) -> None:
-        """MTX-13: violation 0x4D, in MapTransferEx and in FlushAdapterBuffersEx."""
-        adapter, mdl, good = mapped(board)
-        assert base != good
-        with board.expect_violations(0x4D, 0x4D):
-            assert adapter.MapTransferEx(mdl, base, WriteToDevice=True) == (INVALID, 256)
-            assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 256, WriteToDevice=True) == INVALID
-
-    def test_a_handle_of_another_or_an_ended_request_is_refused(self, board: Board) -> None:
-        """MTX-13: a handle belongs to one adapter and dies with its request."""
-        adapter, mdl, base = mapped(board)
-        other = adapter_for(board, write=True, channel=1)
-        granted(board, other)
-        with board.expect_violations(0x4D, 0x4D, 0x4D):
-            assert other.MapTransferEx(mdl, base, WriteToDevice=True).status == INVALID
-            free_channel(board, adapter)
-            assert adapter.MapTransferEx(mdl, base, WriteToDevice=True).status == INVALID
-            assert granted(board, adapter) != base
-            assert adapter.MapTransferEx(mdl, base, WriteToDevice=True).status == INVALID
 
     def test_a_channel_freed_twice_has_no_effect(self, board: Board) -> None:
         """FAC-05: violation 0x04; the channel of another one is not touched."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dmav3.host_shim import CANCELLED as INTERRUPT_CANCELLED
+from dmav3.host_shim import COMPLETION, ERROR
 from dmav3.wdm import (
     DISPATCH_LEVEL,
     PASSIVE_LEVEL,
@@ -31,7 +33,8 @@ from .driver import (
 )
 
 if TYPE_CHECKING:
-    from dmav3 import Board
+    from dmav3 import Board, HostShim
+    from dmav3.shim import Shim
 
 OK = NtStatus.STATUS_SUCCESS
 INVALID = NtStatus.STATUS_INVALID_PARAMETER
@@ -47,7 +50,7 @@ class TestStates:
     """What there is to cancel."""
 
     @pytest.mark.dmav3_rule("CMT-01")
-    def test_a_bus_master(self, shim: Board) -> None:
+    def test_a_bus_master(self, shim: Shim) -> None:
         """STATUS_INVALID_PARAMETER and violation 0x4F: its driver stops its device itself."""
         bench = Bench.of_master(shim)
         assert bench.map() == (OK, 256)
@@ -57,7 +60,7 @@ class TestStates:
         assert bench.map() == (OK, 256)
 
     @pytest.mark.dmav3_rule("CMT-03", "CMT-04", "CMT-08")
-    def test_a_running_transfer(self, shim: Board) -> None:
+    def test_a_running_transfer(self, shim: Shim) -> None:
         """It is stopped; its routine is called once, with DmaCancelled, and it is to be flushed."""
         bench, done = Bench.of_subordinate(shim), Completions(shim)
         assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
@@ -74,8 +77,30 @@ class TestStates:
         shim.wait(1_000_000)
         assert len(done.calls) == 1
 
+    @pytest.mark.dmav3_rule("CMT-04", "CMP-04", "CMP-05")
+    @pytest.mark.dmav3_host
+    @pytest.mark.parametrize(
+        ("reported", "status"),
+        [
+            (COMPLETION, DmaCompletionStatus.DmaComplete),
+            (ERROR, DmaCompletionStatus.DmaError),
+            (INTERRUPT_CANCELLED, DmaCompletionStatus.DmaCancelled),
+        ],
+    )
+    def test_a_transfer_that_interrupts_already(
+        self, scripted: HostShim, reported: int, status: DmaCompletionStatus
+    ) -> None:
+        """What the controller reports is what the routine gets, once."""
+        bench, done = Bench.of_subordinate(scripted), Completions(scripted)
+        assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
+        scripted.script(cancel_result=0)
+        scripted.report(0, reported)
+        assert bench.adapter.CancelMappedTransfer(bench.context) == OK
+        scripted.wait(1_000_000)
+        assert [call[3] for call in done.calls] == [status]
+
     @pytest.mark.dmav3_rule("CMT-08", "FBX-17")
-    def test_a_cancelled_transfer_that_is_not_flushed(self, shim: Board) -> None:
+    def test_a_cancelled_transfer_that_is_not_flushed(self, shim: Shim) -> None:
         """Freeing its channel is a mistake, violation 0x10."""
         bench = Bench.of_subordinate(shim)
         assert bench.map() == (OK, 256)
@@ -85,7 +110,7 @@ class TestStates:
         assert Bench(shim, bench.adapter, bench.mdl).map() == (OK, 256)
 
     @pytest.mark.dmav3_rule("CMT-02")
-    def test_the_mark(self, shim: Board) -> None:
+    def test_the_mark(self, shim: Shim) -> None:
         """Nothing is mapped any more with the context, until it is initialised again."""
         bench = Bench.of_subordinate(shim)
         assert bench.map() == (OK, 256)
@@ -99,7 +124,7 @@ class TestStates:
         assert bench.map() == (OK, 256)
 
     @pytest.mark.dmav3_rule("CMT-05")
-    def test_a_request_without_a_mapping(self, shim: Board) -> None:
+    def test_a_request_without_a_mapping(self, shim: Shim) -> None:
         """It is marked, and no routine is ever called."""
         bench, done = Bench.of_subordinate(shim), Completions(shim)
         with entries(shim) as entered:
@@ -109,7 +134,7 @@ class TestStates:
         assert (entered, done.calls) == (["CancelMappedTransfer", "MapTransferEx"], [])
 
     @pytest.mark.dmav3_rule("CMT-05", "CMT-17")
-    def test_a_waiting_request(self, shim: Board) -> None:
+    def test_a_waiting_request(self, shim: Shim) -> None:
         """It is marked and waits on; its routine is called as usual, and maps nothing."""
         owner, adapter = Bench.of_subordinate(shim), quiet(shim)
         context, results = context_for(shim, adapter), []
@@ -127,7 +152,7 @@ class TestStates:
         assert results == [(CANCELLED, 256)]
 
     @pytest.mark.dmav3_rule("CMT-17")
-    def test_a_waiting_request_that_is_marked(self, shim: Board) -> None:
+    def test_a_waiting_request_that_is_marked(self, shim: Shim) -> None:
         """CancelAdapterChannel still removes it."""
         owner, adapter = Bench.of_subordinate(shim), quiet(shim)
         context = context_for(shim, adapter)
@@ -141,7 +166,7 @@ class TestStates:
 
     @pytest.mark.dmav3_rule("CMT-06")
     @pytest.mark.parametrize("state", ["Idle", "PreCancelled", "GrantedCancelled", "Stopped"])
-    def test_nothing_to_cancel(self, shim: Board, state: str) -> None:
+    def test_nothing_to_cancel(self, shim: Shim, state: str) -> None:
         """It fails, and changes nothing."""
         bench = Bench.of_subordinate(shim)
         context = context_for(shim, bench.adapter)
@@ -161,7 +186,7 @@ class TestStates:
             assert bench.map() == (OK, 256)
 
     @pytest.mark.dmav3_rule("CMT-06")
-    def test_a_finished_request(self, shim: Board) -> None:
+    def test_a_finished_request(self, shim: Shim) -> None:
         """It fails."""
         bench = Bench.of_subordinate(shim)
         free_channel(shim, bench.adapter)
@@ -183,7 +208,7 @@ class TestStates:
         assert again == (CANCELLED, 256)
 
     @pytest.mark.dmav3_rule("CMT-10")
-    def test_a_mapping_without_a_routine(self, shim: Board) -> None:
+    def test_a_mapping_without_a_routine(self, shim: Shim) -> None:
         """It is stopped silently."""
         bench = Bench.of_subordinate(shim)
         assert bench.map() == (OK, 256)
@@ -194,14 +219,14 @@ class TestStates:
         assert bench.flush(256) == OK
 
     @pytest.mark.dmav3_rule("CMT-11")
-    def test_what_is_no_context(self, shim: Board) -> None:
+    def test_what_is_no_context(self, shim: Shim) -> None:
         """NULL, what was never initialised, what cannot be one: STATUS_INVALID_PARAMETER."""
         adapter = quiet(shim)
         for context in (0, 1, 0x40000000, shim.allocate_context()):
             assert adapter.CancelMappedTransfer(context) == INVALID
 
     @pytest.mark.dmav3_rule("CMT-11")
-    def test_the_context_of_another_adapter(self, shim: Board) -> None:
+    def test_the_context_of_another_adapter(self, shim: Shim) -> None:
         """It fails with violation 0x4C, and the transfer runs on."""
         bench, other = Bench.of_subordinate(shim), quiet(shim, DmaChannel=1)
         assert bench.map() == (OK, 256)
@@ -215,7 +240,7 @@ class TestSequence:
     """What may come before and after."""
 
     @pytest.mark.dmav3_rule("CMT-09", "FBX-22")
-    def test_cancel_flush_and_free_in_a_row(self, shim: Board) -> None:
+    def test_cancel_flush_and_free_in_a_row(self, shim: Shim) -> None:
         """It is legal at PASSIVE_LEVEL; the call with DmaCancelled comes once all the same."""
         bench, done = Bench.of_subordinate(shim), Completions(shim)
         assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
@@ -227,7 +252,7 @@ class TestSequence:
         assert [call[3] for call in done.calls] == [DmaCompletionStatus.DmaCancelled]
 
     @pytest.mark.dmav3_rule("FBX-22", "CMP-08")
-    def test_a_flush_before_the_call(self, shim: Board) -> None:
+    def test_a_flush_before_the_call(self, shim: Shim) -> None:
         """At DISPATCH_LEVEL all is over before the routine is called, once."""
         bench, done = Bench.of_subordinate(shim), Completions(shim)
         assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
@@ -240,7 +265,7 @@ class TestSequence:
         assert [call[3] for call in done.calls] == [DmaCompletionStatus.DmaCancelled]
 
     @pytest.mark.dmav3_rule("CMT-15")
-    def test_in_adapter_control(self, shim: Board) -> None:
+    def test_in_adapter_control(self, shim: Shim) -> None:
         """Of the request itself, and of one on another channel."""
         running, adapter = Bench.of_subordinate(shim), quiet(shim, DmaChannel=1)
         assert running.map() == (OK, 256)

@@ -33,6 +33,7 @@ from .driver import (
 if TYPE_CHECKING:
     from dmav3 import Board
     from dmav3.dma import DmaAdapter
+    from dmav3.shim import Shim
 
 OK = NtStatus.STATUS_SUCCESS
 INVALID = NtStatus.STATUS_INVALID_PARAMETER
@@ -80,7 +81,7 @@ class TestCall:
         assert len(flight.done.calls) == 1
 
     @pytest.mark.dmav3_rule("CMP-03", "CMP-04", "CMP-06")
-    def test_the_arguments(self, shim: Board) -> None:
+    def test_the_arguments(self, shim: Shim) -> None:
         """The device is the allocation's, the context the mapping's; cancelled: DmaCancelled."""
         adapter, (_, mdl) = quiet(shim), described(shim, 256)
         device = shim.allocate_device()
@@ -119,7 +120,7 @@ class TestCall:
 
     @pytest.mark.dmav3_rule("CMP-05", "CMT-04")
     @pytest.mark.parametrize("level", [PASSIVE_LEVEL, DISPATCH_LEVEL])
-    def test_a_transfer_that_is_cancelled(self, shim: Board, level: int) -> None:
+    def test_a_transfer_that_is_cancelled(self, shim: Shim, level: int) -> None:
         """DmaCancelled, once, when the level allows it."""
         bench, done = Bench.of_subordinate(shim), Completions(shim)
         assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
@@ -153,7 +154,7 @@ class TestCall:
 
     @pytest.mark.dmav3_rule("CMP-13")
     @pytest.mark.parametrize("length", [3, 260])
-    def test_a_mapping_that_is_refused(self, shim: Board, length: int) -> None:
+    def test_a_mapping_that_is_refused(self, shim: Shim, length: int) -> None:
         """No call follows, also when the channel is used and cancelled afterwards."""
         bench, refused = Bench.of_subordinate(shim), Completions(shim)
         with shim.expect_violations(*([0x24] if length > 256 else [])):

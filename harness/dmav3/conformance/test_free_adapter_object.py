@@ -27,8 +27,8 @@ from .driver import (
 )
 
 if TYPE_CHECKING:
-    from dmav3 import Board
     from dmav3.dma import DmaAdapter
+    from dmav3.shim import Shim
 
 OK = NtStatus.STATUS_SUCCESS
 INVALID = NtStatus.STATUS_INVALID_PARAMETER
@@ -38,7 +38,7 @@ ALL = 64
 KEEP, DEALLOCATE, KEEP_REGISTERS = IoAllocationAction
 
 
-def request_is_granted(shim: Board, adapter: DmaAdapter, registers: int) -> bool:
+def request_is_granted(shim: Shim, adapter: DmaAdapter, registers: int) -> bool:
     """Tell whether a synchronous request has all that it needs, now; it gives it back."""
     with shim.irql(DISPATCH_LEVEL):
         status = adapter.AllocateAdapterChannelEx(
@@ -55,7 +55,7 @@ class TestActions:
 
     @pytest.mark.dmav3_rule("FAO-01")
     @pytest.mark.parametrize("master", [0, 1])
-    def test_deallocate_object(self, shim: Board, master: int) -> None:
+    def test_deallocate_object(self, shim: Shim, master: int) -> None:
         """Adapter and registers are free; the handle is none any more."""
         bench = Bench(shim, quiet(shim, Master=master), described(shim, 64)[1], registers=ALL)
         other = bus_master(shim)
@@ -68,7 +68,7 @@ class TestActions:
 
     @pytest.mark.dmav3_rule("FAO-02")
     @pytest.mark.parametrize("master", [0, 1])
-    def test_deallocate_object_keep_registers(self, shim: Board, master: int) -> None:
+    def test_deallocate_object_keep_registers(self, shim: Shim, master: int) -> None:
         """The adapter is free, its registers only after FreeMapRegisters."""
         bench = Bench(shim, quiet(shim, Master=master), described(shim, 64)[1], registers=ALL - 1)
         bench.adapter.FreeAdapterObject(KEEP_REGISTERS)
@@ -80,7 +80,7 @@ class TestActions:
 
     @pytest.mark.dmav3_rule("FAO-03")
     @pytest.mark.parametrize("master", [0, 1])
-    def test_keep_object(self, shim: Board, master: int) -> None:
+    def test_keep_object(self, shim: Shim, master: int) -> None:
         """Nothing changes, owned or not, mapped or not."""
         bench = Bench(shim, quiet(shim, Master=master), described(shim, 64)[1], registers=ALL)
         bench.adapter.FreeAdapterObject(KEEP)
@@ -96,7 +96,7 @@ class TestActions:
 
     @pytest.mark.dmav3_rule("FAO-06")
     @pytest.mark.parametrize("action", [0, 4, 0xFFFFFFFF])
-    def test_an_unknown_action(self, shim: Board, action: int) -> None:
+    def test_an_unknown_action(self, shim: Shim, action: int) -> None:
         """Violation 0x46, and no effect."""
         bench = Bench.of_subordinate(shim)
         with shim.expect_violations(0x46):
@@ -106,7 +106,7 @@ class TestActions:
 
     @pytest.mark.dmav3_rule("FAO-05")
     @pytest.mark.parametrize("action", [DEALLOCATE, KEEP_REGISTERS])
-    def test_an_adapter_that_nobody_holds(self, shim: Board, action: int) -> None:
+    def test_an_adapter_that_nobody_holds(self, shim: Shim, action: int) -> None:
         """Violation 0x04; whoever holds the channel with another adapter keeps it."""
         bench, other = Bench.of_subordinate(shim), quiet(shim)
         with shim.expect_violations(0x04):
@@ -122,7 +122,7 @@ class TestRequests:
 
     @pytest.mark.dmav3_rule("FAO-04", "FAO-02")
     @pytest.mark.parametrize("build", [False, True])
-    def test_a_list_request(self, shim: Board, *, build: bool) -> None:
+    def test_a_list_request(self, shim: Shim, *, build: bool) -> None:
         """One without a routine holds the adapter until then; its list is put afterwards."""
         adapter, (buffer, mdl) = bus_master(shim), described(shim, 256)
         head, element = sizes(shim)
@@ -156,7 +156,7 @@ class TestRequests:
         assert request_is_granted(shim, adapter, ALL)
 
     @pytest.mark.dmav3_rule("FAO-04")
-    def test_a_request_without_a_routine(self, shim: Board) -> None:
+    def test_a_request_without_a_routine(self, shim: Shim) -> None:
         """It holds the adapter until then, although nothing else says so."""
         bench = Bench.of_master(shim)
         assert not request_is_granted(shim, bench.adapter, 0)
@@ -165,7 +165,7 @@ class TestRequests:
 
     @pytest.mark.dmav3_rule("FAO-07")
     @pytest.mark.parametrize("action", [DEALLOCATE, KEEP_REGISTERS])
-    def test_a_transfer_that_was_not_flushed(self, shim: Board, action: int) -> None:
+    def test_a_transfer_that_was_not_flushed(self, shim: Shim, action: int) -> None:
         """It is stopped without a call, violation 0x10; the channel serves the next one."""
         bench, done = Bench.of_subordinate(shim), Completions(shim)
         assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
@@ -180,7 +180,7 @@ class TestRequests:
     @pytest.mark.dmav3_rule("FAO-08")
     @pytest.mark.parametrize("level", [PASSIVE_LEVEL, DISPATCH_LEVEL])
     @pytest.mark.parametrize("action", [DEALLOCATE, KEEP_REGISTERS])
-    def test_a_waiting_request(self, shim: Board, level: int, action: int) -> None:
+    def test_a_waiting_request(self, shim: Shim, level: int, action: int) -> None:
         """It is granted before the return, and its routine entered at DISPATCH_LEVEL."""
         bench = Bench.of_master(shim)
         levels: list[int] = []
@@ -199,7 +199,7 @@ class TestRequests:
 
     @pytest.mark.dmav3_rule("FAO-09")
     @pytest.mark.parametrize("flushed", [True, False])
-    def test_a_mapping_that_outlives_the_adapter(self, shim: Board, *, flushed: bool) -> None:
+    def test_a_mapping_that_outlives_the_adapter(self, shim: Shim, *, flushed: bool) -> None:
         """It must be flushed before its registers are freed, else violation 0x10."""
         bench = Bench.of_master(shim)
         assert bench.map() == (OK, 256)
@@ -211,7 +211,7 @@ class TestRequests:
         assert request_is_granted(shim, bench.adapter, ALL)
 
     @pytest.mark.dmav3_rule("FAO-10")
-    def test_the_adapter_itself(self, shim: Board) -> None:
+    def test_the_adapter_itself(self, shim: Shim) -> None:
         """It lives on, until PutDmaAdapter."""
         bench = Bench.of_subordinate(shim)
         for _ in range(3):

@@ -216,16 +216,3 @@ void barrier_sync(void)
 void barrier_memory(void)
 {
 }
-
-/* ---- what describes the cache: nobody checks it here ---- */
-
-unsigned int cache_coherency_level(void)
-{
-    return 0;
-}
-
-uint32_t cache_size_id(unsigned int level)
-{
-    (void)level;
-    return 0;
-}

@@ -49,7 +49,7 @@ all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so $(B)/tests/sluggish-cpu.so
 # ---- the firmware: $(call firmware,output folder,source root) ----
 
 FIRMWARE_SOURCES := $(sort $(wildcard firmware/boot/a64_*.S firmware/hal/a64_*.S firmware/*.c firmware/hal/*.c \
-	firmware/dma/*.c firmware/rpc/*.c))
+	firmware/dma/*.c firmware/pci/*.c firmware/rpc/*.c))
 FIRMWARE_HEADERS := $(wildcard firmware/*/*.h)
 # What a user's files are compiled and linked with as well; their linker is of their choice.
 FIRMWARE_TARGET := --target=aarch64-none-elf -ffreestanding -nostdlibinc -mgeneral-regs-only -mstrict-align \

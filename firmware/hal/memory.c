@@ -92,7 +92,10 @@ void memory_initialize(void)
 
     level1[0] = (uintptr_t)device_blocks | TABLE;
     level1[1] = (uintptr_t)ram_blocks | TABLE;
-    map_blocks(device_blocks, GICD_BASE, 0x08000000, ATTRIBUTE(DEVICE) | NO_EXECUTE);
+    map_blocks(device_blocks, GICD_BASE, PCI_BARS_START + PCI_BARS_SIZE - GICD_BASE,
+               ATTRIBUTE(DEVICE) | NO_EXECUTE);
+    map_blocks(device_blocks, PCI_CONFIG_BASE, PCI_CONFIG_SIZE, ATTRIBUTE(DEVICE) | NO_EXECUTE);
+    map_blocks(device_blocks, LOW_RAM_START, LOW_RAM_SIZE, ATTRIBUTE(UNCACHED) | data);
     map_blocks(ram_blocks, IMAGE_START, IMAGE_SIZE, ATTRIBUTE(WRITE_BACK) | INNER);
     map_blocks(ram_blocks, UNCACHED_START, UNCACHED_SIZE, ATTRIBUTE(UNCACHED) | data);
     map_blocks(ram_blocks, STAGING_START, STAGING_SIZE, ATTRIBUTE(UNCACHED) | data);

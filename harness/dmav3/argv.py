@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .machine import Machine
+    from .machine import Device, Machine
     from .symbols import Flat
 
 
@@ -74,6 +74,7 @@ def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
         "-plugin", f"{_escape(str(start.extension))},view={machine.view}",
         "-device", _device(machine, start, fds),
         "-device", f"loader,cpu-num=0,addr={start.image.entry:#x}",
+        *(word for slot, it in enumerate(machine.devices, 1) for word in _pci_device(slot, it)),
         *(_doors(*fds.doors) if fds.doors else ()),
     ]
     # fmt: on
@@ -112,6 +113,20 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
             "cache-ways": machine.cache.ways,
         }
     return "dmav3-board," + ",".join(f"{key}={value}" for key, value in options.items())
+
+
+def _pci_device(slot: int, device: Device) -> list[str]:
+    name = f"pci{slot}"
+    words = [device.model, *device.options, f"id={name}", "bus=pcie.0", f"addr={slot:#x}"]
+    if device.disk is None:
+        return ["-device", ",".join(words)]
+    disk = _escape(str(device.disk))
+    # fmt: off
+    return [
+        "-blockdev", f"driver=raw,node-name={name}-disk,file.driver=file,file.filename={disk}",
+        "-device", ",".join([*words, f"drive={name}-disk"]),
+    ]
+    # fmt: on
 
 
 def _escape(text: str) -> str:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from . import files
 from .board import Board
+from .edujob import DEVICE as EDU
+from .edujob import EduPeripheral
 from .errors import Dmav3Error, UsageError
 from .machine import load
-from .mainjob import MainJob
+from .mainjob import MainJob, Peripheral
+from .streamjob import StreamPeripheral
 from .verdict import Evidence, Report, judge
 
 if TYPE_CHECKING:
@@ -20,10 +23,15 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+#: What `device` may be, with the PCI devices that the machine then has.
+DEVICES: dict[str, tuple[str, ...]] = {"stream": (), "edu": (EDU,)}
+
+
 @dataclass(frozen=True)
 class Options:
     """What the command line says.
 
+    :ivar device: what the file is moved to and from, one of `DEVICES`.
     :ivar width: bits of the device's data register.
     :ivar firmware_bug: name of a known bug; excludes `image`.
     :ivar trace: file for what the DMA controller executed; None: it is not written.
@@ -37,6 +45,7 @@ class Options:
     firmware_bug: str | None = None
     image: Path | None = None
     trace: Path | None = None
+    device: str = "stream"
 
 
 def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Report:
@@ -62,7 +71,7 @@ def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Re
         evidence = Evidence(board.machine.name, board.seed, board.schedule)
         try:
             with board:
-                job = MainJob(board, options.width, begin(2 * size))
+                job = MainJob(_peripheral(board, options, begin(2 * size)))
                 return _report(board, job, _attempt(lambda: job.run(file)), trace)
         except UsageError:
             raise
@@ -93,7 +102,19 @@ def _board(options: Options) -> Board:
             msg = "--image and --firmware-bug exclude each other: both name the firmware"
             raise UsageError(msg)
         image = files.seeded(options.firmware_bug, machine.firmware)
-    return Board(machine, image=image, seed=options.seed, schedule=options.schedule)
+    return Board(
+        machine,
+        image=image,
+        seed=options.seed,
+        schedule=options.schedule,
+        devices=DEVICES[options.device],
+    )
+
+
+def _peripheral(board: Board, options: Options, advance: Callable[[int], object]) -> Peripheral:
+    if options.device == "edu":
+        return EduPeripheral(board, advance)
+    return StreamPeripheral(board, options.width, advance)
 
 
 def _attempt(work: Callable[[], object]) -> Dmav3Error | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTHS = (8, 16, 32, 64)
+_DEVICES = ("stream", "nvme")
 _INTERRUPTED = 130  # what shells report for Ctrl-C
 _SOMETHING_MISSING = 3
 
@@ -66,6 +67,13 @@ def _width(value: int) -> int:
     return value
 
 
+def _device(value: str) -> str:
+    if value not in _DEVICES:
+        msg = f"{value!r} is none of {', '.join(_DEVICES)}"
+        raise typer.BadParameter(msg)
+    return value
+
+
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
     if wanted:
         from importlib.metadata import version
@@ -104,6 +112,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def run(
     input_file: Annotated[Path, typer.Option("--input", help="The file to move.")],
     machine: Machine = "virt-a53",
+    device: Annotated[
+        str, typer.Option(callback=_device, help="The other side: stream or nvme (a disk).")
+    ] = "stream",
+    disk: Annotated[
+        Path | None,
+        typer.Option(metavar="IMAGE", help="For nvme: use this image, instead of a passing one."),
+    ] = None,
     schedule: Schedule = None,
     seed: Seed = 1,
     width: Annotated[
@@ -135,7 +150,9 @@ def run(
     from .run import Options
     from .run import run as run_main_job
 
-    options = Options(machine, input_file, schedule, seed, width, firmware_bug, image, trace_file)
+    options = Options(
+        machine, input_file, schedule, seed, width, firmware_bug, image, trace_file, device, disk
+    )
     with _failures(), _progress(Console(stderr=True), "moving") as begin:
         report = run_main_job(options, begin)
     with _output(report.exit_status):

@@ -76,7 +76,7 @@ class MainJob:
 
         :raises TransferError: a routine or the device failed; `outcome` has what was done.
         """
-        chunk = _read(file, self._chunk_size())
+        chunk = read_chunk(file, self._chunk_size())
         if not chunk:
             self._adapter(write=True, width=self._width)
         else:
@@ -84,7 +84,7 @@ class MainJob:
             self._destination = self._buffer("destination", len(chunk))
         while chunk:
             self._there_and_back(chunk)
-            chunk = _read(file, len(chunk))
+            chunk = read_chunk(file, len(chunk))
         for adapter in self._adapters.values():
             self._journal.call(None, adapter.PutDmaAdapter)
         self.outcome.complete = True
@@ -179,7 +179,8 @@ class MainJob:
         raise TransferError(msg)
 
 
-def _read(file: BinaryIO, size: int) -> bytes:
+def read_chunk(file: BinaryIO, size: int) -> bytes:
+    """Read at most `size` bytes of the input; raises `UsageError`."""
     try:
         return file.read(size)
     except OSError as error:

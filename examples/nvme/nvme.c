@@ -145,8 +145,6 @@ static NTSTATUS translate(ULONG status)
         return STATUS_NONEXISTENT_SECTOR;
     case NVME_WRITE_PROTECTED:
         return STATUS_MEDIA_WRITE_PROTECTED;
-    case NVME_ACCESS_DENIED:
-        return STATUS_ACCESS_DENIED;
     default:
         return STATUS_IO_DEVICE_ERROR;
     }

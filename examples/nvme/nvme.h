@@ -24,7 +24,7 @@
  *     STATUS_INVALID_PARAMETER    no whole blocks, more than `maximum`, or a buffer that is not aligned
  *     STATUS_NONEXISTENT_SECTOR   blocks behind the end of the namespace
  *     STATUS_DEVICE_DATA_ERROR    the controller could not reach the buffer
- *     STATUS_ACCESS_DENIED, STATUS_MEDIA_WRITE_PROTECTED   the image must not be written
+ *     STATUS_MEDIA_WRITE_PROTECTED the namespace must not be written
  *     STATUS_CANCELLED            nvme_stop() came first
  *     STATUS_DEVICE_BUSY          every request is in use, or the driver has been started already
  *     STATUS_INVALID_DEVICE_STATE it has not been started

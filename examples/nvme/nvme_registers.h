@@ -61,7 +61,6 @@ enum {
     NVME_DATA_TRANSFER_ERROR = 0x004,
     NVME_WRITE_PROTECTED = 0x020,
     NVME_LBA_OUT_OF_RANGE = 0x080,
-    NVME_ACCESS_DENIED = 0x286,
 };
 
 /* Identify data, as an array of ULONG. */

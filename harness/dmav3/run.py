@@ -67,13 +67,13 @@ def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Re
         except UsageError:
             raise
         except Dmav3Error as error:
-            evidence = Evidence(options.machine, options.seed, options.schedule)
+            evidence = Evidence(options.machine, options.seed, options.schedule, options.device)
             return judge(evidence, error)
-        evidence = Evidence(board.machine.name, board.seed, board.schedule)
+        evidence = Evidence(board.machine.name, board.seed, board.schedule, options.device)
         try:
             with board:
                 job = _job(board, options, disk, begin(2 * size))
-                return _report(board, job, _attempt(lambda: job.run(file)), trace)
+                return _report(evidence, board, job, _attempt(lambda: job.run(file)), trace)
         except UsageError:
             raise
         except Dmav3Error as error:
@@ -136,6 +136,9 @@ def _board(options: Options, disk: Path | None) -> Board:
     if options.firmware_bug is not None and options.image is not None:
         msg = "--image and --firmware-bug exclude each other: both name the firmware"
         raise UsageError(msg)
+    if disk is None and (options.firmware_bug or "").startswith("nvme-"):
+        msg = f"the bug {options.firmware_bug} is one of the driver: it needs --device nvme"
+        raise UsageError(msg)
     image = options.image or (
         files.seeded(options.firmware_bug, name) if options.firmware_bug else files.firmware(name)
     )
@@ -162,18 +165,16 @@ def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
 
 
 def _report(
-    board: Board, job: MainJob | NvmeJob, error: Dmav3Error | None, trace: TextIO | None
+    evidence: Evidence,
+    board: Board,
+    job: MainJob | NvmeJob,
+    error: Dmav3Error | None,
+    trace: TextIO | None,
 ) -> Report:
     """Judge with all the evidence that can be had; after an error, that may be less."""
     outcome = job.outcome
     digests = {name: digest.hexdigest() for name, digest in outcome.digests.items()}
-    evidence = Evidence(
-        machine=board.machine.name,
-        seed=board.seed,
-        schedule=board.schedule,
-        bytes=outcome.bytes,
-        digests=digests if outcome.complete else {},
-    )
+    evidence = replace(evidence, bytes=outcome.bytes, digests=digests if outcome.complete else {})
     try:
         with board.paused() if error and board.running else nullcontext():
             evidence = replace(

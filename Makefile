@@ -3,8 +3,10 @@
 #
 #   build/dmav3.so                  the QEMU extension
 #   build/firmware/virt-a64.elf     the shim
+#   build/firmware/virt-a64-nvme.elf     the same with the driver of examples/nvme
 #   build/firmware/link/virt-a64/   the shim for `dmav3 build`: library, linker script, flags
 #   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
+#   build/seeded/NAME/virt-a64-nvme.elf  the same with the driver, or the shim and the driver with the bug
 #   build/bench/                    programs of the bench
 #   build/conformance/              host test programs that decide rules
 #   build/selftest/virt-a64.elf     the self-test, which needs no shell
@@ -78,6 +80,26 @@ endef
 
 $(eval $(call firmware,$(B)/firmware,))
 
+# ---- the driver of examples/nvme: $(call driver,output folder,source root,folder of the shim) ----
+
+DRIVER_SOURCES := $(wildcard examples/nvme/*.c)
+DRIVER_FLAGS := $(FIRMWARE_TARGET) -std=gnu11 -O1 $(WARNINGS)
+
+define driver
+$(1)/examples/%.o: $(2)examples/%
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(DRIVER_FLAGS) -Ifirmware/include -ffile-prefix-map=$(2)= -fdebug-compilation-dir=. \
+		$$(DEPEND) -c -o $$@ $$<
+
+$(1)/virt-a64-nvme.elf: $(3)/shim.ld $(FIRMWARE_SOURCES:firmware/%=$(3)/%.o) $(DRIVER_SOURCES:%=$(1)/%.o)
+	$$(Q)$$(CC) $$(FIRMWARE_LINK) -T $(3)/shim.ld -o $$@ $$(filter %.o,$$^)
+	@echo built $$@
+
+all: $(1)/virt-a64-nvme.elf
+endef
+
+$(eval $(call driver,$(B)/firmware,,$(B)/firmware))
+
 # ---- the same without its end: what `dmav3 build` links a user's files with ----
 
 LINK := $(B)/firmware/link/virt-a64
@@ -104,9 +126,24 @@ $(B)/seeded/$(1)/src/patched: tests/seeded/$(1).patch $(FIRMWARE_SOURCES) $(FIRM
 $(FIRMWARE_SOURCES:%=$(B)/seeded/$(1)/src/%) $(B)/seeded/$(1)/src/firmware/boot/shim.ld $(B)/seeded/$(1)/src/firmware/boot/memlayout.h: $(B)/seeded/$(1)/src/patched ;
 
 $(call firmware,$(B)/seeded/$(1),$(B)/seeded/$(1)/src/)
+$(call driver,$(B)/seeded/$(1),,$(B)/seeded/$(1))
 endef
 
-$(foreach patch,$(wildcard tests/seeded/*.patch),$(eval $(call seeded,$(basename $(notdir $(patch))))))
+define seeded_driver
+$(B)/seeded/$(1)/src/patched: tests/seeded/$(1).patch $(wildcard examples/nvme/*)
+	$$(Q)rm -rf $$(@D) && mkdir -p $$(@D)/examples && cp -r examples/nvme $$(@D)/examples
+	$$(Q)patch --quiet --strip=1 --directory=$$(@D) --fuzz=0 --no-backup-if-mismatch <$$<
+	$$(Q)touch $$@
+
+$(DRIVER_SOURCES:%=$(B)/seeded/$(1)/src/%): $(B)/seeded/$(1)/src/patched ;
+
+$(call driver,$(B)/seeded/$(1),$(B)/seeded/$(1)/src/,$(B)/firmware)
+endef
+
+BUGS := $(basename $(notdir $(wildcard tests/seeded/*.patch)))
+DRIVER_BUGS := $(filter nvme-%,$(BUGS))
+$(foreach bug,$(filter-out $(DRIVER_BUGS),$(BUGS)),$(eval $(call seeded,$(bug))))
+$(foreach bug,$(DRIVER_BUGS),$(eval $(call seeded_driver,$(bug))))
 
 # ---- tests on the host ----
 

@@ -120,10 +120,11 @@ def _pci_device(slot: int, device: Device) -> list[str]:
     words = [device.model, *device.options, f"id={name}", "bus=pcie.0", f"addr={slot:#x}"]
     if device.disk is None:
         return ["-device", ",".join(words)]
-    disk = _escape(str(device.disk))
+    file = f"file.driver=file,file.filename={_escape(str(device.disk))}"
+    mode = "on" if device.read_only else "off"
     # fmt: off
     return [
-        "-blockdev", f"driver=raw,node-name={name}-disk,file.driver=file,file.filename={disk}",
+        "-blockdev", f"driver=raw,node-name={name}-disk,read-only={mode},{file}",
         "-device", ",".join([*words, f"drive={name}-disk"]),
     ]
     # fmt: on

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTHS = (8, 16, 32, 64)
-_DEVICES = ("stream", "edu")
+_DEVICES = ("stream", "edu", "nvme")
 _INTERRUPTED = 130  # what shells report for Ctrl-C
 _SOMETHING_MISSING = 3
 
@@ -112,12 +112,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def run(
     input_file: Annotated[Path, typer.Option("--input", help="The file to move.")],
     machine: Machine = "virt-a53",
-    schedule: Schedule = None,
-    seed: Seed = 1,
     device: Annotated[
         str,
-        typer.Option(callback=_device, help="stream: by system DMA. edu: a bus master on PCI."),
+        typer.Option(
+            callback=_device,
+            help="The other side: stream (system DMA), edu or nvme (bus masters; nvme is a disk).",
+        ),
     ] = "stream",
+    disk: Annotated[
+        Path | None,
+        typer.Option(metavar="IMAGE", help="For nvme: use this image, instead of a passing one."),
+    ] = None,
+    schedule: Schedule = None,
+    seed: Seed = 1,
     width: Annotated[
         int, typer.Option(callback=_width, help="Bits of stream's register: 8, 16, 32, 64.")
     ] = 32,
@@ -148,7 +155,7 @@ def run(
     from .run import run as run_main_job
 
     options = Options(
-        machine, input_file, schedule, seed, width, firmware_bug, image, trace_file, device
+        machine, input_file, schedule, seed, width, firmware_bug, image, trace_file, device, disk
     )
     with _failures(), _progress(Console(stderr=True), "moving") as begin:
         report = run_main_job(options, begin)

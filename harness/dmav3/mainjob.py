@@ -107,14 +107,14 @@ class MainJob:
 
         :raises TransferError: a routine or the device failed; `outcome` has what was done.
         """
-        chunk = _read(file, self._chunk_size())
+        chunk = read_chunk(file, self._chunk_size())
         self._peripheral.open()
         if chunk:
             self._source = self._buffer("source", len(chunk))
             self._destination = self._buffer("destination", len(chunk))
         while chunk:
             self._there_and_back(chunk)
-            chunk = _read(file, len(chunk))
+            chunk = read_chunk(file, len(chunk))
         self._peripheral.close()
         self.outcome.complete = True
         return self.outcome
@@ -146,7 +146,8 @@ class MainJob:
         self.outcome.bytes += len(chunk)
 
 
-def _read(file: BinaryIO, size: int) -> bytes:
+def read_chunk(file: BinaryIO, size: int) -> bytes:
+    """Read at most `size` bytes of the input; raises `UsageError`."""
     try:
         return file.read(size)
     except OSError as error:

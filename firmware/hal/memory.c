@@ -146,7 +146,9 @@ bool memory_is_mapped(uintptr_t start, size_t size)
 
 bool memory_is_ram(uintptr_t start, size_t size)
 {
-    return is_mapped_above(start, size, IMAGE_START);
+    bool low = start >= LOW_RAM_START && size <= LOW_RAM_SIZE && start - LOW_RAM_START <= LOW_RAM_SIZE - size;
+
+    return (low && memory_take_low(size) != NULL) || is_mapped_above(start, size, IMAGE_START);
 }
 
 bool memory_is_coherent(void)
@@ -164,6 +166,11 @@ void *memory_take_uncached(size_t size)
     }
     uncached_next += size;
     return (void *)start;
+}
+
+void *memory_take_low(size_t size)
+{
+    return ident_features() & IDENT_LOW_RAM && size <= LOW_RAM_SIZE ? (void *)LOW_RAM_START : NULL;
 }
 
 void *memory_take_pages(enum memory_kind kind, size_t size, uint64_t highest)

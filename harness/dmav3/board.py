@@ -106,7 +106,7 @@ class Board(Shim):
         :param trace: record what the channels of the DMA controller execute in the event log, the
             first 16,384 instructions of each run (`trace-instructions`).
         :param devices: PCI devices of QEMU's own, behind those of the machine, on slots from 1 on;
-            a text is a model, such as "edu".
+            a text is a model with its options, such as "edu,dma_mask=0xffffffff".
         :param doors: open a second monitor and a gdb socket in this user's private folder.
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.

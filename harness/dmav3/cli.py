@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTHS = (8, 16, 32, 64)
-_DEVICES = ("stream", "nvme")
+_DEVICES = ("stream", "edu", "nvme")
 _INTERRUPTED = 130  # what shells report for Ctrl-C
 _SOMETHING_MISSING = 3
 
@@ -112,17 +112,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def run(
     input_file: Annotated[Path, typer.Option("--input", help="The file to move.")],
     machine: Machine = "virt-a53",
+    schedule: Schedule = None,
+    seed: Seed = 1,
     device: Annotated[
-        str, typer.Option(callback=_device, help="The other side: stream or nvme (a disk).")
+        str,
+        typer.Option(
+            callback=_device,
+            help="stream: by system DMA. edu: a bus master on PCI. nvme: a disk, by a driver in C.",
+        ),
     ] = "stream",
     disk: Annotated[
         Path | None,
-        typer.Option(metavar="IMAGE", help="For nvme: use this image, instead of a passing one."),
+        typer.Option(metavar="IMAGE", help="For nvme: use this raw image; else one is made."),
     ] = None,
-    schedule: Schedule = None,
-    seed: Seed = 1,
     width: Annotated[
-        int, typer.Option(callback=_width, help="Bits of the device's register: 8, 16, 32, 64.")
+        int, typer.Option(callback=_width, help="Bits of stream's register: 8, 16, 32, 64.")
     ] = 32,
     firmware_bug: Annotated[
         str | None, typer.Option(metavar="NAME", help="Use the firmware with this known bug.")

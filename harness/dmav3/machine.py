@@ -84,6 +84,7 @@ class Device(_Part):
 
 
 _RAM_BASE = 0x40000000  # of `virt`
+_SLOTS = 31  # of its PCI bus, behind the host bridge's
 
 
 class Machine(_Part):
@@ -105,7 +106,7 @@ class Machine(_Part):
     stream: Stream
     uart: Uart
     #: On slots from 1 on.
-    devices: Annotated[tuple[Device, ...], Field(max_length=31, strict=False)] = ()
+    devices: Annotated[tuple[Device, ...], Field(max_length=_SLOTS, strict=False)] = ()
 
     @property
     def image_memory(self) -> range:
@@ -123,8 +124,15 @@ class Machine(_Part):
         return self
 
     def with_devices(self, devices: Iterable[Device | str]) -> Machine:
-        """Return the same machine with these PCI devices behind its own; text is a model's name."""
-        more = (Device(model=it) if isinstance(it, str) else it for it in devices)
+        """Return the same machine with these PCI devices behind its own.
+
+        :param devices: text is a model with its options, such as "edu,dma_mask=0xffffffff".
+        :raises UsageError: a text is none, or there are too many.
+        """
+        more = tuple(_device(it) if isinstance(it, str) else it for it in devices)
+        if len(self.devices) + len(more) > _SLOTS:
+            msg = f"{len(self.devices) + len(more)} PCI devices are more than the {_SLOTS} slots"
+            raise UsageError(msg)
         return self.model_copy(update={"devices": (*self.devices, *more)})
 
 
@@ -180,6 +188,15 @@ def load(name_or_path: str | Path) -> Machine:
         msg = f"unknown machine {text!r}; known are: {', '.join(sorted(known))}"
         raise UsageError(msg)
     return load_file(known[text])
+
+
+def _device(text: str) -> Device:
+    model, *options = text.split(",")
+    try:
+        return Device(model=model, options=tuple(options))
+    except ValidationError as error:
+        msg = f"{text!r} is no PCI device; such as 'edu' or 'edu,dma_mask=0xffffffff'"
+        raise UsageError(msg) from error
 
 
 def load_file(path: Path) -> Machine:

@@ -389,7 +389,7 @@ static bool add_command_uart(DeviceState *gic, Error **errp)
 static uint32_t features(void)
 {
     return (board.separate_views ? 0 : IDENT_COHERENT) | (board.stream_fd != ~0ull ? IDENT_STREAM : 0) |
-           (board.command ? IDENT_GATE : 0);
+           (board.command ? IDENT_GATE : 0) | IDENT_LOW_RAM;
 }
 
 static void realize(DeviceState *device, Error **errp)

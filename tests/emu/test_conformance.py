@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: What a test of rules looks like.
-HEAD = "import io\nimport pytest\nfrom dmav3.mainjob import MainJob\n"
+HEAD = """\
+import io
+import pytest
+from dmav3.mainjob import MainJob
+from dmav3.streamjob import StreamPeripheral
+"""
 PASSES = """
 @pytest.mark.dmav3_rule("IGA-02", "FBX-15")
 def test_passes(dmav3_board):
@@ -64,7 +69,7 @@ SENDS = """
 @pytest.mark.dmav3_rule("CCH-02")
 def test_sends(dmav3_board):
     with dmav3_board.expect("stale-device-read", routine="MapTransferEx"):
-        MainJob(dmav3_board, 32, lambda count: None).run(io.BytesIO(bytes(range(64))))
+        MainJob(StreamPeripheral(dmav3_board, 32)).run(io.BytesIO(bytes(range(64))))
 """
 
 

@@ -18,6 +18,7 @@ from dmav3.mainjob import MainJob
 from dmav3.probe import Kind
 from dmav3.qmp import BOARD
 from dmav3.stream import Control
+from dmav3.streamjob import StreamPeripheral
 from dmav3.wdm import DISPATCH_LEVEL, DmaCompletionStatus, DmaWidth, NtStatus
 
 if TYPE_CHECKING:
@@ -67,12 +68,12 @@ def log_of(
 def main_job(board: Board) -> None:
     """Run the main job."""
     data = random.Random(7).randbytes(20_001)  # noqa: S311
-    MainJob(board, 16).run(io.BytesIO(data))
+    MainJob(StreamPeripheral(board, 16)).run(io.BytesIO(data))
 
 
 def short_job(board: Board) -> None:
     """Run it with less data."""
-    MainJob(board, 16).run(io.BytesIO(bytes(501)))
+    MainJob(StreamPeripheral(board, 16)).run(io.BytesIO(bytes(501)))
 
 
 def frames(board: Board) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Includes of the firmware point one way: main, then rpc, pci, dma, hal, boot; headers go down only."""
+"""Includes of the firmware point one way: main, rpc, pci, dma, hal, boot; headers go down only."""
 
 from __future__ import annotations
 

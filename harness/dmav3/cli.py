@@ -112,19 +112,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 def run(
     input_file: Annotated[Path, typer.Option("--input", help="The file to move.")],
     machine: Machine = "virt-a53",
+    schedule: Schedule = None,
+    seed: Seed = 1,
     device: Annotated[
         str,
         typer.Option(
             callback=_device,
-            help="The other side: stream (system DMA), edu or nvme (bus masters; nvme is a disk).",
+            help="stream: by system DMA. edu: a bus master on PCI. nvme: a disk, by a driver in C.",
         ),
     ] = "stream",
     disk: Annotated[
         Path | None,
-        typer.Option(metavar="IMAGE", help="For nvme: use this image, instead of a passing one."),
+        typer.Option(metavar="IMAGE", help="For nvme: use this raw image; else one is made."),
     ] = None,
-    schedule: Schedule = None,
-    seed: Seed = 1,
     width: Annotated[
         int, typer.Option(callback=_width, help="Bits of stream's register: 8, 16, 32, 64.")
     ] = 32,

@@ -54,11 +54,13 @@ class Peripheral(ABC):
 
     :ivar CHUNK: most bytes that it holds.
     :ivar BUFFER_OFFSET: where in a page buffers for it begin.
+    :ivar BUFFER_UNIT: bytes that the size of a buffer for it is a multiple of.
     :ivar journal: of all calls.
     """
 
     CHUNK: ClassVar[int]
     BUFFER_OFFSET: ClassVar[int] = 0
+    BUFFER_UNIT: ClassVar[int] = 1
 
     def __init__(self, board: Board, advance: Callable[[int], object] = lambda _: None) -> None:
         """Prepare only.
@@ -107,14 +109,14 @@ class MainJob:
 
         :raises TransferError: a routine or the device failed; `outcome` has what was done.
         """
-        chunk = read_chunk(file, self._chunk_size())
+        chunk = _read(file, self._chunk_size())
         self._peripheral.open()
         if chunk:
             self._source = self._buffer("source", len(chunk))
             self._destination = self._buffer("destination", len(chunk))
         while chunk:
             self._there_and_back(chunk)
-            chunk = read_chunk(file, len(chunk))
+            chunk = _read(file, len(chunk))
         self._peripheral.close()
         self.outcome.complete = True
         return self.outcome
@@ -130,8 +132,10 @@ class MainJob:
         return min(CHUNK, half - half % PAGE, self._peripheral.CHUNK)
 
     def _buffer(self, name: str, size: int) -> Buffer:
+        unit, offset = self._peripheral.BUFFER_UNIT, self._peripheral.BUFFER_OFFSET
+        whole = -(-size // unit) * unit
         return self._board.memory.allocate(
-            size, name=name, region="scatter", align=PAGE, offset=self._peripheral.BUFFER_OFFSET
+            whole, name=name, region="scatter", align=PAGE, offset=offset
         )
 
     def _there_and_back(self, chunk: bytes) -> None:
@@ -146,8 +150,7 @@ class MainJob:
         self.outcome.bytes += len(chunk)
 
 
-def read_chunk(file: BinaryIO, size: int) -> bytes:
-    """Read at most `size` bytes of the input; raises `UsageError`."""
+def _read(file: BinaryIO, size: int) -> bytes:
     try:
         return file.read(size)
     except OSError as error:

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The main job on a disk: a file from memory to an NVMe image, and back into other memory.
+"""A disk in the main job: QEMU's NVMe controller, and the driver of `examples/nvme` in the guest.
 
-As `mainjob`, with the driver of `examples/nvme` in the guest: chunk by chunk the guest's CPU stores
-the chunk, the controller takes it to the image, the image is read here, by the computer that it
-lies on, and the controller moves it into other memory, which the CPU reads.
+What the device received is read from the image, here, by the computer that it lies on.
 
 The image is written by QEMU when the computer likes, so a request is asked for until it has ended:
 how long that takes, and at which model times the controller accesses memory, differs between runs.
@@ -11,31 +9,68 @@ how long that takes, and at which model times the controller accesses memory, di
 
 from __future__ import annotations
 
+import os
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from .deadline import allowance
 from .errors import TransferError, UsageError
-from .journal import Journal
-from .mainjob import CHUNK, POISON, Outcome, read_chunk
-from .memory import PAGE
-from .report import routine_names
+from .mainjob import CHUNK, Peripheral
 from .wdm import NtStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from .board import Board
-    from .journal import Step
     from .memory import Buffer
 
+#: Bytes of a block of QEMU's controller, and of the smallest image that is made here.
+BLOCK, _SMALLEST = 512, 1 << 20
 #: Model time between two questions whether a request has ended.
 _STEP_NS = 100_000
 
 
-class NvmeJob:
-    """The main job on a board with the driver and one NVMe controller."""
+@contextmanager
+def disk_for(size: int, disk: Path | None) -> Iterator[Path]:
+    """Give a raw image that has room for `size` bytes: `disk`, or one that is removed in the end.
+
+    :raises UsageError: it is too short, or cannot be written.
+    """
+    whole = max(_SMALLEST, -(-size // BLOCK) * BLOCK)
+    if disk is not None:
+        _check(disk, size, whole)
+        yield disk
+        return
+    with TemporaryDirectory(prefix="dmav3-") as folder:
+        made = Path(folder) / "nvme.img"
+        made.touch()
+        os.truncate(made, whole)
+        yield made
+
+
+def _check(disk: Path, size: int, whole: int) -> None:
+    try:
+        with disk.open("r+b") as file:
+            room = file.seek(0, os.SEEK_END) // BLOCK * BLOCK
+    except OSError as error:
+        msg = f"the image {disk} cannot be written: {error.strerror}"
+        raise UsageError(msg) from error
+    if room < size or not room:
+        msg = (
+            f"the image {disk} has room for {room} bytes, the input has {size}; "
+            f"`truncate --size={whole} {disk}` would make it large enough"
+        )
+        raise UsageError(msg)
+
+
+class NvmePeripheral(Peripheral):
+    """A controller with an image, and its driver; the image is filled from its beginning on."""
+
+    CHUNK = CHUNK
+    BUFFER_UNIT = BLOCK
 
     def __init__(
         self, board: Board, disk: Path, advance: Callable[[int], object] = lambda _: None
@@ -43,87 +78,58 @@ class NvmeJob:
         """Prepare only.
 
         :param disk: the image that the controller has.
-        :param advance: is told the bytes that have been moved, twice for each byte in all.
         """
-        self._board, self._disk, self._advance = board, disk, advance
-        self._journal = Journal(board)
-        self.outcome = Outcome()
+        super().__init__(board, advance)
+        self._disk, self._start = disk, 0
 
-    def run(self, file: BinaryIO) -> Outcome:
-        """Move all that can be read from `file`.
+    def open(self) -> None:
+        """Bring the controller up."""
+        with self.journal.watch(None):
+            self._maximum = self._driver("nvme_start")["maximum"]
 
-        :raises TransferError: the driver or the controller failed; `outcome` has what was done.
-        :raises UsageError: the image has no room for it.
-        """
-        with self._journal.watch(None):
-            geometry = self._driver("nvme_start")
-        self._block, self._maximum = geometry["block_bytes"], geometry["maximum"]
-        room = geometry["blocks"] * self._block
-        if chunk := read_chunk(file, CHUNK):
-            size = -(-len(chunk) // self._block) * self._block
-            self._source = self._buffer("source", size)
-            self._destination = self._buffer("destination", size)
-        while chunk:
-            if self.outcome.bytes + len(chunk) > room:
-                msg = f"the image {self._disk} ends after {room} bytes, before the input does"
-                raise UsageError(msg)
-            self._there_and_back(chunk)
-            chunk = read_chunk(file, CHUNK)
-        with self._journal.watch(None):
-            self._driver("nvme_stop")
-        self.outcome.complete = True
-        return self.outcome
-
-    def steps(self) -> list[Step]:
-        """Return every call of the driver so far with what it did."""
-        names = routine_names(self._board.image)
-        return self._journal.steps(names, complete=self.outcome.complete)
-
-    def _buffer(self, name: str, size: int) -> Buffer:
-        return self._board.memory.allocate(size, name=name, region="scatter", align=PAGE)
-
-    def _there_and_back(self, chunk: bytes) -> None:
-        digests, board, start = self.outcome.digests, self._board, self.outcome.bytes
-        digests["input"].update(chunk)
-        board.write(self._source, chunk)
-        self._move("nvme_write", self._source, len(chunk))
-        digests["device"].update(self._image(start, len(chunk)))
-        board.fill(self._destination, POISON)
-        self._move("nvme_read", self._destination, len(chunk))
-        digests["returned"].update(board.read(self._destination, len(chunk)))
-        self.outcome.bytes += len(chunk)
-
-    def _image(self, start: int, length: int) -> bytes:
+    def send(self, buffer: Buffer, length: int) -> bytes:
+        """Write blocks; return what is in the image then."""
+        self._move("nvme_write", buffer, length)
         with self._disk.open("rb") as image:
-            image.seek(start)
+            image.seek(self._start)
             return image.read(length)
+
+    def receive(self, buffer: Buffer, data: bytes) -> None:
+        """Read the same blocks."""
+        self._move("nvme_read", buffer, len(data))
+        self._start += len(data)
+
+    def close(self) -> None:
+        """Stop the controller."""
+        with self.journal.watch(None):
+            self._driver("nvme_stop")
 
     def _move(self, command: str, buffer: Buffer, length: int) -> None:
         """Move the first `length` bytes of a buffer, in whole blocks, a request after the other."""
-        first = self.outcome.bytes // self._block
         for offset in range(0, length, self._maximum):
             part = min(length - offset, self._maximum)
-            whole = -(-part // self._block) * self._block
-            where = first + offset // self._block
-            self._request(buffer, command, where, buffer.address + offset, whole)
-            self._advance(part)
+            whole = -(-part // BLOCK) * BLOCK
+            block = (self._start + offset) // BLOCK
+            with self.journal.watch(buffer):
+                self._request(command, block, buffer.address + offset, whole)
+            self.advance(part)
 
-    def _request(self, buffer: Buffer, command: str, *arguments: int) -> None:
-        with self._journal.watch(buffer):
-            tag = self._driver(command, *arguments)["tag"]
-            end = time.monotonic() + allowance()
-            while self._driver("nvme_result", tag)["status"] == NtStatus.STATUS_PENDING:
-                if time.monotonic() > end:
-                    self._driver("nvme_stop")
-                    msg = f"the controller did not end {command} of block {arguments[0]} in time"
-                    raise TransferError(msg)
-                self._board.wait(_STEP_NS)
+    def _request(self, command: str, block: int, address: int, length: int) -> None:
+        tag = self._driver(command, block, address, length)["tag"]
+        end = time.monotonic() + allowance()
+        while self._driver("nvme_result", tag)["status"] == NtStatus.STATUS_PENDING:
+            if time.monotonic() > end:
+                self._driver("nvme_stop")
+                msg = f"the controller did not end {command} of block {block} in time"
+                raise TransferError(msg)
+            self.board.wait(_STEP_NS)
 
     def _driver(self, command: str, *arguments: int) -> dict[str, int]:
         """Run a command of the driver; raises `TransferError` if it failed."""
-        reply = self._board.call(command, *arguments)
+        reply = self.board.call(command, *arguments)
         status = NtStatus(reply["status"])
         if not status.success:
-            msg = f"{command}{arguments} of the driver gave {status.name}"
+            given = " ".join(f"{argument:#x}" for argument in arguments)
+            msg = f"the driver: {command} {given} failed with {status.name}".replace("  ", " ")
             raise TransferError(msg)
         return reply

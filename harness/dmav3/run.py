@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from . import files
@@ -16,24 +13,27 @@ from .edujob import DEVICE as EDU
 from .edujob import EduPeripheral
 from .errors import Dmav3Error, UsageError
 from .machine import Device, load
-from .mainjob import MainJob
-from .nvmejob import NvmeJob
+from .mainjob import MainJob, Peripheral
+from .nvmejob import NvmePeripheral, disk_for
 from .streamjob import StreamPeripheral
 from .verdict import Evidence, Report, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
     from typing import TextIO
 
-#: Bytes of a block of the images that are made here, and of the smallest one.
-_BLOCK, _SMALLEST_DISK = 512, 1 << 20
+
+#: What `device` may be, with the PCI devices that the machine then has, but for those with a disk.
+DEVICES: dict[str, tuple[str, ...]] = {"stream": (), "edu": (EDU,), "nvme": ()}
 
 
 @dataclass(frozen=True)
 class Options:
     """What the command line says.
 
-    :ivar device: what the file is moved to and from: "stream", "edu" or "nvme".
+    :ivar device: what the file is moved to and from, one of `DEVICES`.
     :ivar disk: image for "nvme"; None: one is made, and removed.
     :ivar width: bits of the device's data register.
     :ivar firmware_bug: name of a known bug; excludes `image`.
@@ -75,7 +75,7 @@ def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Re
         evidence = Evidence(board.machine.name, board.seed, board.schedule, options.device)
         try:
             with board:
-                job = _job(board, options, disk, begin(2 * size))
+                job = MainJob(_peripheral(board, options, disk, begin(2 * size)))
                 return _report(evidence, board, job, _attempt(lambda: job.run(file)), trace)
         except UsageError:
             raise
@@ -98,69 +98,50 @@ def _opened(path: Path | None) -> Iterator[TextIO | None]:
         yield file
 
 
-@contextmanager
-def _disk(options: Options, size: int) -> Iterator[Path | None]:
-    """Give the image for a controller, with room for `size` bytes; None: there is no controller."""
-    if options.device != "nvme":
-        if options.disk is not None:
-            msg = f"the image {options.disk} needs a controller: --device nvme"
-            raise UsageError(msg)
-        yield None
-    elif options.disk is not None:
-        _check_disk(options.disk, size)
-        yield options.disk
-    else:
-        with TemporaryDirectory(prefix="dmav3-") as folder:
-            image = Path(folder) / "nvme.img"
-            with image.open("wb") as file:
-                file.truncate(max(_SMALLEST_DISK, -(-size // _BLOCK) * _BLOCK))
-            yield image
-
-
-def _check_disk(disk: Path, size: int) -> None:
-    try:
-        with disk.open("r+b") as file:
-            room = file.seek(0, os.SEEK_END)
-    except OSError as error:
-        msg = f"the image {disk} cannot be written: {error.strerror}"
-        raise UsageError(msg) from error
-    if room < size:
-        needed = -(-size // _BLOCK) * _BLOCK
-        msg = (
-            f"the image {disk} has {room} bytes, too few for the {size} of the input; "
-            f"`truncate --size={needed} {disk}` would make it large enough"
-        )
+def _disk(options: Options, size: int) -> AbstractContextManager[Path | None]:
+    if options.device == "nvme":
+        return disk_for(size, options.disk)
+    if options.disk is not None:
+        msg = f"the image {options.disk} needs a controller: --device nvme"
         raise UsageError(msg)
+    return nullcontext()
 
 
 def _board(options: Options, disk: Path | None) -> Board:
     machine = load(options.machine)
-    name = machine.firmware if disk is None else f"{machine.firmware}-nvme"
-    if options.firmware_bug is not None and options.image is not None:
+    devices: list[str | Device] = list(DEVICES[options.device])
+    if disk is not None:
+        devices.append(Device(model="nvme", options=("serial=dmav3",), disk=disk))
+    return Board(
+        machine,
+        image=_image(options, machine.firmware),
+        seed=options.seed,
+        schedule=options.schedule,
+        devices=devices,
+    )
+
+
+def _image(options: Options, firmware: str) -> Path:
+    """Return the firmware; that for a disk has the driver of examples/nvme."""
+    bug, with_disk = options.firmware_bug, options.device == "nvme"
+    if bug is not None and options.image is not None:
         msg = "--image and --firmware-bug exclude each other: both name the firmware"
         raise UsageError(msg)
-    if disk is None and (options.firmware_bug or "").startswith("nvme-"):
-        msg = f"the bug {options.firmware_bug} is one of the driver: it needs --device nvme"
+    if bug is not None and bug.startswith("nvme-") and not with_disk:
+        msg = f"the bug {bug} is one of the driver: it needs --device nvme"
         raise UsageError(msg)
-    image = options.image or (
-        files.seeded(options.firmware_bug, name) if options.firmware_bug else files.firmware(name)
-    )
-    devices: list[Device | str] = [EDU] if options.device == "edu" else []
-    if disk is not None:
-        devices = [Device(model="nvme", options=("serial=dmav3",), disk=disk)]
-    return Board(
-        machine, image=image, seed=options.seed, schedule=options.schedule, devices=devices
-    )
+    name = f"{firmware}-nvme" if with_disk else firmware
+    return options.image or (files.seeded(bug, name) if bug else files.firmware(name))
 
 
-def _job(
+def _peripheral(
     board: Board, options: Options, disk: Path | None, advance: Callable[[int], object]
-) -> MainJob | NvmeJob:
+) -> Peripheral:
     if disk is not None:
-        return NvmeJob(board, disk, advance)
+        return NvmePeripheral(board, disk, advance)
     if options.device == "edu":
-        return MainJob(EduPeripheral(board, advance))
-    return MainJob(StreamPeripheral(board, options.width, advance))
+        return EduPeripheral(board, advance)
+    return StreamPeripheral(board, options.width, advance)
 
 
 def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
@@ -174,7 +155,7 @@ def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
 def _report(
     evidence: Evidence,
     board: Board,
-    job: MainJob | NvmeJob,
+    job: MainJob,
     error: Dmav3Error | None,
     trace: TextIO | None,
 ) -> Report:

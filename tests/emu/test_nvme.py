@@ -165,12 +165,15 @@ class TestMainJob:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            (("--disk", "short.img"), "has 512 bytes, too few for the 1024 of the input; `trunc"),
+            (
+                ("--disk", "short.img"),
+                "has room for 512 bytes, the input has 1024; `truncate --size=1048576",
+            ),
             (("--disk", "absent.img"), "absent.img cannot be written: No such file"),
             (("--disk", "/proc/version"), "/proc/version cannot be written: "),
             (("--disk", "short.img", "--device", "stream"), "needs a controller: --device nvme"),
             (("--device", "stream", "--firmware-bug", "nvme-no-barrier"), "needs --device nvme"),
-            (("--device", "floppy"), "'floppy' is none of stream, nvme"),
+            (("--device", "floppy"), "'floppy' is none of stream, edu, nvme"),
         ],
     )
     def test_a_wrong_call_is_refused(

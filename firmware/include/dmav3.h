@@ -31,8 +31,8 @@ typedef NTSTATUS DMAV3_ROUTINE(const ULONGLONG *argument, struct dmav3_reply *re
  * command that breaks either rule is answered with an error. */
 void dmav3_reply_value(struct dmav3_reply *reply, const char *key, ULONGLONG value);
 
-/* Sleep until `ended(context)` is TRUE, which is looked at after every interrupt, for at most so many nanoseconds
- * of model time. Deferred calls run as ever. What it was in the end. */
+/* Sleep until `ended(context)` is TRUE, which is looked at after every interrupt, for at most so many
+ * nanoseconds of model time. Deferred calls run as ever. What it was in the end. */
 typedef BOOLEAN DMAV3_CONDITION(PVOID context);
 BOOLEAN dmav3_wait(ULONGLONG nanoseconds, DMAV3_CONDITION *ended, PVOID context);
 

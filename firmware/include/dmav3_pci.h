@@ -35,8 +35,9 @@ NTSTATUS dmav3_pci_find(ULONG id, ULONG index, struct dmav3_pci *device);
 NTSTATUS dmav3_pci_find_class(ULONG class_code, ULONG index, struct dmav3_pci *device);
 
 /* Addresses for the BARs, then memory space and bus mastering on, and `bar` filled in. Once after a reset;
- * later calls only fill in `bar`. STATUS_INSUFFICIENT_RESOURCES: a BAR does not fit into the 16 MiB that there
- * are for all, the device is left off. STATUS_NO_SUCH_DEVICE: it has gone. */
+ * later calls only fill in `bar`. STATUS_INSUFFICIENT_RESOURCES: a BAR does not fit into what is left of the
+ * 8 MiB for all of bus 0, or of the 1 MiB behind a port; the device is left off. STATUS_NO_SUCH_DEVICE: it has
+ * gone. */
 NTSTATUS dmav3_pci_enable(struct dmav3_pci *device);
 
 /* Memory space and bus mastering off: the device accesses nothing any more. */

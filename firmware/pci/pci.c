@@ -24,13 +24,27 @@ enum { MSI_ENABLE = 1 << 16, MSI_64 = 1 << 23, MSI_COUNT = 7 << 20 };
 enum { MSIX_MASK_ALL = 1 << 30, MSIX_SIZE = 0x7ff, MSIX_ENTRY = 16 };
 #define MSIX_ENABLE (1u << 31)
 
+/* 3.2.5 of the bridge specification: header type 1 */
+enum { BRIDGE = 1 << 16, HEADER_MASK = 0x7f << 16, BUSES = 0x18, MEMORY_WINDOW = 0x20 };
+
 enum { SLOTS = 32, FUNCTIONS = 8, BUS_SHIFT = 20, FUNCTION_SHIFT = 12 };
 #define NOBODY UINT32_MAX
 
 /* GICv2m: a store of an interrupt's INTID to SETSPI raises it. */
 enum { SETSPI = 0x40, SPI_FIRST = 32, MESSAGES = 64 };
 
-static uintptr_t next_bar = PCI_BARS_START;
+/*
+ * Buses: 0, and one behind each port there. Bus 0 has the first half of all addresses for its BARs, and each
+ * other one, as small as a port's window can be, of the second half.
+ */
+enum { PORTS = 8, PORT_WINDOW = 1 << 20, HALF = PCI_BARS_SIZE / 2 };
+_Static_assert(PORTS *PORT_WINDOW == HALF, "every port has its window");
+
+static struct bus {
+    uintptr_t next, end; /* of the addresses that no BAR has */
+    UCHAR port;          /* slot on bus 0 */
+} buses[1 + PORTS];
+static unsigned int bus_count; /* 0: nobody has looked */
 static unsigned int messages_used;
 
 /* ---- configuration space ---- */
@@ -57,35 +71,70 @@ static bool is_there(const struct dmav3_pci *device)
     return dmav3_pci_read(device, ID) != NOBODY;
 }
 
+/* ---- buses ---- */
+
+static void switch_device(const struct dmav3_pci *device, ULONG off, ULONG on)
+{
+    ULONG command = dmav3_pci_read(device, COMMAND) & 0xffff; /* above it: status, cleared by ones */
+
+    dmav3_pci_write(device, COMMAND, (command & ~off) | on);
+}
+
+static void open_port(const struct dmav3_pci *port)
+{
+    uintptr_t first = PCI_BARS_START + HALF + (bus_count - 1) * PORT_WINDOW;
+
+    dmav3_pci_write(port, BUSES, bus_count << 8 | bus_count << 16);
+    dmav3_pci_write(port, MEMORY_WINDOW, (ULONG)(first | first >> 16)); /* it ends in the MiB where it begins */
+    switch_device(port, 0, COMMAND_MEMORY | COMMAND_MASTER);
+    buses[bus_count++] = (struct bus){first, first + PORT_WINDOW, port->slot};
+}
+
+static void look_for_ports(void)
+{
+    struct dmav3_pci at = {.bus = 0};
+
+    buses[0] = (struct bus){PCI_BARS_START, PCI_BARS_START + HALF, 0};
+    bus_count = 1;
+    for (; at.slot < SLOTS && bus_count <= PORTS; at.slot++) {
+        if (is_there(&at) && (dmav3_pci_read(&at, HEADER_TYPE) & HEADER_MASK) == BRIDGE) {
+            open_port(&at);
+        }
+    }
+}
+
 /* ---- finding ---- */
 
-/* The next function in order that is there; `at` begins as {0} with started false. */
-static bool next_function(struct dmav3_pci *at, bool *started)
+static unsigned int place_of(const struct dmav3_pci *at)
 {
-    do {
-        bool single =
-            at->function == 0 && (!is_there(at) || !(dmav3_pci_read(at, HEADER_TYPE) & MULTI_FUNCTION));
-        unsigned int next = at->slot * FUNCTIONS + at->function + (single ? FUNCTIONS : 1);
+    return ((unsigned int)at->bus * SLOTS + at->slot) * FUNCTIONS + at->function;
+}
 
-        if (!*started) {
-            *started = true;
-        } else if (next >= SLOTS * FUNCTIONS) {
-            return false;
-        } else {
-            at->slot = (UCHAR)(next / FUNCTIONS);
-            at->function = (UCHAR)(next % FUNCTIONS);
-        }
-    } while (!is_there(at));
-    return true;
+static struct dmav3_pci function_at(unsigned int place)
+{
+    return (struct dmav3_pci){.bus = (UCHAR)(place / FUNCTIONS / SLOTS),
+                              .slot = (UCHAR)(place / FUNCTIONS % SLOTS),
+                              .function = (UCHAR)(place % FUNCTIONS)};
+}
+
+/* Where the next function may be: behind one that stands alone, or is not there, is none. */
+static unsigned int place_behind(const struct dmav3_pci *at)
+{
+    bool alone = at->function == 0 && !(is_there(at) && dmav3_pci_read(at, HEADER_TYPE) & MULTI_FUNCTION);
+
+    return place_of(at) + (alone ? FUNCTIONS : 1);
 }
 
 static NTSTATUS find(ULONG offset, ULONG shift, ULONG value, ULONG index, struct dmav3_pci *device)
 {
-    struct dmav3_pci at = {.bus = 0};
-    bool started = false;
+    struct dmav3_pci at;
 
-    while (next_function(&at, &started)) {
-        if (dmav3_pci_read(&at, offset) >> shift == value && index-- == 0) {
+    if (bus_count == 0) {
+        look_for_ports();
+    }
+    for (unsigned int place = 0; place < bus_count * SLOTS * FUNCTIONS; place = place_behind(&at)) {
+        at = function_at(place);
+        if (is_there(&at) && dmav3_pci_read(&at, offset) >> shift == value && index-- == 0) {
             at.id = dmav3_pci_read(&at, ID);
             at.class_code = dmav3_pci_read(&at, CLASS) >> 8;
             *device = at;
@@ -106,13 +155,6 @@ NTSTATUS dmav3_pci_find_class(ULONG class_code, ULONG index, struct dmav3_pci *d
 }
 
 /* ---- BARs ---- */
-
-static void switch_device(const struct dmav3_pci *device, ULONG off, ULONG on)
-{
-    ULONG command = dmav3_pci_read(device, COMMAND) & 0xffff; /* above it: status, cleared by ones */
-
-    dmav3_pci_write(device, COMMAND, (command & ~off) | on);
-}
 
 static bool is_wide(ULONG low)
 {
@@ -137,31 +179,32 @@ static uint64_t bar_size(const struct dmav3_pci *device, ULONG offset, ULONG low
 
 static bool place_bar(const struct dmav3_pci *device, ULONG offset, ULONG low)
 {
-    uint64_t size = bar_size(device, offset, low), base = (next_bar + size - 1) & ~(size - 1);
+    struct bus *bus = &buses[device->bus];
+    uint64_t size = bar_size(device, offset, low), base = (bus->next + size - 1) & ~(size - 1);
 
     if (size == 0) {
         return true;
     }
-    if (size > PCI_BARS_SIZE || base + size > PCI_BARS_START + PCI_BARS_SIZE) {
+    if (size > bus->end - bus->next || base + size > bus->end) {
         return false;
     }
     dmav3_pci_write(device, offset, (ULONG)base);
     if (is_wide(low)) {
         dmav3_pci_write(device, offset + 4, 0);
     }
-    next_bar = (uintptr_t)(base + size);
+    bus->next = (uintptr_t)(base + size);
     return true;
 }
 
 /* All or none. */
 static bool place_bars(const struct dmav3_pci *device)
 {
-    uintptr_t before = next_bar;
+    uintptr_t before = buses[device->bus].next;
 
     for (ULONG n = 0, low; n < DMAV3_PCI_BARS; n += is_wide(low) ? 2 : 1) {
         low = dmav3_pci_read(device, BAR0 + 4 * n);
         if (!place_bar(device, BAR0 + 4 * n, low)) {
-            next_bar = before;
+            buses[device->bus].next = before;
             return false;
         }
     }
@@ -200,7 +243,9 @@ unsigned int pci_pin(const struct dmav3_pci *device)
 {
     ULONG pin = dmav3_pci_read(device, INTERRUPT_PIN) >> 8 & 0xff; /* 1: A */
 
-    return pin >= 1 && pin <= 4 ? PCI_PIN_SPI + (device->slot + pin - 1) % 4 : PCI_NO_SPI;
+    ULONG turn = device->slot + buses[device->bus].port + pin - 1; /* pins take turns, at a port again */
+
+    return pin >= 1 && pin <= 4 ? PCI_PIN_SPI + turn % 4 : PCI_NO_SPI;
 }
 
 /* Its offset, 0 if there is none; 6.7. */

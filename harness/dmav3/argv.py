@@ -117,17 +117,29 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
 
 def _pci_device(slot: int, device: Device) -> list[str]:
     name = f"pci{slot}"
-    words = [device.model, *device.options, f"id={name}", "bus=pcie.0", f"addr={slot:#x}"]
+    return [*_port(slot, device), *_disk(name, device), "-device", _function(slot, device)]
+
+
+def _port(slot: int, device: Device) -> list[str]:
+    """Give a device that can be unplugged a port of its own."""
+    if not device.removable:
+        return []
+    port = f"pcie-root-port,id=port{slot},bus=pcie.0,chassis={slot},addr={slot:#x}"
+    return ["-device", port]
+
+
+def _disk(name: str, device: Device) -> list[str]:
     if device.disk is None:
-        return ["-device", ",".join(words)]
+        return []
     file = f"file.driver=file,file.filename={_escape(str(device.disk))}"
     mode = "on" if device.read_only else "off"
-    # fmt: off
-    return [
-        "-blockdev", f"driver=raw,node-name={name}-disk,read-only={mode},{file}",
-        "-device", ",".join([*words, f"drive={name}-disk"]),
-    ]
-    # fmt: on
+    return ["-blockdev", f"driver=raw,node-name={name}-disk,read-only={mode},{file}"]
+
+
+def _function(slot: int, device: Device) -> str:
+    where = f"bus=port{slot},addr=0" if device.removable else f"bus=pcie.0,addr={slot:#x}"
+    drive = [] if device.disk is None else [f"drive=pci{slot}-disk"]
+    return ",".join([device.model, *device.options, f"id=pci{slot}", where, *drive])
 
 
 def _escape(text: str) -> str:

@@ -75,12 +75,14 @@ class Device(_Part):
     :ivar options: as QEMU takes them, such as "dma_mask=0xffffffff".
     :ivar disk: file that its option `drive` is to name, a raw image; None: it has no disk.
     :ivar read_only: the image is not to be written.
+    :ivar removable: it sits behind a root port, on a bus of its own: `device_del` can take it.
     """
 
     model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     options: Annotated[tuple[str, ...], Field(strict=False)] = ()
     disk: Annotated[Path | None, Field(strict=False)] = None
     read_only: bool = False
+    removable: bool = False
 
 
 _RAM_BASE = 0x40000000  # of `virt`

@@ -5,7 +5,8 @@
 
 #include "nvme_registers.h"
 
-/* How often a register is looked at before the driver gives up: it has no clock. */
+/* How often a register is looked at before the driver gives up. (dmav3_wait() would not do: it counts model
+ * time, and this controller works in that of the computer.) */
 enum { LOOKS = 1000000 };
 enum { ADMIN, IO, QUEUES };
 enum { SQ_ENTRIES = PAGE_SIZE / sizeof(struct nvme_command) };
@@ -323,7 +324,7 @@ static NTSTATUS get_adapter(void)
     if (!nvme.adapter) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    nvme.geometry.maximum = (registers - 1) * PAGE_SIZE; /* wherever in a page the buffer begins */
+    nvme.geometry.maximum = (registers - 1) * PAGE_SIZE; /* a buffer may begin inside a page */
     nvme.geometry.alignment = operations()->GetDmaAlignment(nvme.adapter);
     return allocate_shared();
 }
@@ -406,6 +407,7 @@ static NTSTATUS create_io_queue(void)
     });
 }
 
+/* Vectors are connected first: a queue of QEMU's that is made before has none. */
 static NTSTATUS bring_up(void)
 {
     static NTSTATUS (*const steps[])(void) = {
@@ -445,21 +447,27 @@ NTSTATUS nvme_start(struct nvme_geometry *geometry)
 /* ---- transfers ---- */
 
 /* PRP entries name pages: all but the first begin at the start of one, all but the last end at its end. */
-static BOOLEAN store_prps(struct nvme_command *command, ULONG tag, const SCATTER_GATHER_LIST *list)
+static BOOLEAN has_whole_pages(const SCATTER_GATHER_LIST *list)
 {
-    volatile ULONGLONG *entries = nvme.shared->prp_lists[tag];
+    for (ULONG i = 1; i < list->NumberOfElements; i++) {
+        const SCATTER_GATHER_ELEMENT *before = &list->Elements[i - 1];
+
+        if (BYTE_OFFSET(before->Address.QuadPart + before->Length) != 0 ||
+            BYTE_OFFSET(list->Elements[i].Address.QuadPart) != 0) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+static void store_prps(struct nvme_command *command, ULONG tag, const SCATTER_GATHER_LIST *list)
+{
+    volatile ULONGLONG *entries = nvme.shared->prp_lists[tag]; /* of all pages but the first */
     ULONG count = 0;
 
     for (ULONG i = 0; i < list->NumberOfElements; i++) {
-        ULONGLONG at = (ULONGLONG)list->Elements[i].Address.QuadPart;
-        ULONGLONG end = at + list->Elements[i].Length;
+        ULONGLONG at = (ULONGLONG)list->Elements[i].Address.QuadPart, end = at + list->Elements[i].Length;
 
-        if (i != 0 && BYTE_OFFSET(at) != 0) {
-            return FALSE;
-        }
-        if (i + 1 < list->NumberOfElements && BYTE_OFFSET(end) != 0) {
-            return FALSE;
-        }
         for (; at < end; at = (at | (PAGE_SIZE - 1)) + 1, count++) {
             if (count == 0) {
                 command->prp1 = at;
@@ -473,7 +481,6 @@ static BOOLEAN store_prps(struct nvme_command *command, ULONG tag, const SCATTER
     } else if (count > 2) {
         command->prp2 = logical_of(offsetof(struct shared, prp_lists) + tag * PAGE_SIZE);
     }
-    return TRUE;
 }
 
 static VOID list_ready(PDEVICE_OBJECT device, PIRP irp, PSCATTER_GATHER_LIST list, PVOID context)
@@ -490,11 +497,12 @@ static VOID list_ready(PDEVICE_OBJECT device, PIRP irp, PSCATTER_GATHER_LIST lis
 
     (void)device, (void)irp;
     request->list = list;
-    if (store_prps(&command, tag, list)) {
-        submit(IO, tag, command);
-    } else {
+    if (!has_whole_pages(list)) {
         finish(request, STATUS_INVALID_PARAMETER);
+        return;
     }
+    store_prps(&command, tag, list);
+    submit(IO, tag, command);
 }
 
 static NTSTATUS check_transfer(ULONGLONG block, PVOID buffer, ULONG bytes)

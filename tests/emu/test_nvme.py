@@ -145,6 +145,14 @@ class TestMainJob:
         report = json.loads(output)
         assert (status, report["bytes"]) == (0, size), report["reason"]
 
+    def test_a_coherent_machine_passes(self, tmp_path: Path) -> None:
+        """The same image, with barriers only."""
+        file = tmp_path / "file"
+        file.write_bytes(bytes(4096))
+        status, output, _ = run("--json", "--input", file, "--machine", "virt-a53-coherent")
+        assert status == 0
+        assert {step["lines_cleaned"] for step in json.loads(output)["steps"]} == {0}
+
     def test_each_call_of_the_driver_is_a_step(self, tmp_path: Path) -> None:
         """The lines of the buffer are cleaned for the write, and invalidated for the read."""
         file = tmp_path / "file"

@@ -60,10 +60,11 @@ def run(folder: Path, size: int, *options: str | int) -> tuple[int, dict[str, An
     return done.returncode, json.loads(done.stdout)
 
 
-def caught(folder: Path, patch: Path, size: int, seed: int) -> None:
+def caught(folder: Path, patch: Path, size: int, seed: int, *options: str) -> None:
     """Check that a run on the patched firmware fails for the reason that the header names."""
     expected = header(patch)
-    status, report = run(folder, size, "--firmware-bug", patch.stem, "--seed", seed)
+    bug = ("--firmware-bug", patch.stem, "--seed", seed)
+    status, report = run(folder, size, *bug, *options)
     assert (status, report["verdict"]) == (1, "fail")
     assert len(set(report["sha256"].values())) in BYTES[expected["Bytes"]]
     named(report["findings"], expected)
@@ -122,6 +123,13 @@ def line(patch: Path, cpu: dict[str, Any]) -> str:
     root = files.seeded(patch.stem, "virt-a64-nvme").parent / "src"
     text: str = (root / cpu["file"]).read_text().splitlines()[cpu["line"] - 1]
     return text
+
+
+@pytest.mark.parametrize("bug", ["no-clean", "no-invalidate", "no-read-preparation"])
+def test_a_known_bug_is_caught_by_a_disk(tmp_path: Path, bug: str) -> None:
+    """As above, where QEMU's controller moves the data."""
+    patch = Path(__file__).with_name(f"{bug}.patch")
+    caught(tmp_path, patch, 65_536, 1, "--device", "nvme")
 
 
 @pytest.mark.parametrize("patch", NVME, ids=lambda patch: patch.stem)

@@ -330,7 +330,7 @@ void controller_take_reports(struct controller *controller);
 /* ---- the routines ---- */
 
 /* In a debugger a routine goes by its name in the interface as well (break MapTransferEx). Nobody can link with
- * that name: a driver reaches the routines through the table only (GEN-01), and may have a function so called. */
+ * that name: a driver reaches the routines through the table only, and may have a function so called. GEN-01 */
 #define DMA_ROUTINE_NAME(routine, function)                                                                    \
     static __typeof__(function) routine __attribute__((used, alias(#function)))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dmav3 import files
-from dmav3.dma import Mdl
+from dmav3.dma import UNWRITTEN64, Mdl
 from dmav3.errors import CrashError
 from dmav3.wdm import DISPATCH_LEVEL, DMA_SYNCHRONOUS_CALLBACK, NtStatus
 
@@ -256,6 +256,38 @@ class TestEveryRoutine:
                 master.BuildScatterGatherListEx(raw, mdl, **memory, **listed).status,
             ]
         assert got == [0xC000000D] * len(got)
+
+    @pytest.mark.dmav3_rule("BMS-03")
+    def test_one_need_not_be_implemented(self, shim: Shim) -> None:
+        """BuildMdlFromScatterGatherList says so, makes no MDL, and leaves the list as it is."""
+        adapter, (buffer, mdl) = bus_master(shim), described(shim, 256)
+        with shim.irql(DISPATCH_LEVEL):
+            made = adapter.GetScatterGatherListEx(
+                context_for(shim, adapter),
+                mdl,
+                Flags=DMA_SYNCHRONOUS_CALLBACK,
+                WriteToDevice=True,
+                ScatterGatherList=True,
+            ).ScatterGatherList
+            built = adapter.BuildMdlFromScatterGatherList(made, mdl)
+            assert built == (NtStatus.STATUS_NOT_IMPLEMENTED, UNWRITTEN64)
+            assert shim.read_list(made) == [(buffer.address, 256)]
+            adapter.PutScatterGatherList(made, WriteToDevice=True)
+
+    @pytest.mark.dmav3_rule("CFG-10")
+    @pytest.mark.parametrize("status", [0, 0x103, 0xC0000001, 0xE1234567], ids=hex)
+    def test_what_a_function_means_is_the_controller_s_business(
+        self, scripted: HostShim, status: int
+    ) -> None:
+        """Number, data and status pass as they are, also a pointer to nothing."""
+        adapter = quiet(scripted, DmaChannel=3)
+        granted(scripted, adapter)
+        scripted.script(configure_result=status)
+        for calls, (function, data) in enumerate(
+            [(1, 0), (0x8001, 1), (0x7FFFFFFF, 0xDEAD0001), (0xFFFFFFFE, (1 << 64) - 1)], start=1
+        ):
+            assert adapter.ConfigureAdapterChannel(function, data) == status
+            assert scripted.configured() == (calls, 3, function, data)
 
     @pytest.mark.dmav3_rule("GEN-10")
     @pytest.mark.parametrize(

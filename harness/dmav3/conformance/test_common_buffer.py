@@ -200,7 +200,7 @@ class TestDevice:
         assert bench.flush(16, write=False) == OK
         assert (shim.read(buffer) == moved(16)) == (not translated)
 
-    @pytest.mark.dmav3_rule("ACX-05", "ACB-14")
+    @pytest.mark.dmav3_rule("ACX-01", "ACX-05", "ACB-14")
     @both_routines
     @pytest.mark.parametrize("cached", [False, True])
     @pytest.mark.parametrize("offset", [0, 4, 1, 2, 3])

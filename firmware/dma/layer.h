@@ -329,10 +329,10 @@ void controller_take_reports(struct controller *controller);
 
 /* ---- the routines ---- */
 
-/* In a debugger a routine goes by its name in the interface as well (break MapTransferEx). Weak: a
- * driver may have a function of that name. */
+/* In a debugger a routine goes by its name in the interface as well (break MapTransferEx). Nobody can link with
+ * that name: a driver reaches the routines through the table only, and may have a function so called. GEN-01 */
 #define DMA_ROUTINE_NAME(routine, function)                                                                    \
-    extern __typeof__(function) routine __attribute__((weak, alias(#function)))
+    static __typeof__(function) routine __attribute__((used, alias(#function)))
 
 VOID dma_put_adapter(PDMA_ADAPTER DmaAdapter);
 PVOID dma_allocate_common_buffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PPHYSICAL_ADDRESS LogicalAddress,

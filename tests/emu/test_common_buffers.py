@@ -56,21 +56,6 @@ def share(board: Board, size: int, *, cached: bool) -> int:
     return reply["address"]
 
 
-@pytest.mark.dmav3_rule("ACX-05")
-@pytest.mark.parametrize("cached", [False, True])
-def test_a_misaligned_access_faults_where_dma_is_not_coherent(image: Path, *, cached: bool) -> None:
-    """It is device memory whatever was asked for; nothing of it is ever cached."""
-    with Board(image=image) as board:
-        address = share(board, 100, cached=cached)
-        board.request("poke", address + 4, "32", 0x12345678)
-        assert board.dram.read(address + 4, 4) == bytes.fromhex("78563412")  # ACX-10
-        assert board.call("load", address + 4)["value"] == 0x12345678
-        assert board.findings() == []
-        with pytest.raises(FaultError) as fault:
-            board.call("load", address + 2)
-        assert fault.value.place.startswith("Load (")
-
-
 def test_the_library_keeps_to_aligned_accesses(image: Path) -> None:
     """BMT-13: fills and copies of the shim work at any start and length."""
     with Board(image=image) as board:

@@ -172,22 +172,6 @@ class TestAllocateAdapterChannelEx:
             with board.expect_violations(*([] if accepted else [0x04])):
                 adapter.FreeAdapterChannel()
 
-    def test_the_callback_gets_what_was_given(self, board: Board) -> None:
-        """ADC-01, ADC-02: device object, its CurrentIrp, a handle, the context; once."""
-        adapter = adapter_for(board, write=True)
-        seen: list[tuple[int, int, object]] = []
-
-        def control(device: int, irp: int, _base: int, context: object) -> int:
-            seen.append((device, irp, context))
-            return IoAllocationAction.KeepObject
-
-        device = board.allocate_device(CurrentIrp=0x1230)
-        with board.irql(DISPATCH_LEVEL):
-            adapter.AllocateAdapterChannelEx(
-                context_for(board, adapter), 1, 0, control, "mine", DeviceObject=device
-            )
-        assert seen == [(device, 0x1230, "mine")]
-
     def test_a_synchronous_request_fails_while_the_channel_is_owned(self, board: Board) -> None:
         """AAX-04: the routine is not called, nothing is queued, the context stays usable."""
         first, second = adapter_for(board, write=True), adapter_for(board, write=False)

@@ -145,6 +145,7 @@ class TestTransferInfo:
     """GetDmaTransferInfo."""
 
     @pytest.mark.dmav3_rule("GTI-01", "GTI-05", "GTI-06", "GTI-08")
+    @pytest.mark.dmav3_machine("virt-a53")
     @pytest.mark.parametrize(
         ("offset", "size", "write_only", "elements", "registers"),
         [

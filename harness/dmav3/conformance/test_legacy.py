@@ -263,6 +263,7 @@ class TestKeFlushIoBuffers:
     """What drivers of version 3 need not call."""
 
     @pytest.mark.dmav3_rule("KFI-02", "KFI-03")
+    @pytest.mark.dmav3_machine("virt-a53")
     @pytest.mark.parametrize("write", [True, False])
     def test_a_transfer_with_and_without_it(self, board: Board, *, write: bool) -> None:
         """The data is the same, and right, but the call takes model time; nothing is found."""
@@ -311,6 +312,7 @@ class TestKeFlushIoBuffers:
 
     @pytest.mark.dmav3_rule("KFI-02")
     @pytest.mark.dmav3_machine("virt-a53")
+    @pytest.mark.dmav3_cache(schedule="lru")
     def test_without_the_layer_it_is_what_the_data_needs(self, board: Board) -> None:
         """A device that is given memory by hand gets old bytes without it, and new ones with it."""
         buffer, mdl = described(board, 256)

@@ -203,7 +203,8 @@ class TestEdges:
         flight = Flight.start(board, 8, write=False, offset=4)
         board.stream.receive_put(data(8))
         finished(board, flight.done)
-        free_channel(board, flight.adapter)
+        with board.expect_violations(0x10):
+            free_channel(board, flight.adapter)
         with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
             board.read(flight.buffer)
         base = granted(board, flight.adapter)

@@ -223,9 +223,12 @@ void mappings_initialize(void);
 /* STATUS_INVALID_PARAMETER, and a violation, if the chain has no such bytes (MTX-01, MTX-02, MDL-08). */
 NTSTATUS mapping_check_range(const struct mapping_range *range);
 
+/* The same if the CPU has no memory there, of which only bounces and caches take notice (MDL-07). */
+NTSTATUS mapping_check_memory(const struct mapping_range *range);
+
 /* A new mapping of the request: the longest prefix of a range that is checked that all limits allow, in
  * at most `capacity` elements (MTX-26). Nothing happens to memory. STATUS_INSUFFICIENT_RESOURCES: not
- * even a first piece, or too many mappings. */
+ * even a first piece, or too many mappings; else as of mapping_check_memory() where that matters. */
 NTSTATUS mapping_plan(struct request *request, const struct mapping_range *range, uint32_t capacity,
                       struct mapping **mapping);
 

@@ -145,6 +145,7 @@ class TestMemory:
         assert size == TABLE_WORDS * shim.pointer_size
 
     @pytest.mark.dmav3_rule("ACX-01", "ACB-08")
+    @pytest.mark.dmav3_machine("virt-a53")
     @both_routines
     def test_a_loop_needs_one(self, shim: Shim, *, extended: bool) -> None:
         """An adapter with AutoInitialize runs over it; over cached memory is violation 0x52."""
@@ -176,6 +177,8 @@ class TestDevice:
         assert board.findings() == []
 
     @pytest.mark.dmav3_rule("GEN-13", "ACB-12")
+    @pytest.mark.dmav3_machine("virt-a53")
+    @pytest.mark.dmav3_cache(schedule="lru")
     def test_a_translated_pointer_is_no_address_for_a_device(self, board: Board) -> None:
         """It works with none of the layer's help: the device reads what was there long ago."""
         buffer = board.memory.allocate(256, align=PAGE)
@@ -202,6 +205,7 @@ class TestDevice:
         assert (shim.read(buffer) == moved(16)) == (not translated)
 
     @pytest.mark.dmav3_rule("ACX-01", "ACX-05", "ACB-14")
+    @pytest.mark.dmav3_machine("virt-a53")
     @both_routines
     @pytest.mark.parametrize("cached", [False, True])
     @pytest.mark.parametrize("offset", [0, 4, 1, 2, 3])

@@ -47,6 +47,7 @@ def test_one_covers_bytes_of_one_page_of_4096(
 
 
 @pytest.mark.dmav3_rule("MR-06")
+@pytest.mark.dmav3_machine("virt-a53")
 def test_each_is_the_memory_itself_or_a_page_of_the_layer_s(shim: Shim) -> None:
     """Of a read the whole lines are where the MDL says, its ends elsewhere at the same offset."""
     buffer, mdl = described(shim, 256, offset=4)

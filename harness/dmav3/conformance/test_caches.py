@@ -239,13 +239,14 @@ class TestRanges:
 
 
 @pytest.mark.dmav3_host
-@pytest.mark.dmav3_rule("CCH-07")
+@pytest.mark.dmav3_rule("CCH-07", "BMT-14")
 @pytest.mark.parametrize(
     ("dmav3_host_shim", "treated"),
     [
         pytest.param({"coherent": False, "CacheCoherent": 0}, {0: True, 1: True}, id="none"),
         pytest.param({"coherent": False, "CacheCoherent": 1}, {0: False, 1: True}, id="controller"),
         pytest.param({"coherent": True, "CacheCoherent": 0}, {0: False, 1: False}, id="platform"),
+        pytest.param({"caching": False, "CacheCoherent": 0}, {0: False, 1: False}, id="uncached"),
     ],
     indirect=["dmav3_host_shim"],
 )
@@ -253,7 +254,7 @@ class TestRanges:
 def test_who_is_coherent(
     dmav3_host_shim: HostShim, treated: dict[int, bool], flags: dict[str, int]
 ) -> None:
-    """Platform and controller say so, not the driver: for a bus master the platform alone."""
+    """Platform and controller say so, not the driver; without caches on, everybody is."""
     for master, expected in treated.items():
         adapter = quiet(dmav3_host_shim, Master=master, **flags)
         bench = Bench(dmav3_host_shim, adapter, described(dmav3_host_shim, 256)[1])

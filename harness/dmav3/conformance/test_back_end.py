@@ -130,6 +130,19 @@ class TestOrder:
                 interrupted.add(around[-1])
         assert "ReadDmaCounter" in interrupted  # so it did come inside of routines
 
+    @pytest.mark.dmav3_rule("HBE-04")
+    @pytest.mark.dmav3_host
+    def test_an_interrupt_that_an_entry_causes(self, scripted: HostShim) -> None:
+        """It waits for the end of ProgramChannel, and comes inside of the routine."""
+        scripted.script(ends_at_once=1)
+        bench, done = Bench.of_subordinate(scripted), Completions(scripted)
+        position = len(scripted.events.all())
+        assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
+        within = [
+            around for name, around in nested(scripted, position) if name == "HandleInterrupt"
+        ]
+        assert within == [("MapTransferEx",)] * 2
+
     @pytest.mark.dmav3_rule("BMT-06", "HBE-20")
     @pytest.mark.parametrize("level", [PASSIVE_LEVEL, DISPATCH_LEVEL])
     def test_from_interrupt_to_callback(self, shim: Shim, level: int) -> None:

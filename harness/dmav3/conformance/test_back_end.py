@@ -25,7 +25,6 @@ from .driver import (
     moved,
     quiet,
 )
-from .owner import Owner, memory_port, uncached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,28 +106,6 @@ class TestLevels:
 
 class TestOrder:
     """What is called inside of what."""
-
-    @pytest.mark.dmav3_rule("HBE-04")
-    def test_entries_while_the_controller_interrupts(self, board: Board) -> None:
-        """Never one inside another, HandleInterrupt included, wherever the interrupt comes."""
-        memory, buffer = uncached(board, 256), uncached(board, 256)
-        owner = Owner(board, memory_port(memory), loop=True)
-        mdl = board.IoAllocateMdl(buffer.address, 256)
-        board.MmBuildMdlForNonPagedPool(mdl)
-        owner.channel.burst_interval_ns = 1_777
-        position = len(board.events.all())
-        owner.map(mdl, write=False)
-        interrupted = set()
-        for _ in range(60):
-            owner.adapter.ReadDmaCounter()
-        assert owner.cancel() == OK
-        owner.flush()
-        for name, around in nested(board, position):
-            if name in ENTRIES:
-                assert not ENTRIES.intersection(around), (name, around)
-            if name == "HandleInterrupt" and around:
-                interrupted.add(around[-1])
-        assert "ReadDmaCounter" in interrupted  # so it did come inside of routines
 
     @pytest.mark.dmav3_rule("HBE-04")
     @pytest.mark.dmav3_host

@@ -31,8 +31,11 @@ static NTSTATUS flush_buffers(const MDL *mdl, bool read)
         return STATUS_INVALID_PARAMETER;
     }
     const struct mapping_range range = {.chain = mdl, .length = mdl->ByteCount};
-    NTSTATUS status = mapping_check_range(&range); /* MDL-08 */
+    NTSTATUS status = mapping_check_range(&range);
 
+    if (NT_SUCCESS(status)) {
+        status = mapping_check_memory(&range); /* MDL-08 */
+    }
     if (!NT_SUCCESS(status)) {
         return status;
     }

@@ -223,9 +223,12 @@ void mappings_initialize(void);
 /* STATUS_INVALID_PARAMETER, and a violation, if the chain has no such bytes (MTX-01, MTX-02, MDL-08). */
 NTSTATUS mapping_check_range(const struct mapping_range *range);
 
+/* The same if the CPU has no memory there, of which only bounces and caches take notice (MDL-07). */
+NTSTATUS mapping_check_memory(const struct mapping_range *range);
+
 /* A new mapping of the request: the longest prefix of a range that is checked that all limits allow, in
  * at most `capacity` elements (MTX-26). Nothing happens to memory. STATUS_INSUFFICIENT_RESOURCES: not
- * even a first piece, or too many mappings. */
+ * even a first piece, or too many mappings; else as of mapping_check_memory() where that matters. */
 NTSTATUS mapping_plan(struct request *request, const struct mapping_range *range, uint32_t capacity,
                       struct mapping **mapping);
 
@@ -329,10 +332,10 @@ void controller_take_reports(struct controller *controller);
 
 /* ---- the routines ---- */
 
-/* In a debugger a routine goes by its name in the interface as well (break MapTransferEx). Weak: a
- * driver may have a function of that name. */
+/* In a debugger a routine goes by its name in the interface as well (break MapTransferEx). Nobody can link with
+ * that name: a driver reaches the routines through the table only, and may have a function so called. GEN-01 */
 #define DMA_ROUTINE_NAME(routine, function)                                                                    \
-    extern __typeof__(function) routine __attribute__((weak, alias(#function)))
+    static __typeof__(function) routine __attribute__((used, alias(#function)))
 
 VOID dma_put_adapter(PDMA_ADAPTER DmaAdapter);
 PVOID dma_allocate_common_buffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PPHYSICAL_ADDRESS LogicalAddress,

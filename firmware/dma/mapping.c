@@ -38,6 +38,20 @@ void mapping_release(struct mapping *mapping)
 
 /* ---- the plan ---- */
 
+NTSTATUS mapping_check_range(const struct mapping_range *range)
+{
+    enum mdl_range found = mdl_check_range(range->chain, range->offset, range->length);
+
+    if (found == MDL_RANGE_STARTS_AFTER) {
+        violation_report(VIOLATION_OUTSIDE_MDL, VIOLATION_MDL_AFTER, range->offset); /* MTX-01 */
+    } else if (found == MDL_RANGE_TOO_LONG) {
+        violation_report(VIOLATION_LENGTH, range->offset, range->length); /* MTX-02 */
+    } else if (found == MDL_RANGE_NOT_LOCKED) {
+        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)range->chain, 0); /* MDL-08 */
+    }
+    return found == MDL_RANGE_INSIDE ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+}
+
 /* Is there memory where the MDLs of the range say that the CPU has it? */
 static bool is_memory_there(const struct mapping_range *range)
 {
@@ -55,25 +69,13 @@ static bool is_memory_there(const struct mapping_range *range)
     return true;
 }
 
-static enum mdl_range look_at(const struct mapping_range *range)
+NTSTATUS mapping_check_memory(const struct mapping_range *range)
 {
-    enum mdl_range found = mdl_check_range(range->chain, range->offset, range->length);
-
-    return found == MDL_RANGE_INSIDE && !is_memory_there(range) ? MDL_RANGE_NOT_LOCKED : found;
-}
-
-NTSTATUS mapping_check_range(const struct mapping_range *range)
-{
-    enum mdl_range found = look_at(range);
-
-    if (found == MDL_RANGE_STARTS_AFTER) {
-        violation_report(VIOLATION_OUTSIDE_MDL, VIOLATION_MDL_AFTER, range->offset); /* MTX-01 */
-    } else if (found == MDL_RANGE_TOO_LONG) {
-        violation_report(VIOLATION_LENGTH, range->offset, range->length); /* MTX-02 */
-    } else if (found == MDL_RANGE_NOT_LOCKED) {
-        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)range->chain, 0); /* MDL-08 */
+    if (is_memory_there(range)) {
+        return STATUS_SUCCESS;
     }
-    return found == MDL_RANGE_INSIDE ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+    violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)range->chain, 0); /* MDL-08 */
+    return STATUS_INVALID_PARAMETER;
 }
 
 static void add_word(uint64_t *sum, uint64_t word)
@@ -172,10 +174,16 @@ static enum plan_end measure(struct mapping *mapping, uint32_t capacity)
     return plan.end;
 }
 
-static NTSTATUS status_of_empty(enum plan_end end)
+static NTSTATUS status_of_plan(const struct mapping *mapping, const struct mapping_range *range,
+                               enum plan_end end)
 {
-    return end == PLAN_ODD_PIECE ? STATUS_INVALID_PARAMETER       /* MTX-38 */
-                                 : STATUS_INSUFFICIENT_RESOURCES; /* MTX-25 */
+    if (mapping->length == 0) {
+        return end == PLAN_ODD_PIECE ? STATUS_INVALID_PARAMETER       /* MTX-38 */
+                                     : STATUS_INSUFFICIENT_RESOURCES; /* MTX-25 */
+    }
+    bool is_untouched = mapping->registers == 0 && mapping->request->adapter->coherent;
+
+    return is_untouched ? STATUS_SUCCESS : mapping_check_memory(range); /* MDL-07 */
 }
 
 NTSTATUS mapping_plan(struct request *request, const struct mapping_range *range, uint32_t capacity,
@@ -196,10 +204,11 @@ NTSTATUS mapping_plan(struct request *request, const struct mapping_range *range
     };
     request->mappings = new;
     enum plan_end end = measure(new, capacity);
+    NTSTATUS status = status_of_plan(new, range, end);
 
-    if (new->length == 0) {
+    if (!NT_SUCCESS(status)) {
         mapping_release(new);
-        return status_of_empty(end);
+        return status;
     }
     new->chain_sum = sum_chain(&new->range);
     *mapping = new;

@@ -116,6 +116,14 @@
     isb
     ret
 
+/* bool cpu_is_caching(void): C and M of SCTLR_EL1. clobbers: x1. */
+    function cpu_is_caching
+    mrs x0, sctlr_el1
+    mov x1, #0x5
+    bics xzr, x1, x0
+    cset w0, eq
+    ret
+
 /* void exception_registers(uint64_t values[2]): ESR_EL1, FAR_EL1. clobbers: x1, x2. */
     function exception_registers
     mrs x1, esr_el1

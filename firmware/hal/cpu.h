@@ -5,6 +5,7 @@
 #ifndef HAL_CPU_H
 #define HAL_CPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Until an interrupt is pending, masked or not. Check for work with interrupts masked first. */
@@ -15,6 +16,9 @@ uint64_t cpu_translate(uintptr_t address);
 
 /* TTBR0_EL1, MAIR_EL1, TCR_EL1, then the MMU and both caches on. Called once, with them off. */
 void cpu_enable_translation(uint64_t tables, uint64_t attributes, uint64_t control);
+
+/* Are MMU and data cache on? */
+bool cpu_is_caching(void);
 
 /* ESR_EL1 and FAR_EL1 of the exception that was taken last. */
 void exception_registers(uint64_t values[2]);

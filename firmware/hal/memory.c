@@ -153,7 +153,7 @@ bool memory_is_ram(uintptr_t start, size_t size)
 
 bool memory_is_coherent(void)
 {
-    return ident_features() & IDENT_COHERENT;
+    return (ident_features() & IDENT_COHERENT) != 0 || !cpu_is_caching(); /* BMT-14 */
 }
 
 void *memory_take_uncached(size_t size)

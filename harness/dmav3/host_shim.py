@@ -85,10 +85,13 @@ class HostShim(Shim):
     :ivar cpu, dram: its RAM, by physical address: one view, for there are no caches.
     """
 
-    def __init__(self, *, coherent: bool = False, **registration: int) -> None:
+    def __init__(
+        self, *, coherent: bool = False, caching: bool = True, **registration: int
+    ) -> None:
         """Find the program; start nothing yet.
 
         :param coherent: what the platform says of DMA.
+        :param caching: whether MMU and caches are on, as far as the shim is told.
         :param registration: members of DMA_INITIALIZATION_BLOCK, those in `REGISTRATION`.
         :raises UsageError: another one is named.
         :raises NotBuiltError: it has not been built.
@@ -99,7 +102,7 @@ class HostShim(Shim):
                 msg = f"{name} cannot be chosen; such as {', '.join(REGISTRATION)}"
                 raise UsageError(msg)
         self.image = read_elf(files.host_shim(), host_machine())
-        self._options = {"coherent": int(coherent)} | registration
+        self._options = {"coherent": int(coherent), "caching": int(caching)} | registration
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:

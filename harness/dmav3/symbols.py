@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .layout import Struct
 
 _WIDE = 64
-#: STT_FUNC, STT_OBJECT, STB_WEAK
-_FUNCTION, _VARIABLE, _WEAK = 2, 1, 2
+#: STT_FUNC, STT_OBJECT, STB_LOCAL, STB_GLOBAL
+_FUNCTION, _VARIABLE, _LOCAL, _GLOBAL = 2, 1, 0, 1
 
 
 class Line(NamedTuple):
@@ -132,6 +132,10 @@ class Elf:
             raise ImageError(self.path, f"has no symbol `{name}`")
         return self._symbols[name]
 
+    def exports(self, name: str) -> bool:
+        """Return whether other object files could be linked with the symbol `name`."""
+        return any(symbol.name == name and bind != _LOCAL for symbol, bind, _ in self._table)
+
     def function(self, pc: int) -> str | None:
         """Return the name of the function around `pc`; None where there is none.
 
@@ -189,10 +193,10 @@ class Elf:
 
     def _by_address(self, wanted: int) -> tuple[list[int], list[Symbol]]:
         found = sorted(
-            (symbol.address, bind != _WEAK, symbol)
+            (symbol.address, bind == _GLOBAL, symbol)
             for symbol, bind, kind in self._table
             if kind == wanted
-        )  # of two names for one place, the one that is not weak comes last and counts
+        )  # of two names for one place, the global one comes last and counts
         return [address for address, _, _ in found], [symbol for _, _, symbol in found]
 
     @cached_property

@@ -102,7 +102,9 @@ static uint32_t low_write(void *opaque, hwaddr offset, uint64_t value, unsigned 
         return MEMTX_ERROR;
     }
     begin(opaque, LOW_RAM_BASE + offset, size, true);
-    mappings_device_wrote(LOW_RAM_BASE + offset, size);
+    if (views.model) {
+        mappings_device_wrote(LOW_RAM_BASE + offset, size);
+    }
     memcpy(pci.low_ram + offset, &value, size);
     end();
     return MEMTX_OK;

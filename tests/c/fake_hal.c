@@ -308,6 +308,14 @@ size_t cache_line_size(void)
     return FAKE_LINE;
 }
 
+/* Of the caller's memory; else 0. */
+static uint8_t byte_before(uintptr_t address)
+{
+    uintptr_t start = (uintptr_t)fake_memory;
+
+    return address > start && address - start <= sizeof fake_memory ? *(const uint8_t *)(address - 1) : 0;
+}
+
 void cache_clean(uintptr_t address, size_t size)
 {
     record(FAKE_CLEAN, 0, address, size, 0);
@@ -316,7 +324,7 @@ void cache_clean(uintptr_t address, size_t size)
 void cache_invalidate(uintptr_t address, size_t size)
 {
     CHECK(address % FAKE_LINE == 0 && size % FAKE_LINE == 0); /* CCH-15 */
-    record(FAKE_INVALIDATE, 0, address, size, 0);
+    record(FAKE_INVALIDATE, 0, address, size, byte_before(address));
 }
 
 void cache_clean_invalidate(uintptr_t address, size_t size)

@@ -44,13 +44,13 @@ void fake_set_coherent(bool coherent);
 void fake_interrupt(unsigned int spi);
 
 enum fake_kind {
-    FAKE_ENTER,     /* id; a: adapter */
-    FAKE_EXIT,      /* id; a: status, b: bytes, c: elements */
-    FAKE_RANGE,     /* id: enum trace_range; a: physical, b: length, c: write */
-    FAKE_UNMAPPED,  /* a: handle */
-    FAKE_VIOLATION, /* id: code; a, b: p2, p3 */
-    FAKE_CLEAN,     /* a: address, b: size; so the next two */
-    FAKE_INVALIDATE,
+    FAKE_ENTER,      /* id; a: adapter */
+    FAKE_EXIT,       /* id; a: status, b: bytes, c: elements */
+    FAKE_RANGE,      /* id: enum trace_range; a: physical, b: length, c: write */
+    FAKE_UNMAPPED,   /* a: handle */
+    FAKE_VIOLATION,  /* id: code; a, b: p2, p3 */
+    FAKE_CLEAN,      /* a: address, b: size; so the next two */
+    FAKE_INVALIDATE, /* c: the byte before them, now */
     FAKE_CLEAN_INVALIDATE,
     FAKE_BARRIER,
 };

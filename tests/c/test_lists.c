@@ -276,6 +276,38 @@ TEST(what_the_device_cannot_reach_is_refused_whole, "GSX-08 BMT-16")
     check_idle();
 }
 
+static VOID on_completion(PDMA_ADAPTER from, PDEVICE_OBJECT object, PVOID context, DMA_COMPLETION_STATUS status)
+{
+    (void)from;
+    (void)object;
+    (void)context;
+    (void)status;
+    FAIL("the completion routine of a list was called");
+}
+
+TEST(a_completion_routine_is_never_called, "GSX-14")
+{
+    PSCATTER_GATHER_LIST list = NULL;
+
+    start();
+    PMDL mdl = driver_mdl(0, 64);
+
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(i == 0 ? dma->GetScatterGatherListEx(master, &device, contexts[i], mdl, 0, 64, SYNCHRONOUS,
+                                                      NULL, NULL, TRUE, on_completion, NULL, &list)
+                        : dma->BuildScatterGatherListEx(master, &device, contexts[i], mdl, 0, 64, SYNCHRONOUS,
+                                                        NULL, NULL, TRUE, buffer, BUFFER, on_completion, NULL,
+                                                        &list),
+                 STATUS_SUCCESS);
+        dma->FreeAdapterObject(master, DeallocateObjectKeepRegisters);
+        put(list, TRUE);
+    }
+    IoFreeMdl(mdl);
+    check_idle();
+    CHECK_EQ(fake_count_id(FAKE_ENTER, TRACE_DmaCompletionRoutine), 0);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+}
+
 /* ---- refusals ---- */
 
 TEST(subordinate_devices_get_no_list, "GSL-08 GSX-02 BSX-01 GEN-06")

@@ -48,7 +48,7 @@ TEST(a_write_is_cleaned_before_it_starts, "CCH-02 MTX-31 FBX-08 FBX-09")
     check_idle();
 }
 
-TEST(a_read_bounces_edges_and_keeps_the_neighbours, "CCH-12 MR-08 MR-11 FBX-10 FBX-13")
+TEST(a_read_bounces_edges_and_keeps_the_neighbours, "CCH-03 CCH-04 CCH-12 MR-08 MR-11 FBX-10 FBX-13")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(100, 1000);
@@ -64,6 +64,7 @@ TEST(a_read_bounces_edges_and_keeps_the_neighbours, "CCH-12 MR-08 MR-11 FBX-10 F
     CHECK_EQ(fake_count(FAKE_CLEAN_INVALIDATE), 1);
     CHECK_EQ(fake_event(FAKE_CLEAN_INVALIDATE, 0)->a, (uintptr_t)&fake_memory[128]);
     CHECK_EQ(fake_event(FAKE_CLEAN_INVALIDATE, 0)->b, 960);
+    CHECK(fake_last(FAKE_CLEAN_INVALIDATE, 0) < fake_last(FAKE_ENTER, TRACE_ProgramChannel)); /* CCH-04 */
     CHECK_EQ(fake_count_id(FAKE_RANGE, TRACE_RANGE_BOUNCED), 2);
     device_fills(0x22);
     fake_memory[99] = 0x33;           /* CCH-12: a neighbour is stored during the transfer */
@@ -73,6 +74,7 @@ TEST(a_read_bounces_edges_and_keeps_the_neighbours, "CCH-12 MR-08 MR-11 FBX-10 F
     CHECK_EQ(fake_count(FAKE_INVALIDATE), 1);
     CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->a, (uintptr_t)&fake_memory[128]);
     CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->b, 960);
+    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->c, 0x11); /* CCH-03: bounce pages are copied after it */
     CHECK(fake_last(FAKE_EXIT, TRACE_FlushChannel) < fake_last(FAKE_INVALIDATE, 0)); /* FBX-10 */
     CHECK(fake_memory[99] == 0x33 && fake_memory[1100] == 0x11);
     for (size_t i = 100; i < 1100; i++) {

@@ -424,6 +424,26 @@ TEST(a_channel_is_started_through_the_debug_interface, "PLB-04 PLB-07 CCH-21")
     check_executed(0, 0x02A20000, MEMORY_BUS + 2 * PL330_PRIVATE_BYTES);
 }
 
+/* Of the layer, and of maintenance: this program is linked with the back end and what it may know, no more. */
+extern char mdl_check_range[] __attribute__((weak)), map_registers_take[] __attribute__((weak));
+extern char adapter_find[] __attribute__((weak)), request_find_handle[] __attribute__((weak));
+extern char irql_queue_dpc[] __attribute__((weak));
+
+TEST(a_back_end_is_complete_without_a_layer, "HBE-18 HBE-03")
+{
+    const char *const layer[] = {mdl_check_range, map_registers_take, adapter_find, request_find_handle,
+                                 irql_queue_dpc};
+
+    for (size_t i = 0; i < sizeof layer / sizeof layer[0]; i++) {
+        CHECK(layer[i] == NULL);
+    }
+    start();
+    fake_forget_log();
+    program(2, true);
+    CHECK_EQ(fake_count(FAKE_CLEAN) + fake_count(FAKE_INVALIDATE) + fake_count(FAKE_CLEAN_INVALIDATE), 0);
+    CHECK(fake_count(FAKE_BARRIER) > 0);
+}
+
 static void check_fails_to_start(ULONG n)
 {
     check_executed(0, 0x00340000 | n << 27, 0); /* DMASEV by the manager */

@@ -23,7 +23,7 @@ LAYER := $(filter-out pl330% registers,$(basename $(notdir $(wildcard firmware/d
 MDL := firmware/dma/mdl.c firmware/dma/violation.c
 DMA_FLAGS := -Ifirmware -Ifirmware/include
 LAYER_TESTS := test_adapter test_common_buffer test_controller test_legacy test_lists test_mapping test_master \
-	test_request test_states test_transfer
+	test_prototypes test_request test_states test_transfer
 # These decide rules of the interface.
 RULE_TESTS := $(LAYER_TESTS) test_mdl test_pl330 test_pl330_program test_plan
 HOST_TESTS += $(RULE_TESTS)

@@ -3,26 +3,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dmav3 import Board, Kind, NtStatus, UsageError, build_image
+from dmav3.board import SCHEDULES
 from dmav3.conformance.driver import bus_master, context_for, described, granted, moved
 from dmav3.dma.results import Element
 from dmav3.edu import ADDRESS_BITS, PACKET, Edu
 from dmav3.errors import QemuRefusedError, TransferError
 from dmav3.journal import Journal
 from dmav3.packet import PacketTransfer
+from dmav3.run import Options, run
 from dmav3.transfer import Piece
 from dmav3.wdm import DISPATCH_LEVEL, DMA_SYNCHRONOUS_CALLBACK, IoAllocationAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from dmav3.dma import DmaAdapter
     from dmav3.memory import Buffer
+    from dmav3.verdict import Report
 
 #: What reaches all of RAM, and what reaches none of it.
 WIDE, NARROW = "edu,dma_mask=0xffffffff", "edu"
@@ -283,6 +286,40 @@ class TestNarrow:
         edu.write(dmav3_board.read_list(memory))
         with dmav3_board.expect("stale-cpu-read"):
             dmav3_board.read(buffer)
+
+
+class TestMainJob:
+    """`dmav3 run --device edu`."""
+
+    def report(self, **options: Any) -> Report:
+        """Run it with a file of three packets."""
+        given = Options("virt-a53", Path(__file__), device="edu", **options)
+        return run(given, lambda _: lambda _: None)
+
+    @pytest.mark.parametrize("schedule", SCHEDULES)
+    def test_passes_under_every_schedule(self, schedule: str) -> None:
+        """The digests are equal, there is no finding, and what does not repeat is said."""
+        report = self.report(schedule=schedule, seed=7)
+        assert report.verdict == "pass"
+        assert "another run has the same records at other times" in report.reason
+        assert report.evidence.bytes == Path(__file__).stat().st_size
+        elements = [step.elements for step in report.evidence.steps if step.elements > 1]
+        assert elements  # packets lie in several pages
+
+    @pytest.mark.parametrize(
+        ("bug", "kind", "routine"),
+        [
+            ("no-clean", "stale-device-read", "MapTransferEx"),
+            ("no-invalidate", "stale-cpu-read", "FlushAdapterBuffersEx"),
+        ],
+    )
+    def test_finds_the_bugs_of_a_layer(self, bug: str, kind: str, routine: str) -> None:
+        """With the device as the other side."""
+        report = self.report(firmware_bug=bug)
+        assert report.verdict == "fail"
+        found = {(finding.kind, finding.routine) for finding in report.evidence.findings}
+        assert (kind, routine) in found
+        assert {f.device.name for f in report.evidence.findings if f.device} == {"pci 00:01.0"}
 
 
 class TestBadInput:

@@ -56,32 +56,6 @@ def share(board: Board, size: int, *, cached: bool) -> int:
     return reply["address"]
 
 
-@pytest.mark.dmav3_rule("ACX-05")
-@pytest.mark.parametrize("cached", [False, True])
-def test_a_misaligned_access_faults_where_dma_is_not_coherent(image: Path, *, cached: bool) -> None:
-    """It is device memory whatever was asked for; nothing of it is ever cached."""
-    with Board(image=image) as board:
-        address = share(board, 100, cached=cached)
-        board.request("poke", address + 4, "32", 0x12345678)
-        assert board.dram.read(address + 4, 4) == bytes.fromhex("78563412")  # ACX-10
-        assert board.call("load", address + 4)["value"] == 0x12345678
-        assert board.findings() == []
-        with pytest.raises(FaultError) as fault:
-            board.call("load", address + 2)
-        assert fault.value.place.startswith("Load (")
-
-
-def test_the_library_keeps_to_aligned_accesses(image: Path) -> None:
-    """BMT-13: fills and copies of the shim work at any start and length."""
-    with Board(image=image) as board:
-        address = share(board, 10_000, cached=False)
-        board.request("fill", address, 10_000, 0)
-        board.request("fill", address + 1, 4_098, 7)
-        board.request("copy", address + 5_003, address, 3)
-        assert board.dram.read(address, 4_100) == bytes([0, *[7] * 4_098, 0])
-        assert board.dram.read(address + 5_002, 5) == bytes([0, 0, 7, 7, 0])
-
-
 def test_a_coherent_machine_caches_what_shall_be_cached(image: Path) -> None:
     """Misaligned accesses are fine there; an uncached buffer is device memory here as well."""
     with Board("virt-a53-coherent", image=image) as board:

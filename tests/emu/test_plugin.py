@@ -314,7 +314,7 @@ class TestWhoseFault:
         project.makepyfile(
             """
     def test_crash(dmav3_board):
-        dmav3_board.request("MmBuildMdlForNonPagedPool", 0x10)
+        dmav3_board.request("peek", 0x0C000000, "32")
 
     def test_next(dmav3_board):
         dmav3_board.request("ping")

@@ -37,6 +37,7 @@ REGION("scatter", SCATTER_WINDOW, SCATTER_SIZE);
 static int ram = -1;
 static const uint64_t *root; /* TTBR0_EL1 */
 static uint64_t attributes;  /* MAIR_EL1 */
+static bool caching = true;  /* SCTLR_EL1.C and .M, as a test wants them */
 static bool masked = true;   /* PSTATE.I */
 
 /* ---- interrupts ---- */
@@ -121,6 +122,16 @@ void cpu_enable_translation(uint64_t tables, uint64_t mair, uint64_t control)
     root = (const uint64_t *)tables;
     attributes = mair;
     map_window();
+}
+
+void machine_set_caching(bool on)
+{
+    caching = on;
+}
+
+bool cpu_is_caching(void)
+{
+    return caching;
 }
 
 bool machine_name_page(uint64_t index, uint64_t physical)

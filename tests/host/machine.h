@@ -37,6 +37,9 @@ enum { SPI_FIRST = 32 }; /* INTID of the first shared peripheral interrupt */
 
 void devices_initialize(uint64_t nonce, bool coherent);
 
+/* Whether MMU and caches are on, as far as the shim is told: they are unless this says no. */
+void machine_set_caching(bool on);
+
 void devices_raise(unsigned int intid); /* once */
 bool devices_interrupt_is_pending(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * shim RAM LOG NONCE [KEY=VALUE]...: RAM and LOG are descriptors of files; the keys, beside
- * `coherent`, are members of the controller's registration.
+ * `coherent` and `caching`, are members of the controller's registration.
  */
 #include "machine.h"
 
@@ -83,6 +83,7 @@ int main(int count, char **words)
     log_initialize(atoi(words[2]));
     machine_map_ram(atoi(words[1]));
     heap_initialize();
+    machine_set_caching(option(count, words, "caching", 1) != 0);
     devices_initialize(strtoull(words[3], NULL, 0), option(count, words, "coherent", 0) != 0);
     memory_initialize();
     irq_initialize();

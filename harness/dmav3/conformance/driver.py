@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SCRIPTED_DEVICE = 0x0B010000
 
 PAGE = 4096
+_OPERATIONS = {Kind.CLEAN, Kind.INVALIDATE, Kind.CLEAN_INVALIDATE}
 
 
 def adapter_for(
@@ -150,6 +151,23 @@ def entries(shim: Shim) -> Iterator[list[str]]:
     by_id = {number: name.removeprefix("TRACE_") for name, number in known.items()}
     records = shim.events.since(position)
     names += [by_id[record.id] for record in records if record.kind == Kind.ENTER]
+
+
+def place_pages(shim: Shim, mdl: Mdl, pages: Sequence[int], index: int = 0) -> None:
+    """Let the pages of an MDL from number `index` on be others."""
+    array = mdl.address + shim.struct("MDL").size
+    for n, page in enumerate(pages, index):
+        shim.request("poke", array + 8 * n, "64", page)
+
+
+def maintenance(shim: Shim, position: int) -> int:
+    """Return how much was done to caches since the event log had so many records.
+
+    On the board it is lines, on this computer operations.
+    """
+    records = shim.events.since(position)
+    operations = sum(record.kind in _OPERATIONS for record in records)
+    return operations + sum(one.d + one.e for one in records if one.kind == Kind.EXIT)
 
 
 def sizes(shim: Shim) -> tuple[int, int]:

@@ -120,6 +120,10 @@ class Owner:
         """Stop the transfer; the request maps no more."""
         return self.adapter.CancelMappedTransfer(self._context)
 
+    def cancel_request(self) -> bool:
+        """Call CancelAdapterChannel, which is too late for whoever owns a channel."""
+        return self.adapter.CancelAdapterChannel(self._context)
+
     def flush(self) -> None:
         """End the mapping."""
         mdl, mapped, write = self._mapping

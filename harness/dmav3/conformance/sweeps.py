@@ -55,12 +55,14 @@ def _cancel(owner: Owner, mdl: Mdl, burst: int, beats: int, *, write: bool) -> N
     assert owner.map(mdl, write=write) == CANCELLED
     assert owner.channel.held
     assert owner.left == left
+    assert not owner.cancel_request()
     assert owner.cancel() == OK
     assert owner.left == left
     owner.board.wait(10_000)
     assert owner.left == left
     owner.finish("DmaCancelled")
     owner.free()
+    assert owner.board.channel_state(0) == (0, 0, 0)
 
 
 class AllChannels:

@@ -188,6 +188,7 @@ class TestPatternG:
 
 
 @pytest.mark.dmav3_rule("FBX-21")
+@pytest.mark.dmav3_machine("virt-a53")
 @pytest.mark.dmav3_devices(WIDE)
 def test_a_flush_before_the_device_has_stopped_loses_data(board: Board) -> None:
     """The layer cannot know: it says success, and what comes later the CPU does not get."""

@@ -168,7 +168,7 @@ class TestCall:
 class TestMoment:
     """When it runs."""
 
-    @pytest.mark.dmav3_rule("CMP-09")
+    @pytest.mark.dmav3_rule("CMP-09", "BMT-11")
     def test_a_caller_at_dispatch_level(self, board: Board) -> None:
         """However much time passes, it runs only when the level drops."""
         flight = Flight.start(board, 256, write=False)

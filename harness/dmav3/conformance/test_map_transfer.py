@@ -36,13 +36,12 @@ from .driver import (
     free_channel,
     granted,
     moved,
+    place_pages,
     quiet,
     sizes,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dmav3 import Board, HostShim
     from dmav3.shim import Shim
 
@@ -393,13 +392,6 @@ class TestList:
         assert bench.map(total + 100) == (OK, 156)
         assert bench.list == [(buffer.address + 100, 156)]
         assert bench.flush(156, total + 100) == OK
-
-
-def place_pages(shim: Shim, mdl: Mdl, pages: Sequence[int], index: int = 0) -> None:
-    """Let the pages of an MDL from number `index` on be others."""
-    array = mdl.address + shim.struct("MDL").size
-    for n, page in enumerate(pages, index):
-        shim.request("poke", array + 8 * n, "64", page)
 
 
 def long_chain(shim: Shim, last: Mdl) -> tuple[int, int]:

@@ -333,6 +333,26 @@ class TestSettings:
         owner.finish()
         assert board.read(buffer) == moved(256)
 
+    @pytest.mark.dmav3_rule("CFG-05")
+    def test_the_moment_for_settings(self, board: Board) -> None:
+        """Between grant and mapping, for each mapping again; before and after it is refused."""
+        refused = NtStatus.STATUS_INVALID_DEVICE_STATE
+        owner = Owner(board, stream_port(board, 32, write=True))
+        board.qmp.set("trace", 1)
+        for beats in (4, 2, 8):
+            assert owner.configure("PL330_SET_BURST_BEATS", beats) == OK
+            before = len(stores(board))
+            owner.move(64, write=True)
+            assert [size for _, size in stores(board)[before:]] == [4 * beats] * (16 // beats)
+        owner.free()
+        assert owner.configure("PL330_SET_BURST_BEATS", 4) == refused
+        owner.own()
+        owner.channel.hold_at_burst = 1
+        owner.map(described(board, 64)[1], write=True)
+        assert owner.configure("PL330_SET_BURST_BEATS", 4) == refused
+        owner.channel.release()
+        owner.finish()
+
     @pytest.mark.dmav3_rule("CFG-04", "CFG-09")
     def test_settings_are_those_of_the_owner(self, board: Board) -> None:
         """They outlast a transfer, and not the request."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from unplug import take_away
 
 from dmav3 import Board, build_image, files
 from dmav3.machine import Device
@@ -42,6 +43,7 @@ NTSTATUS dmav3_pci_connect_vector(const struct dmav3_pci *device, ULONG vector,
     return STATUS_SUCCESS;
 }
 """
+GONE = NtStatus.STATUS_NO_SUCH_DEVICE
 #: Of real time, for a transfer.
 SECONDS = 20
 
@@ -90,12 +92,12 @@ class Disk:
 
 
 @contextmanager
-def disk_of(folder: Path, *options: str, read_only: bool = False) -> Iterator[Disk]:
+def disk_of(folder: Path, *options: str, **more: bool) -> Iterator[Disk]:
     """Start a board; at the end everything must have been given back, and nothing been found."""
     path = folder / "disk.img"
     path.write_bytes(bytes(BLOCK * BLOCKS))
     options = ("serial=dmav3", *options)
-    device = Device(model="nvme", options=options, disk=path, read_only=read_only)
+    device = Device(model="nvme", options=options, disk=path, **more)
     with Board(image=files.firmware("virt-a64-nvme"), devices=[device]) as board:
         idle = board.counters()
         yield Disk(board, path)
@@ -321,7 +323,7 @@ class TestRefusals:
     def test_there_is_no_controller(self) -> None:
         """STATUS_NO_SUCH_DEVICE."""
         with Board(image=files.firmware("virt-a64-nvme")) as board:
-            assert board.call("nvme_start") == {"status": NtStatus.STATUS_NO_SUCH_DEVICE}
+            assert board.call("nvme_start") == {"status": GONE}
 
     def test_queues_are_too_small(self, tmp_path: Path) -> None:
         """CAP.MQES below what the driver wants: STATUS_NOT_SUPPORTED."""
@@ -360,6 +362,17 @@ class TestFailures:
             assert board.counters().adapters == 0
             assert board.unexpected() == []
 
+    def test_it_is_unplugged(self, tmp_path: Path) -> None:
+        """`device_del`: what follows is refused, and it is not found again."""
+        with disk_of(tmp_path, removable=True) as disk:
+            disk.start()
+            buffer = disk.buffer("buffer")
+            assert disk.move("nvme_write", 0, buffer) == 0
+            take_away(disk.board)
+            assert disk.board.call("nvme_read", 0, buffer.address, BLOCK) == {"status": GONE}
+            assert disk.board.call("nvme_stop") == {"status": GONE}
+            assert disk.board.call("nvme_start") == {"status": GONE}
+
     def test_it_disappears(self, disk: Disk) -> None:
         """Its registers read as ones: what is under way ends, and what follows is refused."""
         disk.start()
@@ -367,10 +380,10 @@ class TestFailures:
         buffers = [disk.buffer(f"buffer {n}") for n in range(3)]
         tags = [disk.begin("nvme_read", 0, buffer) for buffer in buffers]
         disk.board.request("poke", COMMAND, "32", 0)
-        assert {disk.end(tag) for tag in tags[1:]} == {NtStatus.STATUS_NO_SUCH_DEVICE}
+        assert {disk.end(tag) for tag in tags[1:]} == {GONE}
         refused = disk.board.call("nvme_read", 0, buffers[0].address, BLOCK)
-        assert refused == {"status": NtStatus.STATUS_NO_SUCH_DEVICE}
-        assert disk.board.call("nvme_stop") == {"status": NtStatus.STATUS_NO_SUCH_DEVICE}
+        assert refused == {"status": GONE}
+        assert disk.board.call("nvme_stop") == {"status": GONE}
 
     def test_it_is_stopped_in_the_middle(self, disk: Disk) -> None:
         """STATUS_CANCELLED for what it has not done."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from unplug import take_away
 
 from dmav3 import Board, NtStatus, build_image
 from dmav3.dma.results import Element
@@ -110,28 +111,7 @@ def test_a_bar_that_does_not_fit(image: Path, size: str) -> None:
 class TestUnplugged:
     """A device behind a root port, which can be taken away."""
 
-    #: Configuration space of the port, on slot 1, and there: its PCIe capability's slot control.
-    PORT, CAPABILITIES = 0x3F008000, 0x34
-    SLOT_CONTROL, POWER_OFF, INDICATOR_OFF = 0x18, 1 << 10, 3 << 8
     DEVICE = Device(model="edu", options=("dma_mask=0xffffffff",), removable=True)
-
-    def slot_control(self, board: Board) -> int:
-        """Return the address of the port's slot control register."""
-
-        def byte(offset: int) -> int:
-            return board.request("peek", self.PORT + offset, "8").number("value")
-
-        at = byte(self.CAPABILITIES)
-        while byte(at) != 0x10:  # PCI Express
-            at = byte(at + 1)
-        return self.PORT + at + self.SLOT_CONTROL
-
-    def take_away(self, board: Board) -> None:
-        """Ask for it as a person does; the port lets go when its power is off."""
-        board.qmp.execute("device_del", id="pci1")
-        since = len(board.qmp.events)
-        board.request("poke", self.slot_control(board), "16", self.POWER_OFF | self.INDICATOR_OFF)
-        board.qmp.wait_event("DEVICE_DELETED", since)
 
     def test_it_is_on_a_bus_of_its_own(self, image: Path) -> None:
         """With addresses behind the port; findings and the log name that bus."""
@@ -156,7 +136,7 @@ class TestUnplugged:
             edu, staging = Edu(board), board.memory.staging.start
             edu.read([Element(staging, 64)])
             board.call("find", EDU, 0, 0)
-            self.take_away(board)
+            take_away(board)
             with pytest.raises(TransferError, match=r"edu_move .* failed with STATUS_IO_TIMEOUT"):
                 edu.read([Element(staging, 64)])
             assert board.call("enable")["status"] == NO_DEVICE

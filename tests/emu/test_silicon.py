@@ -172,7 +172,17 @@ class TestCache:
         cache = board.machine.cache
         assert cache is not None
         stride = cache.line * cache.sets
-        buffer = board.memory.allocate(stride * cache.ways + 64)
+        board.request(
+            "clean_invalidate", 0x40200000, 2 << 20
+        )  # the image; what the shim uses again
+        board.request(
+            "poke", board.memory.staging.start, "64", 0
+        )  # ... comes back with its next poke
+        states = board.probe.states()
+        free = next(n for n in range(cache.sets) if not any(states[n :: cache.sets]))
+        buffer = board.memory.allocate(
+            stride * cache.ways + 64, align=stride, offset=free * cache.line
+        )
         for way in range(cache.ways):
             board.request("poke", buffer.address + way * stride, "64", way + 1)
         assert board.dram.read(buffer.address, 1) == b"\0"

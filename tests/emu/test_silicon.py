@@ -168,13 +168,15 @@ class TestCache:
             destroyed += board.dram.read(target.address, SIZE) != b"\x11" * SIZE
         assert destroyed
 
+    @pytest.mark.dmav3_cache(schedule="lru", seed=1)
     def test_a_full_set_evicts_its_oldest_line(self, board: Board) -> None:
         """Seventeen lines of a set that the shim leaves alone: the first goes down to DRAM."""
         cache = board.machine.cache
         assert cache is not None
         stride = cache.line * cache.sets
         buffer = board.memory.allocate(stride * (cache.ways + 1), align=stride)
-        board.fill(buffer, 0)  # all else goes down, but for what a command needs
+        board.fill(buffer, 0)  # all else goes down, but for what the command needs
+        board.request("poke", buffer.address, "64", 0)
         states = bytearray(board.probe.states())
         start = (buffer.address - board.probe.ram_base) // cache.line
         states[start : start + buffer.size // cache.line] = bytes(buffer.size // cache.line)

@@ -35,7 +35,7 @@ NEEDED = {
     "dmav3/data/seeded/no-clean/virt-a64.elf",
 }
 #: More would be worth a look.
-LARGEST = 6 << 20
+LARGEST = 8 << 20
 
 
 @pytest.fixture(scope="module")

@@ -159,6 +159,8 @@ def test_a_finding_names_the_device(dmav3_board: Board) -> None:
     edu.write([Element(buffer.address, PACKET)])
     with dmav3_board.expect("stale-cpu-read"):
         dmav3_board.read(buffer)
+    shown = [record for record in dmav3_board.events.all() if record.kind == Kind.FINDING]
+    assert [record.ungated for record in shown] == [True, False]  # by the device, by the CPU
     for finding in dmav3_board.findings():
         assert finding.device is not None
         assert finding.device.name == "pci 00:01.0"

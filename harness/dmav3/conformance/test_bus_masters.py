@@ -187,6 +187,35 @@ class TestPatternG:
         assert is_clean(board)
 
 
+@pytest.mark.dmav3_rule("KFI-02", "KFI-03", "GSL-01")
+@pytest.mark.dmav3_devices(WIDE)
+@pytest.mark.parametrize("flush", [True, False], ids=["flushed", "not flushed"])
+def test_the_recipe_of_versions_1_and_2(board: Board, *, flush: bool) -> None:
+    """KeFlushIoBuffers before each transfer, and GetScatterGatherList: the data is the same."""
+    adapter, edu, data = bus_master(board), Edu(board), moved(PACKET)
+    buffer, mdl = described(board, PACKET, region="scatter", offset=1024)
+    lists: list[int] = []
+
+    def control(_device: int, _irp: int, address: int, _context: object) -> None:
+        lists.append(address)
+
+    board.write(buffer, data)
+    for write in (True, False):
+        if flush:
+            board.KeFlushIoBuffers(mdl, ReadOperation=not write)
+        with board.irql(DISPATCH_LEVEL):
+            status = adapter.GetScatterGatherList(
+                mdl, buffer.address, PACKET, control, WriteToDevice=write
+            )
+            assert status == OK
+            (edu.read if write else edu.write)(board.read_list(lists[-1]))
+            adapter.PutScatterGatherList(lists[-1], WriteToDevice=write)
+        assert board.read(buffer) == data
+        board.fill(buffer, 0)
+    assert len(lists) == 2
+    assert is_clean(board)
+
+
 @pytest.mark.dmav3_rule("FBX-21")
 @pytest.mark.dmav3_machine("virt-a53")
 @pytest.mark.dmav3_devices(WIDE)

@@ -3,8 +3,10 @@
 #
 #   build/dmav3.so                  the QEMU extension
 #   build/firmware/virt-a64.elf     the shim
+#   build/firmware/virt-a64-nvme.elf     the same with the driver of examples/nvme
 #   build/firmware/link/virt-a64/   the shim for `dmav3 build`: library, linker script, flags
 #   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
+#   build/seeded/NAME/virt-a64-nvme.elf  the same with the driver, where that has the bug or shows it
 #   build/bench/                    programs of the bench
 #   build/conformance/              host test programs that decide rules
 #   build/selftest/virt-a64.elf     the self-test, which needs no shell
@@ -49,7 +51,7 @@ all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so $(B)/tests/sluggish-cpu.so
 # ---- the firmware: $(call firmware,output folder,source root) ----
 
 FIRMWARE_SOURCES := $(sort $(wildcard firmware/boot/a64_*.S firmware/hal/a64_*.S firmware/*.c firmware/hal/*.c \
-	firmware/dma/*.c firmware/rpc/*.c))
+	firmware/dma/*.c firmware/pci/*.c firmware/rpc/*.c))
 FIRMWARE_HEADERS := $(wildcard firmware/*/*.h)
 # What a user's files are compiled and linked with as well; their linker is of their choice.
 FIRMWARE_TARGET := --target=aarch64-none-elf -ffreestanding -nostdlibinc -mgeneral-regs-only -mstrict-align \
@@ -77,6 +79,26 @@ all: $(1)/virt-a64.elf
 endef
 
 $(eval $(call firmware,$(B)/firmware,))
+
+# ---- the driver of examples/nvme: $(call driver,output folder,source root,folder of the shim) ----
+
+DRIVER_SOURCES := $(wildcard examples/nvme/*.c)
+DRIVER_FLAGS := $(FIRMWARE_TARGET) -std=gnu11 -O1 $(WARNINGS)
+
+define driver
+$(1)/examples/%.o: $(2)examples/%
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(DRIVER_FLAGS) -Ifirmware/include -ffile-prefix-map=$(2)= -fdebug-compilation-dir=. \
+		$$(DEPEND) -c -o $$@ $$<
+
+$(1)/virt-a64-nvme.elf: $(3)/shim.ld $(FIRMWARE_SOURCES:firmware/%=$(3)/%.o) $(DRIVER_SOURCES:%=$(1)/%.o)
+	$$(Q)$$(CC) $$(FIRMWARE_LINK) -T $(3)/shim.ld -o $$@ $$(filter %.o,$$^)
+	@echo built $$@
+
+all: $(1)/virt-a64-nvme.elf
+endef
+
+$(eval $(call driver,$(B)/firmware,,$(B)/firmware))
 
 # ---- the same without its end: what `dmav3 build` links a user's files with ----
 
@@ -106,7 +128,24 @@ $(FIRMWARE_SOURCES:%=$(B)/seeded/$(1)/src/%) $(B)/seeded/$(1)/src/firmware/boot/
 $(call firmware,$(B)/seeded/$(1),$(B)/seeded/$(1)/src/)
 endef
 
-$(foreach patch,$(wildcard tests/seeded/*.patch),$(eval $(call seeded,$(basename $(notdir $(patch))))))
+define seeded_driver
+$(B)/seeded/$(1)/src/patched: tests/seeded/$(1).patch $(wildcard examples/nvme/*)
+	$$(Q)rm -rf $$(@D) && mkdir -p $$(@D)/examples && cp -r examples/nvme $$(@D)/examples
+	$$(Q)patch --quiet --strip=1 --directory=$$(@D) --fuzz=0 --no-backup-if-mismatch <$$<
+	$$(Q)touch $$@
+
+$(DRIVER_SOURCES:%=$(B)/seeded/$(1)/src/%): $(B)/seeded/$(1)/src/patched ;
+
+$(call driver,$(B)/seeded/$(1),$(B)/seeded/$(1)/src/,$(B)/firmware)
+endef
+
+BUGS := $(basename $(notdir $(wildcard tests/seeded/*.patch)))
+DRIVER_BUGS := $(filter nvme-%,$(BUGS))
+# Of the shim's bugs, those that a controller of its own shows as well.
+MASTER_BUGS := no-clean no-invalidate no-read-preparation
+$(foreach bug,$(filter-out $(DRIVER_BUGS),$(BUGS)),$(eval $(call seeded,$(bug))))
+$(foreach bug,$(MASTER_BUGS),$(eval $(call driver,$(B)/seeded/$(bug),,$(B)/seeded/$(bug))))
+$(foreach bug,$(DRIVER_BUGS),$(eval $(call seeded_driver,$(bug))))
 
 # ---- tests on the host ----
 

@@ -9,12 +9,21 @@
 /* Devices: QEMU hw/arm/virt.c (GICv2), then what the extension adds. */
 #define GICD_BASE       0x08000000
 #define GICC_BASE       0x08010000
+#define GICV2M_BASE     0x08020000 /* messages become interrupts */
 #define BOARD_UART_BASE 0x09000000 /* PL011 */
 #define PL330_BASE      0x0b000000
 #define IDENT_BASE      0x0b020000
 #define UART_BASE       0x0b030000
+#define LOW_RAM_START   0x0f000000 /* RAM below 256 MiB: non-cacheable */
+#define LOW_RAM_SIZE    0x00100000
+#define PCI_BARS_START  0x10000000 /* QEMU has more, up to 0x3efeffff; this much is mapped */
+#define PCI_BARS_SIZE   0x01000000
+#define PCI_CONFIG_BASE 0x3f000000 /* ECAM, 16 buses (`highmem=off`) */
+#define PCI_CONFIG_SIZE 0x01000000
 
 /* Shared peripheral interrupts: GIC INTID minus 32. */
+#define PCI_PIN_SPI     3  /* pin A of slot 0; four in all, in turn */
+#define PCI_MESSAGE_SPI 48 /* first of 64 that GICv2m makes */
 #define PL330_ABORT_SPI 176
 #define PL330_EVENT_SPI 177
 #define UART_SPI        193

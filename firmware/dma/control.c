@@ -56,6 +56,7 @@ struct dma_counters dma_count(void)
 {
     struct dma_counters counters = {
         .free_map_registers = map_registers_free(),
+        .free_low_map_registers = map_registers_free_low(),
         .adapters = adapters_count(),
         .common_buffers = common_buffers_live(),
     };

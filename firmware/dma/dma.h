@@ -26,6 +26,7 @@ PDMA_OPERATIONS dma_operations_table(void);
 
 struct dma_counters {
     uint32_t free_map_registers;
+    uint32_t free_low_map_registers; /* of those for devices that reach no others; 0 where there are none */
     uint32_t adapters;
     uint32_t requests; /* that live, granted or waiting */
     uint32_t waiting_for_registers;
@@ -50,7 +51,7 @@ bool dma_channel_by_adapter(PDMA_ADAPTER adapter, struct dma_channel_state *stat
 /* ---- for tests: what there is to be (CT-1, CT-4, CT-5); dma_initialize() sets the largest and checks ---- */
 
 struct dma_limits {
-    uint32_t map_registers;         /* in the pool: 2 to DMA_MAP_REGISTERS */
+    uint32_t map_registers;         /* in each pool: 2 to DMA_MAP_REGISTERS */
     uint32_t registers_per_request; /* IoGetDmaAdapter's most: 2 to DMA_MAP_REGISTERS */
     uint32_t list_elements;         /* where the driver gives no list: 1 to DMA_FRAGMENTS_MAX */
 };

@@ -4,10 +4,11 @@
 #include "dma/dma.h"
 #include "hal/memory.h"
 
-enum { POOLS = 1, REGISTERS = POOLS * DMA_MAP_REGISTERS };
+enum { POOLS = 2, REGISTERS = POOLS * DMA_MAP_REGISTERS };
 
+/* The first is what most devices reach; the others, at lower addresses, are for those that do not. */
 static struct pool {
-    uint8_t *pages;
+    uint8_t *pages; /* NULL: there is none, and its registers are never free */
     uint64_t logical;
 } pools[POOLS];
 
@@ -22,11 +23,14 @@ static bool fill_pool(struct pool *pool, uint8_t *pages)
 
 bool map_registers_initialize(void)
 {
+    const size_t size = (size_t)DMA_MAP_REGISTERS * PAGE_SIZE;
+
     for (uint32_t i = 0; i < REGISTERS; i++) {
         taken[i] = false;
     }
     usable = DMA_MAP_REGISTERS;
-    return fill_pool(&pools[0], memory_take_uncached((size_t)DMA_MAP_REGISTERS * PAGE_SIZE));
+    (void)fill_pool(&pools[1], memory_take_low(size));
+    return fill_pool(&pools[0], memory_take_uncached(size));
 }
 
 /* ---- reach ---- */
@@ -35,17 +39,23 @@ static bool is_reached(const struct pool *pool, uint32_t address_bits)
 {
     uint64_t last = pool->logical + (uint64_t)DMA_MAP_REGISTERS * PAGE_SIZE - 1;
 
-    return address_bits >= 64 || last >> address_bits == 0;
+    return pool->pages != NULL && (address_bits >= 64 || last >> address_bits == 0);
+}
+
+/* POOLS if it reaches none. */
+static uint32_t first_reached(uint32_t address_bits)
+{
+    uint32_t pool = 0;
+
+    while (pool < POOLS && !is_reached(&pools[pool], address_bits)) {
+        pool++;
+    }
+    return pool;
 }
 
 bool map_registers_reach(uint32_t address_bits)
 {
-    for (uint32_t i = 0; i < POOLS; i++) {
-        if (is_reached(&pools[i], address_bits)) {
-            return true;
-        }
-    }
-    return false;
+    return first_reached(address_bits) < POOLS;
 }
 
 /* ---- taking ---- */
@@ -83,14 +93,9 @@ static bool take_from(uint32_t pool, uint32_t count, uint32_t *first)
 
 bool map_registers_take(uint32_t count, uint32_t address_bits, uint32_t *first)
 {
-    bool any = !map_registers_reach(address_bits);
+    uint32_t pool = first_reached(address_bits);
 
-    for (uint32_t i = 0; i < POOLS; i++) {
-        if ((any || is_reached(&pools[i], address_bits)) && take_from(i, count, first)) {
-            return true;
-        }
-    }
-    return false;
+    return take_from(pool < POOLS ? pool : 0, count, first);
 }
 
 void map_registers_release(uint32_t first, uint32_t count)
@@ -100,19 +105,39 @@ void map_registers_release(uint32_t first, uint32_t count)
 
 /* ---- how many ---- */
 
-uint32_t map_registers_free(void)
+static uint32_t free_of(uint32_t pool)
 {
-    uint32_t count = 0;
+    uint32_t first = pool * DMA_MAP_REGISTERS, count = 0;
 
-    for (uint32_t i = 0; i < REGISTERS; i++) {
-        count += taken[i] || i % DMA_MAP_REGISTERS >= usable ? 0 : 1;
+    for (uint32_t i = first; i < first + usable && pools[pool].pages != NULL; i++) {
+        count += taken[i] ? 0 : 1;
     }
     return count;
 }
 
+uint32_t map_registers_free(void)
+{
+    return free_of(0);
+}
+
+uint32_t map_registers_free_low(void)
+{
+    return free_of(1);
+}
+
+static bool is_any_taken(void)
+{
+    for (uint32_t i = 0; i < REGISTERS; i++) {
+        if (taken[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool map_registers_limit(uint32_t count)
 {
-    if (count < 2 || count > DMA_MAP_REGISTERS || map_registers_free() != POOLS * usable) {
+    if (count < 2 || count > DMA_MAP_REGISTERS || is_any_taken()) {
         return false;
     }
     usable = count;

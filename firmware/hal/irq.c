@@ -11,7 +11,9 @@
 enum {
     GICD_CTLR = 0x000,
     GICD_ISENABLER = 0x100,
+    GICD_ICENABLER = 0x180,
     GICD_ITARGETSR = 0x800,
+    GICD_ICFGR = 0xc00,
     GICC_CTLR = 0x00,
     GICC_PMR = 0x04,
     GICC_IAR = 0x0c,
@@ -44,13 +46,40 @@ void irq_connect_clock(unsigned int spi, void (*handler)(void *context), void *c
     lines[intid].context = context;
     /* To core 0: a byte an interrupt, and all registers are accessed as words. */
     mmio_write32(target, mmio_read32(target) | 1u << intid % 4 * 8);
-    mmio_write32(GICD_BASE + GICD_ISENABLER + intid / 32 * 4, 1u << intid % 32);
+    irq_reenable(spi);
+}
+
+/* A bit an interrupt. */
+static void write_bit(uint32_t registers, unsigned int spi)
+{
+    unsigned int intid = spi + SPI_FIRST;
+
+    mmio_write32(GICD_BASE + registers + intid / 32 * 4, 1u << intid % 32);
+}
+
+void irq_disable(unsigned int spi)
+{
+    write_bit(GICD_ICENABLER, spi);
+}
+
+void irq_reenable(unsigned int spi)
+{
+    write_bit(GICD_ISENABLER, spi);
 }
 
 void irq_connect(unsigned int spi, void (*handler)(void *context), void *context)
 {
     lines[spi + SPI_FIRST].counted = true;
     irq_connect_clock(spi, handler, context);
+}
+
+void irq_connect_message(unsigned int spi, void (*handler)(void *context), void *context)
+{
+    unsigned int intid = spi + SPI_FIRST;
+    uintptr_t configuration = GICD_BASE + GICD_ICFGR + intid / 16 * 4;
+
+    mmio_write32(configuration, mmio_read32(configuration) | 2u << intid % 16 * 2);
+    irq_connect(spi, handler, context);
 }
 
 void irq_set_exit_hook(void (*hook)(void))

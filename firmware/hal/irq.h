@@ -32,6 +32,14 @@ void irq_connect(unsigned int spi, void (*handler)(void *context), void *context
 /* The same for a clock, which is not counted below. */
 void irq_connect_clock(unsigned int spi, void (*handler)(void *context), void *context);
 
+/* The same for a message: an edge. */
+void irq_connect_message(unsigned int spi, void (*handler)(void *context), void *context);
+
+/* Stop a connected line, and let it go on: what has come meanwhile, or a level that still stands, comes then.
+ */
+void irq_disable(unsigned int spi);
+void irq_reenable(unsigned int spi);
+
 /* Interrupts taken so far, modulo 2^32. */
 uint32_t irq_count(void);
 

@@ -92,7 +92,10 @@ void memory_initialize(void)
 
     level1[0] = (uintptr_t)device_blocks | TABLE;
     level1[1] = (uintptr_t)ram_blocks | TABLE;
-    map_blocks(device_blocks, GICD_BASE, 0x08000000, ATTRIBUTE(DEVICE) | NO_EXECUTE);
+    map_blocks(device_blocks, GICD_BASE, PCI_BARS_START + PCI_BARS_SIZE - GICD_BASE,
+               ATTRIBUTE(DEVICE) | NO_EXECUTE);
+    map_blocks(device_blocks, PCI_CONFIG_BASE, PCI_CONFIG_SIZE, ATTRIBUTE(DEVICE) | NO_EXECUTE);
+    map_blocks(device_blocks, LOW_RAM_START, LOW_RAM_SIZE, ATTRIBUTE(UNCACHED) | data);
     map_blocks(ram_blocks, IMAGE_START, IMAGE_SIZE, ATTRIBUTE(WRITE_BACK) | INNER);
     map_blocks(ram_blocks, UNCACHED_START, UNCACHED_SIZE, ATTRIBUTE(UNCACHED) | data);
     map_blocks(ram_blocks, STAGING_START, STAGING_SIZE, ATTRIBUTE(UNCACHED) | data);
@@ -143,7 +146,9 @@ bool memory_is_mapped(uintptr_t start, size_t size)
 
 bool memory_is_ram(uintptr_t start, size_t size)
 {
-    return is_mapped_above(start, size, IMAGE_START);
+    bool low = start >= LOW_RAM_START && size <= LOW_RAM_SIZE && start - LOW_RAM_START <= LOW_RAM_SIZE - size;
+
+    return (low && memory_take_low(size) != NULL) || is_mapped_above(start, size, IMAGE_START);
 }
 
 bool memory_is_coherent(void)
@@ -161,6 +166,11 @@ void *memory_take_uncached(size_t size)
     }
     uncached_next += size;
     return (void *)start;
+}
+
+void *memory_take_low(size_t size)
+{
+    return ident_features() & IDENT_LOW_RAM && size <= LOW_RAM_SIZE ? (void *)LOW_RAM_START : NULL;
 }
 
 void *memory_take_pages(enum memory_kind kind, size_t size, uint64_t highest)

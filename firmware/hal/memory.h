@@ -33,6 +33,9 @@ bool memory_is_coherent(void);
  * Identity mapped. NULL when there is none left. Never freed: taken once at start. */
 void *memory_take_uncached(size_t size);
 
+/* The same, below 256 MiB, once, where the platform has such memory (feature `low RAM`): at most 1 MiB. */
+void *memory_take_low(size_t size);
+
 /*
  * Page-aligned, physically contiguous memory for `size` bytes, 1 or more, the last of which lies at or
  * below the physical address `highest`; NULL when there is none. Device memory takes naturally aligned

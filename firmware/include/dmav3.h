@@ -31,6 +31,11 @@ typedef NTSTATUS DMAV3_ROUTINE(const ULONGLONG *argument, struct dmav3_reply *re
  * command that breaks either rule is answered with an error. */
 void dmav3_reply_value(struct dmav3_reply *reply, const char *key, ULONGLONG value);
 
+/* Sleep until `ended(context)` is TRUE, which is looked at after every interrupt, for at most so many
+ * nanoseconds of model time. Deferred calls run as ever. What it was in the end. */
+typedef BOOLEAN DMAV3_CONDITION(PVOID context);
+BOOLEAN dmav3_wait(ULONGLONG nanoseconds, DMAV3_CONDITION *ended, PVOID context);
+
 /* Once, in any file: the command `name` (a C identifier) with the arguments "named like this", at
  * most 19, runs `routine`. Two commands of one name, the shim's own included, do not link. */
 #define DMAV3_COMMAND(name, arguments, routine) DMAV3_ROW(name, arguments, 0, 0, dmav3_run, routine)

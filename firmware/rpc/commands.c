@@ -53,35 +53,36 @@ static void alarm_rang(void *context)
     ident_set_alarm(0);
 }
 
-/* What has ended a wait for `event`, NULL if nothing has. */
-static const char *what_ended(const struct rpc_call *call, const char *event, uint64_t deadline)
-{
-    if ((strcmp(event, "irq") == 0 && irq_count() != call->interrupts) ||
-        (strcmp(event, "callback") == 0 && rpc_callbacks() != call->callbacks) ||
-        (strcmp(event, "held") == 0 && ident_held())) {
-        return event;
-    }
-    return ident_time() >= deadline ? "time" : NULL;
-}
-
 /* Look with interrupts masked and the alarm set: what comes from then on ends the sleep. */
-static const char *wait_for(const struct rpc_call *call, const char *event)
+BOOLEAN dmav3_wait(ULONGLONG nanoseconds, DMAV3_CONDITION *ended, PVOID context)
 {
-    uint64_t deadline = ident_time() + call->argument[0], state;
-    const char *ended;
+    uint64_t deadline = ident_time() + nanoseconds, state;
+    bool has_ended, late;
 
     irq_connect_clock(ALARM_SPI, alarm_rang, NULL);
     do {
         state = irq_save();
         ident_set_alarm(deadline);
-        ended = what_ended(call, event, deadline);
-        if (!ended) {
+        has_ended = ended(context);
+        late = ident_time() >= deadline;
+        if (!has_ended && !late) {
             cpu_sleep();
         }
         irq_restore(state);
-    } while (!ended);
+    } while (!has_ended && !late);
     ident_set_alarm(0);
-    return ended;
+    return has_ended;
+}
+
+/* Has what the request waits for happened since it came? */
+static BOOLEAN has_happened(PVOID context)
+{
+    const struct rpc_call *call = context;
+    const char *event = call->arguments > 1 ? call->word[1] : "";
+
+    return (strcmp(event, "irq") == 0 && irq_count() != call->interrupts) ||
+           (strcmp(event, "callback") == 0 && rpc_callbacks() != call->callbacks) ||
+           (strcmp(event, "held") == 0 && ident_held());
 }
 
 static const char *run_wait(struct rpc_call *call)
@@ -99,7 +100,7 @@ static const char *run_wait(struct rpc_call *call)
         return "EIRQL no callback runs at DISPATCH_LEVEL or above";
     }
     frame_append(call->reply, " ended=");
-    frame_append(call->reply, wait_for(call, event));
+    frame_append(call->reply, dmav3_wait(call->argument[0], has_happened, call) ? event : "time");
     frame_append_pair(call->reply, "time", ident_time());
     return NULL;
 }

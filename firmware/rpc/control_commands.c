@@ -9,6 +9,7 @@ static const char *run_counters(struct rpc_call *call)
     struct dma_counters counters = dma_count();
 
     frame_append_pair(call->reply, "free_map_registers", counters.free_map_registers);
+    frame_append_pair(call->reply, "free_low_map_registers", counters.free_low_map_registers);
     frame_append_pair(call->reply, "adapters", counters.adapters);
     frame_append_pair(call->reply, "requests", counters.requests);
     frame_append_pair(call->reply, "waiting_for_registers", counters.waiting_for_registers);

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .machine import Machine
+    from .machine import Device, Machine
     from .symbols import Flat
 
 
@@ -74,6 +74,7 @@ def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
         "-plugin", f"{_escape(str(start.extension))},view={machine.view}",
         "-device", _device(machine, start, fds),
         "-device", f"loader,cpu-num=0,addr={start.image.entry:#x}",
+        *(word for slot, it in enumerate(machine.devices, 1) for word in _pci_device(slot, it)),
         *(_doors(*fds.doors) if fds.doors else ()),
     ]
     # fmt: on
@@ -112,6 +113,33 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
             "cache-ways": machine.cache.ways,
         }
     return "dmav3-board," + ",".join(f"{key}={value}" for key, value in options.items())
+
+
+def _pci_device(slot: int, device: Device) -> list[str]:
+    name = f"pci{slot}"
+    return [*_port(slot, device), *_disk(name, device), "-device", _function(slot, device)]
+
+
+def _port(slot: int, device: Device) -> list[str]:
+    """Give a device that can be unplugged a port of its own."""
+    if not device.removable:
+        return []
+    port = f"pcie-root-port,id=port{slot},bus=pcie.0,chassis={slot},addr={slot:#x}"
+    return ["-device", port]
+
+
+def _disk(name: str, device: Device) -> list[str]:
+    if device.disk is None:
+        return []
+    file = f"file.driver=file,file.filename={_escape(str(device.disk))}"
+    mode = "on" if device.read_only else "off"
+    return ["-blockdev", f"driver=raw,node-name={name}-disk,read-only={mode},{file}"]
+
+
+def _function(slot: int, device: Device) -> str:
+    where = f"bus=port{slot},addr=0" if device.removable else f"bus=pcie.0,addr={slot:#x}"
+    drive = [] if device.disk is None else [f"drive=pci{slot}-disk"]
+    return ",".join([device.model, *device.options, f"id=pci{slot}", where, *drive])
 
 
 def _escape(text: str) -> str:

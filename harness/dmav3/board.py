@@ -55,9 +55,10 @@ from .trace import lines as trace_lines
 from .views import Mapping, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .errors import QemuError
+    from .machine import Device
     from .memory import Buffer
     from .violation import Violation
 
@@ -92,6 +93,7 @@ class Board(Shim):
         log: Path | None = None,
         doors: bool = False,
         trace: bool = True,
+        devices: Iterable[Device | str] = (),
     ) -> None:
         """Check every argument and file; start nothing yet.
 
@@ -103,12 +105,15 @@ class Board(Shim):
         :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
         :param trace: record what the channels of the DMA controller execute in the event log, the
             first 16,384 instructions of each run (`trace-instructions`).
+        :param devices: PCI devices of QEMU's own, behind those of the machine, on slots from 1 on;
+            a text is a model with its options, such as "edu,dma_mask=0xffffffff".
         :param doors: open a second monitor and a gdb socket in this user's private folder.
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
         """
         super().__init__()
-        self.machine = machine if isinstance(machine, Machine) else load(machine)
+        described = machine if isinstance(machine, Machine) else load(machine)
+        self.machine = described.with_devices(devices)
         self.seed, self.schedule = checked_seed(seed), checked_schedule(self.machine, schedule)
         self.image = read_elf(
             Path(image) if image else files.firmware(self.machine.firmware), "EM_AARCH64"

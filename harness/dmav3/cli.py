@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTHS = (8, 16, 32, 64)
+_DEVICES = ("stream", "edu", "nvme")
 _INTERRUPTED = 130  # what shells report for Ctrl-C
 _SOMETHING_MISSING = 3
 
@@ -62,6 +63,13 @@ def _output(status: int) -> Iterator[None]:
 def _width(value: int) -> int:
     if value not in _WIDTHS:
         msg = f"{value} is none of {', '.join(map(str, _WIDTHS))}"
+        raise typer.BadParameter(msg)
+    return value
+
+
+def _device(value: str) -> str:
+    if value not in _DEVICES:
+        msg = f"{value!r} is none of {', '.join(_DEVICES)}"
         raise typer.BadParameter(msg)
     return value
 
@@ -106,8 +114,19 @@ def run(
     machine: Machine = "virt-a53",
     schedule: Schedule = None,
     seed: Seed = 1,
+    device: Annotated[
+        str,
+        typer.Option(
+            callback=_device,
+            help="stream: by system DMA. edu: a bus master on PCI. nvme: a disk, by a driver in C.",
+        ),
+    ] = "stream",
+    disk: Annotated[
+        Path | None,
+        typer.Option(metavar="IMAGE", help="For nvme: use this raw image; else one is made."),
+    ] = None,
     width: Annotated[
-        int, typer.Option(callback=_width, help="Bits of the device's register: 8, 16, 32, 64.")
+        int, typer.Option(callback=_width, help="Bits of stream's register: 8, 16, 32, 64.")
     ] = 32,
     firmware_bug: Annotated[
         str | None, typer.Option(metavar="NAME", help="Use the firmware with this known bug.")
@@ -135,7 +154,9 @@ def run(
     from .run import Options
     from .run import run as run_main_job
 
-    options = Options(machine, input_file, schedule, seed, width, firmware_bug, image, trace_file)
+    options = Options(
+        machine, input_file, schedule, seed, width, firmware_bug, image, trace_file, device, disk
+    )
     with _failures(), _progress(Console(stderr=True), "moving") as begin:
         report = run_main_job(options, begin)
     with _output(report.exit_status):

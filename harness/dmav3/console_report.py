@@ -41,7 +41,8 @@ def show(console: Console, report: Report) -> None:
     """Print everything that a person needs to believe or doubt the verdict."""
     evidence = report.evidence
     schedule = f", schedule {evidence.schedule}, seed {evidence.seed}" if evidence.schedule else ""
-    console.print(f"{evidence.machine}{schedule}: {evidence.bytes} bytes there and back")
+    device = "" if evidence.device == "stream" else f", {evidence.device}"
+    console.print(f"{evidence.machine}{device}{schedule}: {evidence.bytes} bytes there and back")
     if evidence.steps:
         console.print(_table(evidence.steps))
     for name, digest in evidence.digests.items():

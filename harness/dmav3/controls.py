@@ -18,6 +18,7 @@ class Counters(NamedTuple):
     """
 
     free_map_registers: int
+    free_low_map_registers: int
     adapters: int
     requests: int
     waiting_for_registers: int

@@ -8,6 +8,7 @@ sampled by whoever made the call. Both are in the order in which the routines we
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -15,7 +16,7 @@ from .errors import InfrastructureError
 from .probe import Kind, Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .board import Board
     from .memory import Buffer
@@ -70,6 +71,14 @@ class Journal:
         if about is not None:
             self._samples[position] = self._board.lines(about)
         return result
+
+    @contextmanager
+    def watch(self, about: Buffer | None) -> Iterator[None]:
+        """Let a driver in the guest make calls in the block; sample the lines of `about` then."""
+        yield
+        made = len(calls_of_driver(self._board.events.since(self._start)))
+        lines = Lines() if about is None else self._board.lines(about)
+        self._samples += [lines] * (made - len(self._samples))
 
     def steps(self, names: Mapping[int, str], *, complete: bool = True) -> list[Step]:
         """Return the calls so far that have returned, in the order in which they were entered.

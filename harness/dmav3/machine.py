@@ -6,13 +6,16 @@ from __future__ import annotations
 import difflib
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from . import files
 from .errors import MachineFileError, UsageError
 from .yaml_lines import Place, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]  # below 4 GiB: `highmem=off`
 Interrupt = Annotated[int, Field(ge=0, le=987)]  # number of a shared peripheral interrupt
@@ -66,7 +69,24 @@ class Uart(_Part):
     irq: Interrupt
 
 
+class Device(_Part):
+    """A PCI device of QEMU's own: what `-device MODEL,OPTIONS` makes, on a slot of its own.
+
+    :ivar options: as QEMU takes them, such as "dma_mask=0xffffffff".
+    :ivar disk: file that its option `drive` is to name, a raw image; None: it has no disk.
+    :ivar read_only: the image is not to be written.
+    :ivar removable: it sits behind a root port, on a bus of its own: `device_del` can take it.
+    """
+
+    model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    options: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    disk: Annotated[Path | None, Field(strict=False)] = None
+    read_only: bool = False
+    removable: bool = False
+
+
 _RAM_BASE = 0x40000000  # of `virt`
+_SLOTS = 31  # of its PCI bus, behind the host bridge's
 
 
 class Machine(_Part):
@@ -87,6 +107,8 @@ class Machine(_Part):
     pl330: Annotated[tuple[Pl330, ...], Field(min_length=1, max_length=1, strict=False)]
     stream: Stream
     uart: Uart
+    #: On slots from 1 on.
+    devices: Annotated[tuple[Device, ...], Field(max_length=_SLOTS, strict=False)] = ()
 
     @property
     def image_memory(self) -> range:
@@ -102,6 +124,18 @@ class Machine(_Part):
             msg = f"`stream.pl330` is {self.stream.pl330}, but the list `pl330` ends before that"
             raise ValueError(msg)
         return self
+
+    def with_devices(self, devices: Iterable[Device | str]) -> Machine:
+        """Return the same machine with these PCI devices behind its own.
+
+        :param devices: text is a model with its options, such as "edu,dma_mask=0xffffffff".
+        :raises UsageError: a text is none, or there are too many.
+        """
+        more = tuple(_device(it) if isinstance(it, str) else it for it in devices)
+        if len(self.devices) + len(more) > _SLOTS:
+            msg = f"{len(self.devices) + len(more)} PCI devices are more than the {_SLOTS} slots"
+            raise UsageError(msg)
+        return self.model_copy(update={"devices": (*self.devices, *more)})
 
 
 #: What the extension builds on a board: a description repeats it and cannot choose it. (Whether its
@@ -136,6 +170,7 @@ _EXAMPLE: dict[str, Any] = {
     },
     "stream": {"base": "0x0B010000", "pl330": 0, "receive": 0, "transmit": 1},
     "uart": {"kind": "dmav3", "base": "0x0B030000", "irq": 193},
+    "devices": [{"model": "edu", "options": ["dma_mask=0xffffffff"], "disk": "disk.img"}],
 }
 
 
@@ -155,6 +190,15 @@ def load(name_or_path: str | Path) -> Machine:
         msg = f"unknown machine {text!r}; known are: {', '.join(sorted(known))}"
         raise UsageError(msg)
     return load_file(known[text])
+
+
+def _device(text: str) -> Device:
+    model, *options = text.split(",")
+    try:
+        return Device(model=model, options=tuple(options))
+    except ValidationError as error:
+        msg = f"{text!r} is no PCI device; such as 'edu' or 'edu,dma_mask=0xffffffff'"
+        raise UsageError(msg) from error
 
 
 def load_file(path: Path) -> Machine:

@@ -43,6 +43,7 @@ class Kind(enum.IntEnum):
     CHANNEL_FAULT = 13
     LIMIT = 14
     DMAKILL = 15
+    PCI_ACCESS = 16
     #: Of `HostShim` only: each operation, `a` its virtual address, `b` its bytes.
     CLEAN = 32
     INVALIDATE = 33

@@ -22,6 +22,7 @@ _EXAMPLES = {
     "dmav3_fresh": "dmav3_fresh",
     "dmav3_cache": 'dmav3_cache(schedule="lru", seed=7)',
     "dmav3_machine": 'dmav3_machine("virt-a53")',
+    "dmav3_devices": 'dmav3_devices("edu")',
     "dmav3_rule": 'dmav3_rule("MTX-07")',
     "dmav3_host": "dmav3_host",
 }
@@ -59,6 +60,8 @@ def wanted(item: pytest.Item) -> Wanted:
     cache = item.get_closest_marker("dmav3_cache")
     given: dict[str, Any] = dict(cache.kwargs) if cache else {}
     chosen = machine.load(named.args[0]) if named else _machine(config)
+    if devices := item.get_closest_marker("dmav3_devices"):
+        chosen = chosen.with_devices(devices.args)
     # An option is for all tests, so it cannot be wrong for the coherent machine of some.
     schedule = config.getoption("dmav3_schedule") if chosen.cache else None
     return Wanted(
@@ -87,6 +90,9 @@ def _check(mark: pytest.Mark) -> None:
         case "dmav3_machine":
             _no_more(mark.args[1:], mark.kwargs)
             machine.load(_text(*mark.args[:1]))
+        case "dmav3_devices":
+            _no_more(mark.kwargs)
+            machine.load(_DEFAULT_MACHINE).with_devices(map(_text, mark.args))
         case "dmav3_rule":
             from .conformance.rules import rules  # noqa: PLC0415 - most tests have no such mark
 

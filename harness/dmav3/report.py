@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .symbols import Elf
 
 _NO_CHANNEL = 0xFFFFFFFF
+#: In the place of a channel, above the number of a PCI device (qemu-machines/ext/pci.h).
+_PCI = 0x10000
 #: What makes a QEMU process useless, with the channel to be filled in.
 POISONED = (
     "channel {channel} of the PL330 was killed, or faulted, with bytes on their way, and QEMU's "
@@ -142,12 +144,16 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Device:
-    """The access by a device on the other side."""
+    """The access by a device on the other side.
+
+    :ivar name: "pl330", or "pci" and bus, device and function, such as "pci 00:01.0".
+    :ivar channel, microcode, burst: of the PL330 only.
+    """
 
     name: str
-    channel: int
-    microcode: str
-    burst: int
+    channel: int | None = None
+    microcode: str | None = None
+    burst: int | None = None
 
 
 @dataclass(frozen=True)
@@ -281,10 +287,25 @@ def _cpu(pc: int, image: Elf) -> Cpu | None:
     )
 
 
+def pci_address(requester: int) -> str:
+    """Return bus, device and function of a PCI device as people write them, such as "00:01.0"."""
+    return f"{requester >> 8 & 0xFF:02x}:{requester >> 3 & 0x1F:02x}.{requester & 7}"
+
+
 def _device(raw: Mapping[str, int]) -> Device | None:
     if raw["channel"] == _NO_CHANNEL:
         return None
+    if raw["channel"] & _PCI:
+        return Device(f"pci {pci_address(raw['channel'])}")
     return Device("pl330", raw["channel"], f"{raw['microcode']:#x}", raw["burst"])
+
+
+def _access(device: Device, address: int) -> str:
+    if device.microcode is None:
+        return f"the device was {device.name}"
+    if int(device.microcode, 0) == address:
+        return f"channel {device.channel} fetched its program there"
+    return f"the device's was burst {device.burst} of channel {device.channel}"
 
 
 def _text(
@@ -304,10 +325,8 @@ def _text(
     if cpu:
         where = f" ({cpu.file}:{cpu.line})" if cpu.file else ""
         parts.append(f"the CPU's access was in {cpu.function or cpu.pc}{where}")
-    if device and int(device.microcode, 0) == address:
-        parts.append(f"channel {device.channel} fetched its program there")
-    elif device:
-        parts.append(f"the device's was burst {device.burst} of channel {device.channel}")
+    if device:
+        parts.append(_access(device, address))
     if routine:
         what = kind.misuse if while_mapped else kind.remedy
         parts.append(f"{routine} {what}" + (f" ({rule})" if rule else ""))

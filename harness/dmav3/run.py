@@ -9,21 +9,32 @@ from typing import TYPE_CHECKING
 
 from . import files
 from .board import Board
+from .edujob import DEVICE as EDU
+from .edujob import EduPeripheral
 from .errors import Dmav3Error, UsageError
-from .machine import load
-from .mainjob import MainJob
+from .machine import Device, load
+from .mainjob import MainJob, Peripheral
+from .nvmejob import NvmePeripheral, disk_for
+from .streamjob import StreamPeripheral
 from .verdict import Evidence, Report, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import TextIO
+
+
+#: What `device` may be, with the PCI devices that the machine then has, but for those with a disk.
+DEVICES: dict[str, tuple[str, ...]] = {"stream": (), "edu": (EDU,), "nvme": ()}
 
 
 @dataclass(frozen=True)
 class Options:
     """What the command line says.
 
+    :ivar device: what the file is moved to and from, one of `DEVICES`.
+    :ivar disk: image for "nvme"; None: one is made, and removed.
     :ivar width: bits of the device's data register.
     :ivar firmware_bug: name of a known bug; excludes `image`.
     :ivar trace: file for what the DMA controller executed; None: it is not written.
@@ -37,6 +48,8 @@ class Options:
     firmware_bug: str | None = None
     image: Path | None = None
     trace: Path | None = None
+    device: str = "stream"
+    disk: Path | None = None
 
 
 def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Report:
@@ -50,20 +63,20 @@ def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Re
     except OSError as error:
         msg = f"the input {options.input} cannot be read: {error.strerror}"
         raise UsageError(msg) from error
-    with file, _opened(options.trace) as trace:
-        size = options.input.stat().st_size
+    size = options.input.stat().st_size
+    with file, _opened(options.trace) as trace, _disk(options, size) as disk:
         try:
-            board = _board(options)
+            board = _board(options, disk)
         except UsageError:
             raise
         except Dmav3Error as error:
-            evidence = Evidence(options.machine, options.seed, options.schedule)
+            evidence = Evidence(options.machine, options.seed, options.schedule, options.device)
             return judge(evidence, error)
-        evidence = Evidence(board.machine.name, board.seed, board.schedule)
+        evidence = Evidence(board.machine.name, board.seed, board.schedule, options.device)
         try:
             with board:
-                job = MainJob(board, options.width, begin(2 * size))
-                return _report(board, job, _attempt(lambda: job.run(file)), trace)
+                job = MainJob(_peripheral(board, options, disk, begin(2 * size)))
+                return _report(evidence, board, job, _attempt(lambda: job.run(file)), trace)
         except UsageError:
             raise
         except Dmav3Error as error:
@@ -85,15 +98,47 @@ def _opened(path: Path | None) -> Iterator[TextIO | None]:
         yield file
 
 
-def _board(options: Options) -> Board:
+def _disk(options: Options, size: int) -> AbstractContextManager[Path | None]:
+    if options.device == "nvme":
+        return disk_for(size, options.disk)
+    if options.disk is not None:
+        msg = f"the image {options.disk} needs a controller: --device nvme"
+        raise UsageError(msg)
+    return nullcontext()
+
+
+def _board(options: Options, disk: Path | None) -> Board:
     machine = load(options.machine)
-    image = options.image
-    if options.firmware_bug is not None:
-        if image is not None:
-            msg = "--image and --firmware-bug exclude each other: both name the firmware"
-            raise UsageError(msg)
-        image = files.seeded(options.firmware_bug, machine.firmware)
-    return Board(machine, image=image, seed=options.seed, schedule=options.schedule)
+    devices: list[str | Device] = list(DEVICES[options.device])
+    if disk is not None:
+        devices.append(Device(model="nvme", options=("serial=dmav3",), disk=disk))
+    return Board(
+        machine,
+        image=_image(options, machine.firmware),
+        seed=options.seed,
+        schedule=options.schedule,
+        devices=devices,
+    )
+
+
+def _image(options: Options, firmware: str) -> Path:
+    """Return the firmware; that for a disk has the driver of examples/nvme."""
+    bug, with_disk = options.firmware_bug, options.device == "nvme"
+    if bug is not None and options.image is not None:
+        msg = "--image and --firmware-bug exclude each other: both name the firmware"
+        raise UsageError(msg)
+    name = f"{firmware}-nvme" if with_disk else firmware
+    return options.image or (files.seeded(bug, name) if bug else files.firmware(name))
+
+
+def _peripheral(
+    board: Board, options: Options, disk: Path | None, advance: Callable[[int], object]
+) -> Peripheral:
+    if disk is not None:
+        return NvmePeripheral(board, disk, advance)
+    if options.device == "edu":
+        return EduPeripheral(board, advance)
+    return StreamPeripheral(board, options.width, advance)
 
 
 def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
@@ -104,17 +149,17 @@ def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
     return None
 
 
-def _report(board: Board, job: MainJob, error: Dmav3Error | None, trace: TextIO | None) -> Report:
+def _report(
+    evidence: Evidence,
+    board: Board,
+    job: MainJob,
+    error: Dmav3Error | None,
+    trace: TextIO | None,
+) -> Report:
     """Judge with all the evidence that can be had; after an error, that may be less."""
     outcome = job.outcome
     digests = {name: digest.hexdigest() for name, digest in outcome.digests.items()}
-    evidence = Evidence(
-        machine=board.machine.name,
-        seed=board.seed,
-        schedule=board.schedule,
-        bytes=outcome.bytes,
-        digests=digests if outcome.complete else {},
-    )
+    evidence = replace(evidence, bytes=outcome.bytes, digests=digests if outcome.complete else {})
     try:
         with board.paused() if error and board.running else nullcontext():
             evidence = replace(

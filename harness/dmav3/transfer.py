@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .board import Board
-    from .dma import DmaAdapter, Mdl
+    from .dma import DmaAdapter, Mapped, Mdl
     from .journal import Journal
     from .memory import Buffer
 
@@ -73,12 +73,12 @@ class Transfer:
             piece.length,
             WriteOnly=piece.write,
         )
-        _check("GetDmaTransferInfo", info.status)
-        with self._heap(info.ScatterGatherListSize) as self._list:
+        check("GetDmaTransferInfo", info.status)
+        with heap(self._board, info.ScatterGatherListSize) as self._list:
             self._list_size = info.ScatterGatherListSize
             context = self._board.allocate_context()
             status = self._journal.call(piece.buffer, adapter.InitializeDmaTransferContext, context)
-            _check("InitializeDmaTransferContext", status)
+            check("InitializeDmaTransferContext", status)
             with self._board.irql(DISPATCH_LEVEL):
                 allocated = self._journal.call(
                     piece.buffer,
@@ -87,7 +87,7 @@ class Transfer:
                     min(info.MapRegisterCount, adapter.NumberOfMapRegisters),
                     ExecutionRoutine=self._adapter_control,
                 )
-                _check("AllocateAdapterChannelEx", allocated.status)
+                check("AllocateAdapterChannelEx", allocated.status)
             self._board.run_until(lambda: self._done)
             self._board.request("release", context)
 
@@ -111,11 +111,7 @@ class Transfer:
             ScatterGatherBufferLength=self._list_size,
             DmaCompletionRoutine=self._completed,
         )
-        _check("MapTransferEx", mapped.status)
-        if not 0 < mapped.Length <= self._left:
-            msg = f"MapTransferEx mapped {mapped.Length} of {self._left} bytes"
-            raise TransferError(msg)
-        self._mapped = mapped.Length
+        self._mapped = mapped_bytes(mapped, self._left)
 
     def _completed(
         self, _adapter: DmaAdapter, _device: int, _context: object, status: DmaCompletionStatus
@@ -129,7 +125,7 @@ class Transfer:
             self._mapped,
             WriteToDevice=self._piece.write,
         )
-        _check("FlushAdapterBuffersEx", flushed)
+        check("FlushAdapterBuffersEx", flushed)
         self._offset += self._mapped
         self._left -= self._mapped
         complete = status == DmaCompletionStatus.DmaComplete
@@ -144,14 +140,26 @@ class Transfer:
         self._advance(self._mapped)
         self._done = True
 
-    @contextmanager
-    def _heap(self, size: int) -> Iterator[int]:
-        address = self._board.request("allocate", size).number("address")
-        yield address
-        self._board.request("release", address)
+
+@contextmanager
+def heap(board: Board, size: int) -> Iterator[int]:
+    """Give the address of so many bytes of the guest's heap inside the block."""
+    address = board.request("allocate", size).number("address")
+    yield address
+    board.request("release", address)
 
 
-def _check(routine: str, status: NtStatus) -> None:
+def mapped_bytes(mapped: Mapped, wanted: int) -> int:
+    """Return how much MapTransferEx has mapped; `TransferError` if it failed or that cannot be."""
+    check("MapTransferEx", mapped.status)
+    if not 0 < mapped.Length <= wanted:
+        msg = f"MapTransferEx mapped {mapped.Length} of {wanted} bytes"
+        raise TransferError(msg)
+    return mapped.Length
+
+
+def check(routine: str, status: NtStatus) -> None:
+    """Raise `TransferError` for a status that is none of success."""
     if not status.success:
         msg = f"{routine} failed with {status.name} ({status:#010x})"
         raise TransferError(msg)

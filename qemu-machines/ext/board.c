@@ -15,6 +15,7 @@
 #include "oplog.h"
 #include "pace.h"
 #include "pace_object.h"
+#include "pci.h"
 #include "plugin.h"
 #include "probe.h"
 #include "qemu_abi.h"
@@ -388,7 +389,7 @@ static bool add_command_uart(DeviceState *gic, Error **errp)
 static uint32_t features(void)
 {
     return (board.separate_views ? 0 : IDENT_COHERENT) | (board.stream_fd != ~0ull ? IDENT_STREAM : 0) |
-           (board.command ? IDENT_GATE : 0);
+           (board.command ? IDENT_GATE : 0) | IDENT_LOW_RAM;
 }
 
 static void realize(DeviceState *device, Error **errp)
@@ -400,7 +401,7 @@ static void realize(DeviceState *device, Error **errp)
         error_setg(errp, "no GICv2: this device is for -M virt with gic-version=2");
         return;
     }
-    if (!open_memory(errp) || !open_image(errp) || !add_pl330_and_stream(gic, errp) ||
+    if (!open_memory(errp) || !open_image(errp) || !add_pl330_and_stream(gic, errp) || !pci_initialise(errp) ||
         !add_command_uart(gic, errp) || !start_lifeline(errp)) {
         return;
     }
@@ -429,6 +430,7 @@ static void reset_enter(Object *object, int type)
     (void)type;
     pace_reset(); /* first: it may still move bytes */
     views_reset_enter();
+    pci_reset();
     if (board.separate_views) {
         plugin_reset();
     }

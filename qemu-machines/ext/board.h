@@ -12,7 +12,8 @@
  * underruns (ro).
  *
  * What it adds to the board (addresses and interrupts are in board.c): a PL330 with 8 channels,
- * 32 request lines and 16 events, the stream device, the identification page, the command UART.
+ * 32 request lines and 16 events, the stream device, the identification page, the command UART, 1 MiB of RAM
+ * that narrow bus masters reach (pci.h).
  */
 #ifndef DMAV3_BOARD_H
 #define DMAV3_BOARD_H

@@ -23,7 +23,7 @@ static bool overlaps(uint64_t base, uint64_t size, uint64_t address, uint64_t sp
     return address < base + size && base < address + span;
 }
 
-static bool is_cut_off(uint64_t address, uint64_t span)
+bool bus_is_cut_off(uint64_t address, uint64_t span)
 {
     return overlaps(bus.fault_base, bus.fault_size, address, span) ||
            overlaps(bus.own, bus.own_size, address, span);
@@ -36,7 +36,7 @@ static bool is_hole(uint64_t address)
 
 bool bus_is_faulty(uint64_t address, uint64_t span)
 {
-    return is_cut_off(address, span) || is_hole(address) || is_hole(address + span - 1);
+    return bus_is_cut_off(address, span) || is_hole(address) || is_hole(address + span - 1);
 }
 
 /* ---- accesses ---- */
@@ -44,7 +44,7 @@ bool bus_is_faulty(uint64_t address, uint64_t span)
 /* True: the bus answered with an error. */
 static bool access_ram(hwaddr address, void *value, unsigned int size, bool is_write)
 {
-    if (is_cut_off(address, size)) {
+    if (bus_is_cut_off(address, size)) {
         return true;
     }
     if (is_write) {
@@ -60,8 +60,8 @@ static bool access_rest(hwaddr address, void *value, unsigned int size, bool is_
     if (!bus.system) {
         bus.system = qemu.cpu_get_address_space(qemu.qemu_get_cpu(0), 0);
     }
-    return is_cut_off(address, size) || qemu.address_space_rw(bus.system, address, MEMTXATTRS_UNSPECIFIED,
-                                                              value, size, is_write) != MEMTX_OK;
+    return bus_is_cut_off(address, size) || qemu.address_space_rw(bus.system, address, MEMTXATTRS_UNSPECIFIED,
+                                                                  value, size, is_write) != MEMTX_OK;
 }
 
 static uint64_t bus_read(void *opaque, hwaddr address, unsigned int size)

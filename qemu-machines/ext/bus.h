@@ -24,6 +24,9 @@ void bus_watch(void (*failed)(uint64_t address, bool is_write));
 /* Would an access to any of these addresses be answered by an error, as far as can be known before? */
 bool bus_is_faulty(uint64_t address, uint64_t span);
 
+/* Is it in fault-base, fault-size, or one to the controller's own registers? */
+bool bus_is_cut_off(uint64_t address, uint64_t span);
+
 /* fault-base, fault-size: a range that answers with errors. */
 uint64_t bus_fault_base(void);
 bool bus_set_fault_base(uint64_t value, Error **errp);

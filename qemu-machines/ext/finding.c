@@ -6,7 +6,7 @@
 #include "gate.h"
 #include "history.h"
 #include "mappings.h"
-#include "pace.h"
+#include "pci.h"
 #include "probe.h"
 #include "views.h"
 
@@ -113,7 +113,7 @@ static bool is_misuse(enum cache_hazard kind, const struct mapping *mapping, uin
 static struct probe_finding describe(enum cache_hazard kind, bool by_device, uint64_t physical)
 {
     const struct mapping *mapping = owner(kind, by_device, physical);
-    struct pace_position at = by_device ? pace_position() : history_device_write(physical);
+    struct pace_position at = by_device ? device_position() : history_device_write(physical);
 
     return (struct probe_finding){
         .kind = kind,
@@ -179,7 +179,7 @@ void finding_hazard(enum cache_hazard hazard, bool by_device, uint64_t physical)
 
 void finding_bus_error(uint64_t physical)
 {
-    struct pace_position at = pace_position();
+    struct pace_position at = device_position();
 
     add((struct probe_finding){
         .kind = FINDING_BUS_ERROR,

@@ -80,7 +80,9 @@ static void open_for_line(void)
     probe->command = gate.command;
     views_begin_command(gate.command);
     stream_gate_opened();
+    views_lock(); /* a PCI device may have woken the CPU meanwhile */
     probe_record(PROBE_COMMAND, 0, 0, 0, 0, 0, 0);
+    views_unlock();
     start_all();
     gate.take_line();
 }

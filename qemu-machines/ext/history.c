@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "pci.h"
 #include "probe.h"
 #include "views.h"
 
@@ -53,7 +54,7 @@ uint64_t *history_origins(uint64_t physical)
 
 void history_device_wrote(uint64_t physical)
 {
-    struct pace_position at = pace_position();
+    struct pace_position at = device_position();
     struct history *line = history_of(physical);
 
     line->era = history_era;

@@ -5,7 +5,7 @@
  * offset  access  name      meaning
  * 0x00    R  32   MAGIC     0x33764d44
  * 0x04    R  32   LAYOUT    of this page: 1
- * 0x08    R  32   FEATURES  IDENT_COHERENT, IDENT_STREAM, IDENT_GATE
+ * 0x08    R  32   FEATURES  IDENT_COHERENT, IDENT_STREAM, IDENT_GATE, IDENT_LOW_RAM
  * 0x10    R  64   NONCE     given by whoever started the machine
  * 0x18    R  64   TIME      model time, nanoseconds
  * 0x20    W  32   READY     any value: the shell waits for its next line (where GATE is set)
@@ -25,7 +25,7 @@
 
 #include "qemu_abi.h"
 
-enum { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4 };
+enum { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4, IDENT_LOW_RAM = 8 };
 enum { IDENT_WRONG_CACHE = 2 };
 
 MemoryRegion *ident_page(uint32_t features, uint64_t nonce);

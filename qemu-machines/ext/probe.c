@@ -13,6 +13,12 @@ struct probe *probe;
 
 static struct probe_record *ring;
 static uint32_t seq_command, seq;
+static bool ungated;
+static struct {
+    uint64_t time_ns, address, bytes; /* bytes 0: there is none */
+    uint32_t requester;
+    bool is_write;
+} accesses; /* by a PCI device, not yet in the ring */
 static int wake_fd = -1;
 static uint64_t wake_mask;
 
@@ -68,18 +74,50 @@ static void wake(enum probe_kind kind)
     }
 }
 
-uint32_t probe_record(enum probe_kind kind, uint32_t id, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
-                      uint64_t e)
+/* Where a record stands in its command. */
+static uint32_t place(bool is_ungated)
 {
     if (seq_command != gate_command()) {
         seq_command = gate_command();
         seq = 0;
     }
-    ring[probe->ring_head & (PROBE_RING_RECORDS - 1)] = (struct probe_record){
+    return is_ungated ? seq : seq++;
+}
+
+static void append(const struct probe_record *record)
+{
+    ring[probe->ring_head & (PROBE_RING_RECORDS - 1)] = *record;
+    __atomic_store_n(&probe->ring_head, probe->ring_head + 1, __ATOMIC_RELEASE);
+    wake(record->kind);
+}
+
+static void append_accesses(void)
+{
+    struct probe_record record = {
+        .time_ns = accesses.time_ns,
+        .kind = PROBE_PCI_ACCESS,
+        .ungated = 1,
+        .id = accesses.requester & 0xffff,
+        .a = accesses.address,
+        .b = accesses.bytes,
+        .d = accesses.is_write,
+    };
+
+    if (accesses.bytes) {
+        accesses.bytes = 0;
+        record.seq = place(true);
+        record.command = seq_command;
+        append(&record);
+    }
+}
+
+uint32_t probe_record(enum probe_kind kind, uint32_t id, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                      uint64_t e)
+{
+    struct probe_record record = {
         .time_ns = gate_time(),
-        .command = seq_command,
-        .seq = seq++,
         .kind = (uint16_t)kind,
+        .ungated = ungated,
         .id = id,
         .a = a,
         .b = b,
@@ -87,10 +125,33 @@ uint32_t probe_record(enum probe_kind kind, uint32_t id, uint64_t a, uint64_t b,
         .d = d,
         .e = e,
     };
+
+    append_accesses();
+    record.seq = place(ungated);
+    record.command = seq_command;
     probe->violations += kind == PROBE_VIOLATION;
-    __atomic_store_n(&probe->ring_head, probe->ring_head + 1, __ATOMIC_RELEASE);
-    wake(kind);
-    return seq - 1;
+    append(&record);
+    return record.seq;
+}
+
+void probe_ungated(bool is_ungated)
+{
+    ungated = is_ungated;
+}
+
+void probe_access(uint32_t requester, uint64_t address, unsigned int size, bool is_write)
+{
+    bool goes_on = accesses.bytes && accesses.requester == requester && accesses.is_write == is_write &&
+                   address == accesses.address + accesses.bytes;
+
+    if (!goes_on) {
+        append_accesses();
+        accesses.time_ns = gate_time();
+        accesses.address = address;
+        accesses.requester = requester;
+        accesses.is_write = is_write;
+    }
+    accesses.bytes += size;
 }
 
 void probe_reset(void)
@@ -104,5 +165,6 @@ void probe_reset(void)
     probe->ring_reset = probe->ring_head;
     seq = 0;
     seq_command = 0;
+    accesses.bytes = 0;
     probe_record(PROBE_RESET, 0, 0, 0, 0, 0, 0);
 }

@@ -58,13 +58,16 @@ enum probe_kind {
     PROBE_CHANNEL_FAULT, /* b FTRn, c SAR, d DAR */
     PROBE_LIMIT,         /* b enum probe_limit, c SAR, d DAR */
     PROBE_DMAKILL,       /* by the debug interface */
+    /* PCI devices; always ungated. */
+    PROBE_PCI_ACCESS, /* id: bus << 8 | device << 3 | function. a address, b bytes, d write: its accesses to
+                         neighbouring addresses, as far as nothing else came between */
     PROBE_KINDS,
 };
 
 struct probe_record {
     uint64_t time_ns; /* model time */
     uint32_t command; /* number of the command in which it happened, from 1 after each reset */
-    uint32_t seq;     /* position within the command, from 0 */
+    uint32_t seq;     /* position within the command, from 0; of an ungated one: that of the next that is not */
     uint16_t kind;    /* enum probe_kind */
     uint16_t ungated; /* 1: caused by something that the gate does not stop */
     uint32_t id;
@@ -95,8 +98,9 @@ struct probe_finding {
     uint64_t address;      /* physical */
     uint64_t cpu_pc;       /* of the access or store that raced; 0: not known */
     uint32_t routine;      /* trace id of the routine that owed the maintenance; 0: none */
-    uint32_t channel;      /* of the PL330; ~0: no channel is known */
-    uint64_t microcode;    /* address of the channel's instruction */
+    uint32_t channel;      /* of the PL330; 0x10000 | bus << 8 | device << 3 | function: of a PCI device;
+                              ~0: not known */
+    uint64_t microcode;    /* address of the channel's instruction; 0 for PCI, as is: */
     uint64_t burst;        /* n-th load or store of the program, from 1 */
     uint64_t adapter;      /* whose mapping covers the address; 0: none does */
     uint32_t while_mapped; /* 1: the CPU's access to these very bytes came between MapTransferEx and
@@ -167,6 +171,12 @@ uint8_t *probe_lines(void);
 /* Append a record; time, command and seq are filled in. Returns seq. */
 uint32_t probe_record(enum probe_kind kind, uint32_t id, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
                       uint64_t e);
+
+/* Between the two: records are caused by what the gate does not stop. */
+void probe_ungated(bool ungated);
+
+/* One access of a PCI device, for PROBE_PCI_ACCESS: in the ring with the next record, or access elsewhere. */
+void probe_access(uint32_t requester, uint64_t address, unsigned int size, bool is_write);
 
 /* Every later record of a kind whose bit (1 << kind) is set makes the eventfd `fd` readable. */
 void probe_wake(int fd, uint64_t mask);

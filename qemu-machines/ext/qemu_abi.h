@@ -8,8 +8,8 @@
  * for all but the qemu_plugin_ functions; Debian's builds export them, and all stayed the same from
  * 10.0 on.
  *
- * Layouts that had to be known, each checked where it is used: TypeInfo, MemoryRegionOps,
- * MemTxAttrs (8 bytes, passed by value), the first words of ObjectClass and TypeImpl, VersionInfo,
+ * Layouts that had to be known, each checked where it is used: TypeInfo, MemoryRegionOps, the first of
+ * PCIIOMMUOps, MemTxAttrs (8 bytes, passed by value), the first words of ObjectClass and TypeImpl, VersionInfo,
  * two fields of CPUTLBEntryFull. And a bit of the flags of translation, CF_PARALLEL.
  */
 #ifndef DMAV3_QEMU_ABI_H
@@ -29,6 +29,7 @@ typedef struct DeviceClass DeviceClass;
 typedef struct SysBusDevice SysBusDevice;
 typedef struct MemoryRegion MemoryRegion;
 typedef struct AddressSpace AddressSpace;
+typedef struct PCIBus PCIBus;
 typedef struct HostMemoryBackend HostMemoryBackend;
 typedef struct ResettableClass ResettableClass;
 typedef struct Chardev Chardev;
@@ -44,6 +45,9 @@ typedef uint64_t MemTxAttrs;
 typedef struct QemuRegion {
     _Alignas(16) uint8_t opaque[1024];
 } QemuRegion;
+typedef struct QemuAddressSpace {
+    _Alignas(16) uint8_t opaque[1024];
+} QemuAddressSpace;
 typedef struct QemuTimer {
     _Alignas(16) uint8_t opaque[128];
 } QemuTimer;
@@ -54,6 +58,7 @@ typedef struct QemuCharBackend {
 #define MEMTXATTRS_UNSPECIFIED 0x100000000ull
 enum {
     MEMTX_OK = 0,
+    MEMTX_ERROR = 1,
     QEMU_CLOCK_VIRTUAL = 1,
     SCALE_NS = 1,
     MO_32 = 2,
@@ -79,7 +84,8 @@ typedef struct TypeInfo {
 typedef struct MemoryRegionOps {
     uint64_t (*read)(void *opaque, hwaddr offset, unsigned int size);
     void (*write)(void *opaque, hwaddr offset, uint64_t value, unsigned int size);
-    void *read_with_attrs, *write_with_attrs;
+    uint32_t (*read_with_attrs)(void *opaque, hwaddr offset, uint64_t *value, unsigned int size, MemTxAttrs);
+    uint32_t (*write_with_attrs)(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs);
     int endianness; /* 2: little */
     struct {
         unsigned int min_access_size, max_access_size;
@@ -196,7 +202,14 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, memory_region_init, (MemoryRegion *, Object *, const char *, uint64_t))                            \
     F(void, memory_region_init_io,                                                                             \
       (MemoryRegion *, Object *, const MemoryRegionOps *, void *, const char *, uint64_t))                     \
+    F(void, memory_region_init_alias,                                                                          \
+      (MemoryRegion *, Object *, const char *, MemoryRegion *, hwaddr, uint64_t))                              \
+    F(void, memory_region_init_ram_ptr, (MemoryRegion *, Object *, const char *, uint64_t, void *))            \
     F(void, memory_region_add_subregion, (MemoryRegion *, hwaddr, MemoryRegion *))                             \
+    F(void, memory_region_add_subregion_overlap, (MemoryRegion *, hwaddr, MemoryRegion *, int))                \
+    F(void, address_space_init, (AddressSpace *, MemoryRegion *, const char *))                                \
+    F(void, pci_setup_iommu, (PCIBus *, const void *ops, void *))                                              \
+    F(int, pci_bus_num, (PCIBus *))                                                                            \
     F(bool, memory_region_present, (MemoryRegion *, hwaddr))                                                   \
     F(void *, memory_region_get_ram_ptr, (MemoryRegion *))                                                     \
     F(uint64_t, memory_region_get_ram_addr, (MemoryRegion *))                                                  \
@@ -246,6 +259,11 @@ const char *qemu_abi_load(void);
 const char *qemu_abi_version(int *major);
 
 #define error_setg(errp, ...) qemu.error_setg_internal(errp, __FILE__, __LINE__, __func__, __VA_ARGS__)
+
+static inline AddressSpace *space(QemuAddressSpace *memory)
+{
+    return (AddressSpace *)memory->opaque;
+}
 
 static inline MemoryRegion *region(QemuRegion *memory)
 {

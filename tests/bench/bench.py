@@ -34,6 +34,7 @@ from dmav3.argv import Start
 from dmav3.machine import load
 from dmav3.mainjob import MainJob
 from dmav3.process import Process
+from dmav3.streamjob import StreamPeripheral
 from dmav3.symbols import read_elf
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def main_job(machine: str, instructions: int = 0) -> float:
         if instructions:
             board.qmp.set("trace-instructions", instructions)
         before = process_time(board._process.pid)
-        MainJob(board, 32).run(io.BytesIO(data))
+        MainJob(StreamPeripheral(board, 32)).run(io.BytesIO(data))
         return process_time(board._process.pid) - before
 
 

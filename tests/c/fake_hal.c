@@ -15,11 +15,12 @@ _Alignas(4096) uint8_t fake_memory[FAKE_PAGES * FAKE_PAGE];
 static size_t uncached_used;
 static uint64_t page_numbers[FAKE_PAGES];
 static bool coherent;
+static bool low_memory; /* the next memory_take_low() has some */
 
 /* The hal's own memory, and where a device finds it. */
-enum { UNCACHED, DEVICE, WRITE_BACK, POOLS };
+enum { UNCACHED, DEVICE, WRITE_BACK, LOW, POOLS };
 static _Alignas(4096) uint8_t pools[POOLS][POOL_BYTES];
-static const uint64_t pool_physical[POOLS] = {0x50000000, FAKE_DEVICE_MEMORY, FAKE_WRITE_BACK};
+static const uint64_t pool_physical[POOLS] = {0x50000000, FAKE_DEVICE_MEMORY, FAKE_WRITE_BACK, FAKE_LOW_MEMORY};
 static struct pool pages[2]; /* by enum memory_kind */
 
 static struct fake_event events[EVENTS_MAX];
@@ -124,7 +125,7 @@ bool memory_is_cached(uintptr_t address)
 {
     size_t in = pool_of(address);
 
-    return in != UNCACHED && in != DEVICE;
+    return in != UNCACHED && in != DEVICE && in != LOW;
 }
 
 uint8_t *fake_device_view(uint64_t physical)
@@ -161,6 +162,19 @@ void *memory_take_uncached(size_t size)
 
     uncached_used += (size + FAKE_PAGE - 1) / FAKE_PAGE * FAKE_PAGE;
     return block;
+}
+
+void *memory_take_low(size_t size)
+{
+    bool given = low_memory && size <= POOL_BYTES;
+
+    low_memory = false;
+    return given ? pools[LOW] : NULL;
+}
+
+void fake_add_low_memory(void)
+{
+    low_memory = true;
 }
 
 void *memory_take_pages(enum memory_kind kind, size_t size, uint64_t highest)

@@ -25,11 +25,15 @@ void fake_map_page(size_t index, uint64_t page_number);
 /* No two neighbours are physically adjacent. */
 void fake_scatter_pages(void);
 
-/* What memory_take_pages() has: FAKE_POOL_PAGES pages of each kind, at these physical addresses. */
 /* From here on, as many bytes, registers of devices are mapped: nothing is there to be touched. */
 enum { FAKE_REGISTERS = 0x08000000 };
 
+/* What memory_take_pages() has: FAKE_POOL_PAGES pages of each kind, at these physical addresses. */
 enum { FAKE_POOL_PAGES = 64, FAKE_DEVICE_MEMORY = 0x51000000, FAKE_WRITE_BACK = 0x52000000 };
+
+/* Low memory, for the layer that is started next. */
+enum { FAKE_LOW_MEMORY = 0x0f000000 };
+void fake_add_low_memory(void);
 
 /* The byte that a device sees at a physical address, in fake_memory or what the hal hands out. */
 uint8_t *fake_device_view(uint64_t physical);

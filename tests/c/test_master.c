@@ -398,6 +398,71 @@ TEST(a_range_that_a_device_writes_is_mapped_once, "")
     check_idle();
 }
 
+/* BMT-16, with bounce pages below the limit. */
+TEST(a_narrow_master_bounces_into_low_memory, "BMT-16 MR-07 MR-08 MR-10 MR-11 MR-15")
+{
+    fake_add_low_memory();
+    start_master(TRUE);
+    adapter = driver_master_of(28, TRUE, NULL);
+    PMDL mdl = driver_mdl(100, FAKE_PAGE);
+
+    memset(fake_memory, 'a', 2 * FAKE_PAGE);
+    (void)driver_raise();
+    PVOID base = hold_channel(2);
+
+    CHECK_EQ(dma_count().free_low_map_registers, DMA_MAP_REGISTERS - 2);
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS); /* those of wide ones stay theirs */
+    CHECK_EQ(map(mdl, base, 0, FAKE_PAGE, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(list.list.Elements[0].Address.QuadPart, FAKE_LOW_MEMORY + 100);
+    CHECK_EQ(*fake_device_view(FAKE_LOW_MEMORY + 100), 'a');
+    CHECK_EQ(flush(mdl, base, 0, FAKE_PAGE, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(map(mdl, base, 0, FAKE_PAGE, FALSE), STATUS_SUCCESS);
+    device_fills_list('b');
+    CHECK_EQ(fake_memory[100], 'a');
+    CHECK_EQ(flush(mdl, base, 0, FAKE_PAGE, FALSE), STATUS_SUCCESS);
+    CHECK(fake_memory[99] == 'a' && fake_memory[100] == 'b' && fake_memory[FAKE_PAGE + 99] == 'b');
+    end_with(mdl);
+    CHECK_EQ(dma_count().free_low_map_registers, DMA_MAP_REGISTERS);
+}
+
+/* BMT-16, the other half: none is low enough. */
+TEST(a_master_that_reaches_nothing_cannot_map, "BMT-16")
+{
+    fake_add_low_memory();
+    start_master(TRUE);
+    adapter = driver_master_of(24, TRUE, NULL);
+    PMDL mdl = driver_mdl(0, FAKE_PAGE);
+
+    CHECK(adapter != NULL);
+    (void)driver_raise();
+    PVOID base = hold_channel(1);
+
+    CHECK_EQ(map(mdl, base, 0, FAKE_PAGE, TRUE), STATUS_INSUFFICIENT_RESOURCES);
+    end_with(mdl);
+}
+
+TEST(no_low_page_is_free, "BMT-16 AAX-04 QUE-04")
+{
+    fake_add_low_memory();
+    start_master(TRUE);
+    dma_set_limits((struct dma_limits){2, 2, 16});
+
+    PDMA_ADAPTER first = driver_master_of(28, TRUE, NULL), second = driver_master_of(28, TRUE, NULL);
+    PVOID bases[2] = {NULL, NULL};
+
+    (void)driver_raise();
+    CHECK_EQ(allocate_sync(first, 0, 2, &bases[0]), STATUS_SUCCESS);
+    CHECK_EQ(dma_count().free_low_map_registers, 0);
+    CHECK_EQ(allocate_sync(second, 1, 1, &bases[1]), STATUS_INSUFFICIENT_RESOURCES);
+    expect_grants(KeepObject);
+    CHECK_EQ(allocate(second, 2, 1, 0), STATUS_SUCCESS); /* waits */
+    CHECK_EQ(granted.calls, 0);
+    CHECK_EQ(allocate_sync(adapter, 3, 0, &bases[1]), STATUS_SUCCESS);
+    first->DmaOperations->FreeAdapterChannel(first);
+    CHECK_EQ(granted.calls, 1);
+    KeLowerIrql(PASSIVE_LEVEL);
+}
+
 TEST(stores_beside_an_unbounced_read_are_reported, "CCH-12 CCH-15")
 {
     start_master(TRUE);

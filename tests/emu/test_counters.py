@@ -12,6 +12,7 @@ import pytest
 from dmav3.journal import Journal
 from dmav3.mainjob import MainJob
 from dmav3.stream import Control
+from dmav3.streamjob import StreamPeripheral
 from dmav3.transfer import Piece, Transfer
 from dmav3.wdm import DmaWidth
 
@@ -135,7 +136,7 @@ def test_states_after_each_call(board: Board) -> None:
 def test_a_coherent_machine_maintains_nothing(board: Board) -> None:
     """Every line counter is zero and the digests are equal."""
     data = bytes(range(251)) * 300
-    job = MainJob(board, 32)
+    job = MainJob(StreamPeripheral(board, 32))
     outcome = job.run(io.BytesIO(data))
     assert len({digest.hexdigest() for digest in outcome.digests.values()}) == 1
     for step in job.steps():
@@ -146,7 +147,7 @@ def test_a_coherent_machine_maintains_nothing(board: Board) -> None:
 def test_a_buffer_of_many_pages_goes_in_several_parts(board: Board) -> None:
     """Pattern E: what one list cannot hold is mapped in parts that add up."""
     data = bytes(range(256)) * 4096
-    job = MainJob(board, 32)
+    job = MainJob(StreamPeripheral(board, 32))
     job.run(io.BytesIO(data))
     maps = [step for step in job.steps() if step.routine == "MapTransferEx"]
     assert len(maps) > 2
@@ -180,6 +181,6 @@ def test_the_probe_memory_never_grows(board: Board) -> None:
     lines = board.probe.ram_size // board.probe.line_size
     assert size == 32_768 + lines + 65_536 * 64
     board.qmp.set("trace-instructions", 1_000_000)
-    MainJob(board, 8).run(io.BytesIO(bytes(40_000)))
+    MainJob(StreamPeripheral(board, 8)).run(io.BytesIO(bytes(40_000)))
     assert board.events.lost > 0
     assert os.fstat(board._process.probe).st_size == size

@@ -31,6 +31,7 @@ from microcode import (
 from dmav3.machine import load
 from dmav3.mainjob import MainJob
 from dmav3.pool import Pool, Wanted
+from dmav3.streamjob import StreamPeripheral
 from dmav3.wdm import DISPATCH_LEVEL
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def state(board: Board) -> State:
 
 def use(board: Board) -> None:
     """Leave traces everywhere that a test can reach."""
-    job = MainJob(board, 16)
+    job = MainJob(StreamPeripheral(board, 16))
     job.run(io.BytesIO(random.Random(3).randbytes(50_000)))  # noqa: S311 - to be repeatable
     board.request("allocate", 100_000)
     board.request("KeRaiseIrql", DISPATCH_LEVEL)
@@ -252,12 +253,12 @@ def test_seed_and_schedule_change_without_a_new_process(pool: Pool) -> None:
     logs = []
     for wanted in (Wanted(load("virt-a53"), seed=1, schedule="lru"), other):
         board = pool.take(wanted)
-        MainJob(board, 16).run(io.BytesIO(bytes(9_000)))
+        MainJob(StreamPeripheral(board, 16)).run(io.BytesIO(bytes(9_000)))
         logs.append(board.events.all())
         pool.give_back(board, wanted)
     assert pool.started == 1
     board = pool.take(Wanted(load("virt-a53"), seed=2, fresh=True))
-    MainJob(board, 16).run(io.BytesIO(bytes(9_000)))
+    MainJob(StreamPeripheral(board, 16)).run(io.BytesIO(bytes(9_000)))
     assert logs[1] == board.events.all() != logs[0]
     assert pool.started == 2
 

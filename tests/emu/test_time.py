@@ -18,6 +18,7 @@ from dmav3.mainjob import MainJob
 from dmav3.probe import Kind
 from dmav3.qmp import BOARD
 from dmav3.stream import Control
+from dmav3.streamjob import StreamPeripheral
 from dmav3.wdm import DISPATCH_LEVEL, DmaCompletionStatus, DmaWidth, NtStatus
 
 if TYPE_CHECKING:
@@ -67,12 +68,12 @@ def log_of(
 def main_job(board: Board) -> None:
     """Run the main job."""
     data = random.Random(7).randbytes(20_001)  # noqa: S311
-    MainJob(board, 16).run(io.BytesIO(data))
+    MainJob(StreamPeripheral(board, 16)).run(io.BytesIO(data))
 
 
 def short_job(board: Board) -> None:
     """Run it with less data."""
-    MainJob(board, 16).run(io.BytesIO(bytes(501)))
+    MainJob(StreamPeripheral(board, 16)).run(io.BytesIO(bytes(501)))
 
 
 def frames(board: Board) -> None:
@@ -137,8 +138,8 @@ def test_equal_transfers_that_take_time_give_equal_logs(
 
 @pytest.mark.parametrize("job", [main_job, frames, paces, slices, holds])
 def test_other_seeds_give_other_logs(job: Callable[[Board], object]) -> None:
-    """The comparisons above can fail: another seed fills other lines."""
-    assert log_of(job, 1) != log_of(job, 2)
+    """The comparisons above can fail: another seed fills other lines (and seldom as many)."""
+    assert any(log_of(job, 1) != log_of(job, seed) for seed in (2, 3))
 
 
 @pytest.mark.parametrize("job", [waits, holds])

@@ -15,6 +15,7 @@ from dmav3.attach import trace as trace_of
 from dmav3.errors import ClosedError, InfrastructureError, UsageError
 from dmav3.mainjob import MainJob
 from dmav3.probe import Kind
+from dmav3.streamjob import StreamPeripheral
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,7 +138,7 @@ def test_a_board_without_a_trace() -> None:
 
 def test_the_main_job_is_traced_as_far_as_it_goes(board: Board) -> None:
     """Its own evidence, the operation log, is complete all the same."""
-    job = MainJob(board, 32)
+    job = MainJob(StreamPeripheral(board, 32))
     job.run(io.BytesIO(bytes(20_000)))
     assert board.events.lost == 0
     assert board.events.untraced > 0

@@ -4,7 +4,9 @@
 Each bug is a patch with a header: `Finding:`, `Routine:`, `Rule:` and `Place:` are what must be
 reported, `Bytes:` says whether the bug shows in the bytes as well: where it does is up to size and
 schedule. It shows in the main job or, with `Workload: edges`, in a buffer that shares its first and
-its last cache line with what the CPU stores.
+its last cache line with what the CPU stores. With `Workload: nvme` it is one of the driver in
+examples/nvme, and `Line:` is the text of the lines that must be named; where QEMU's controller then
+goes wrong, and whether it answers at all, differs.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import pytest
 from dmav3 import Board, files
 from dmav3.conformance.driver import read_beside_the_cpu
 from dmav3.mainjob import MainJob
+from dmav3.streamjob import StreamPeripheral
 
 #: How many different digests a run may give, by what the header says of the bytes.
 BYTES = {"right": {1}, "wrong": {2, 3}, "either": {1, 2, 3}}
@@ -40,6 +43,7 @@ def header(patch: Path) -> dict[str, str]:
 
 PATCHES = sorted(Path(__file__).parent.glob("*.patch"))
 MAIN_JOB = [patch for patch in PATCHES if "Workload" not in header(patch)]
+NVME = [patch for patch in PATCHES if header(patch).get("Workload") == "nvme"]
 EDGES = [patch for patch in PATCHES if header(patch).get("Workload") == "edges"]
 
 
@@ -56,10 +60,11 @@ def run(folder: Path, size: int, *options: str | int) -> tuple[int, dict[str, An
     return done.returncode, json.loads(done.stdout)
 
 
-def caught(folder: Path, patch: Path, size: int, seed: int) -> None:
+def caught(folder: Path, patch: Path, size: int, seed: int, *options: str) -> None:
     """Check that a run on the patched firmware fails for the reason that the header names."""
     expected = header(patch)
-    status, report = run(folder, size, "--firmware-bug", patch.stem, "--seed", seed)
+    bug = ("--firmware-bug", patch.stem, "--seed", seed)
+    status, report = run(folder, size, *bug, *options)
     assert (status, report["verdict"]) == (1, "fail")
     assert len(set(report["sha256"].values())) in BYTES[expected["Bytes"]]
     named(report["findings"], expected)
@@ -94,6 +99,57 @@ def passes(folder: Path, size: int, width: int, *options: str | int) -> None:
 def test_a_known_bug_is_caught(tmp_path: Path, patch: Path, seed: int) -> None:
     """Different digests, and findings that name kind, routine and source line, and nothing else."""
     caught(tmp_path, patch, 65_537, seed)
+
+
+def caught_in_the_driver(folder: Path, patch: Path, *options: str | int) -> None:
+    """Check that a run on the patched driver fails, with findings at the lines of the header."""
+    expected = header(patch)
+    bug = ("--device", "nvme", "--firmware-bug", patch.stem)
+    status, report = run(folder, 65_537, *bug, *options)
+    assert (status, report["verdict"]) == (1, "fail")
+    kinds = expected["Finding"].split(", ")
+    found = {finding["kind"] for finding in report["findings"]}
+    assert kinds[0] in found <= set(kinds)
+    for finding in report["findings"]:
+        assert finding["device"]["name"] == "pci 00:01.0"
+        assert finding["cpu"]["function"] in expected["Place"]
+        assert finding["cpu"]["file"] in expected["Place"]
+        if "Line" in expected:
+            assert any(text in line(patch, finding["cpu"]) for text in expected["Line"].split("; "))
+
+
+def line(patch: Path, cpu: dict[str, Any]) -> str:
+    """Return the text of a line of a patched file."""
+    root = files.seeded(patch.stem, "virt-a64-nvme").parent / "src"
+    text: str = (root / cpu["file"]).read_text().splitlines()[cpu["line"] - 1]
+    return text
+
+
+@pytest.mark.parametrize("bug", ["no-clean", "no-invalidate", "no-read-preparation"])
+def test_a_known_bug_is_caught_by_a_disk(tmp_path: Path, bug: str) -> None:
+    """As above, where QEMU's controller moves the data."""
+    patch = Path(__file__).with_name(f"{bug}.patch")
+    caught(tmp_path, patch, 65_536, 1, "--device", "nvme")
+
+
+@pytest.mark.parametrize("patch", NVME, ids=lambda patch: patch.stem)
+@pytest.mark.parametrize("schedule", ["speculative", "never"])
+def test_a_known_bug_of_the_nvme_driver_is_caught(
+    tmp_path: Path, patch: Path, schedule: str
+) -> None:
+    """Findings that name the controller, the kind and the source line, and nothing else."""
+    caught_in_the_driver(tmp_path, patch, "--schedule", schedule)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("patch", NVME, ids=lambda patch: patch.stem)
+@pytest.mark.parametrize("schedule", ["speculative", "never", "eager", "lru"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_known_bug_of_the_nvme_driver_is_caught_under_every_schedule(
+    tmp_path: Path, patch: Path, schedule: str, seed: int
+) -> None:
+    """As above, for 3 seeds."""
+    caught_in_the_driver(tmp_path, patch, "--schedule", schedule, "--seed", seed)
 
 
 @pytest.mark.parametrize("patch", EDGES, ids=lambda patch: patch.stem)
@@ -144,7 +200,7 @@ def test_a_hundred_seeds(bug: str | None) -> None:
     with Board(image=files.seeded(bug, "virt-a64") if bug else None) as board:
         for seed in range(1, 101):
             board.reset(seed=seed)
-            outcome = MainJob(board, 32).run(io.BytesIO(data))
+            outcome = MainJob(StreamPeripheral(board, 32)).run(io.BytesIO(data))
             digests = {digest.hexdigest() for digest in outcome.digests.values()}
             assert len(digests) == (1 if bug is None else 2)
             assert [finding.kind for finding in board.findings()] == ["stale-cpu-read"] * bool(bug)

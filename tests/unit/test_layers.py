@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Includes of the firmware point one way: main, then rpc, dma, hal, boot; headers go down only."""
+"""Includes of the firmware point one way: main, rpc, pci, dma, hal, boot; headers go down only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 #: From top to bottom. A file may include what stands in its own layer or below.
-LAYERS = ["rpc", "dma", "hal", "boot"]
+LAYERS = ["rpc", "pci", "dma", "hal", "boot"]
 FILES = sorted(path for layer in LAYERS for path in (FIRMWARE / layer).glob("*.[chS]"))
 BACK_END = sorted((FIRMWARE / "dma").glob("pl330*"))
 BELOW = re.compile(r'#include (<[a-z_]+\.h>|"dma/(pl330|dma_backend)|"hal/(mmio|cache|string))')

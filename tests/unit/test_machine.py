@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from dmav3 import files, load
 from dmav3.errors import MachineFileError, UsageError
+from dmav3.machine import Device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +33,20 @@ def test_default_machine_is_what_the_extension_builds() -> None:
     assert machine.pl330[0].event_irqs == tuple(range(177, 193))
     assert machine.cache is not None
     assert (machine.cache.line, machine.cache.sets, machine.cache.ways) == (64, 1024, 16)
+
+
+def test_devices_come_behind_those_of_the_description(tmp_path: Path) -> None:
+    """As texts, as devices, or in the file; a machine with others is another machine."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD + "devices: [{model: edu, removable: true}]\n")
+    described, machine = load(path), load(path).with_devices(["edu,dma_mask=1", Device(model="x")])
+    assert machine.devices == (
+        Device(model="edu", removable=True),
+        Device(model="edu", options=("dma_mask=1",)),
+        Device(model="x"),
+    )
+    assert len({described, machine, load("virt-a53")}) == 3
+    assert load("virt-a53").with_devices([]) == load("virt-a53")
 
 
 def test_machine_is_frozen() -> None:
@@ -63,6 +78,8 @@ def test_unknown_machine_lists_the_known_ones() -> None:
         ("request_lines: 32", "request_lines: 31", 14, "pl330.0.request_lines", "31 here, 32 on"),
         ("pl330: 0, ", "pl330: 1, ", 1, "", "stream.pl330"),
         ("view: dma", "view: none", 1, "", "no `cache`"),
+        ("view: dma", "view: dma\ndevices: [{model: Edu}]", 8, "devices.0.model", "'Edu'.*edu"),
+        ("view: dma", "view: dma\ndevices: [{mask: 1}]", 8, "devices.0.model", "missing.*edu"),
     ],
 )
 def test_mistake_is_named_with_its_place(

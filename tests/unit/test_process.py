@@ -14,6 +14,7 @@ import pytest
 from dmav3 import load
 from dmav3.argv import Descriptors, Start, arguments
 from dmav3.errors import QemuMissingError, QemuRefusedError, QemuTooOldError
+from dmav3.machine import Device
 from dmav3.process import Process
 from dmav3.symbols import Flat
 
@@ -60,6 +61,18 @@ def test_command_line_of_a_coherent_machine_has_no_cache() -> None:
     assert "view=none" in line
     assert not {"dram-fd", "schedule", "cache-"} & set(line.replace("=", ",").split(","))
     assert None not in fds.all()
+
+
+def test_command_line_puts_each_pci_device_on_a_slot() -> None:
+    """From 1 on; a disk is a node of its own, and what can be unplugged has a port of its own."""
+    disk = Device(model="nvme", disk=Path("/a,b.img"), read_only=True, removable=True)
+    start = Start("qemu", Path("dmav3.so"), IMAGE, 5, 6, "lru")
+    fds = Descriptors(ram=3, dram=4, probe=5, stream=6, image=10, serial=7, monitor=8, lifeline=9)
+    line = " ".join(arguments(load("virt-a53").with_devices(["edu,dma_mask=1", disk]), start, fds))
+    assert "-device edu,dma_mask=1,id=pci1,bus=pcie.0,addr=0x1" in line
+    assert "-device pcie-root-port,id=port2,bus=pcie.0,chassis=2,addr=0x2" in line
+    assert "node-name=pci2-disk,read-only=on,file.driver=file,file.filename=/a,,b.img" in line
+    assert "-device nvme,id=pci2,bus=port2,addr=0,drive=pci2-disk" in line
 
 
 def test_program_that_is_not_there_is_named() -> None:

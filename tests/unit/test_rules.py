@@ -63,14 +63,6 @@ def test_the_fixed_list_of_what_is_out_of_scope() -> None:
     assert len(rules().out_of_scope) == 11
 
 
-def test_what_needs_a_bus_master_that_moves_data() -> None:
-    """Nothing else is undecided beforehand."""
-    undecided = {rule.id: rule.undecided for rule in rules().rules.values() if rule.undecided}
-    assert undecided == dict.fromkeys(
-        ("FBX-21", "PAT-A1", "PAT-G1", "BMT-15"), "bus-master data movement"
-    )
-
-
 def test_reworded_rules_keep_the_old_sentence() -> None:
     """Those that spoke of an emulator whose caches hold nothing and whose DMA takes no time."""
     reworded = {rule.id for rule in rules().rules.values() if rule.note}

@@ -46,6 +46,7 @@ def test_json_has_the_documented_keys_in_order() -> None:
         "verdict",
         "reason",
         "machine",
+        "device",
         "seed",
         "schedule",
         "bytes",

@@ -101,7 +101,7 @@ def untested(options: Options) -> list[Rule]:
     return [
         rule
         for rule in options.selected()
-        if rule.id not in tested and not rule.undecided and not rules().excluded(rule.id)
+        if rule.id not in tested and not rules().excluded(rule.id)
     ]
 
 

@@ -118,7 +118,7 @@ def decide(
 
     def one(rule: Rule) -> Decision:
         deciding = tuple(by_rule.get(rule.id, ()))
-        verdict, reason = _verdict(rule, rules.excluded(rule.id), deciding, trouble)
+        verdict, reason = _verdict(rules.excluded(rule.id), deciding, trouble)
         question = rules.questions[rule.reading] if rule.reading else None
         return Decision(rule, verdict, reason, deciding, question)
 
@@ -126,7 +126,7 @@ def decide(
 
 
 def _verdict(
-    rule: Rule, excluded: str | None, tests: tuple[Ended, ...], trouble: str | None
+    excluded: str | None, tests: tuple[Ended, ...], trouble: str | None
 ) -> tuple[Verdict, str | None]:
     """Return verdict and reason: a pass is that a test ran, and that all that ran have passed."""
     if excluded:
@@ -135,8 +135,6 @@ def _verdict(
         return "fail", "; ".join(f"{test.id}: {test.reason}" for test in failed)
     if broken := [test for test in tests if test.outcome == "error"]:
         return "undecided", f"inconclusive: {broken[0].id}: {broken[0].reason}"
-    if rule.undecided:
-        return "undecided", rule.undecided
     if any(test.outcome == "passed" for test in tests):
         return "pass", None
     return "undecided", tests[0].reason if tests else trouble or UNTESTED

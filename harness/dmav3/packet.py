@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One transfer of a bus master as a driver does it: pattern A of the interface.
+
+GetDmaTransferInfo and InitializeDmaTransferContext, then AllocateAdapterChannelEx, whose
+AdapterControl keeps the map registers. Then, as often as it takes: MapTransferEx makes a list, the
+device moves what is in it, FlushAdapterBuffersEx. In the end FreeMapRegisters.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from .edu import PACKET
+from .transfer import check, heap, mapped_bytes
+from .wdm import DISPATCH_LEVEL, IoAllocationAction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .board import Board
+    from .dma import DmaAdapter
+    from .dma.results import Element
+    from .journal import Journal
+    from .transfer import Piece
+
+
+class PacketTransfer:
+    """Moves one piece through one bus-master adapter, packet by packet.
+
+    :ivar packets: the list of each packet, as the device got it.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        journal: Journal,
+        adapter: DmaAdapter,
+        piece: Piece,
+        *,
+        move: Callable[[list[Element], int], object],
+        advance: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        """Prepare only.
+
+        :param move: has the device move the bytes of a list, which begin at an offset of the piece.
+        :param advance: is told the bytes of every packet that is done.
+        """
+        self._board, self._journal, self._adapter, self._piece = board, journal, adapter, piece
+        self._move, self._advance = move, advance
+        self._base = 0
+        self.packets: list[list[Element]] = []
+
+    def run(self) -> None:
+        """Move it all; model time passes. PASSIVE_LEVEL.
+
+        :raises TransferError: a routine failed, or the device did. The registers may be kept.
+        """
+        piece, adapter = self._piece, self._adapter
+        info = self._journal.call(
+            piece.buffer,
+            adapter.GetDmaTransferInfo,
+            piece.mdl,
+            piece.offset,
+            piece.length,
+            WriteOnly=piece.write,
+        )
+        check("GetDmaTransferInfo", info.status)
+        registers = min(info.MapRegisterCount, adapter.NumberOfMapRegisters)
+        with ExitStack() as resources:
+            memory = resources.enter_context(heap(self._board, info.ScatterGatherListSize))
+            resources.enter_context(self._registers(registers))
+            done = 0
+            while done < piece.length:
+                done += self._packet(memory, info.ScatterGatherListSize, done)
+
+    @contextmanager
+    def _registers(self, count: int) -> Iterator[None]:
+        """Own the map registers inside the block; the channel is free again at once."""
+        board, adapter, buffer = self._board, self._adapter, self._piece.buffer
+        context = board.allocate_context()
+        status = self._journal.call(buffer, adapter.InitializeDmaTransferContext, context)
+        check("InitializeDmaTransferContext", status)
+        with board.irql(DISPATCH_LEVEL):
+            allocated = self._journal.call(
+                buffer,
+                adapter.AllocateAdapterChannelEx,
+                context,
+                count,
+                ExecutionRoutine=self._adapter_control,
+            )
+            check("AllocateAdapterChannelEx", allocated.status)
+        board.run_until(lambda: self._base != 0)
+        yield
+        with board.irql(DISPATCH_LEVEL):
+            self._journal.call(buffer, adapter.FreeMapRegisters, self._base, count)
+        board.request("release", context)
+
+    def _adapter_control(self, _device: int, _irp: int, base: int, _context: object) -> int:
+        self._base = base
+        return IoAllocationAction.DeallocateObjectKeepRegisters
+
+    def _packet(self, memory: int, size: int, done: int) -> int:
+        """Move what the layer maps of the next packet; return its bytes (MTX-45, FBX-21)."""
+        piece, offset = self._piece, self._piece.offset + done
+        wanted = min(PACKET, piece.length - done)
+        mapped = self._journal.call(
+            piece.buffer,
+            self._adapter.MapTransferEx,
+            piece.mdl,
+            self._base,
+            offset,
+            Length=wanted,
+            WriteToDevice=piece.write,
+            ScatterGatherBuffer=memory,
+            ScatterGatherBufferLength=size,
+        )
+        length = mapped_bytes(mapped, wanted)
+        self.packets.append(self._board.read_list(memory))
+        self._move(self.packets[-1], done)
+        flushed = self._journal.call(
+            piece.buffer,
+            self._adapter.FlushAdapterBuffersEx,
+            piece.mdl,
+            self._base,
+            offset,
+            length,
+            WriteToDevice=piece.write,
+        )
+        check("FlushAdapterBuffersEx", flushed)
+        self._advance(length)
+        return length

@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver of examples/nvme with QEMU's own NVMe controller, on memory that is not coherent."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from unplug import take_away
+
+from dmav3 import Board, build_image, files
+from dmav3.machine import Device
+from dmav3.qmp import BOARD
+from dmav3.wdm import NtStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dmav3 import Buffer
+
+DRIVER = Path(__file__).parents[2] / "examples" / "nvme"
+BLOCK, BLOCKS = 512, 2048
+#: Registers of what is in slot 1, and in which of its bits memory space is switched on.
+COMMAND, FIRST_BAR = 0x3F000000 + (1 << 15) + 4, 0x10000000
+#: Where the driver has the first of its queues and of its PRP lists: in the first common buffer.
+QUEUES, PRP_LIST = 0x41400000, 0x41404000
+#: A display has no interrupt; one without registers needs none.
+NO_INTERRUPT = """
+#include <dmav3_pci.h>
+
+NTSTATUS dmav3_pci_connect_vector(const struct dmav3_pci *device, ULONG vector,
+                                  DMAV3_PCI_INTERRUPT *routine, PVOID context)
+{
+    (void)device, (void)vector, (void)routine, (void)context;
+    return STATUS_SUCCESS;
+}
+"""
+GONE = NtStatus.STATUS_NO_SUCH_DEVICE
+#: Of real time, for a transfer.
+SECONDS = 20
+
+
+class Disk:
+    """A board with the driver and a controller, and the image that it has."""
+
+    def __init__(self, board: Board, image: Path) -> None:
+        """Take a board that runs."""
+        self.board, self.image = board, image
+
+    def start(self) -> dict[str, int]:
+        """Bring the controller up; it must come."""
+        geometry = self.board.call("nvme_start")
+        assert geometry.pop("status") == NtStatus.STATUS_SUCCESS
+        return geometry
+
+    def begin(self, command: str, block: int, buffer: Buffer, length: int | None = None) -> int:
+        """Start a transfer and return its tag."""
+        reply = self.board.call(command, block, buffer.address, length or buffer.size)
+        assert reply["status"] == NtStatus.STATUS_PENDING
+        return reply["tag"]
+
+    def end(self, tag: int) -> int:
+        """Return how a transfer ended."""
+        limit = time.monotonic() + SECONDS
+        while (status := self.board.call("nvme_result", tag)["status"]) == NtStatus.STATUS_PENDING:
+            assert time.monotonic() < limit
+            self.board.wait(100_000)
+        return status
+
+    def move(self, command: str, block: int, buffer: Buffer) -> int:
+        """Transfer a whole buffer; return how that ended."""
+        return self.end(self.begin(command, block, buffer))
+
+    def buffer(self, name: str, size: int = 8 * BLOCK) -> Buffer:
+        """Return a buffer of scattered pages, with random bytes that the CPU has stored."""
+        made = self.board.memory.allocate(size, name=name, region="scatter", align=4096)
+        self.board.write(made, random.Random(name).randbytes(size))  # noqa: S311 - to be repeatable
+        return made
+
+    def throttle(self, rate: int = 1) -> None:
+        """Let the controller move so many pages a second; 0: as it can."""
+        line = f"block_set_io_throttle pci1 0 0 0 {rate} 0 0"
+        assert self.board.qmp.execute("human-monitor-command", **{"command-line": line}) == ""
+
+
+@contextmanager
+def disk_of(folder: Path, *options: str, **more: bool) -> Iterator[Disk]:
+    """Start a board; at the end everything must have been given back, and nothing been found."""
+    path = folder / "disk.img"
+    path.write_bytes(bytes(BLOCK * BLOCKS))
+    options = ("serial=dmav3", *options)
+    device = Device(model="nvme", options=options, disk=path, **more)
+    with Board(image=files.firmware("virt-a64-nvme"), devices=[device]) as board:
+        idle = board.counters()
+        yield Disk(board, path)
+        if board.call("nvme_stop")["status"] != NtStatus.STATUS_INVALID_DEVICE_STATE:
+            pytest.fail("the test has not stopped the controller")
+        assert board.counters() == idle
+        assert board.unexpected() == []
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """Return a board with the driver and a controller with an image of zeroes."""
+    with disk_of(tmp_path) as made:
+        yield made
+
+
+def run(*options: str | Path) -> tuple[int, str, str]:
+    """Run `dmav3 run --device nvme`; return exit status, output, errors."""
+    command = [sys.executable, "-m", "dmav3", "run", "--device", "nvme", *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return done.returncode, done.stdout, done.stderr
+
+
+class TestMainJob:
+    """`dmav3 run --device nvme`."""
+
+    @pytest.mark.parametrize("schedule", ["speculative", "lru", "never", "eager"])
+    def test_16_mib_go_to_the_image_and_back(self, tmp_path: Path, schedule: str) -> None:
+        """The image, read here, and what comes back are equal to the file, and nothing is found."""
+        data = random.Random(schedule).randbytes(16 << 20)  # noqa: S311 - to be repeatable
+        file, image = tmp_path / "file", tmp_path / "image"
+        file.write_bytes(data)
+        image.write_bytes(bytes(len(data) + BLOCK))
+        status, output, _ = run("--json", "--input", file, "--disk", image, "--schedule", schedule)
+        report = json.loads(output)
+        assert (status, report["verdict"], report["findings"]) == (0, "pass", []), report["reason"]
+        assert len(set(report["sha256"].values())) == 1
+        assert "no run repeats another's" in report["reason"]
+        assert image.read_bytes() == data + bytes(BLOCK)
+
+    @pytest.mark.parametrize("size", [0, 1, 513, 300_001])
+    def test_any_size(self, tmp_path: Path, size: int) -> None:
+        """What fills no block is moved with the rest of its block."""
+        file = tmp_path / "file"
+        file.write_bytes(bytes(n % 251 for n in range(size)))
+        status, output, _ = run("--json", "--input", file)
+        report = json.loads(output)
+        assert (status, report["bytes"]) == (0, size), report["reason"]
+
+    def test_a_coherent_machine_passes(self, tmp_path: Path) -> None:
+        """The same image, with barriers only."""
+        file = tmp_path / "file"
+        file.write_bytes(bytes(4096))
+        status, output, _ = run("--json", "--input", file, "--machine", "virt-a53-coherent")
+        assert status == 0
+        assert {step["lines_cleaned"] for step in json.loads(output)["steps"]} == {0}
+
+    def test_each_call_of_the_driver_is_a_step(self, tmp_path: Path) -> None:
+        """The lines of the buffer are cleaned for the write, and invalidated for the read."""
+        file = tmp_path / "file"
+        file.write_bytes(bytes(4096))
+        _, output, _ = run("--json", "--input", file)
+        steps = json.loads(output)["steps"]
+        lines = {
+            name: [
+                (step["lines_cleaned"], step["lines_invalidated"])
+                for step in steps
+                if step["routine"] == name
+            ]
+            for name in ("GetScatterGatherListEx", "PutScatterGatherList")
+        }
+        assert lines["GetScatterGatherListEx"] == [(64, 0), (64, 64)]
+        assert lines["PutScatterGatherList"] == [(0, 0), (0, 64)]
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (
+                ("--disk", "short.img"),
+                "has room for 512 bytes, the input has 1024; `truncate --size=1048576",
+            ),
+            (("--disk", "absent.img"), "absent.img cannot be written: No such file"),
+            (("--disk", "/proc/version"), "/proc/version cannot be written: "),
+            (("--disk", "short.img", "--device", "stream"), "needs a controller: --device nvme"),
+            (
+                ("--firmware-bug", "no-barrier"),
+                "no-barrier is not in virt-a64-nvme, but in virt-a64",
+            ),
+            (
+                ("--device", "stream", "--firmware-bug", "nvme-no-barrier"),
+                "nvme-no-barrier is not in virt-a64, but in virt-a64-nvme",
+            ),
+            (("--device", "floppy"), "'floppy' is none of stream, edu, nvme"),
+        ],
+    )
+    def test_a_wrong_call_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], said: str
+    ) -> None:
+        """Exit status 2 and what would be right; nothing is started."""
+        monkeypatch.chdir(tmp_path)
+        Path("file").write_bytes(bytes(1024))
+        Path("short.img").write_bytes(bytes(512))
+        status, _, errors = run("--input", "file", *options)
+        assert (status, said in " ".join(errors.split())) == (2, True), errors
+
+
+class TestReadme:
+    """What examples/nvme/README.md shows is what happens."""
+
+    TEXT = (DRIVER / "README.md").read_text()
+
+    def test_its_python_runs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """With the image that it builds, and a disk; nothing is found."""
+        (tmp_path / "build").mkdir()
+        (disk := tmp_path / "disk.img").write_bytes(bytes(BLOCK * BLOCKS))
+        build_image(*DRIVER.glob("*.c"), output=tmp_path / "build" / "mine.elf")
+        monkeypatch.chdir(tmp_path)
+        (example,) = re.findall(r"^```python\n(.*?)^```", self.TEXT, re.MULTILINE | re.DOTALL)
+        exec(compile(example, "README.md", "exec"), {})  # noqa: S102 - that is the test
+        assert disk.read_bytes()[:BLOCK] == (b"hello" * 100).ljust(BLOCK, b"\0")
+        assert capsys.readouterr().out.endswith("[]\n")
+
+    def test_its_bug_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The command with the known bug says what the README says."""
+        monkeypatch.chdir(DRIVER.parents[1])
+        (command,) = re.findall(r"^ +\.venv.*run (.*--firmware-bug .*)$", self.TEXT, re.MULTILINE)
+        (said,) = re.findall(r"^    (finding(?:.*\n)+?)\n", self.TEXT, re.MULTILINE)
+        status, output, _ = run(*command.split()[2:])
+        assert status == 1
+        for part in " ".join(said.split()).split("…"):
+            assert part.strip() in " ".join(output.split())
+
+
+class TestTransfers:
+    """What is asked for is done."""
+
+    def test_the_geometry_is_that_of_the_image(self, disk: Disk) -> None:
+        """Blocks of QEMU's default size; the map registers limit what a transfer may have."""
+        geometry = disk.start()
+        assert (geometry["blocks"], geometry["block_bytes"]) == (BLOCKS, BLOCK)
+        assert (geometry["maximum"], geometry["alignment"]) == (63 * 4096, 64)
+        disk.board.call("nvme_stop")
+
+    @pytest.mark.parametrize("options", [(), ("msix_qsize=1", "max_ioqpairs=1"), ("mdts=2",)])
+    def test_blocks_come_back(self, tmp_path: Path, options: tuple[str, ...]) -> None:
+        """From the place in the image where they were put, also with smaller controllers."""
+        with disk_of(tmp_path, *options) as disk:
+            maximum = disk.start()["maximum"]
+            source, target = disk.buffer("source", maximum), disk.buffer("target", maximum)
+            data = disk.board.read(source)
+            assert disk.move("nvme_write", 5, source) == 0
+            assert disk.image.read_bytes()[5 * BLOCK : 5 * BLOCK + maximum] == data
+            assert disk.move("nvme_read", 5, target) == 0
+            assert disk.board.read(target) == data
+            disk.board.call("nvme_stop")
+
+    @pytest.mark.parametrize("offset", [64, 2048, 4032])
+    def test_a_buffer_may_begin_inside_a_page(self, disk: Disk, offset: int) -> None:
+        """The first PRP has the offset, and no byte beside the buffer changes."""
+        disk.start()
+        around = disk.buffer("around", 5 * 4096)
+        before = disk.board.read(around)
+        disk.image.write_bytes(data := bytes(range(256)) * (BLOCK * BLOCKS // 256))
+        reply = disk.board.call("nvme_read", 0, around.address + offset, 3 * 4096)
+        assert disk.end(reply["tag"]) == 0
+        after = before[:offset] + data[: 3 * 4096] + before[offset + 3 * 4096 :]
+        assert disk.board.read(around) == after
+        disk.board.call("nvme_stop")
+
+    def test_eight_requests_are_under_way(self, disk: Disk) -> None:
+        """Whatever their order at the end; a ninth is refused."""
+        disk.start()
+        disk.throttle()
+        buffers = [disk.buffer(f"buffer {n}") for n in range(8)]
+        tags = [disk.begin("nvme_write", 8 * n, one) for n, one in enumerate(buffers)]
+        assert disk.board.counters().lists >= len(tags) - 1  # the first one is not throttled
+        refused = disk.board.call("nvme_write", 0, buffers[0].address, BLOCK)
+        assert refused == {"status": NtStatus.STATUS_DEVICE_BUSY}
+        disk.throttle(0)
+        assert {disk.end(tag) for tag in tags} == {0}
+        data = b"".join(disk.board.read(one) for one in buffers)
+        assert disk.image.read_bytes()[: len(data)] == data
+        disk.board.call("nvme_stop")
+
+    def test_it_starts_again(self, disk: Disk) -> None:
+        """After a stop, and after a reset of the board."""
+        for again in range(3):
+            disk.start()
+            assert disk.board.call("nvme_start")["status"] == NtStatus.STATUS_DEVICE_BUSY
+            assert disk.move("nvme_write", again, disk.buffer("source")) == 0
+            assert disk.board.call("nvme_stop")["status"] == 0
+            if again == 1:
+                disk.board.reset()
+
+
+class TestRefusals:
+    """What cannot be is refused by a status, and nothing is left over."""
+
+    @pytest.mark.parametrize(
+        ("block", "offset", "length", "status"),
+        [
+            (0, 0, 0, NtStatus.STATUS_INVALID_PARAMETER),
+            (0, 0, 511, NtStatus.STATUS_INVALID_PARAMETER),
+            (0, 32, 512, NtStatus.STATUS_INVALID_PARAMETER),
+            (0, 0, 64 * 4096, NtStatus.STATUS_INVALID_PARAMETER),
+            (BLOCKS, 0, 512, NtStatus.STATUS_NONEXISTENT_SECTOR),
+            (BLOCKS - 1, 0, 1024, NtStatus.STATUS_NONEXISTENT_SECTOR),
+            ((1 << 64) - 1, 0, 512, NtStatus.STATUS_NONEXISTENT_SECTOR),
+        ],
+    )
+    def test_a_transfer_that_cannot_be(
+        self, disk: Disk, block: int, offset: int, length: int, status: NtStatus
+    ) -> None:
+        """No part of it is done."""
+        disk.start()
+        address = disk.buffer("buffer", 65 * 4096).address + offset
+        assert disk.board.call("nvme_write", block, address, length) == {"status": status}
+        assert disk.board.call("nvme_read", block, address, length) == {"status": status}
+        assert disk.board.call("nvme_result", 0)["status"] == NtStatus.STATUS_INVALID_PARAMETER
+        disk.board.call("nvme_stop")
+
+    def test_nothing_works_before_the_start(self, disk: Disk) -> None:
+        """STATUS_INVALID_DEVICE_STATE."""
+        for command, *arguments in (("nvme_write", 0, 0, 512), ("nvme_stop",)):
+            reply = disk.board.call(command, *arguments)
+            assert reply == {"status": NtStatus.STATUS_INVALID_DEVICE_STATE}
+
+    def test_there_is_no_controller(self) -> None:
+        """STATUS_NO_SUCH_DEVICE."""
+        with Board(image=files.firmware("virt-a64-nvme")) as board:
+            assert board.call("nvme_start") == {"status": GONE}
+
+    def test_queues_are_too_small(self, tmp_path: Path) -> None:
+        """CAP.MQES below what the driver wants: STATUS_NOT_SUPPORTED."""
+        with disk_of(tmp_path, "mqes=15") as disk:
+            assert disk.board.call("nvme_start") == {"status": NtStatus.STATUS_NOT_SUPPORTED}
+
+    def test_the_image_may_only_be_read(self, tmp_path: Path) -> None:
+        """QEMU's controller reports a write fault; reading goes on."""
+        with disk_of(tmp_path, read_only=True) as disk:
+            disk.start()
+            buffer = disk.buffer("buffer")
+            assert disk.move("nvme_write", 0, buffer) == NtStatus.STATUS_IO_DEVICE_ERROR
+            assert disk.move("nvme_read", 0, buffer) == 0
+            disk.board.call("nvme_stop")
+
+
+class TestFailures:
+    """A controller that does not do what it should ends nobody's patience."""
+
+    def test_it_never_gets_ready(self, tmp_path: Path) -> None:
+        """STATUS_DEVICE_NOT_READY: here the registers are mere memory, a display's."""
+        connect = tmp_path / "connect.c"
+        connect.write_text(NO_INTERRUPT)
+        image = build_image(
+            *DRIVER.glob("*.c"),
+            connect,
+            output=tmp_path / "image.elf",
+            define=["NVME_CLASS=0x038000", "dmav3_pci_connect_vector=connect_nothing"],
+        )
+        display = Device(model="bochs-display", options=("vgamem=4M", "romfile="))
+        with Board(image=image, devices=[display]) as board:
+            assert board.call("nvme_start") == {"status": NtStatus.STATUS_NOT_SUPPORTED}
+            board.request("poke", COMMAND, "32", 2)
+            board.request("poke", FIRST_BAR, "32", 0xFFFF)  # CAP.MQES
+            assert board.call("nvme_start") == {"status": NtStatus.STATUS_DEVICE_NOT_READY}
+            assert board.counters().adapters == 0
+            assert board.unexpected() == []
+
+    def test_it_is_unplugged(self, tmp_path: Path) -> None:
+        """`device_del`: what follows is refused, and it is not found again."""
+        with disk_of(tmp_path, removable=True) as disk:
+            disk.start()
+            buffer = disk.buffer("buffer")
+            assert disk.move("nvme_write", 0, buffer) == 0
+            take_away(disk.board)
+            assert disk.board.call("nvme_read", 0, buffer.address, BLOCK) == {"status": GONE}
+            assert disk.board.call("nvme_stop") == {"status": GONE}
+            assert disk.board.call("nvme_start") == {"status": GONE}
+
+    def test_it_disappears(self, disk: Disk) -> None:
+        """Its registers read as ones: what is under way ends, and what follows is refused."""
+        disk.start()
+        disk.throttle()
+        buffers = [disk.buffer(f"buffer {n}") for n in range(3)]
+        tags = [disk.begin("nvme_read", 0, buffer) for buffer in buffers]
+        disk.board.request("poke", COMMAND, "32", 0)
+        assert {disk.end(tag) for tag in tags[1:]} == {GONE}
+        refused = disk.board.call("nvme_read", 0, buffers[0].address, BLOCK)
+        assert refused == {"status": GONE}
+        assert disk.board.call("nvme_stop") == {"status": GONE}
+
+    def test_it_is_stopped_in_the_middle(self, disk: Disk) -> None:
+        """STATUS_CANCELLED for what it has not done."""
+        disk.start()
+        disk.throttle()
+        tags = [disk.begin("nvme_write", 0, disk.buffer(f"{n}", 15 * 4096)) for n in range(8)]
+        assert disk.board.call("nvme_stop")["status"] == 0
+        assert disk.end(tags[-1]) == NtStatus.STATUS_CANCELLED
+
+    def test_a_prp_list_is_out_of_its_reach(self, disk: Disk) -> None:
+        """STATUS_DEVICE_DATA_ERROR; a transfer without a list goes on."""
+        disk.start()
+        long, short = disk.buffer("long", 3 * 4096), disk.buffer("short")
+        fault(disk, PRP_LIST)
+        for command in ("nvme_write", "nvme_read"):
+            assert disk.move(command, 0, long) == NtStatus.STATUS_DEVICE_DATA_ERROR
+            assert disk.move(command, 0, short) == 0
+        disk.board.call("nvme_stop")
+
+    def test_its_queues_are_out_of_its_reach(self, disk: Disk) -> None:
+        """CSTS.CFS: it has failed, and the driver says so at once."""
+        fault(disk, QUEUES)
+        assert disk.board.call("nvme_start") == {"status": NtStatus.STATUS_IO_DEVICE_ERROR}
+
+
+def fault(disk: Disk, address: int) -> None:
+    """Let a page answer with bus errors."""
+    disk.board.qmp.set("fault-base", address, BOARD)
+    disk.board.qmp.set("fault-size", 4096, BOARD)

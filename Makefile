@@ -6,7 +6,7 @@
 #   build/firmware/virt-a64-nvme.elf     the same with the driver of examples/nvme
 #   build/firmware/link/virt-a64/   the shim for `dmav3 build`: library, linker script, flags
 #   build/seeded/NAME/virt-a64.elf  the shim with one known bug, tests/seeded/NAME.patch
-#   build/seeded/NAME/virt-a64-nvme.elf  the same with the driver, or the shim and the driver with the bug
+#   build/seeded/NAME/virt-a64-nvme.elf  the same with the driver, where that has the bug or shows it
 #   build/bench/                    programs of the bench
 #   build/conformance/              host test programs that decide rules
 #   build/selftest/virt-a64.elf     the self-test, which needs no shell
@@ -126,7 +126,6 @@ $(B)/seeded/$(1)/src/patched: tests/seeded/$(1).patch $(FIRMWARE_SOURCES) $(FIRM
 $(FIRMWARE_SOURCES:%=$(B)/seeded/$(1)/src/%) $(B)/seeded/$(1)/src/firmware/boot/shim.ld $(B)/seeded/$(1)/src/firmware/boot/memlayout.h: $(B)/seeded/$(1)/src/patched ;
 
 $(call firmware,$(B)/seeded/$(1),$(B)/seeded/$(1)/src/)
-$(call driver,$(B)/seeded/$(1),,$(B)/seeded/$(1))
 endef
 
 define seeded_driver
@@ -142,7 +141,10 @@ endef
 
 BUGS := $(basename $(notdir $(wildcard tests/seeded/*.patch)))
 DRIVER_BUGS := $(filter nvme-%,$(BUGS))
+# Of the shim's bugs, those that a controller of its own shows as well.
+MASTER_BUGS := no-clean no-invalidate no-read-preparation
 $(foreach bug,$(filter-out $(DRIVER_BUGS),$(BUGS)),$(eval $(call seeded,$(bug))))
+$(foreach bug,$(MASTER_BUGS),$(eval $(call driver,$(B)/seeded/$(bug),,$(B)/seeded/$(bug))))
 $(foreach bug,$(DRIVER_BUGS),$(eval $(call seeded_driver,$(bug))))
 
 # ---- tests on the host ----

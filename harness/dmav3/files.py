@@ -69,7 +69,11 @@ def extension() -> Path:
 def firmware(name: str) -> Path:
     """Return a firmware image by its name in a machine's description; raises `NotBuiltError`."""
     layout = Layout.find()
-    return _fresh(layout, layout.built / "firmware" / f"{name}.elf", "firmware")
+    return _fresh(layout, layout.built / "firmware" / f"{name}.elf", *_sources(name))
+
+
+def _sources(name: str) -> tuple[str, ...]:
+    return ("firmware", "examples/nvme") if name.endswith("-nvme") else ("firmware",)
 
 
 def rule_tests() -> list[Path]:
@@ -105,7 +109,8 @@ def link(name: str) -> Link:
 def seeded(bug: str, name: str) -> Path:
     """Return the image `name` with one known bug.
 
-    :raises UsageError: there is no such bug; the message lists the known ones.
+    :raises UsageError: there is no such bug, the message lists the known ones; or it is in other
+        images only.
     :raises NotBuiltError: it is known, but not built.
     """
     layout = Layout.find()
@@ -115,7 +120,12 @@ def seeded(bug: str, name: str) -> Path:
     if bug not in known:
         msg = f"unknown bug {bug!r}; known are: {', '.join(sorted(known)) or 'none'}"
         raise UsageError(msg)
-    return _fresh(layout, layout.built / "seeded" / bug / f"{name}.elf", "firmware", "tests/seeded")
+    image = layout.built / "seeded" / bug / f"{name}.elf"
+    others = sorted(path.stem for path in image.parent.glob("*.elf"))
+    if others and not image.is_file():
+        msg = f"the bug {bug} is not in {name}, but in {', '.join(others)}"
+        raise UsageError(msg)
+    return _fresh(layout, image, *_sources(name), "tests/seeded")
 
 
 def writable(path: Path) -> None:

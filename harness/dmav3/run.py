@@ -127,9 +127,6 @@ def _image(options: Options, firmware: str) -> Path:
     if bug is not None and options.image is not None:
         msg = "--image and --firmware-bug exclude each other: both name the firmware"
         raise UsageError(msg)
-    if bug is not None and bug.startswith("nvme-") and not with_disk:
-        msg = f"the bug {bug} is one of the driver: it needs --device nvme"
-        raise UsageError(msg)
     name = f"{firmware}-nvme" if with_disk else firmware
     return options.image or (files.seeded(bug, name) if bug else files.firmware(name))
 

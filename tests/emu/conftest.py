@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from person import Person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A shell starts what runs in the background with Ctrl-C ignored, and so would our children be.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -182,7 +182,14 @@ class TestMainJob:
             (("--disk", "absent.img"), "absent.img cannot be written: No such file"),
             (("--disk", "/proc/version"), "/proc/version cannot be written: "),
             (("--disk", "short.img", "--device", "stream"), "needs a controller: --device nvme"),
-            (("--device", "stream", "--firmware-bug", "nvme-no-barrier"), "needs --device nvme"),
+            (
+                ("--firmware-bug", "no-barrier"),
+                "no-barrier is not in virt-a64-nvme, but in virt-a64",
+            ),
+            (
+                ("--device", "stream", "--firmware-bug", "nvme-no-barrier"),
+                "nvme-no-barrier is not in virt-a64, but in virt-a64-nvme",
+            ),
             (("--device", "floppy"), "'floppy' is none of stream, edu, nvme"),
         ],
     )

@@ -21,21 +21,23 @@ NEEDED = {
     "dmav3/conformance/rules.yaml",
     "dmav3/conformance/test_host_programs.py",
     "dmav3/py.typed",
-    "dmav3/data/conformance/test_layer",
+    "dmav3/data/conformance/test_transfer",
     "dmav3/data/dmav3.so",
     "dmav3/data/firmware/virt-a64.elf",
+    "dmav3/data/firmware/virt-a64-nvme.elf",
     "dmav3/data/firmware/link/virt-a64/compile.flags",
     "dmav3/data/firmware/link/virt-a64/image.ld",
     "dmav3/data/firmware/link/virt-a64/libdmav3-virt-a64.a",
     "dmav3/data/conformance/shim",
     "dmav3/data/firmware/link/virt-a64/link.flags",
     "dmav3/data/include/dmav3.h",
+    "dmav3/data/include/dmav3_pci.h",
     "dmav3/data/include/wdm_dma.h",
     "dmav3/data/machines/virt-a53.yaml",
     "dmav3/data/seeded/no-clean/virt-a64.elf",
 }
 #: More would be worth a look.
-LARGEST = 6 << 20
+LARGEST = 8 << 20
 
 
 @pytest.fixture(scope="module")

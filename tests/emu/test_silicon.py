@@ -9,6 +9,7 @@ import pytest
 from microcode import CSR0, FTR0, Controller, copy, mov, wait_for
 
 from dmav3 import Board
+from dmav3.probe import LineState
 from dmav3.qmp import BOARD
 from dmav3.stream import Control, Register, Status
 
@@ -167,27 +168,26 @@ class TestCache:
             destroyed += board.dram.read(target.address, SIZE) != b"\x11" * SIZE
         assert destroyed
 
+    @pytest.mark.dmav3_cache(schedule="lru", seed=1)
     def test_a_full_set_evicts_its_oldest_line(self, board: Board) -> None:
-        """Seventeen lines of one set do not fit sixteen ways: the first goes down to DRAM."""
+        """Seventeen lines of a set that the shim leaves alone: the first goes down to DRAM."""
         cache = board.machine.cache
         assert cache is not None
         stride = cache.line * cache.sets
-        board.request(
-            "clean_invalidate", 0x40200000, 2 << 20
-        )  # the image; what the shim uses again
-        board.request(
-            "poke", board.memory.staging.start, "64", 0
-        )  # ... comes back with its next poke
-        states = board.probe.states()
-        free = next(n for n in range(cache.sets) if not any(states[n :: cache.sets]))
-        buffer = board.memory.allocate(
-            stride * cache.ways + 64, align=stride, offset=free * cache.line
-        )
+        buffer = board.memory.allocate(stride * (cache.ways + 1), align=stride)
+        board.fill(buffer, 0)  # all else goes down, but for what the command needs
+        board.request("poke", buffer.address, "64", 0)
+        states = bytearray(board.probe.states())
+        start = (buffer.address - board.probe.ram_base) // cache.line
+        states[start : start + buffer.size // cache.line] = bytes(buffer.size // cache.line)
+        used = {i % cache.sets for i, state in enumerate(states) if state & LineState.VALID}
+        unused = min(set(range(cache.sets)) - used)
+        first = buffer.address + unused * cache.line
         for way in range(cache.ways):
-            board.request("poke", buffer.address + way * stride, "64", way + 1)
-        assert board.dram.read(buffer.address, 1) == b"\0"
-        board.request("poke", buffer.address + cache.ways * stride, "64", 99)
-        assert board.dram.read(buffer.address, 1) == b"\1"
+            board.request("poke", first + way * stride, "64", way + 1)
+        assert board.dram.read(first, 1) == b"\0"
+        board.request("poke", first + cache.ways * stride, "64", 99)
+        assert board.dram.read(first, 1) == b"\1"
 
     def test_a_virtual_window_is_translated(self, board: Board) -> None:
         """Stores through the scattered window reach the physical pages that it maps."""

@@ -358,6 +358,7 @@ class TestEdges:
         assert board.read(whole) == expected
         assert board.findings() == []
 
+    @pytest.mark.dmav3_machine("virt-a53")
     @pytest.mark.dmav3_rule("CCH-11", "GDA-06")
     @pytest.mark.parametrize("master", [0, 1])
     @pytest.mark.parametrize("past", [(0, 0), (4, 0), (0, 4), (4, 4)])
@@ -381,6 +382,7 @@ class TestEdges:
 class TestBouncePages:
     """Where they are."""
 
+    @pytest.mark.dmav3_machine("virt-a53")
     @pytest.mark.dmav3_rule("CCH-16")
     @pytest.mark.dmav3_cache(schedule="speculative", seed=3)
     @pytest.mark.parametrize("write", [True, False], ids=["write", "read"])
@@ -472,6 +474,7 @@ def expected(board: Board, found: set[str]) -> Iterator[None]:
     assert {finding.kind for finding in board.findings()} == found
 
 
+@pytest.mark.dmav3_machine("virt-a53")
 class TestWithoutMaintenance:
     """The same transfers with and without the operations: an MDL says that its memory is uncached.
 

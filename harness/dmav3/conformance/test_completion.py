@@ -263,6 +263,7 @@ def both_directions(board: Board) -> tuple[Flight, Flight]:
 class TestDriver:
     """What a driver does in it."""
 
+    @pytest.mark.dmav3_machine("virt-a53")
     @pytest.mark.dmav3_rule("CMP-11", "FBX-11", "FBX-14")
     @pytest.mark.parametrize("early", [True, False])
     def test_the_buffer_before_its_flush(self, board: Board, *, early: bool) -> None:

@@ -145,6 +145,7 @@ class TestMaintenance:
         assert flushed(board, flight.flush) == (0, 0, 0)
         assert board.read(flight.buffer) == moved(260)
 
+    @pytest.mark.dmav3_machine("virt-a53")
     @pytest.mark.dmav3_rule("FBX-06", "FBX-11")
     def test_a_read(self, board: Board) -> None:
         """Each line of the range is invalidated, once, and the CPU reads what the device wrote."""
@@ -157,6 +158,7 @@ class TestMaintenance:
         assert board.lines(flight.buffer).stale == 0
         assert board.read(flight.buffer) == moved(4 * PAGE)
 
+    @pytest.mark.dmav3_machine("virt-a53")
     @pytest.mark.dmav3_rule("FBX-07", "FBX-11")
     @pytest.mark.parametrize(("offset", "size", "whole"), [(4, 8, 0), (4, 124, 1), (0, 100, 1)])
     def test_a_read_through_bounce_pages(

@@ -810,6 +810,7 @@ class TestLoop:
         assert kinds <= {Kind.COMMAND, Kind.READY, Kind.ENTER, Kind.EXIT}
         assert len(done.calls) == 3
 
+    @pytest.mark.dmav3_machine("virt-a53")
     @pytest.mark.dmav3_rule("MTX-43")
     @pytest.mark.dmav3_cache(schedule="lru")
     def test_stores_between_rounds(self, board: Board) -> None:

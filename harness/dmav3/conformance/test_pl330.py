@@ -541,6 +541,7 @@ SCHEDULES = [
 ]
 
 
+@pytest.mark.dmav3_machine("virt-a53")
 @pytest.mark.dmav3_rule("PLB-21")
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_all_channels_at_once(board: Board, schedule: str) -> None:

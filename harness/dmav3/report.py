@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _NO_CHANNEL = 0xFFFFFFFF
 #: In the place of a channel, above the number of a PCI device (qemu-machines/ext/pci.h).
 _PCI = 0x10000
+#: A kind of finding that is no hazard of the cache.
+_BUS_ERROR = 8
 #: What makes a QEMU process useless, with the channel to be filled in.
 POISONED = (
     "channel {channel} of the PL330 was killed, or faulted, with bytes on their way, and QEMU's "
@@ -109,7 +111,7 @@ _KINDS = {
         "",
         "",
     ),
-    8: _Kind(
+    _BUS_ERROR: _Kind(
         "bus-error",
         {},
         "a channel of the PL330 accessed what answers with an error, which channel cannot be told, "
@@ -124,6 +126,10 @@ _BOUNCED_MISUSE = replace(
     _KINDS[1],
     meaning="the CPU read bytes that the device had written to a bounce page and that nobody had "
     "copied from there: it got what its memory held from before",
+)
+_PCI_BUS_ERROR = replace(
+    _KINDS[_BUS_ERROR],
+    meaning="a device accessed what answers with an error; not every device of QEMU's notices",
 )
 _NOT_COPIED = replace(
     _BOUNCED_MISUSE,
@@ -267,6 +273,8 @@ def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
 def _kind(raw: Mapping[str, int]) -> _Kind:
     if raw["bounced"]:
         return _BOUNCED_MISUSE if raw["while_mapped"] else _NOT_COPIED
+    if raw["kind"] == _BUS_ERROR and _is_pci(raw["channel"]):
+        return _PCI_BUS_ERROR
     return _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "", "")
 
 
@@ -292,10 +300,14 @@ def pci_address(requester: int) -> str:
     return f"{requester >> 8 & 0xFF:02x}:{requester >> 3 & 0x1F:02x}.{requester & 7}"
 
 
+def _is_pci(channel: int) -> bool:
+    return channel != _NO_CHANNEL and bool(channel & _PCI)
+
+
 def _device(raw: Mapping[str, int]) -> Device | None:
     if raw["channel"] == _NO_CHANNEL:
         return None
-    if raw["channel"] & _PCI:
+    if _is_pci(raw["channel"]):
         return Device(f"pci {pci_address(raw['channel'])}")
     return Device("pl330", raw["channel"], f"{raw['microcode']:#x}", raw["burst"])
 

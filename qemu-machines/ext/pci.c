@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bus.h"
+#include "finding.h"
 #include "mappings.h"
 #include "probe.h"
 #include "views.h"
@@ -57,10 +58,22 @@ static void end(void)
     views_unlock();
 }
 
+/* A finding, too: not every model of a device looks at what the bus answered. */
+static bool is_refused(const struct master *master, uint64_t address, unsigned int size, bool is_write)
+{
+    if (!bus_is_cut_off(address, size)) {
+        return false;
+    }
+    begin(master, address, size, is_write);
+    finding_bus_error(address);
+    end();
+    return true;
+}
+
 static uint32_t ram_read(void *opaque, hwaddr offset, uint64_t *value, unsigned int size, MemTxAttrs attributes)
 {
     (void)attributes;
-    if (bus_is_cut_off(views.base + offset, size)) {
+    if (is_refused(opaque, views.base + offset, size, false)) {
         return MEMTX_ERROR;
     }
     *value = 0;
@@ -73,7 +86,7 @@ static uint32_t ram_read(void *opaque, hwaddr offset, uint64_t *value, unsigned 
 static uint32_t ram_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs attributes)
 {
     (void)attributes;
-    if (bus_is_cut_off(views.base + offset, size)) {
+    if (is_refused(opaque, views.base + offset, size, true)) {
         return MEMTX_ERROR;
     }
     begin(opaque, views.base + offset, size, true);
@@ -85,7 +98,7 @@ static uint32_t ram_write(void *opaque, hwaddr offset, uint64_t value, unsigned 
 static uint32_t low_read(void *opaque, hwaddr offset, uint64_t *value, unsigned int size, MemTxAttrs attributes)
 {
     (void)attributes;
-    if (bus_is_cut_off(LOW_RAM_BASE + offset, size)) {
+    if (is_refused(opaque, LOW_RAM_BASE + offset, size, false)) {
         return MEMTX_ERROR;
     }
     *value = 0;
@@ -98,7 +111,7 @@ static uint32_t low_read(void *opaque, hwaddr offset, uint64_t *value, unsigned 
 static uint32_t low_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs attributes)
 {
     (void)attributes;
-    if (bus_is_cut_off(LOW_RAM_BASE + offset, size)) {
+    if (is_refused(opaque, LOW_RAM_BASE + offset, size, true)) {
         return MEMTX_ERROR;
     }
     begin(opaque, LOW_RAM_BASE + offset, size, true);

@@ -406,14 +406,29 @@ class TestFailures:
         long, short = disk.buffer("long", 3 * 4096), disk.buffer("short")
         fault(disk, PRP_LIST)
         for command in ("nvme_write", "nvme_read"):
-            assert disk.move(command, 0, long) == NtStatus.STATUS_DEVICE_DATA_ERROR
+            with disk.board.expect("bus-error"):
+                assert disk.move(command, 0, long) == NtStatus.STATUS_DEVICE_DATA_ERROR
             assert disk.move(command, 0, short) == 0
+        disk.board.call("nvme_stop")
+
+    @pytest.mark.parametrize("command", ["nvme_write", "nvme_read"])
+    def test_data_are_out_of_its_reach(self, disk: Disk, command: str) -> None:
+        """QEMU's controller does not notice, so a finding says it, by the device's name."""
+        disk.start()
+        buffer = disk.buffer("data")
+        fault(disk, buffer.ranges[0][0])
+        with disk.board.expect("bus-error"):
+            assert disk.move(command, 0, buffer) == 0
+        (finding,) = disk.board.findings()
+        assert "the device was pci 00:01.0" in finding.text
+        assert "at byte 0 of data" in finding.text
         disk.board.call("nvme_stop")
 
     def test_its_queues_are_out_of_its_reach(self, disk: Disk) -> None:
         """CSTS.CFS: it has failed, and the driver says so at once."""
         fault(disk, QUEUES)
-        assert disk.board.call("nvme_start") == {"status": NtStatus.STATUS_IO_DEVICE_ERROR}
+        with disk.board.expect("bus-error"):
+            assert disk.board.call("nvme_start") == {"status": NtStatus.STATUS_IO_DEVICE_ERROR}
 
 
 def fault(disk: Disk, address: int) -> None:

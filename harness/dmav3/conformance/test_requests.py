@@ -230,7 +230,7 @@ class TestRoutine:
         assert control.base == shim.channel_state(0).handle != 0
         assert control.levels == [DISPATCH_LEVEL]
 
-    @pytest.mark.dmav3_rule("ALC-02", "ALC-04")
+    @pytest.mark.dmav3_rule("ALC-02", "ALC-04", "GEN-08")
     @pytest.mark.parametrize("irp", [0, IRP])
     def test_what_the_list_routine_gets(self, shim: Shim, irp: int) -> None:
         """The Irp of a driver that has one; at DISPATCH_LEVEL, in whoever's call made room."""

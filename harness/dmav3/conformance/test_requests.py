@@ -252,6 +252,18 @@ class TestRoutine:
         assert calls == [(device, irp, DISPATCH_LEVEL)]
         assert entered[:2] == ["FreeAdapterObject", "AdapterListControl"]
 
+    @pytest.mark.dmav3_rule("ADC-07")
+    @pytest.mark.parametrize("action", [KEEP, KEEP_REGISTERS])
+    def test_what_a_bus_master_returns(self, shim: Shim, action: int) -> None:
+        """It maps either way; with KeepObject no other request comes between."""
+        bench, control = Bench.of_master(shim), Control(shim, action)
+        free_channel(shim, bench.adapter)
+        ask(shim, bench.adapter, control)
+        assert ask_now(shim, bench.adapter) == (NO_RESOURCES if action == KEEP else OK)
+        bench.base = control.base
+        assert bench.map() == (OK, 256)
+        assert bench.flush(256) == OK
+
     @pytest.mark.dmav3_rule("ADC-12")
     def test_the_handle_that_it_saves(self, shim: Shim) -> None:
         """It maps, flushes and frees what its own request was given; another's does not."""

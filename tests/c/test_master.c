@@ -106,7 +106,7 @@ TEST(a_full_mapping_has_as_many_elements_as_it_needs, "GTI-04 GTI-07 MTX-07 MTX-
     end_with(mdl);
 }
 
-TEST(one_element_is_gathered_and_spread_again, "MTX-27 MR-08 MR-09 MR-10 MR-11 MR-12 FBX-03 IGA-27")
+TEST(one_element_is_gathered_and_spread_again, "MTX-27 MR-08 MR-09 MR-10 MR-12 FBX-03 IGA-27")
 {
     fake_scatter_pages();
     start_master(FALSE);
@@ -129,7 +129,6 @@ TEST(one_element_is_gathered_and_spread_again, "MTX-27 MR-08 MR-09 MR-10 MR-11 M
     CHECK_EQ(flush(mdl, base, 0, total, TRUE), STATUS_SUCCESS);
     CHECK_EQ(map(mdl, base, 0, total, FALSE), STATUS_SUCCESS);
     device_fills_list('c');
-    CHECK_EQ(fake_memory[100], 'a'); /* MR-11 */
     CHECK_EQ(flush(mdl, base, 0, total - 10, FALSE), STATUS_SUCCESS);
     CHECK(fake_memory[99] == 'a' && fake_memory[100] == 'c' && fake_memory[100 + 3 * FAKE_PAGE - 1] == 'c');
     CHECK(fake_memory[10 * FAKE_PAGE + 6] == 'b' && fake_memory[10 * FAKE_PAGE + 7] == 'c');

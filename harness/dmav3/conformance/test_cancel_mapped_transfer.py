@@ -146,7 +146,6 @@ class TestStates:
         with shim.irql(DISPATCH_LEVEL):
             assert adapter.AllocateAdapterChannelEx(context, 1, 0, control).status == OK
         assert adapter.CancelMappedTransfer(context) == OK
-        assert not adapter.CancelMappedTransfer(context).success
         assert results == []
         free_channel(shim, owner.adapter)
         assert results == [(CANCELLED, 256)]
@@ -165,13 +164,19 @@ class TestStates:
         assert entered == ["FreeAdapterChannel"]
 
     @pytest.mark.dmav3_rule("CMT-06")
-    @pytest.mark.parametrize("state", ["Idle", "PreCancelled", "GrantedCancelled", "Stopped"])
+    @pytest.mark.parametrize(
+        "state", ["Idle", "PreCancelled", "PendingCancelled", "GrantedCancelled", "Stopped"]
+    )
     def test_nothing_to_cancel(self, shim: Shim, state: str) -> None:
         """It fails, and changes nothing."""
         bench = Bench.of_subordinate(shim)
         context = context_for(shim, bench.adapter)
         if state == "PreCancelled":
             assert bench.adapter.CancelAdapterChannel(context)
+        elif state == "PendingCancelled":
+            with shim.irql(DISPATCH_LEVEL):
+                assert bench.adapter.AllocateAdapterChannelEx(context, 1, 0, keep).status == OK
+            assert bench.adapter.CancelMappedTransfer(context) == OK
         elif state != "Idle":
             context = bench.context
             if state == "Stopped":

@@ -80,7 +80,7 @@ class TestCall:
         board.wait(1_000_000)
         assert len(flight.done.calls) == 1
 
-    @pytest.mark.dmav3_rule("CMP-03", "CMP-04", "CMP-06")
+    @pytest.mark.dmav3_rule("CMP-03", "CMP-04", "CMP-06", "GEN-08")
     def test_the_arguments(self, shim: Shim) -> None:
         """The device is the allocation's, the context the mapping's; cancelled: DmaCancelled."""
         adapter, (_, mdl) = quiet(shim), described(shim, 256)

@@ -159,7 +159,7 @@ class TestMaintenance:
         assert board.read(flight.buffer) == moved(4 * PAGE)
 
     @pytest.mark.dmav3_machine("virt-a53")
-    @pytest.mark.dmav3_rule("FBX-07", "FBX-11")
+    @pytest.mark.dmav3_rule("FBX-07", "FBX-11", "MR-11")
     @pytest.mark.parametrize(("offset", "size", "whole"), [(4, 8, 0), (4, 124, 1), (0, 100, 1)])
     def test_a_read_through_bounce_pages(
         self, board: Board, offset: int, size: int, whole: int

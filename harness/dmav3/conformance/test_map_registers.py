@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.wdm import DISPATCH_LEVEL, NtStatus
+from dmav3.wdm import DISPATCH_LEVEL, IoAllocationAction, NtStatus
 
 from .driver import Bench, bus_master, described, granted, quiet
 
@@ -89,8 +89,11 @@ class TestHandle:
     @pytest.mark.dmav3_rule("MR-04")
     def test_each_request_has_its_own_also_without_a_register(self, shim: Shim) -> None:
         """It is never NULL here; a driver that gives NULL back is told."""
-        adapters = [quiet(shim, DmaChannel=n) for n in range(4)] + [bus_master(shim)]
+        master = bus_master(shim)
+        adapters = [*(quiet(shim, DmaChannel=n) for n in range(4)), master]
         handles = [granted(shim, one, registers=n % 2) for n, one in enumerate(adapters)]
+        master.FreeAdapterObject(IoAllocationAction.DeallocateObjectKeepRegisters)
+        handles.append(granted(shim, master))
         assert 0 not in handles
         assert len(set(handles)) == len(handles)
         with shim.irql(DISPATCH_LEVEL), shim.expect_violations(0x05):

@@ -17,6 +17,8 @@ from .owner import OK, Owner, is_clean, memory_port, stream_port, uncached
 from .sweeps import all_at_once, cancel_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dmav3 import Board, Buffer
     from dmav3.dma import Mdl
 
@@ -167,32 +169,48 @@ class TestLoop:
         owner.board.wait(1_000_000)
         assert owner.ends == ["DmaComplete"] * notices + ["DmaCancelled"]
 
-    @pytest.mark.dmav3_rule("HBE-15", "CMP-14", "MTX-41", "RDC-03", "PAT-F1", "PAT-F2", "PAT-F3")
-    @pytest.mark.parametrize("every", [0, 64, 96], ids="notices {}".format)
-    def test_ten_rounds_of_a_read(self, board: Board, every: int) -> None:
-        """Notices, residue and data of each part of each round."""
-        owner = Owner(board, stream_port(board, 32, write=False), loop=True)
-        assert owner.configure("PL330_SET_NOTICE_BYTES", every) == OK
-        buffer, mdl = self.common(board)
-        assert owner.map(mdl, write=False) == self.SIZE
+    def ten_rounds(self, owner: Owner, every: int) -> Iterator[bytes]:
+        """Receive each part of each round, up to its notice; yield the round's bytes so far."""
         parts = [every] * (self.SIZE // every) if every else []
         parts += [self.SIZE - sum(parts)] if sum(parts) < self.SIZE else []
         count = 0
         for number in range(10):
             content, done = moved(self.SIZE, number), 0
             for part in parts:
-                board.stream.receive_put(content[done : done + part])
+                owner.board.stream.receive_put(content[done : done + part])
                 count, done = count + 1, done + part
                 self.notices(owner, count)
-                assert owner.left == (self.SIZE - done or self.SIZE)
-                assert board.dram.read(buffer.address, done) == content[:done]
-        board.stream.receive_put(bytes(20))
-        board.wait(1_000_000)
-        self.stop(owner, count)
-        assert owner.left == self.SIZE - 20
+                yield content[:done]
+
+    @pytest.mark.dmav3_rule("CMP-14", "MTX-41", "PAT-F2", "PAT-F3")
+    @pytest.mark.parametrize("every", [0, 64, 96], ids="notices {}".format)
+    def test_ten_rounds_of_a_read(self, board: Board, every: int) -> None:
+        """Notices and data of each part of each round."""
+        owner = Owner(board, stream_port(board, 32, write=False), loop=True)
+        assert owner.configure("PL330_SET_NOTICE_BYTES", every) == OK
+        buffer, mdl = self.common(board)
+        assert owner.map(mdl, write=False) == self.SIZE
+        for content in self.ten_rounds(owner, every):
+            assert board.dram.read(buffer.address, len(content)) == content
+        self.stop(owner, len(owner.ends))
         owner.flush()
         owner.release()
         assert is_clean(board)
+
+    @pytest.mark.dmav3_rule("HBE-15", "RDC-03", "PAT-F1")
+    @pytest.mark.parametrize("every", [0, 64, 96], ids="notices {}".format)
+    def test_what_is_left_of_each_round(self, board: Board, every: int) -> None:
+        """All of it when it begins; fewer with each part, also when it is cut short."""
+        owner = Owner(board, stream_port(board, 32, write=False), loop=True)
+        assert owner.configure("PL330_SET_NOTICE_BYTES", every) == OK
+        owner.map(self.common(board)[1], write=False)
+        for content in self.ten_rounds(owner, every):
+            assert owner.left == (self.SIZE - len(content) or self.SIZE)
+        board.stream.receive_put(bytes(20))
+        board.wait(1_000_000)
+        self.stop(owner, len(owner.ends))
+        assert owner.left == self.SIZE - 20
+        owner.flush()
 
     @pytest.mark.dmav3_rule("CMP-14", "CMT-16", "PAT-F3")
     def test_ten_rounds_of_a_write(self, board: Board) -> None:

@@ -230,7 +230,7 @@ class TestRoutine:
         assert control.base == shim.channel_state(0).handle != 0
         assert control.levels == [DISPATCH_LEVEL]
 
-    @pytest.mark.dmav3_rule("ALC-02", "ALC-04")
+    @pytest.mark.dmav3_rule("ALC-02", "ALC-04", "GEN-08")
     @pytest.mark.parametrize("irp", [0, IRP])
     def test_what_the_list_routine_gets(self, shim: Shim, irp: int) -> None:
         """The Irp of a driver that has one; at DISPATCH_LEVEL, in whoever's call made room."""
@@ -251,6 +251,18 @@ class TestRoutine:
             adapter.FreeAdapterObject(DEALLOCATE)
         assert calls == [(device, irp, DISPATCH_LEVEL)]
         assert entered[:2] == ["FreeAdapterObject", "AdapterListControl"]
+
+    @pytest.mark.dmav3_rule("ADC-07")
+    @pytest.mark.parametrize("action", [KEEP, KEEP_REGISTERS])
+    def test_what_a_bus_master_returns(self, shim: Shim, action: int) -> None:
+        """It maps either way; with KeepObject no other request comes between."""
+        bench, control = Bench.of_master(shim), Control(shim, action)
+        free_channel(shim, bench.adapter)
+        ask(shim, bench.adapter, control)
+        assert ask_now(shim, bench.adapter) == (NO_RESOURCES if action == KEEP else OK)
+        bench.base = control.base
+        assert bench.map() == (OK, 256)
+        assert bench.flush(256) == OK
 
     @pytest.mark.dmav3_rule("ADC-12")
     def test_the_handle_that_it_saves(self, shim: Shim) -> None:

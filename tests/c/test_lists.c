@@ -199,7 +199,7 @@ TEST(a_write_is_ready_when_the_routine_is_called, "GSL-01 GSL-03 GSL-05 GSX-16 A
     check_idle();
 }
 
-TEST(a_read_arrives_with_the_put, "GSX-03 GSX-09 GSX-15 GSX-17 PSL-01 PSL-03 PSL-08")
+TEST(a_read_arrives_with_the_put, "GSX-03 GSX-15 GSX-17 PSL-01 PSL-03 PSL-08")
 {
     start();
     PMDL mdl = driver_mdl(100, 1000);
@@ -214,6 +214,25 @@ TEST(a_read_arrives_with_the_put, "GSX-03 GSX-09 GSX-15 GSX-17 PSL-01 PSL-03 PSL
     CHECK(fake_memory[109] == 0x11 && fake_memory[1010] == 0x11);
     CHECK_EQ(fake_count(FAKE_INVALIDATE), 1);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(the_adapter_is_free_after_the_routine_and_the_list_stays, "GSX-09")
+{
+    struct dma_channel_state channel;
+
+    start();
+    PMDL mdl = driver_mdl(100, 1000);
+
+    CHECK_EQ(get(0, mdl, 10, 900, FALSE), STATUS_SUCCESS);
+    CHECK_EQ(listed.calls, 1);
+    CHECK(dma_channel_by_adapter(master, &channel) && channel.owner == NULL);
+    struct dma_counters kept = dma_count();
+
+    CHECK(kept.free_map_registers == DMA_MAP_REGISTERS - 2 && kept.mappings == 1 &&
+          kept.lists == 1); /* two edges */
+    put(listed.list, FALSE);
     IoFreeMdl(mdl);
     check_idle();
 }

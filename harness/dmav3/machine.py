@@ -131,7 +131,10 @@ class Machine(_Part):
         :param devices: text is a model with its options, such as "edu,dma_mask=0xffffffff".
         :raises UsageError: a text is none, or there are too many.
         """
-        more = tuple(_device(it) if isinstance(it, str) else it for it in devices)
+        if isinstance(devices, str):
+            msg = f"{devices!r} is no list of PCI devices; such as [{devices!r}]"
+            raise UsageError(msg)
+        more = tuple(it if isinstance(it, Device) else _device(it) for it in devices)
         if len(self.devices) + len(more) > _SLOTS:
             msg = f"{len(self.devices) + len(more)} PCI devices are more than the {_SLOTS} slots"
             raise UsageError(msg)
@@ -193,10 +196,10 @@ def load(name_or_path: str | Path) -> Machine:
 
 
 def _device(text: str) -> Device:
-    model, *options = text.split(",")
     try:
+        model, *options = text.split(",")
         return Device(model=model, options=tuple(options))
-    except ValidationError as error:
+    except (AttributeError, ValidationError) as error:
         msg = f"{text!r} is no PCI device; such as 'edu' or 'edu,dma_mask=0xffffffff'"
         raise UsageError(msg) from error
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
@@ -47,6 +47,21 @@ def test_devices_come_behind_those_of_the_description(tmp_path: Path) -> None:
     )
     assert len({described, machine, load("virt-a53")}) == 3
     assert load("virt-a53").with_devices([]) == load("virt-a53")
+
+
+@pytest.mark.parametrize(
+    ("devices", "words"),
+    [
+        ("edu", r"'edu' is no list of PCI devices; such as \['edu'\]"),
+        ([17], r"17 is no PCI device; such as 'edu'"),
+        (["Edu"], r"'Edu' is no PCI device; such as 'edu'"),
+        (["edu"] * 32, "32 PCI devices are more than the 31 slots"),
+    ],
+)
+def test_what_are_no_devices_is_refused(devices: Any, words: str) -> None:
+    """The message has the value and what would work."""
+    with pytest.raises(UsageError, match=words):
+        load("virt-a53").with_devices(devices)
 
 
 def test_machine_is_frozen() -> None:

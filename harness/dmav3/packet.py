@@ -8,15 +8,14 @@ device moves what is in it, FlushAdapterBuffersEx. In the end FreeMapRegisters.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from .edu import PACKET
-from .transfer import check, heap, mapped_bytes
+from .transfer import check, heap, mapped_bytes, requested, transfer_info
 from .wdm import DISPATCH_LEVEL, IoAllocationAction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from .board import Board
     from .dma import DmaAdapter
@@ -56,45 +55,20 @@ class PacketTransfer:
 
         :raises TransferError: a routine failed, or the device did. The registers may be kept.
         """
-        piece, adapter = self._piece, self._adapter
-        info = self._journal.call(
-            piece.buffer,
-            adapter.GetDmaTransferInfo,
-            piece.mdl,
-            piece.offset,
-            piece.length,
-            WriteOnly=piece.write,
-        )
-        check("GetDmaTransferInfo", info.status)
+        board, journal, adapter, piece = self._board, self._journal, self._adapter, self._piece
+        info = transfer_info(journal, adapter, piece)
         registers = min(info.MapRegisterCount, adapter.NumberOfMapRegisters)
-        with ExitStack() as resources:
-            memory = resources.enter_context(heap(self._board, info.ScatterGatherListSize))
-            resources.enter_context(self._registers(registers))
+        size = info.ScatterGatherListSize
+        with (
+            heap(board, size) as memory,
+            requested(board, journal, adapter, piece, registers, self._adapter_control),
+        ):
+            board.run_until(lambda: self._base != 0)
             done = 0
             while done < piece.length:
-                done += self._packet(memory, info.ScatterGatherListSize, done)
-
-    @contextmanager
-    def _registers(self, count: int) -> Iterator[None]:
-        """Own the map registers inside the block; the channel is free again at once."""
-        board, adapter, buffer = self._board, self._adapter, self._piece.buffer
-        context = board.allocate_context()
-        status = self._journal.call(buffer, adapter.InitializeDmaTransferContext, context)
-        check("InitializeDmaTransferContext", status)
-        with board.irql(DISPATCH_LEVEL):
-            allocated = self._journal.call(
-                buffer,
-                adapter.AllocateAdapterChannelEx,
-                context,
-                count,
-                ExecutionRoutine=self._adapter_control,
-            )
-            check("AllocateAdapterChannelEx", allocated.status)
-        board.run_until(lambda: self._base != 0)
-        yield
-        with board.irql(DISPATCH_LEVEL):
-            self._journal.call(buffer, adapter.FreeMapRegisters, self._base, count)
-        board.request("release", context)
+                done += self._packet(memory, size, done)
+            with board.irql(DISPATCH_LEVEL):
+                journal.call(piece.buffer, adapter.FreeMapRegisters, self._base, registers)
 
     def _adapter_control(self, _device: int, _irp: int, base: int, _context: object) -> int:
         self._base = base

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .board import Board
-    from .dma import DmaAdapter, Mapped, Mdl
+    from .dma import DmaAdapter, Mapped, Mdl, TransferInfo
     from .journal import Journal
     from .memory import Buffer
 
@@ -64,32 +64,20 @@ class Transfer:
 
         :raises TransferError: a routine failed, or the device did. The channel may be kept.
         """
-        piece, adapter = self._piece, self._adapter
-        info = self._journal.call(
-            piece.buffer,
-            adapter.GetDmaTransferInfo,
-            piece.mdl,
-            piece.offset,
-            piece.length,
-            WriteOnly=piece.write,
-        )
-        check("GetDmaTransferInfo", info.status)
-        with heap(self._board, info.ScatterGatherListSize) as self._list:
-            self._list_size = info.ScatterGatherListSize
-            context = self._board.allocate_context()
-            status = self._journal.call(piece.buffer, adapter.InitializeDmaTransferContext, context)
-            check("InitializeDmaTransferContext", status)
-            with self._board.irql(DISPATCH_LEVEL):
-                allocated = self._journal.call(
-                    piece.buffer,
-                    adapter.AllocateAdapterChannelEx,
-                    context,
-                    min(info.MapRegisterCount, adapter.NumberOfMapRegisters),
-                    ExecutionRoutine=self._adapter_control,
-                )
-                check("AllocateAdapterChannelEx", allocated.status)
+        info = transfer_info(self._journal, self._adapter, self._piece)
+        self._list_size = info.ScatterGatherListSize
+        with (
+            heap(self._board, self._list_size) as self._list,
+            requested(
+                self._board,
+                self._journal,
+                self._adapter,
+                self._piece,
+                min(info.MapRegisterCount, self._adapter.NumberOfMapRegisters),
+                self._adapter_control,
+            ),
+        ):
             self._board.run_until(lambda: self._done)
-            self._board.request("release", context)
 
     def _adapter_control(self, _device: int, _irp: int, base: int, _context: object) -> int:
         self._base = base
@@ -147,6 +135,46 @@ def heap(board: Board, size: int) -> Iterator[int]:
     address = board.request("allocate", size).number("address")
     yield address
     board.request("release", address)
+
+
+def transfer_info(journal: Journal, adapter: DmaAdapter, piece: Piece) -> TransferInfo:
+    """Return what the piece takes; `TransferError` if GetDmaTransferInfo failed."""
+    info = journal.call(
+        piece.buffer,
+        adapter.GetDmaTransferInfo,
+        piece.mdl,
+        piece.offset,
+        piece.length,
+        WriteOnly=piece.write,
+    )
+    check("GetDmaTransferInfo", info.status)
+    return info
+
+
+@contextmanager
+def requested(
+    board: Board,
+    journal: Journal,
+    adapter: DmaAdapter,
+    piece: Piece,
+    registers: int,
+    routine: Callable[[int, int, int, object], int],
+) -> Iterator[None]:
+    """Have a request, with a context of its own, inside the block; `TransferError` if it failed."""
+    context = board.allocate_context()
+    status = journal.call(piece.buffer, adapter.InitializeDmaTransferContext, context)
+    check("InitializeDmaTransferContext", status)
+    with board.irql(DISPATCH_LEVEL):
+        allocated = journal.call(
+            piece.buffer,
+            adapter.AllocateAdapterChannelEx,
+            context,
+            registers,
+            ExecutionRoutine=routine,
+        )
+        check("AllocateAdapterChannelEx", allocated.status)
+    yield
+    board.request("release", context)
 
 
 def mapped_bytes(mapped: Mapped, wanted: int) -> int:

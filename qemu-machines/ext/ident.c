@@ -94,7 +94,9 @@ static void ident_write(void *opaque, hwaddr offset, uint64_t value, unsigned in
     (void)opaque;
     if (offset == READY) {
         uart_flush();
-        gate_ready();
+        if (!uart_is_unread()) { /* else it was said before the line came: a PCI device had woken the CPU */
+            gate_ready();
+        }
     } else if (offset == CACHE && size == 8) {
         check_cache((uint32_t)(value >> 32), (uint32_t)value);
     } else if (offset == ALARM && size == 8) {

@@ -37,7 +37,7 @@ static struct {
 
 static void update_irq(void)
 {
-    qemu.qemu_set_irq(uart.irq, uart.shown_next < uart.shown_size && (uart.imsc & INT_RX));
+    qemu.qemu_set_irq(uart.irq, uart_is_unread() && (uart.imsc & INT_RX));
 }
 
 /* ---- host side ---- */
@@ -91,6 +91,11 @@ void uart_take_line(void)
     memmove(uart.pending, end + 1, (size_t)uart.pending_size);
     update_irq();
     qemu.qemu_chr_fe_accept_input(&uart.backend);
+}
+
+bool uart_is_unread(void)
+{
+    return uart.shown_next < uart.shown_size;
 }
 
 void uart_flush(void)

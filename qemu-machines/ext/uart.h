@@ -29,4 +29,7 @@ void uart_flush(void);
 bool uart_line_waits(void);
 void uart_take_line(void);
 
+/* Has the guest still to read bytes of the line that it was given? */
+bool uart_is_unread(void);
+
 #endif

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrows between folders point one way, files use each other in no circle, and both are noticed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from structure import Tree, read_rules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TREES = read_rules()
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
+def test_every_arrow_is_allowed(tree: Tree) -> None:
+    """No file includes, imports or uses what stands above its folder."""
+    assert len(tree.arrows) > 100
+    assert not tree.against, "\n".join(tree.against)
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
+def test_there_is_no_circle(tree: Tree) -> None:
+    """No two files use each other, directly or through others."""
+    assert not tree.circles, "\n".join(" ".join(circle) for circle in tree.circles)
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
+def test_every_folder_has_a_row(tree: Tree) -> None:
+    """The rules name each folder of the tree, and only those."""
+    assert tree.undeclared == []
+
+
+def test_an_import_against_the_direction_is_named(tmp_path: Path) -> None:
+    """An import of what is above, also one for the type checker, is told with line and rule."""
+    for name, text in {
+        "wire/frame.py": "",
+        "wire/rpc.py": "if TYPE_CHECKING:\n    from tree.board import Board\n",
+        "board.py": "from .wire import frame\n",
+    }.items():
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_text(text)
+    uses = {"board": ["wire"], "wire": []}
+    tree = Tree(folder="tree", language="python", uses=uses, root=tmp_path)
+    (sentence,) = tree.against
+    assert sentence == (
+        "tree/wire/rpc.py:2: imports tree.board.Board, but in tree 'wire' may use nothing, "
+        "not 'board' (tests/structure/rules.toml)"
+    )
+    assert tree.circles == []
+
+
+def test_an_include_against_the_direction_is_named(tmp_path: Path) -> None:
+    """An include of what is above is told with line and rule; two headers are a circle."""
+    for name, text in {
+        "hal/irq.h": '\n#include "layer/mdl.h"\n',
+        "layer/mdl.h": "#include <irq.h>\n",
+    }.items():
+        (tmp_path / "fw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fw" / name).write_text(text)
+    tree = Tree(
+        folder="fw",
+        language="c",
+        uses={"layer": ["hal"], "hal": []},
+        roots=["fw", "fw/hal"],
+        root=tmp_path,
+    )
+    (sentence,) = tree.against
+    assert sentence == (
+        "fw/hal/irq.h:2: includes layer/mdl.h, but in fw 'hal' may use nothing, not 'layer' "
+        "(tests/structure/rules.toml)"
+    )
+    assert tree.circles == [["hal/irq", "layer/mdl"]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmav3 import Board, NtStatus, build_image
-from dmav3.machine import Device
+from dmav3.machine.description import Device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .deadline import deadline  # at once: the module has the same name
+from .deadlines import deadline  # at once: the module has the same name
 
 if TYPE_CHECKING:
-    from .board import Board
-    from .build import build_image
+    from dmav3.board.board import Board
+    from dmav3.board.host_shim import HostShim
+    from dmav3.evidence.findings import Finding
+    from dmav3.evidence.probe import Kind, Lines, Record
+    from dmav3.guest.memory import Buffer
+    from dmav3.job.verdict import Report
+    from dmav3.machine.build import build_image
+    from dmav3.machine.description import Machine, load
+
     from .dma import Allocated, DmaAdapter, Mapped, Mdl, TransferInfo
     from .errors import (
         BuildError,
@@ -28,12 +35,6 @@ if TYPE_CHECKING:
         TargetError,
         UsageError,
     )
-    from .host_shim import HostShim
-    from .machine import Machine, load
-    from .memory import Buffer
-    from .probe import Kind, Lines, Record
-    from .report import Finding
-    from .verdict import Report
     from .wdm import DmaCompletionStatus, DmaWidth, InterfaceType, IoAllocationAction, NtStatus
 
 __all__ = (  # noqa: RUF022 - from most to least important
@@ -72,9 +73,9 @@ __all__ = (  # noqa: RUF022 - from most to least important
 )
 
 _HOMES = {
-    "board": ("Board",),
+    "board.board": ("Board",),
     "dma": ("Allocated", "DmaAdapter", "Mapped", "Mdl", "TransferInfo"),
-    "build": ("build_image",),
+    "machine.build": ("build_image",),
     "errors": (
         "BuildError",
         "CrashError",
@@ -87,12 +88,12 @@ _HOMES = {
         "TargetError",
         "UsageError",
     ),
-    "host_shim": ("HostShim",),
-    "machine": ("Machine", "load"),
-    "memory": ("Buffer",),
-    "probe": ("Kind", "Lines", "Record"),
-    "report": ("Finding",),
-    "verdict": ("Report",),
+    "board.host_shim": ("HostShim",),
+    "machine.description": ("Machine", "load"),
+    "guest.memory": ("Buffer",),
+    "evidence.probe": ("Kind", "Lines", "Record"),
+    "evidence.findings": ("Finding",),
+    "job.verdict": ("Report",),
     "wdm": ("DmaCompletionStatus", "DmaWidth", "InterfaceType", "IoAllocationAction", "NtStatus"),
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m dmav3` is `dmav3`."""
 
-from .cli import main
+from dmav3.command.cli import main
 
 main()

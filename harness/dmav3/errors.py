@@ -35,18 +35,23 @@
             ├── QemuDiedError       it ended although nobody asked it to
             └── QemuLimitError      its model of the PL330 cannot do what silicon does
 
-A failing test is no error: it is a verdict (`dmav3.verdict`).
+A failing test is no error: it is a verdict (`dmav3.job.verdict`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from .expectation import Evidence
+
+class Explained(Protocol):
+    """A finding or a violation, as far as a message needs it."""
+
+    def line(self) -> str:
+        """Return all that a person needs, on one line."""
 
 
 class Dmav3Error(Exception):
@@ -169,7 +174,7 @@ class FindingsError(TargetError):
     :ivar findings: those that the message names.
     """
 
-    def __init__(self, problem: str, findings: Sequence[Evidence]) -> None:
+    def __init__(self, problem: str, findings: Sequence[Explained]) -> None:
         """Say what is wrong, then each finding on a line of its own."""
         super().__init__("\n".join([problem, *(finding.line() for finding in findings)]))
         self.findings = tuple(findings)

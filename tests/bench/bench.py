@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from dmav3 import Board, files
-from dmav3.argv import Start
-from dmav3.machine import load
-from dmav3.mainjob import MainJob
-from dmav3.process import Process
-from dmav3.streamjob import StreamPeripheral
-from dmav3.symbols import read_elf
+from dmav3 import Board, installation
+from dmav3.elf.image import read_elf
+from dmav3.job.main import MainJob
+from dmav3.job.stream import StreamPeripheral
+from dmav3.machine.argv import Start
+from dmav3.machine.description import load
+from dmav3.qemu.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ def started(machine: str, program: str) -> Process:
     described = load(machine)
     schedule = "speculative" if described.cache else None
     flat = read_elf(image(program), "EM_AARCH64").flat(described.image_memory)
-    return Process(described, Start(QEMU, files.extension(), flat, 0, 1, schedule))
+    return Process(described, Start(QEMU, installation.extension(), flat, 0, 1, schedule))
 
 
 def extended(program: str, machine: str) -> float:
@@ -126,9 +126,9 @@ def main_job(machine: str, instructions: int = 0) -> float:
     with Board(machine, trace=instructions > 0) as board:
         if instructions:
             board.qmp.set("trace-instructions", instructions)
-        before = process_time(board._process.pid)
+        before = process_time(board.qemu.process.pid)
         MainJob(StreamPeripheral(board, 32)).run(io.BytesIO(data))
-        return process_time(board._process.pid) - before
+        return process_time(board.qemu.process.pid) - before
 
 
 def process_time(pid: int) -> float:

@@ -8,7 +8,7 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from dmav3.frame import Ok, Refusal, Request, decode_answer, encode
+from dmav3.wire.frame import Ok, Refusal, Request, decode_answer, encode
 
 if TYPE_CHECKING:
     from dmav3 import Board
@@ -23,7 +23,7 @@ class RawLine:
 
     def __init__(self, board: Board) -> None:
         """Use the board's socket; nothing else may talk on it meanwhile."""
-        self._socket = board._process.serial
+        self._socket = board.qemu.process.serial
         self._received = b""
         self._seq = 1000
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.conformance.driver import chained
-from dmav3.conformance.owner import OK, Owner, memory_port, uncached
-from dmav3.conformance.sweeps import all_at_once, cancel_at
+from dmav3.conformance.tests.driver import chained
+from dmav3.conformance.tests.owner import OK, Owner, memory_port, uncached
+from dmav3.conformance.tests.sweeps import all_at_once, cancel_at
 
 if TYPE_CHECKING:
     from dmav3 import Board

@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmav3 import Board
-from dmav3.argv import arguments
-from dmav3.deadline import deadline
+from dmav3.deadlines import deadline
 from dmav3.errors import DeadlineError, MonitorError, PeerError, QemuRefusedError
-from dmav3.files import Layout
-from dmav3.frame import Ok, encode
+from dmav3.installation import Layout
+from dmav3.machine.argv import arguments
+from dmav3.wire.frame import Ok, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dmav3.argv import Descriptors, Start
-    from dmav3.machine import Machine
+    from dmav3.machine.argv import Descriptors, Start
+    from dmav3.machine.description import Machine
 
 CLANG = "clang-19"
 #: Seconds of real time for what must happen at all.
@@ -329,7 +329,7 @@ class TestExtension:
             assert wrong != argv
             return wrong
 
-        monkeypatch.setattr("dmav3.process.arguments", changed)
+        monkeypatch.setattr("dmav3.qemu.process.arguments", changed)
         with pytest.raises(QemuRefusedError) as caught, Board():
             pass
         for word in words:
@@ -346,7 +346,7 @@ class TestExtension:
     def test_a_qemu_without_a_function_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The version of QEMU and the name of the function."""
         extension = Layout.find().built / "tests" / "dmav3-missing-symbol.so"
-        monkeypatch.setattr("dmav3.files.extension", lambda: extension)
+        monkeypatch.setattr("dmav3.installation.extension", lambda: extension)
         with pytest.raises(QemuRefusedError) as caught, Board():
             pass
         assert re.search(

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dmav3 import Board, FaultError, NtStatus, RefusedError, build_image, deadline
-from dmav3.cli import app
+from dmav3.command.cli import app
+from dmav3.elf.image import Elf
 from dmav3.errors import HangError
-from dmav3.symbols import Elf
 
 EXAMPLE = Path(__file__).parents[2] / "examples/hello_driver/hello_driver.c"
 HEAD = "#include <dmav3.h>\n"
@@ -391,7 +391,7 @@ def test_a_missing_linker_is_not_the_callers_mistake(
 ) -> None:
     """The same for the other half."""
     (folder / "a.c").write_text(ODD)
-    monkeypatch.setattr("dmav3.build._LINKER", "lld-none")
+    monkeypatch.setattr("dmav3.machine.build._LINKER", "lld-none")
     built = dmav3("build", "a.c", "-o", "app.elf")
     assert built.exit_code == 3
     assert "there is no linker lld-none (apt-get install clang-19 lld-19" in built.stderr

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dmav3 import Board, Kind, NtStatus, UsageError, build_image
-from dmav3.board import SCHEDULES
-from dmav3.conformance.driver import bus_master, context_for, described, granted, moved
+from dmav3.conformance.tests.driver import bus_master, context_for, described, granted, moved
+from dmav3.devices.edu import ADDRESS_BITS, PACKET, Edu
 from dmav3.dma.results import Element
-from dmav3.edu import ADDRESS_BITS, PACKET, Edu
 from dmav3.errors import QemuRefusedError, TransferError
-from dmav3.journal import Journal
-from dmav3.packet import PacketTransfer
-from dmav3.run import Options, run
-from dmav3.transfer import Piece
+from dmav3.job.journal import Journal
+from dmav3.job.master import PacketTransfer
+from dmav3.job.run import RunOptions, run_main_job
+from dmav3.job.subordinate import Piece
+from dmav3.machine.schedule import SCHEDULES
 from dmav3.wdm import DISPATCH_LEVEL, DMA_SYNCHRONOUS_CALLBACK, IoAllocationAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dmav3.dma import DmaAdapter
-    from dmav3.memory import Buffer
-    from dmav3.verdict import Report
+    from dmav3.guest.memory import Buffer
+    from dmav3.job.verdict import Report
 
 #: What reaches all of RAM, and what reaches none of it.
 WIDE, NARROW = "edu,dma_mask=0xffffffff", "edu"
@@ -44,8 +44,8 @@ def transfer(
     board: Board, adapter: DmaAdapter, buffer: Buffer, *, write: bool, edu: Edu
 ) -> list[list[Element]]:
     """Move a whole buffer by pattern A; return the lists."""
-    mdl = board.IoAllocateMdl(buffer.address, buffer.size)
-    board.MmBuildMdlForNonPagedPool(mdl)
+    mdl = board.dma.IoAllocateMdl(buffer.address, buffer.size)
+    board.dma.MmBuildMdlForNonPagedPool(mdl)
 
     def move(elements: list[Element], _offset: int) -> None:
         (edu.read if write else edu.write)(elements)
@@ -104,12 +104,12 @@ class TestPackets:
                 ScatterGatherBufferLength=4096,
             )
             assert mapped == (OK, PACKET)
-            (edu.read if write else edu.write)(board.read_list(memory))
+            (edu.read if write else edu.write)(board.dma.read_list(memory))
             flushed = adapter.FlushAdapterBuffersEx(mdl, base, 0, PACKET, WriteToDevice=write)
             assert flushed == OK
             assert board.read(buffer) == moved(PACKET)
             board.fill(buffer, 0)
-        with board.irql(DISPATCH_LEVEL):
+        with board.dma.irql(DISPATCH_LEVEL):
             adapter.FreeAdapterObject(IoAllocationAction.DeallocateObject)
 
     def test_lists(self, board: Board) -> None:
@@ -118,7 +118,7 @@ class TestPackets:
         buffer, mdl = described(board, PACKET, region="scatter", offset=1000)
         board.write(buffer, moved(PACKET))
         for write in (True, False):
-            with board.irql(DISPATCH_LEVEL):
+            with board.dma.irql(DISPATCH_LEVEL):
                 status, address = adapter.GetScatterGatherListEx(
                     context_for(board, adapter),
                     mdl,
@@ -128,7 +128,7 @@ class TestPackets:
                 )
                 assert status == OK
                 adapter.FreeAdapterObject(IoAllocationAction.DeallocateObjectKeepRegisters)
-                (edu.read if write else edu.write)(board.read_list(address))
+                (edu.read if write else edu.write)(board.dma.read_list(address))
                 adapter.PutScatterGatherList(address, WriteToDevice=write)
             assert board.read(buffer) == moved(PACKET)
             board.fill(buffer, 0)
@@ -139,7 +139,7 @@ class TestPackets:
         for _ in range(2):
             board.reset()
             there_and_back(board, bus_master(board))
-            logs.append([record._replace(time_ns=0) for record in board.events.all()])
+            logs.append([record._replace(time_ns=0) for record in board.evidence.events.all()])
         assert logs[0] == logs[1]
         accesses = [record for record in logs[0] if record.kind == Kind.PCI_ACCESS]
         assert {record.ungated for record in accesses} == {True}
@@ -159,7 +159,7 @@ def test_a_finding_names_the_device(dmav3_board: Board) -> None:
     edu.write([Element(buffer.address, PACKET)])
     with dmav3_board.expect("stale-cpu-read"):
         dmav3_board.read(buffer)
-    shown = [record for record in dmav3_board.events.all() if record.kind == Kind.FINDING]
+    shown = [record for record in dmav3_board.evidence.events.all() if record.kind == Kind.FINDING]
     assert [record.ungated for record in shown] == [True, False]  # by the device, by the CPU
     for finding in dmav3_board.findings():
         assert finding.device is not None
@@ -221,24 +221,24 @@ class TestNarrow:
     def test_a_packet_goes_through_bounce_pages(self, board: Board) -> None:
         """They are in low RAM, are counted, and given back; wide ones stay for others."""
         adapter = bus_master(board, DmaAddressWidth=ADDRESS_BITS)
-        before = board.counters()
+        before = board.layer.counters()
         assert before.free_low_map_registers == 64
         lists = there_and_back(board, adapter)
         assert all(element.Address in LOW_RAM for packet in lists for element in packet)
-        assert board.counters() == before
-        bounced = [r for r in board.events.all() if r.kind == Kind.RANGE and r.id == 1]
+        assert board.layer.counters() == before
+        bounced = [r for r in board.evidence.events.all() if r.kind == Kind.RANGE and r.id == 1]
         assert sum(record.c for record in bounced) == 2 * PACKET
 
     def test_pages_are_counted_while_they_are_in_use(self, board: Board) -> None:
         """Each request of a narrow device takes its own."""
         adapter = bus_master(board, DmaAddressWidth=ADDRESS_BITS)
         granted(board, adapter, registers=5)
-        assert board.counters().free_low_map_registers == 59
-        assert board.counters().free_map_registers == 64
+        assert board.layer.counters().free_low_map_registers == 59
+        assert board.layer.counters().free_map_registers == 64
 
     def test_with_no_page_free_there_is_a_status(self, board: Board) -> None:
         """AAX-04: STATUS_INSUFFICIENT_RESOURCES now; a request that may wait gets them later."""
-        board.limits(map_registers=2, registers_per_request=2)
+        board.layer.limits(map_registers=2, registers_per_request=2)
         first = bus_master(board, DmaAddressWidth=ADDRESS_BITS)
         second = bus_master(board, DmaAddressWidth=ADDRESS_BITS)
         bases: list[int] = []
@@ -248,8 +248,8 @@ class TestNarrow:
             return IoAllocationAction.KeepObject
 
         granted(board, first)
-        assert board.counters().free_low_map_registers == 0
-        with board.irql(DISPATCH_LEVEL):
+        assert board.layer.counters().free_low_map_registers == 0
+        with board.dma.irql(DISPATCH_LEVEL):
             refused = second.AllocateAdapterChannelEx(
                 context_for(board, second), 1, DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase=True
             )
@@ -264,7 +264,7 @@ class TestNarrow:
 
     def test_few_pages_split_a_transfer(self, board: Board) -> None:
         """MR-16: two pages at offset 100 take 8092 bytes, so packets are what the device takes."""
-        board.limits(map_registers=2, registers_per_request=2)
+        board.layer.limits(map_registers=2, registers_per_request=2)
         adapter, edu = bus_master(board, DmaAddressWidth=ADDRESS_BITS), Edu(board)
         buffer = board.memory.allocate(3 * PACKET, region="scatter", align=4096, offset=100)
         board.write(buffer, moved(3 * PACKET))
@@ -285,7 +285,7 @@ class TestNarrow:
             ScatterGatherBuffer=memory,
             ScatterGatherBufferLength=4096,
         )
-        edu.write(dmav3_board.read_list(memory))
+        edu.write(dmav3_board.dma.read_list(memory))
         with dmav3_board.expect("stale-cpu-read"):
             dmav3_board.read(buffer)
 
@@ -295,8 +295,8 @@ class TestMainJob:
 
     def report(self, **options: Any) -> Report:
         """Run it with a file of three packets."""
-        given = Options("virt-a53", Path(__file__), device="edu", **options)
-        return run(given, lambda _: lambda _: None)
+        given = RunOptions("virt-a53", Path(__file__), device="edu", **options)
+        return run_main_job(given, lambda _: lambda _: None)
 
     @pytest.mark.parametrize("schedule", SCHEDULES)
     def test_passes_under_every_schedule(self, schedule: str) -> None:
@@ -304,8 +304,8 @@ class TestMainJob:
         report = self.report(schedule=schedule, seed=7)
         assert report.verdict == "pass"
         assert "another run has the same records at other times" in report.reason
-        assert report.evidence.bytes == Path(__file__).stat().st_size
-        elements = [step.elements for step in report.evidence.steps if step.elements > 1]
+        assert report.facts.bytes == Path(__file__).stat().st_size
+        elements = [step.elements for step in report.facts.steps if step.elements > 1]
         assert elements  # packets lie in several pages
 
     @pytest.mark.parametrize(
@@ -319,9 +319,9 @@ class TestMainJob:
         """With the device as the other side."""
         report = self.report(firmware_bug=bug)
         assert report.verdict == "fail"
-        found = {(finding.kind, finding.routine) for finding in report.evidence.findings}
+        found = {(finding.kind, finding.routine) for finding in report.facts.findings}
         assert (kind, routine) in found
-        assert {f.device.name for f in report.evidence.findings if f.device} == {"pci 00:01.0"}
+        assert {f.device.name for f in report.facts.findings if f.device} == {"pci 00:01.0"}
 
 
 class TestBadInput:

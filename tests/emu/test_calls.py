@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmav3 import UsageError
-from dmav3.conformance.driver import adapter_for, context_for, described, granted
+from dmav3.conformance.tests.driver import adapter_for, context_for, described, granted
 from dmav3.dma import NULL, PATTERN, UNWRITTEN, Pointer
 from dmav3.wdm import DISPATCH_LEVEL, IoAllocationAction, NtStatus
 
@@ -23,15 +23,15 @@ def test_a_pointer_goes_to_the_routine_as_it_is(board: Board) -> None:
     adapter = adapter_for(board, write=True)
     _, mdl = described(board, 256)
     length = board.request("allocate", 64).number("address")
-    board.store(length, (128).to_bytes(4, "little"))
+    board.memory.cpu_store(length, (128).to_bytes(4, "little"))
     base = granted(board, adapter)
-    with board.expect_violations(0x24):
+    with board.evidence.expect_violations(0x24):
         wrong = Pointer(board.request("allocate", 64).number("address"))
-        board.store(wrong, (260).to_bytes(4, "little"))
+        board.memory.cpu_store(wrong, (260).to_bytes(4, "little"))
         assert adapter.MapTransferEx(mdl, base, Length=wrong, WriteToDevice=True) == (INVALID, 0)
     mapped = adapter.MapTransferEx(mdl, base, Length=Pointer(length), WriteToDevice=True)
     assert mapped == (NtStatus.STATUS_SUCCESS, 0)
-    assert board.load(length, 8) == (128).to_bytes(8, "little")
+    assert board.memory.look(length, 8) == (128).to_bytes(8, "little")
 
 
 def test_null_is_a_pointer(board: Board) -> None:
@@ -50,7 +50,7 @@ def test_what_is_not_written_keeps_the_pattern(board: Board) -> None:
     registers = Pointer(board.request("allocate", 64).number("address"))
     board.request("fill", registers, 64, 0x77)
     assert board.IoGetDmaAdapter(Version=2, NumberOfMapRegisters=registers) is None
-    assert board.load(registers, 8) == b"\x77" * 8
+    assert board.memory.look(registers, 8) == b"\x77" * 8
     _, mdl = described(board, 256)
     info = adapter_for(board, write=True).GetDmaTransferInfo(mdl, Version=9)
     assert info == (NtStatus.STATUS_NOT_SUPPORTED, UNWRITTEN, UNWRITTEN, UNWRITTEN, 9)
@@ -58,33 +58,35 @@ def test_what_is_not_written_keeps_the_pattern(board: Board) -> None:
 
 def test_memory_of_a_call_is_gone_after_it(board: Board) -> None:
     """What a routine keeps a pointer into holds nonsense then."""
-    with board.reference(0x1234, 8) as outer, board.reference(b"inner") as inner:
+    with board.dma.reference(0x1234, 8) as outer, board.dma.reference(b"inner") as inner:
         assert (outer.number, inner.bytes) == (0x1234, b"inner")
         assert inner.address == outer.address + 16
-    assert board.load(outer.address, 32) == bytes([PATTERN] * 8) + bytes(8) + bytes(
+    assert board.memory.look(outer.address, 32) == bytes([PATTERN] * 8) + bytes(8) + bytes(
         [PATTERN] * 5
     ) + bytes(11)
     with (
         pytest.raises(UsageError, match="calls are nested too deeply"),
-        board.reference(bytes(1 << 15)),
+        board.dma.reference(bytes(1 << 15)),
     ):
         pass
 
 
 def test_every_member_of_a_description_has_a_name(board: Board) -> None:
     """They lie where the structure has them; another name is refused."""
-    names = [name for name in board.struct("DEVICE_DESCRIPTION").members if name != "DeviceAddress"]
-    description = board.describe(**dict.fromkeys(names, 1), DeviceAddress=1 << 40)
-    read = board.struct("DEVICE_DESCRIPTION").read(description)
+    names = [
+        name for name in board.dma.struct("DEVICE_DESCRIPTION").members if name != "DeviceAddress"
+    ]
+    description = board.dma.describe(**dict.fromkeys(names, 1), DeviceAddress=1 << 40)
+    read = board.dma.struct("DEVICE_DESCRIPTION").read(description)
     assert [read[name] for name in names] == [1] * 19
     assert read["DeviceAddress"]["QuadPart"] == 1 << 40
     with pytest.raises(UsageError, match="no member `Speed`; it has Version, Master"):
-        board.describe(Speed=1)  # type: ignore[call-arg]
+        board.dma.describe(Speed=1)  # type: ignore[call-arg]
 
 
 def test_the_device_object_carries_its_current_irp(board: Board) -> None:
     """ADC-02: as it was when the request was made."""
-    adapter, device = adapter_for(board, write=True), board.allocate_device(0x1230)
+    adapter, device = adapter_for(board, write=True), board.dma.allocate_device(0x1230)
     seen: list[tuple[int, int]] = []
 
     def control(device: int, irp: int, _base: int, _context: object) -> int:
@@ -94,9 +96,9 @@ def test_the_device_object_carries_its_current_irp(board: Board) -> None:
     owner = adapter_for(board, write=False)
     context = context_for(board, adapter)
     granted(board, owner)
-    with board.irql(DISPATCH_LEVEL):
+    with board.dma.irql(DISPATCH_LEVEL):
         adapter.AllocateAdapterChannelEx(context, 1, 0, control, DeviceObject=device)
-        board.set_current_irp(device, 0x5670)
+        board.dma.set_current_irp(device, 0x5670)
         owner.FreeAdapterChannel()
     assert seen == [(device, 0x1230)]
 
@@ -104,8 +106,8 @@ def test_the_device_object_carries_its_current_irp(board: Board) -> None:
 def test_the_fields_of_an_mdl_can_be_read(board: Board) -> None:
     """MDL-03, MDL-04: bytes, offset, flags, chain, and the page of each."""
     buffer, mdl = described(board, 8192, offset=100, region="scatter")
-    second = board.IoAllocateMdl(buffer.address, 10, mdl)
-    first = board.mdl_fields(mdl)
+    second = board.dma.IoAllocateMdl(buffer.address, 10, mdl)
+    first = board.dma.mdl_fields(mdl)
     assert (first.Next, first.ByteCount, first.ByteOffset) == (second.address, 8192, 100)
     assert first.StartVa == buffer.address - 100
     assert first.MdlFlags == 4
@@ -114,7 +116,7 @@ def test_the_fields_of_an_mdl_can_be_read(board: Board) -> None:
         for start, length in buffer.ranges
         for page in range(start & ~0xFFF, start + length, 4096)
     ]
-    assert board.mdl_fields(second).MdlFlags == 0
+    assert board.dma.mdl_fields(second).MdlFlags == 0
 
 
 def test_an_unknown_length_has_to_be_named(board: Board) -> None:

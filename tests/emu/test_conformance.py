@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from dmav3 import files
-from dmav3.cli import app
+from dmav3 import installation
+from dmav3.command.cli import app
 from dmav3.conformance import run
-from dmav3.conformance.rules import rules
+from dmav3.rules.rules import rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 HEAD = """\
 import io
 import pytest
-from dmav3.mainjob import MainJob
-from dmav3.streamjob import StreamPeripheral
+from dmav3.job.main import MainJob
+from dmav3.job.stream import StreamPeripheral
 """
 PASSES = """
 @pytest.mark.dmav3_rule("IGA-02", "FBX-15")
 def test_passes(dmav3_board):
-    with dmav3_board.expect_violations(0x25):
+    with dmav3_board.evidence.expect_violations(0x25):
         assert dmav3_board.IoGetDmaAdapter(Version=4) is None
 """
 FAILS = """
@@ -126,8 +126,11 @@ def test_only_tests_of_the_rules_asked_for_run(folder: Path) -> None:
     """A test that names no rule never does."""
     write(folder, PASSES, ON_THE_HOST, NAMES_NO_RULE)
     passes, host = "test_some.py::test_passes", "test_some.py::test_on_the_host"
-    assert run.collected(run.Options()) == {passes: ["IGA-02", "FBX-15"], host: ["GEN-01"]}
-    assert set(run.collected(run.Options(rules=("FBX", "TBL")))) == {passes}
+    assert run.collected(run.ConformanceOptions()) == {
+        passes: ["IGA-02", "FBX-15"],
+        host: ["GEN-01"],
+    }
+    assert set(run.collected(run.ConformanceOptions(rules=("FBX", "TBL")))) == {passes}
 
 
 def test_a_failing_test_fails_each_of_its_rules(folder: Path) -> None:
@@ -155,7 +158,7 @@ def test_a_failing_test_fails_each_of_its_rules(folder: Path) -> None:
 def test_another_image_is_not_decided_by_our_own_layer(folder: Path) -> None:
     """The rule is undecided for that reason; tests on the board run on the image."""
     write(folder, PASSES, ON_THE_HOST)
-    result = conformance("--json", "--image", files.firmware("virt-a64"))
+    result = conformance("--json", "--image", installation.firmware("virt-a64"))
     assert result.exit_code == 0, result.stderr
     found = verdicts(result)
     assert found["IGA-02"]["verdict"] == "pass"
@@ -188,7 +191,7 @@ def test_the_page_needs_nothing_else_and_shows_the_evidence(folder: Path) -> Non
 
 def test_findings_are_evidence(folder: Path) -> None:
     """Those that a test expects, too."""
-    seeded = files.seeded("no-clean", "virt-a64")
+    seeded = installation.seeded("no-clean", "virt-a64")
     write(folder, SENDS)
     result = conformance("--image", seeded, "--html", folder / "report.html", "--rule", "CCH-02")
     assert result.exit_code == 0, result.stdout
@@ -235,7 +238,7 @@ def test_a_test_that_hangs_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(run, "PATIENCE", 5.0)
         return lambda _: None
 
-    report = run.run(run.Options(rules=("GEN-01", "TBL-01")), begin)
+    report = run.run_tests(run.ConformanceOptions(rules=("GEN-01", "TBL-01")), begin)
     assert report.exit_status == 3
     assert [(one.verdict, one.reason) for one in report.decisions] == [
         ("undecided", "no test has ended for 5 s"),
@@ -266,7 +269,7 @@ def test_every_rule_is_tested_or_listed() -> None:
     untested = set(
         re.findall(r"^ ([A-Z]+-[A-I]?[0-9]+) ", conformance("--untested").stdout, re.MULTILINE)
     )
-    tested = {rule for named in run.collected(run.Options()).values() for rule in named}
+    tested = {rule for named in run.collected(run.ConformanceOptions()).values() for rule in named}
     listed = {rule.id for rule in rules().rules.values() if rules().excluded(rule.id)}
     assert tested | untested | listed == set(rules().rules)
     assert not untested & (tested | listed)

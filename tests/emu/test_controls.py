@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dmav3.conformance.driver import Flight, adapter_for, context_for, described, finished, granted
+from dmav3.conformance.tests.driver import (
+    Flight,
+    adapter_for,
+    context_for,
+    described,
+    finished,
+    granted,
+)
 from dmav3.errors import RefusedError
 from dmav3.wdm import DISPATCH_LEVEL, IoAllocationAction, NtStatus
 
@@ -17,15 +24,15 @@ if TYPE_CHECKING:
 
 def test_counters_tell_what_a_transfer_holds(board: Board) -> None:
     """An adapter, a request with its registers, a mapping; and nothing when all is over."""
-    before = board.counters()
+    before = board.layer.counters()
     flight = Flight.start(board, 64, write=False)
-    assert board.counters() == before._replace(
+    assert board.layer.counters() == before._replace(
         free_map_registers=before.free_map_registers - 8, adapters=1, requests=1, mappings=1
     )
     board.stream.receive_put(bytes(64))
     finished(board, flight.done)
     flight.end()
-    assert board.counters() == before
+    assert board.layer.counters() == before
 
 
 def test_a_channel_has_an_owner_and_a_queue(board: Board) -> None:
@@ -33,27 +40,31 @@ def test_a_channel_has_an_owner_and_a_queue(board: Board) -> None:
     adapter = adapter_for(board, write=True, channel=3)
     base = granted(board, adapter)
     context = context_for(board, adapter)
-    with board.irql(DISPATCH_LEVEL):
+    with board.dma.irql(DISPATCH_LEVEL):
         adapter.AllocateAdapterChannelEx(context, 1, 0, lambda *_: IoAllocationAction.KeepObject)
-    assert board.channel_state(3) == board.channel_state(adapter) == (adapter.address, base, 1)
-    assert board.channel_state(2) == (0, 0, 0)
+    assert (
+        board.layer.channel_state(3)
+        == board.layer.channel_state(adapter)
+        == (adapter.address, base, 1)
+    )
+    assert board.layer.channel_state(2) == (0, 0, 0)
     with pytest.raises(RefusedError, match="no channel of that number"):
-        board.channel_state(8)
+        board.layer.channel_state(8)
 
 
 def test_limits_are_for_what_is_made_from_now_on(board: Board) -> None:
     """CT-1: the pool, the most a request may have, and back again."""
-    board.limits(map_registers=5, registers_per_request=3)
-    assert board.counters().free_map_registers == 5
+    board.layer.limits(map_registers=5, registers_per_request=3)
+    assert board.layer.counters().free_map_registers == 5
     assert adapter_for(board, write=True).NumberOfMapRegisters == 3
-    board.limits()
-    assert board.counters().free_map_registers == 64
+    board.layer.limits()
+    assert board.layer.counters().free_map_registers == 64
     assert adapter_for(board, write=True).NumberOfMapRegisters == 64
 
 
 def test_a_mapping_without_a_list_has_as_many_elements_as_the_limit_says(board: Board) -> None:
     """CT-4: each of them is a run of scattered pages."""
-    board.limits(list_elements=2)
+    board.layer.limits(list_elements=2)
     adapter = adapter_for(board, write=True)
     buffer, mdl = described(board, 64 * 1024, region="scatter")
     mapped = adapter.MapTransferEx(mdl, granted(board, adapter), WriteToDevice=True)
@@ -75,7 +86,7 @@ def test_a_mapping_without_a_list_has_as_many_elements_as_the_limit_says(board: 
 def test_limits_that_cannot_be_are_refused(board: Board, wrong: dict[str, Any]) -> None:
     """ARGUMENT, and nothing is changed."""
     with pytest.raises(RefusedError, match="ARGUMENT out of range"):
-        board.limits(**wrong)
+        board.layer.limits(**wrong)
     assert adapter_for(board, write=True).NumberOfMapRegisters == 64
 
 
@@ -83,14 +94,14 @@ def test_the_pool_keeps_its_size_while_registers_are_in_use(board: Board) -> Non
     """ARGUMENT, which says so."""
     granted(board, adapter_for(board, write=True))
     with pytest.raises(RefusedError, match="in use"):
-        board.limits(map_registers=32)
+        board.layer.limits(map_registers=32)
 
 
 def test_plain_mode_records_nothing_and_refuses_the_same(board: Board) -> None:
     """CT-5: the routine behaves the same."""
-    board.limits(checked=False)
+    board.layer.limits(checked=False)
     assert board.IoGetDmaAdapter(Version=4) is None
-    assert board.violations() == []
-    board.limits()
-    with board.expect_violations(0x25):
+    assert board.evidence.violations() == []
+    board.layer.limits()
+    with board.evidence.expect_violations(0x25):
         assert board.IoGetDmaAdapter(Version=4) is None

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.journal import Journal
-from dmav3.mainjob import MainJob
-from dmav3.stream import Control
-from dmav3.streamjob import StreamPeripheral
-from dmav3.transfer import Piece, Transfer
+from dmav3.devices.stream import Control
+from dmav3.job.journal import Journal
+from dmav3.job.main import MainJob
+from dmav3.job.stream import StreamPeripheral
+from dmav3.job.subordinate import Piece, Transfer
 from dmav3.wdm import DmaWidth
 
 if TYPE_CHECKING:
     from dmav3 import Board, Buffer
-    from dmav3.journal import Step
+    from dmav3.job.journal import Step
 
 LINE = 64
 MAINTAIN = {"MapTransferEx", "FlushAdapterBuffersEx"}
@@ -39,8 +39,8 @@ def inside(buffer: Buffer, offset: int, length: int) -> int:
 def transfer(board: Board, buffer: Buffer, offset: int, length: int, *, write: bool) -> list[Step]:
     """Move one piece through a 32-bit adapter; return the calls."""
     journal, stream = Journal(board), board.machine.stream
-    mdl = board.IoAllocateMdl(buffer.address, buffer.size)
-    board.MmBuildMdlForNonPagedPool(mdl)
+    mdl = board.dma.IoAllocateMdl(buffer.address, buffer.size)
+    board.dma.MmBuildMdlForNonPagedPool(mdl)
     adapter = journal.call(
         None,
         board.IoGetDmaAdapter,
@@ -157,7 +157,7 @@ def test_a_buffer_of_many_pages_goes_in_several_parts(board: Board) -> None:
 
 def redundant(board: Board) -> dict[str, int]:
     """Return, by function, how many lines were maintained for nothing."""
-    return {cost["function"]: cost["lines"] for cost in board.costs()}
+    return {cost["function"]: cost["lines"] for cost in board.evidence.costs()}
 
 
 @pytest.mark.dmav3_cache(schedule="lru")
@@ -177,10 +177,10 @@ def test_what_a_driver_flushes_by_hand_is_a_cost(board: Board, flushed: int) -> 
 
 def test_the_probe_memory_never_grows(board: Board) -> None:
     """It has the size that probe.h says, also when more happened than it can hold."""
-    size = os.fstat(board._process.probe).st_size
-    lines = board.probe.ram_size // board.probe.line_size
+    size = os.fstat(board.qemu.process.probe).st_size
+    lines = board.evidence.probe.ram_size // board.evidence.probe.line_size
     assert size == 32_768 + lines + 65_536 * 64
     board.qmp.set("trace-instructions", 1_000_000)
     MainJob(StreamPeripheral(board, 8)).run(io.BytesIO(bytes(40_000)))
-    assert board.events.lost > 0
-    assert os.fstat(board._process.probe).st_size == size
+    assert board.evidence.events.lost > 0
+    assert os.fstat(board.qemu.process.probe).st_size == size

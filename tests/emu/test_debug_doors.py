@@ -13,7 +13,7 @@ import pytest
 
 from dmav3 import Board
 from dmav3.errors import MonitorError
-from dmav3.qmp import BOARD
+from dmav3.qemu.qmp import BOARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,9 +40,9 @@ def rows(heading: str) -> list[list[str]]:
 
 @pytest.fixture
 def person_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
-    """Return a board with doors."""
+    """Return a board with sockets."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    with Board(doors=True) as board:
+    with Board(sockets=True) as board:
         yield board
 
 
@@ -85,10 +85,10 @@ def named_file(key: str) -> Callable[[Door], bytes]:
 
     def read(door: Door) -> bytes:
         board, address, _ = door
-        assert board.doors
-        card = json.loads((board.doors.qmp.parent / "board.json").read_text())
+        assert board.qemu.sockets
+        card = json.loads((board.qemu.sockets.qmp.parent / "board.json").read_text())
         with Path(card[key]).open("rb") as file:
-            file.seek(address - board.probe.ram_base)
+            file.seek(address - board.evidence.probe.ram_base)
             return file.read(SIZE)
 
     return read
@@ -136,8 +136,13 @@ def peek(door: Door) -> bytes:
 
 def run_gdb(board: Board, *commands: str) -> str:
     """Attach gdb, run commands, detach."""
-    assert board.doors
-    lines = ("set architecture aarch64", f"target remote {board.doors.gdb}", *commands, "detach")
+    assert board.qemu.sockets
+    lines = (
+        "set architecture aarch64",
+        f"target remote {board.qemu.sockets.gdb}",
+        *commands,
+        "detach",
+    )
     command = ["gdb-multiarch", "-nx", "-batch"]
     for line in lines:
         command += ["-ex", line]

@@ -52,7 +52,7 @@ from microcode import (
 )
 
 from dmav3.errors import FaultError
-from dmav3.probe import Kind
+from dmav3.evidence.probe import Kind
 
 if TYPE_CHECKING:
     from dmav3 import Board
@@ -80,7 +80,7 @@ class Bench:
         target = board.memory.allocate(2 * SIZE, align=4096)
         self.target = target.address
         self.data = random.Random(9).randbytes(SIZE)  # noqa: S311 - to be repeatable
-        board.stage(board.memory.staging.start, self.data)
+        board.memory.stage(board.memory.staging.start, self.data)
         board.request("copy", self.source, board.memory.staging.start, SIZE)
         board.fill(target, 0x5A)
         board.request("clean_invalidate", self.source, SIZE)
@@ -140,7 +140,7 @@ class TestTime:
             bench.start(wait_event(EVENT) + NOP * 8 + END, channel)
             bench.controller.program_at += 64
         bench.controller.execute(0x00340000 | EVENT << 27)
-        records = [one for one in board.events.all() if one.kind == Kind.INSTRUCTION]
+        records = [one for one in board.evidence.events.all() if one.kind == Kind.INSTRUCTION]
         after = [one.id for one in records if one.b in {0x18, 0x00}]
         assert after == [1] * 9 + [2] * 9
 
@@ -219,13 +219,13 @@ class TestInstructions:
     def test_an_end_with_loaded_bytes_is_a_lock_up(self, bench: Bench, board: Board) -> None:
         """It is not discarded; the process is poisoned (D24)."""
         assert bench.faulted(LD + END) == (LOCK_UP, 1)
-        assert board.probe.spoiled == 1
+        assert board.evidence.probe.spoiled == 1
 
     def test_a_store_without_data_faults(self, bench: Bench, board: Board) -> None:
         """st_data_unavailable; it poisons nothing, because nothing was loaded (D25)."""
         assert bench.faulted(ST + END)[0] == NO_DATA
         bench.controller.kill()
-        assert not board.probe.spoiled
+        assert not board.evidence.probe.spoiled
         assert bench.ended(LD + ST + END)[:64] == bench.data[:64]
 
     @pytest.mark.parametrize("control", [0x003DC0F7, FOUR_8], ids=["16 beats", "4 beats"])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dmav3 import files
-from dmav3.cli import app
+from dmav3 import installation
+from dmav3.command.cli import app
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,8 +23,8 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (built / "firmware").mkdir(parents=True)
     shutil.copy(ROOT / "build/dmav3.so", built)
     shutil.copy(ROOT / "build/firmware/virt-a64.elf", built / "firmware")
-    copy = files.Layout(ROOT / "qemu-machines", built)
-    monkeypatch.setattr(files.Layout, "find", staticmethod(lambda: copy))
+    copy = installation.Layout(ROOT / "qemu-machines", built)
+    monkeypatch.setattr(installation.Layout, "find", staticmethod(lambda: copy))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     return built
 
@@ -152,7 +152,7 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_private_folder_of_others_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A start for a test does not need it, so only this is missing."""
     (other := tmp_path / "other").touch()
-    monkeypatch.setattr("dmav3.private.root", lambda: other)
+    monkeypatch.setattr("dmav3.qemu.private_folder.root", lambda: other)
     status, (line,) = doctor()
     assert status == 3
     assert f"private folder: {other} is not a folder: remove it" in line

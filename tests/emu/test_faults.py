@@ -28,11 +28,12 @@ from microcode import (
     wait_for,
 )
 
-from dmav3.deadline import deadline
+from dmav3.deadlines import deadline
 from dmav3.errors import QemuLimitError
-from dmav3.machine import load
-from dmav3.pool import Pool, Wanted
-from dmav3.probe import Kind, Limit
+from dmav3.evidence.probe import Kind, Limit
+from dmav3.machine.description import load
+from dmav3.testing.marks import Wanted
+from dmav3.testing.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +87,7 @@ class TestBusErrors:
     def _clean(self, board: Board) -> Iterator[None]:
         """None of these may cost a process."""
         yield
-        assert not board.probe.spoiled
+        assert not board.evidence.probe.spoiled
 
     def test_a_load_from_a_hole_faults(
         self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
@@ -148,7 +149,7 @@ class TestBusErrors:
         program = mov(0, buffers[0].address) + mov(2, buffers[1].address) + mov(1, 0x14005)
         program += mov(register, own) + LD + ST + END
         assert self.fault_of(controller, program)[:3] == (FAULTING, 1, fault)
-        assert "Blocked re-entrant IO" not in board.qemu_log()
+        assert "Blocked re-entrant IO" not in board.qemu.log()
 
     @pytest.mark.parametrize(("register", "fault"), [(0, READ), (2, WRITE)], ids=["load", "store"])
     def test_a_device_that_refuses_an_access_faults_the_channel(
@@ -170,7 +171,7 @@ class TestBusErrors:
         controller = Controller(board)
         controller.start(copy(HOLE, buffers[1].address, 4096))
         assert controller.state() == STOPPED
-        (fault,) = [one for one in board.events.all() if one.kind == Kind.CHANNEL_FAULT]
+        (fault,) = [one for one in board.evidence.events.all() if one.kind == Kind.CHANNEL_FAULT]
         assert (fault.id, fault.b, fault.c) == (0, READ, HOLE)
 
     def test_a_fault_of_the_models_own_is_recorded_as_well(
@@ -178,7 +179,7 @@ class TestBusErrors:
     ) -> None:
         """The event log has every fault, with its place."""
         controller.start(b"\x18\xff")
-        (fault,) = [one for one in board.events.all() if one.kind == Kind.CHANNEL_FAULT]
+        (fault,) = [one for one in board.evidence.events.all() if one.kind == Kind.CHANNEL_FAULT]
         assert (fault.id, fault.a, fault.b) == (0, controller.program_at + 1, 1)
         controller.kill()
 
@@ -232,11 +233,11 @@ class TestPoison:
         controller.kill(3)
         with deadline(5), pytest.raises(QemuLimitError, match=r"channel 1 .* was started"):
             controller.start(copy(source.address, target.address, 4096), 1)
-        assert board.probe.limit == (Limit.POISONED, 1)
-        assert [one.id for one in board.events.all() if one.kind == Kind.LIMIT] == [1]
+        assert board.evidence.probe.limit == (Limit.POISONED, 1)
+        assert [one.id for one in board.evidence.events.all() if one.kind == Kind.LIMIT] == [1]
         assert board.dram.read(target.address, 4096) == bytes(4096)
         assert board.qmp.execute("query-status")["status"] == "internal-error"
-        assert "cannot go on" in board.qemu_log()
+        assert "cannot go on" in board.qemu.log()
         with pytest.raises(QemuLimitError, match="channel 1"):
             board.request("ping")
 
@@ -256,12 +257,12 @@ class TestPoison:
         """DMAKILL in a program waits for nothing."""
         source, target = buffers
         controller.start(b"\x01")
-        board.probe.settle()
-        assert not board.probe.spoiled
+        board.evidence.probe.settle()
+        assert not board.evidence.probe.spoiled
         program = mov(0, source.address) + mov(2, target.address) + mov(1, COPY_64) + LD + ST
         controller.start(program + b"\x01", 2)
-        board.probe.settle()
-        assert board.probe.spoiled == 1 << 2
+        board.evidence.probe.settle()
+        assert board.evidence.probe.spoiled == 1 << 2
 
     @pytest.mark.parametrize("reset_first", [False, True], ids=["at once", "after a reset"])
     def test_a_poisoned_board_is_not_handed_out_again(self, *, reset_first: bool) -> None:
@@ -286,8 +287,8 @@ class TestLimits:
         """Return why the machine stopped."""
         with deadline(5), pytest.raises(QemuLimitError, match="start a fresh board"):
             doing()
-        assert board.probe.limit is not None
-        return board.probe.limit[0]
+        assert board.evidence.probe.limit is not None
+        return board.evidence.probe.limit[0]
 
     def test_a_bus_error_that_may_be_of_either_of_two_channels(
         self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
@@ -346,7 +347,7 @@ class TestLimits:
         controller.start(load_and_wait(source.address), 1)
         controller.kill(1)
         assert self.limit(board, lambda: controller.start(END)) == Limit.POISONED
-        with board.paused():
+        with board.qemu.paused():
             assert board.findings() == []
             assert len(board.dram.read(source.address, 4096)) == 4096
             assert board.lines(source).dirty == 0

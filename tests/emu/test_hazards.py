@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from dmav3 import Board, build_image
-from dmav3.board import SCHEDULES
-from dmav3.report import kinds
+from dmav3.evidence.findings import kinds
+from dmav3.machine.schedule import SCHEDULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

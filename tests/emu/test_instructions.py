@@ -32,7 +32,7 @@ from microcode import (
     two,
 )
 
-from dmav3.stream import Control, Register
+from dmav3.devices.stream import Control, Register
 
 if TYPE_CHECKING:
     from dmav3 import Board

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 from unplug import take_away
 
-from dmav3 import Board, build_image, files
-from dmav3.machine import Device
-from dmav3.qmp import BOARD
+from dmav3 import Board, build_image, installation
+from dmav3.machine.description import Device
+from dmav3.qemu.qmp import BOARD
 from dmav3.wdm import NtStatus
 
 if TYPE_CHECKING:
@@ -98,13 +98,13 @@ def disk_of(folder: Path, *options: str, **more: bool) -> Iterator[Disk]:
     path.write_bytes(bytes(BLOCK * BLOCKS))
     options = ("serial=dmav3", *options)
     device = Device(model="nvme", options=options, disk=path, **more)
-    with Board(image=files.firmware("virt-a64-nvme"), devices=[device]) as board:
-        idle = board.counters()
+    with Board(image=installation.firmware("virt-a64-nvme"), devices=[device]) as board:
+        idle = board.layer.counters()
         yield Disk(board, path)
         if board.call("nvme_stop")["status"] != NtStatus.STATUS_INVALID_DEVICE_STATE:
             pytest.fail("the test has not stopped the controller")
-        assert board.counters() == idle
-        assert board.unexpected() == []
+        assert board.layer.counters() == idle
+        assert board.evidence.unexpected() == []
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ class TestTransfers:
         disk.throttle()
         buffers = [disk.buffer(f"buffer {n}") for n in range(8)]
         tags = [disk.begin("nvme_write", 8 * n, one) for n, one in enumerate(buffers)]
-        assert disk.board.counters().lists >= len(tags) - 1  # the first one is not throttled
+        assert disk.board.layer.counters().lists >= len(tags) - 1  # the first one is not throttled
         refused = disk.board.call("nvme_write", 0, buffers[0].address, BLOCK)
         assert refused == {"status": NtStatus.STATUS_DEVICE_BUSY}
         disk.throttle(0)
@@ -329,7 +329,7 @@ class TestRefusals:
 
     def test_there_is_no_controller(self) -> None:
         """STATUS_NO_SUCH_DEVICE."""
-        with Board(image=files.firmware("virt-a64-nvme")) as board:
+        with Board(image=installation.firmware("virt-a64-nvme")) as board:
             assert board.call("nvme_start") == {"status": GONE}
 
     def test_queues_are_too_small(self, tmp_path: Path) -> None:
@@ -366,8 +366,8 @@ class TestFailures:
             board.request("poke", COMMAND, "32", 2)
             board.request("poke", FIRST_BAR, "32", 0xFFFF)  # CAP.MQES
             assert board.call("nvme_start") == {"status": NtStatus.STATUS_DEVICE_NOT_READY}
-            assert board.counters().adapters == 0
-            assert board.unexpected() == []
+            assert board.layer.counters().adapters == 0
+            assert board.evidence.unexpected() == []
 
     def test_it_is_unplugged(self, tmp_path: Path) -> None:
         """`device_del`: what follows is refused, and it is not found again."""

@@ -45,20 +45,20 @@ from microcode import (
 )
 
 from dmav3 import Board
-from dmav3.journal import Journal
-from dmav3.probe import Kind
-from dmav3.qmp import BOARD
-from dmav3.stream import Control
-from dmav3.transfer import Piece, Transfer
+from dmav3.devices.stream import Control
+from dmav3.evidence.probe import Kind
+from dmav3.job.journal import Journal
+from dmav3.job.subordinate import Piece, Transfer
+from dmav3.qemu.qmp import BOARD
 from dmav3.wdm import DISPATCH_LEVEL, PASSIVE_LEVEL, DmaWidth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dmav3 import Board, Buffer
-    from dmav3.channel import Channel
-    from dmav3.memory import RegionName
-    from dmav3.probe import Record
+    from dmav3.devices.channel import Channel
+    from dmav3.evidence.probe import Record
+    from dmav3.guest.memory import RegionName
 
 REGISTERS = (CSR0, CPC0, FTR0, SAR0, DAR0, CCR0, LC0)
 #: Ways to let a transfer run.
@@ -80,7 +80,9 @@ def go_on(board: Board, channel: Channel, way: str, stride: int = 1) -> None:
         channel.release()
         board.wait(100_000)
     else:
-        bursts = [record.b for record in board.events.all() if record.kind == Kind.HELD][-1]
+        bursts = [record.b for record in board.evidence.events.all() if record.kind == Kind.HELD][
+            -1
+        ]
         channel.hold_at_burst = bursts + 1 + stride
         channel.release()
         board.wait(100_000)
@@ -162,7 +164,7 @@ def test_holds_leave_no_trace_in_a_program(board: Board, name: str) -> None:
     assert results[2] == results[0]
     assert held[0] == 0
     assert held[1] >= held[2] > 1
-    assert not board.probe.spoiled
+    assert not board.evidence.probe.spoiled
 
 
 @dataclass(frozen=True)
@@ -207,8 +209,8 @@ class BackEnd:
             shape.offset + self.size, name="message", region=region, align=4096
         )
         address = self.buffer.address + shape.offset
-        self.mdl = board.IoAllocateMdl(address, self.size)
-        board.MmBuildMdlForNonPagedPool(self.mdl)
+        self.mdl = board.dma.IoAllocateMdl(address, self.size)
+        board.dma.MmBuildMdlForNonPagedPool(self.mdl)
         stream = board.machine.stream
         self.adapter = board.IoGetDmaAdapter(
             DmaChannel=0,
@@ -242,7 +244,7 @@ class BackEnd:
             enable = Control.TRANSMIT_REQUEST if shape.write else Control.RECEIVE_REQUEST
             frame = Control.frame(shape.bits // 8)
             board.request("poke", board.machine.stream.base + 8, "32", enable | frame)
-            with board.reference(shape.beats, 4) as cell:
+            with board.dma.reference(shape.beats, 4) as cell:
                 function = board.image.enum("pl330_function")["PL330_SET_BURST_BEATS"]
                 assert adapter.ConfigureAdapterChannel(function, cell.address) == 0
             channel.hold_at_burst = int(way != "free")
@@ -312,7 +314,7 @@ def test_a_transfer_is_held_at_a_byte(board: Board) -> None:
     assert controller.read(DAR0) == target.address + done
     for view in (board.dram, board.cpu):  # nothing of the target is cached
         assert view.read(target.address, size) == data[:done] + bytes(size - done)
-    (held,) = [record for record in board.events.all() if record.kind == Kind.HELD]
+    (held,) = [record for record in board.evidence.events.all() if record.kind == Kind.HELD]
     assert (held.id, held.b, held.c) == (0, done // 64, done)
     channel.release()
     assert channel.held is False
@@ -358,7 +360,7 @@ def test_a_reset_ends_a_hold(board: Board) -> None:
         assert channel.held
         board.reset()
         assert not channel.held
-        assert not board.probe.spoiled
+        assert not board.evidence.probe.spoiled
         assert Controller(board).read(CSR0) & 0xF == 0
 
 
@@ -369,15 +371,15 @@ def test_a_release_waits_for_time_and_a_step_does_not(board: Board) -> None:
     channel = board.channel(0)
     channel.hold_at_burst = 2
     Controller(board).start(copy(source.address, target.address, 4096))
-    board.probe.settle()
-    before = board.probe.time_ns
+    board.evidence.probe.settle()
+    before = board.evidence.probe.time_ns
     channel.step()
     assert board.dram.read(target.address, 4096) == data[:128] + bytes(4096 - 128)
     channel.release()
     board.qmp.execute("query-status")
     assert board.dram.read(target.address, 4096) == data[:128] + bytes(4096 - 128)
-    board.probe.settle()
-    assert board.probe.time_ns == before
+    board.evidence.probe.settle()
+    assert board.evidence.probe.time_ns == before
     board.wait(1000)
     assert board.dram.read(target.address, 4096) == data
 
@@ -390,9 +392,9 @@ def test_a_wait_ends_when_a_channel_is_held(board: Board, level: int) -> None:
     channel.hold_at_burst, channel.burst_interval_ns = 11, 1000
     Controller(board).start(copy(source.address, target.address, 4096), channel=5)
     assert not channel.held
-    with board.irql(level):
+    with board.dma.irql(level):
         ended = board.request("wait", 1_000_000, "held")
-        (held,) = [one for one in board.events.all() if one.kind == Kind.HELD]
+        (held,) = [one for one in board.evidence.events.all() if one.kind == Kind.HELD]
         assert ended["ended"] == "held"
         assert 0 < ended.number("time") - held.time_ns < 1000
         assert board.request("wait", 1_000_000, "held").number("time") - held.time_ns < 20_000
@@ -407,10 +409,10 @@ def test_a_hold_ends_no_other_wait(board: Board, event: str | None) -> None:
     channel = board.channel(0)
     channel.hold_at_burst, channel.burst_interval_ns = 11, 1000
     Controller(board).start(copy(source.address, target.address, 4096))
-    before = board.probe.time_ns
+    before = board.evidence.probe.time_ns
     assert board.wait(100_000, event) == "time"
     assert channel.held
-    assert board.probe.time_ns >= before + 100_000
+    assert board.evidence.probe.time_ns >= before + 100_000
 
 
 def test_each_channel_is_held_for_itself(board: Board) -> None:
@@ -428,7 +430,7 @@ def test_each_channel_is_held_for_itself(board: Board) -> None:
     controller.kill(3)
     assert not held.held
     assert controller.state(3) == STOPPED
-    assert not board.probe.spoiled
+    assert not board.evidence.probe.spoiled
 
 
 @pytest.mark.parametrize("interval", [100, 1000])
@@ -455,9 +457,9 @@ def monitor_answers_during(doing: Callable[[], object], board: Board) -> int:
     with ThreadPoolExecutor(1) as threads:
         work = threads.submit(doing)
         while not work.done():
-            before = cpu_seconds(board.pid)
+            before = cpu_seconds(board.qemu.pid)
             assert board.qmp.execute("query-status")["running"]
-            assert cpu_seconds(board.pid) - before < 1
+            assert cpu_seconds(board.qemu.pid) - before < 1
             answers += 1
         work.result()
     return answers
@@ -479,9 +481,9 @@ def copy_paced(board: Board, source: Buffer, target: Buffer) -> None:
 def traced(board: Board, doing: Callable[[], object]) -> list[Record]:
     """Return the loads that the controller began meanwhile."""
     board.qmp.set("trace", 1)
-    since = len(board.events.all())
+    since = len(board.evidence.events.all())
     doing()
-    records = board.events.since(since)
+    records = board.evidence.events.since(since)
     return [one for one in records if one.kind == Kind.INSTRUCTION and one.b & 0xFF == LD[0]]
 
 
@@ -493,9 +495,9 @@ def test_the_trace_has_what_each_channel_executed(board: Board) -> None:
     board.qmp.set("trace", 1)
     logs = []
     for way in WAYS:
-        since = len(board.events.all())
+        since = len(board.evidence.events.all())
         run(board, program, way)
-        records = board.events.since(since)
+        records = board.evidence.events.since(since)
         logs.append([(r.id, r.a, r.b, r.c, r.d) for r in records if r.kind == Kind.INSTRUCTION])
     at = Controller(board).program_at
     assert logs[0][3:] == [
@@ -542,7 +544,7 @@ class TestContainment:
             assert monitor_answers_during(lambda: board.wait(10_000_000), board) > 0
         controller.kill()
         assert controller.state() == STOPPED
-        assert not board.probe.spoiled
+        assert not board.evidence.probe.spoiled
         controller.start(copy(source.address, target.address, 4096))
         data = board.dram.read(source.address, 4096)
         assert board.dram.read(target.address, 4096) == data
@@ -585,10 +587,10 @@ class TestContainment:
         assert controller.state() == FAULTING
         assert controller.fault() == LOCK_UP
         assert controller.read(FSRC) == 1
-        (fault,) = [one for one in board.events.all() if one.kind == Kind.CHANNEL_FAULT]
+        (fault,) = [one for one in board.evidence.events.all() if one.kind == Kind.CHANNEL_FAULT]
         assert (fault.id, fault.b) == (0, LOCK_UP)
         assert controller.program_at + 13 <= fault.a <= controller.program_at + 14
         controller.kill()
         assert controller.read(FTR0) == 0
-        board.probe.settle()
-        assert board.probe.spoiled
+        board.evidence.probe.settle()
+        assert board.evidence.probe.spoiled

@@ -9,10 +9,10 @@ import pytest
 from unplug import take_away
 
 from dmav3 import Board, NtStatus, build_image
+from dmav3.devices.edu import Edu
 from dmav3.dma.results import Element
-from dmav3.edu import Edu
 from dmav3.errors import TransferError
-from dmav3.machine import Device
+from dmav3.machine.description import Device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,4 +141,4 @@ class TestUnplugged:
                 edu.read([Element(staging, 64)])
             assert board.call("enable")["status"] == NO_DEVICE
             assert board.call("find", EDU, 0, 0)["status"] == NO_DEVICE
-            assert board.unexpected() == []
+            assert board.evidence.unexpected() == []

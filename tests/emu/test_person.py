@@ -276,13 +276,13 @@ def test_boards_removes_what_a_killed_console_left(person: Person) -> None:
     assert person.boards() == []
 
 
-def test_board_of_a_test_opens_no_doors(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_board_of_a_test_opens_no_sockets(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a person's board has a folder and listening sockets."""
     from dmav3 import Board  # noqa: PLC0415 - after the environment is set
 
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(person.runtime))
     with Board() as board:
-        assert board.doors is None
+        assert board.qemu.sockets is None
         assert list(person.runtime.iterdir()) == []
 
 

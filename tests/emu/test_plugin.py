@@ -102,7 +102,7 @@ class TestFindings:
         """The text names the code, the routine and the mistake; a driver in C is seen as well."""
         project.makepyfile(
             "def test_it(dmav3_board):\n"
-            "    with dmav3_board.irql(2):\n"
+            "    with dmav3_board.dma.irql(2):\n"
             "        dmav3_board.request('FreeAdapterChannel', 0)\n"
         )
         result = run(project)
@@ -157,38 +157,38 @@ class TestBoards:
     pids = []
 
     def test_one(dmav3_board):
-        pids.append(dmav3_board._process.pid)
+        pids.append(dmav3_board.qemu.process.pid)
 
     def test_two(dmav3_board):
-        pids.append(dmav3_board._process.pid)
+        pids.append(dmav3_board.qemu.process.pid)
         assert pids[0] == pids[1]
 
     @pytest.mark.dmav3_cache(schedule="lru", seed=7)
     def test_other_cache(dmav3_board):
-        assert dmav3_board._process.pid == pids[0]
+        assert dmav3_board.qemu.process.pid == pids[0]
         assert dmav3_board.qmp.get("schedule") == "lru"
         assert dmav3_board.qmp.get("seed") == 7
 
     def test_cache_as_before(dmav3_board):
-        assert dmav3_board._process.pid == pids[0]
+        assert dmav3_board.qemu.process.pid == pids[0]
         assert dmav3_board.qmp.get("schedule") == "speculative"
         assert dmav3_board.qmp.get("seed") == 1
 
     @pytest.mark.dmav3_machine("virt-a53-coherent")
     def test_other_machine(dmav3_board):
         assert dmav3_board.machine.name == "virt-a53-coherent"
-        assert dmav3_board._process.pid != pids[0]
+        assert dmav3_board.qemu.process.pid != pids[0]
 
     @pytest.mark.dmav3_fresh
     def test_fresh(dmav3_board):
-        assert dmav3_board._process.pid != pids[0]
-        pids.append(dmav3_board._process.pid)
+        assert dmav3_board.qemu.process.pid != pids[0]
+        pids.append(dmav3_board.qemu.process.pid)
 
     def test_fails(dmav3_board):
-        assert dmav3_board._process.pid != pids[2], "on purpose"
+        assert dmav3_board.qemu.process.pid != pids[2], "on purpose"
 
     def test_after_a_failure(dmav3_board):
-        assert dmav3_board._process.pid not in pids
+        assert dmav3_board.qemu.process.pid not in pids
     """
 
     def test_a_process_serves_many_tests(self, project: pytest.Pytester) -> None:
@@ -204,15 +204,15 @@ class TestBoards:
     import pytest
 
     def test_options(dmav3_board):
-        assert (dmav3_board.seed, dmav3_board.schedule) == (5, "lru")
+        assert (dmav3_board.cache.seed, dmav3_board.cache.schedule) == (5, "lru")
 
     @pytest.mark.dmav3_cache(seed=6)
     def test_mark(dmav3_board):
-        assert (dmav3_board.seed, dmav3_board.schedule) == (6, "lru")
+        assert (dmav3_board.cache.seed, dmav3_board.cache.schedule) == (6, "lru")
 
     @pytest.mark.dmav3_machine("virt-a53-coherent")
     def test_coherent(dmav3_board):
-        assert (dmav3_board.seed, dmav3_board.schedule) == (5, None)
+        assert (dmav3_board.cache.seed, dmav3_board.cache.schedule) == (5, None)
     """
         )
         run(project, "--dmav3-seed=5", "--dmav3-schedule=lru").assert_outcomes(passed=3)
@@ -224,7 +224,7 @@ class TestBoards:
             "def test_passes(dmav3_board): dmav3_board.request('ping')\n"
             "def test_fails(dmav3_board): assert not dmav3_board\n"
             "def test_dies(dmav3_board):\n"
-            "    os.kill(dmav3_board._process.pid, signal.SIGKILL)\n"
+            "    os.kill(dmav3_board.qemu.process.pid, signal.SIGKILL)\n"
             "    dmav3_board.request('ping')\n"
         )
         run(project, "-n2").assert_outcomes(passed=1, failed=1, errors=1)
@@ -251,7 +251,7 @@ class TestWhoseFault:
     import os, signal
 
     def kill(board):
-        os.kill(board._process.pid, signal.SIGKILL)
+        os.kill(board.qemu.process.pid, signal.SIGKILL)
         board.request("ping")
     """
     KILLED = (
@@ -304,7 +304,7 @@ class TestWhoseFault:
             "import os, signal\n"
             "def test_it():\n"
             "    with Board() as board:\n"
-            "        os.kill(board._process.pid, signal.SIGKILL)\n"
+            "        os.kill(board.qemu.process.pid, signal.SIGKILL)\n"
             "        board.request('ping')\n"
         )
         run(project).assert_outcomes(errors=1)

@@ -28,10 +28,11 @@ from microcode import (
     wait_for,
 )
 
-from dmav3.machine import load
-from dmav3.mainjob import MainJob
-from dmav3.pool import Pool, Wanted
-from dmav3.streamjob import StreamPeripheral
+from dmav3.job.main import MainJob
+from dmav3.job.stream import StreamPeripheral
+from dmav3.machine.description import load
+from dmav3.testing.marks import Wanted
+from dmav3.testing.pool import Pool
 from dmav3.wdm import DISPATCH_LEVEL
 
 if TYPE_CHECKING:
@@ -82,14 +83,14 @@ def pages(data: bytes) -> list[bytes]:
 
 def state(board: Board) -> State:
     """Look at everything: first from outside, then through the guest's CPU."""
-    base, size = board.probe.ram_base, board.probe.ram_size
+    base, size = board.evidence.probe.ram_base, board.evidence.probe.ram_size
     stood = State(
         cpu=pages(board.cpu.read(base, size)),
         dram=pages(board.dram.read(base, size)),
-        lines=board.probe.states(),
+        lines=board.evidence.probe.states(),
         findings=len(board.findings()),
-        time_ns=board.probe.time_ns,
-        log=[record for record in board.events.all() if not record.ungated],
+        time_ns=board.evidence.probe.time_ns,
+        log=[record for record in board.evidence.events.all() if not record.ungated],
         registers={},
     )
     pl330, stream = board.machine.pl330[0].base, board.machine.stream.base
@@ -117,13 +118,13 @@ def use(board: Board) -> None:
     board.qmp.set("seed", 99)
     board.request("poke", board.machine.stream.base, "32", 0x12345678)
     board.stream.receive_put(b"left over")
-    board.link.send(b"@77 half a line")
+    board.qemu.link.send(b"@77 half a line")
 
 
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     """Return a pool whose boards all have the same nonce, which the guest can read."""
-    monkeypatch.setattr("dmav3.board.secrets.randbits", lambda _: 0x1234567890ABCDEF)
+    monkeypatch.setattr("dmav3.board.board.secrets.randbits", lambda _: 0x1234567890ABCDEF)
     with Pool() as running:
         yield running
 
@@ -240,8 +241,8 @@ def test_use_leaves_traces(pool: Pool) -> None:
     board = pool.take(Wanted(load("virt-a53")))
     fresh = state(board)
     use(board)
-    board.link.send(b"\n")
-    board.link.receive("the line that `use` has begun")
+    board.qemu.link.send(b"\n")
+    board.qemu.link.receive("the line that `use` has begun")
     used = state(board)
     for name in ("cpu", "dram", "lines", "time_ns", "log", "registers"):
         assert getattr(used, name) != getattr(fresh, name), name
@@ -254,12 +255,12 @@ def test_seed_and_schedule_change_without_a_new_process(pool: Pool) -> None:
     for wanted in (Wanted(load("virt-a53"), seed=1, schedule="lru"), other):
         board = pool.take(wanted)
         MainJob(StreamPeripheral(board, 16)).run(io.BytesIO(bytes(9_000)))
-        logs.append(board.events.all())
+        logs.append(board.evidence.events.all())
         pool.give_back(board, wanted)
     assert pool.started == 1
     board = pool.take(Wanted(load("virt-a53"), seed=2, fresh=True))
     MainJob(StreamPeripheral(board, 16)).run(io.BytesIO(bytes(9_000)))
-    assert logs[1] == board.events.all() != logs[0]
+    assert logs[1] == board.evidence.events.all() != logs[0]
     assert pool.started == 2
 
 
@@ -274,7 +275,7 @@ def stop(board: Board) -> None:
     [
         stop,
         lambda board: board.qmp.execute("human-monitor-command", command_line="info jit"),
-        lambda board: os.kill(board._process.pid, signal.SIGKILL),
+        lambda board: os.kill(board.qemu.process.pid, signal.SIGKILL),
     ],
     ids=["stopped", "monitor", "dead"],
 )
@@ -295,7 +296,7 @@ def test_an_answer_that_nobody_took_does_no_harm(pool: Pool) -> None:
     """What is on the line at the reset belongs to nobody afterwards."""
     wanted = Wanted(load("virt-a53"))
     board = pool.take(wanted)
-    board.link.send(b"@1 ping *00000000\n")
+    board.qemu.link.send(b"@1 ping *00000000\n")
     pool.give_back(board, wanted)
     pool.take(wanted).request("ping")
     assert pool.started == 1
@@ -307,4 +308,4 @@ def test_the_longest_unused_board_has_to_go(pool: Pool, monkeypatch: pytest.Monk
     boards = {name: pool.take(Wanted(load(name))) for name in MACHINES}
     for name, board in boards.items():
         pool.give_back(board, Wanted(load(name)))
-    assert [board.running for board in boards.values()] == [False, True]
+    assert [board.qemu.running for board in boards.values()] == [False, True]

@@ -9,7 +9,7 @@ import pytest
 from microcode import CPC0, CSR0, Controller, copy
 
 from dmav3.errors import MonitorError, UsageError
-from dmav3.qmp import BOARD
+from dmav3.qemu.qmp import BOARD
 
 if TYPE_CHECKING:
     from dmav3 import Board

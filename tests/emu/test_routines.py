@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmav3 import Board
-from dmav3.conformance.driver import (
+from dmav3.conformance.tests.driver import (
     Completions,
     Flight,
     adapter_for,
@@ -21,8 +21,8 @@ from dmav3.conformance.driver import (
     free_channel,
     granted,
 )
+from dmav3.devices.stream import Register
 from dmav3.dma import DmaAdapter, Mdl
-from dmav3.stream import Register
 from dmav3.wdm import (
     DISPATCH_LEVEL,
     DMA_SYNCHRONOUS_CALLBACK,
@@ -74,7 +74,7 @@ class TestAllocateAdapterChannelEx:
             return IoAllocationAction.KeepObject
 
         granted(board, owner)
-        with board.irql(DISPATCH_LEVEL):
+        with board.dma.irql(DISPATCH_LEVEL):
             for name, adapter in zip(("first", "second"), waiting, strict=True):
                 status = adapter.AllocateAdapterChannelEx(
                     context_for(board, adapter), 1, 0, partial(control, name)
@@ -108,8 +108,8 @@ class TestMapTransferEx:
         """MDL-08: STATUS_INVALID_PARAMETER and violation 0x0E."""
         adapter, _, base = mapped(board)
         buffer = board.memory.allocate(256)
-        mdl = board.IoAllocateMdl(buffer.address, 256)
-        with board.expect_violations(0x0E):
+        mdl = board.dma.IoAllocateMdl(buffer.address, 256)
+        with board.evidence.expect_violations(0x0E):
             assert adapter.MapTransferEx(mdl, base, WriteToDevice=True) == (INVALID, 256)
 
 
@@ -120,8 +120,8 @@ class TestEdges:
         """Read 256 bytes in the middle of 384 without registers; return what is there."""
         whole = board.memory.allocate(384, align=64)
         board.fill(whole, 0x11)
-        mdl = board.IoAllocateMdl(whole.address + 68, 256)
-        board.MmBuildMdlForNonPagedPool(mdl)
+        mdl = board.dma.IoAllocateMdl(whole.address + 68, 256)
+        board.dma.MmBuildMdlForNonPagedPool(mdl)
         adapter = adapter_for(board, write=False)
         base, done = granted(board, adapter, registers=0), Completions(board)
         arm(board, write=False)
@@ -135,13 +135,13 @@ class TestEdges:
 
     def test_edges_without_registers_share_their_lines(self, board: Board) -> None:
         """CCH-12 b: both sides are right as long as the CPU leaves the lines alone."""
-        with board.expect_violations(0x1F, 0x1F):
+        with board.evidence.expect_violations(0x1F, 0x1F):
             assert self.unbounced(board, b"") == b"\x11" * 68 + data(256) + b"\x11" * 60
         assert board.findings() == []
 
     def test_a_store_to_a_shared_line_is_reported(self, board: Board) -> None:
         """CCH-12 b: violation 0x51, and the neighbour has what the CPU stored."""
-        with board.expect("shared-line"), board.expect_violations(0x1F, 0x1F, 0x51):
+        with board.expect("shared-line"), board.evidence.expect_violations(0x1F, 0x1F, 0x51):
             seen = self.unbounced(board, b"\x22")
         assert seen[64:68] == b"\x22\x11\x11\x11"
 
@@ -187,14 +187,14 @@ class TestEdges:
         flight = Flight.start(board, 8, write=False, offset=4)
         board.stream.receive_put(data(8))
         finished(board, flight.done)
-        with board.expect_violations(0x10):
+        with board.evidence.expect_violations(0x10):
             free_channel(board, flight.adapter)
         with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
             board.read(flight.buffer)
         base = granted(board, flight.adapter)
         assert flight.adapter.MapTransferEx(flight.mdl, base, WriteToDevice=False).status == OK
         board.read(flight.buffer)
-        assert board.unexpected() == []
+        assert board.evidence.unexpected() == []
 
 
 class TestMisuse:
@@ -203,7 +203,7 @@ class TestMisuse:
     @pytest.mark.parametrize("address", GARBAGE, ids=hex)
     def test_what_is_no_adapter_is_refused(self, board: Board, address: int) -> None:
         """GEN-04, GEN-05: by every routine, with a violation."""
-        refuse_everything(DmaAdapter(board, address), 0x18 if address else 0x19)
+        refuse_everything(DmaAdapter(board.dma, address), 0x18 if address else 0x19)
 
     def test_a_released_adapter_is_refused(self, board: Board) -> None:
         """GEN-05: also by those that come after it in the same place."""
@@ -216,17 +216,17 @@ class TestMisuse:
         """FAC-05: violation 0x04; the channel of another one is not touched."""
         adapter, _, _ = mapped(board)
         other = adapter_for(board, write=True)
-        with board.irql(DISPATCH_LEVEL):
-            with board.expect_violations(0x04):
+        with board.dma.irql(DISPATCH_LEVEL):
+            with board.evidence.expect_violations(0x04):
                 other.FreeAdapterChannel()
             adapter.FreeAdapterChannel()
-            with board.expect_violations(0x04):
+            with board.evidence.expect_violations(0x04):
                 adapter.FreeAdapterChannel()
 
     def test_a_channel_freed_while_mapped_is_stopped(self, board: Board) -> None:
         """FAC-04: violation 0x10, no callback, and the channel serves the next request."""
         flight = Flight.start(board, 256, write=False)
-        with board.expect_violations(0x10):
+        with board.evidence.expect_violations(0x10):
             free_channel(board, flight.adapter)
         board.stream.receive_put(data(64))
         board.wait(1_000_000)
@@ -236,7 +236,7 @@ class TestMisuse:
     def test_an_adapter_released_while_in_use_gives_all_back(self, board: Board) -> None:
         """PDA-02, PDA-03: what it held is reclaimed, its transfer stopped."""
         flight = Flight.start(board, 256, write=False)
-        with board.expect_violations(0x08, 0x09, 0x10):
+        with board.evidence.expect_violations(0x08, 0x09, 0x10):
             flight.adapter.PutDmaAdapter()
         assert granted(board, adapter_for(board, write=False))
         assert flight.done.calls == []
@@ -251,7 +251,7 @@ class TestMisuse:
     ) -> None:
         """MTX-01, MDL-08: a mapping of it is refused; the shim lives on."""
         adapter, _, base = mapped(board)
-        with board.expect_violations(*violated):
+        with board.evidence.expect_violations(*violated):
             result = adapter.MapTransferEx(address, base, Length=64, WriteToDevice=True)
         assert result == (INVALID, 64)
         board.request("ping")
@@ -259,24 +259,24 @@ class TestMisuse:
     @pytest.mark.parametrize("address", [*UNREADABLE, ZEROES, 0], ids=str)
     def test_what_is_no_mdl_is_neither_built_nor_freed(self, board: Board, address: int) -> None:
         """Routines without a status say so by violation 0x0E, and nothing is touched."""
-        with board.expect_violations(0x0E, 0x0E, 0x0E):
-            board.MmBuildMdlForNonPagedPool(Mdl(address, 64))
-            board.IoFreeMdl(Mdl(address, 64))
-            board.KeFlushIoBuffers(address, ReadOperation=True, DmaOperation=True)
+        with board.evidence.expect_violations(0x0E, 0x0E, 0x0E):
+            board.dma.MmBuildMdlForNonPagedPool(Mdl(address, 64))
+            board.dma.IoFreeMdl(Mdl(address, 64))
+            board.dma.KeFlushIoBuffers(address, ReadOperation=True, DmaOperation=True)
 
     def test_an_mdl_is_freed_once(self, board: Board) -> None:
         """What is freed twice, or what only looks like an MDL, is not freed again."""
         _, mdl = described(board, 64)
-        board.IoFreeMdl(mdl)
-        with board.expect_violations(0x0E):
-            board.IoFreeMdl(mdl)
+        board.dma.IoFreeMdl(mdl)
+        with board.evidence.expect_violations(0x0E):
+            board.dma.IoFreeMdl(mdl)
 
     def test_an_mdl_freed_while_mapped_is_missed_at_the_flush(self, board: Board) -> None:
         """GEN-12: violation 0x43; its memory is not touched."""
         flight = Flight.start(board, 64, write=True)
         finished(board, flight.done)
-        board.IoFreeMdl(flight.mdl)
-        with board.expect_violations(0x43):
+        board.dma.IoFreeMdl(flight.mdl)
+        with board.evidence.expect_violations(0x43):
             flight.end()
 
 
@@ -285,7 +285,7 @@ def refuse_everything(adapter: DmaAdapter, code: int) -> None:
     board = adapter.target
     assert isinstance(board, Board)
     _, mdl = described(board, 64)
-    context = board.allocate_context()
+    context = board.dma.allocate_context()
     calls: list[Callable[[], object]] = [
         lambda: adapter.GetDmaTransferInfo(mdl).status,
         lambda: adapter.InitializeDmaTransferContext(context),
@@ -299,7 +299,7 @@ def refuse_everything(adapter: DmaAdapter, code: int) -> None:
         adapter.FreeAdapterChannel,
         adapter.PutDmaAdapter,
     ]
-    with board.irql(DISPATCH_LEVEL):
+    with board.dma.irql(DISPATCH_LEVEL):
         for call in calls:
             with board.expect("violation", code=code):
                 assert call() in {INVALID, None}

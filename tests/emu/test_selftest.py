@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from dmav3 import Board, files
-from dmav3.argv import Start, arguments
-from dmav3.probe import Kind, LineState, Probe
-from dmav3.process import Process, qemu_binary
-from dmav3.report import costs, kinds
-from dmav3.views import Mapping
+from dmav3 import Board, installation
+from dmav3.evidence.findings import costs, kinds
+from dmav3.evidence.probe import Kind, LineState, Probe
+from dmav3.guest.windows import Mapping
+from dmav3.machine.argv import Start, arguments
+from dmav3.qemu.process import Process, qemu_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from dmav3.argv import Descriptors
-    from dmav3.machine import Machine
+    from dmav3.machine.argv import Descriptors
+    from dmav3.machine.description import Machine
 
-IMAGE = files.Layout.find().built / "selftest" / "virt-a64.elf"
+IMAGE = installation.Layout.find().built / "selftest" / "virt-a64.elf"
 PAGE, LINE, STATES, SECONDS = 4096, 64, 6, 60
 #: By operation: what the CPU and what a device read behind it, and how it leaves the line (invalid,
 #: clean, dirty). A letter for each state before: invalid, clean, dirty, and each of the three with
@@ -57,14 +57,16 @@ def selftest(board: Board, console: Path, monkeypatch: pytest.MonkeyPatch) -> It
     def with_console(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
         return [*arguments(machine, start, fds), "-serial", f"file:{console}"]
 
-    monkeypatch.setattr("dmav3.process.arguments", with_console)
-    extension = board.extension.path
-    start = Start(qemu_binary(), extension, board._flat, nonce=0, seed=1, schedule=board.schedule)
+    monkeypatch.setattr("dmav3.qemu.process.arguments", with_console)
+    extension = board.qemu.extension.path
+    start = Start(
+        qemu_binary(), extension, board.qemu._flat, nonce=0, seed=1, schedule=board.cache.schedule
+    )
     with Process(board.machine, start) as process:
         assert process._ended_within(SECONDS), console.read_text()
         with Mapping(process.probe) as probe:
             yield Outcome(
-                console.read_text().splitlines(), Probe(probe.view, board.extension), board
+                console.read_text().splitlines(), Probe(probe.view, board.qemu.extension), board
             )
 
 

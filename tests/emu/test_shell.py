@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from rawline import PROMPT, RawLine
 
-from dmav3.conformance.driver import Flight, adapter_for, arm, context_for, described
-from dmav3.deadline import deadline
+from dmav3.conformance.tests.driver import Flight, adapter_for, arm, context_for, described
+from dmav3.deadlines import deadline
 from dmav3.errors import DeadlineError, FaultError, RefusedError
-from dmav3.frame import Ok, Refusal, Request, checksum, encode
 from dmav3.wdm import (
     DISPATCH_LEVEL,
     DMA_SYNCHRONOUS_CALLBACK,
@@ -23,6 +22,7 @@ from dmav3.wdm import (
     IoAllocationAction,
     NtStatus,
 )
+from dmav3.wire.frame import Ok, Refusal, Request, checksum, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -339,12 +339,12 @@ class TestTime:
     @pytest.mark.parametrize("ns", [0, 1, 999, 10_000, 1_000_000, 12_345_678_901, 3_600 * 10**9])
     def test_wait_takes_as_long_as_it_says(self, board: Board, ns: int) -> None:
         """At least so much, and no more than the shell's own work on top."""
-        before = board.probe.time_ns
+        before = board.evidence.probe.time_ns
         reply = board.request("wait", ns)
-        board.probe.settle()
+        board.evidence.probe.settle()
         assert reply["ended"] == "time"
-        assert ns <= reply.number("time") - before <= board.probe.time_ns - before
-        assert board.probe.time_ns - before < ns + OVERHEAD_NS
+        assert ns <= reply.number("time") - before <= board.evidence.probe.time_ns - before
+        assert board.evidence.probe.time_ns - before < ns + OVERHEAD_NS
 
     @pytest.mark.parametrize("event", ["irq", "callback", "held"])
     def test_wait_for_an_event_ends_by_time_when_none_comes(self, board: Board, event: str) -> None:
@@ -354,13 +354,13 @@ class TestTime:
     def test_no_time_passes_between_requests(self, board: Board) -> None:
         """However long Python takes in real time, the board's clock stands still."""
         board.request("ping")
-        board.probe.settle()
-        before = board.probe.time_ns
+        board.evidence.probe.settle()
+        before = board.evidence.probe.time_ns
         threading.Event().wait(0.05)
-        assert board.probe.time_ns == before
+        assert board.evidence.probe.time_ns == before
         board.request("ping")
-        board.probe.settle()
-        assert before < board.probe.time_ns < before + OVERHEAD_NS
+        board.evidence.probe.settle()
+        assert before < board.evidence.probe.time_ns < before + OVERHEAD_NS
 
 
 class TestIrql:
@@ -371,7 +371,7 @@ class TestIrql:
         self, board: Board, error: type[BaseException]
     ) -> None:
         """And what it raised comes out."""
-        with pytest.raises(error), board.irql(DISPATCH_LEVEL):
+        with pytest.raises(error), board.dma.irql(DISPATCH_LEVEL):
             raise error
         assert board.request("KeGetCurrentIrql").number("irql") == PASSIVE_LEVEL
 
@@ -383,13 +383,13 @@ class TestIrql:
             raise ValueError
 
         board.request("KeRaiseIrql", DISPATCH_LEVEL)
-        with pytest.raises(ValueError), board.irql(DISPATCH_LEVEL):  # noqa: PT011 - it is ours
+        with pytest.raises(ValueError), board.dma.irql(DISPATCH_LEVEL):  # noqa: PT011 - it is ours
             lower()
         assert board.request("KeGetCurrentIrql").number("irql") == PASSIVE_LEVEL
 
     def test_of_a_crash_the_crash_is_reported_at_once(self, board: Board) -> None:
         """Nobody is there to lower the level."""
-        with deadline(5), pytest.raises(FaultError), board.irql(DISPATCH_LEVEL):
+        with deadline(5), pytest.raises(FaultError), board.dma.irql(DISPATCH_LEVEL):
             board.request("peek", 0x0C000000, "32")
 
 
@@ -419,7 +419,7 @@ class TestCallbacks:
             levels.append(board.request("KeGetCurrentIrql").number("irql"))
 
         adapter = adapter_for(board, write=True)
-        with board.irql(DISPATCH_LEVEL):
+        with board.dma.irql(DISPATCH_LEVEL):
             assert allocate(board, adapter, inside, flags).success
         assert levels == [DISPATCH_LEVEL]
         assert board.request("KeGetCurrentIrql").number("irql") == PASSIVE_LEVEL
@@ -438,7 +438,7 @@ class TestCallbacks:
             statuses.append(adapter.FlushAdapterBuffersEx(mdl, base, 0, 64, WriteToDevice=True))
             adapter.FreeAdapterChannel()
 
-        with board.irql(DISPATCH_LEVEL):
+        with board.dma.irql(DISPATCH_LEVEL):
             assert allocate(board, adapter, inside).success
         assert statuses == [NtStatus.STATUS_SUCCESS] * 2
         assert board.stream.sent_take() == bytes(range(64))
@@ -463,7 +463,7 @@ class TestCallbacks:
                 board.request("return", 2, 1)
             order.append("outer again")
 
-        with board.irql(DISPATCH_LEVEL):
+        with board.dma.irql(DISPATCH_LEVEL):
             assert allocate(board, first, outer, DMA_SYNCHRONOUS_CALLBACK).success
         assert order == ["outer", "inner", "outer again"]
 
@@ -475,7 +475,7 @@ class TestCallbacks:
             msg = "a mistake of the test"
             raise ValueError(msg)
 
-        with board.irql(DISPATCH_LEVEL):
+        with board.dma.irql(DISPATCH_LEVEL):
             with pytest.raises(ValueError, match="a mistake of the test"):
                 allocate(board, adapter, inside)
             board.request("ping")
@@ -492,18 +492,18 @@ class TestCallbacks:
                 board.wait(1_000, "callback")
 
         adapter = adapter_for(board, write=True)
-        with board.irql(DISPATCH_LEVEL):
+        with board.dma.irql(DISPATCH_LEVEL):
             assert allocate(board, adapter, inside).success
 
     def test_wait_ends_with_the_callback(self, board: Board) -> None:
         """The one that came is served before the reply, and most of the time is left over."""
         flight = Flight.start(board, 64, write=False)
         board.stream.receive_put(bytes(64))
-        before = board.probe.time_ns
+        before = board.evidence.probe.time_ns
         assert board.wait(1_000_000_000, "callback") == "callback"
         assert len(flight.done.calls) == 1
-        board.probe.settle()
-        assert board.probe.time_ns - before < 1_000_000
+        board.evidence.probe.settle()
+        assert board.evidence.probe.time_ns - before < 1_000_000
         flight.end()
 
 

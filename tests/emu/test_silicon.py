@@ -9,9 +9,9 @@ import pytest
 from microcode import CSR0, FTR0, Controller, copy, mov, wait_for
 
 from dmav3 import Board
-from dmav3.probe import LineState
-from dmav3.qmp import BOARD
-from dmav3.stream import Control, Register, Status
+from dmav3.devices.stream import Control, Register, Status
+from dmav3.evidence.probe import LineState
+from dmav3.qemu.qmp import BOARD
 
 if TYPE_CHECKING:
     from dmav3 import Buffer
@@ -177,8 +177,8 @@ class TestCache:
         buffer = board.memory.allocate(stride * (cache.ways + 1), align=stride)
         board.fill(buffer, 0)  # all else goes down, but for what the command needs
         board.request("poke", buffer.address, "64", 0)
-        states = bytearray(board.probe.states())
-        start = (buffer.address - board.probe.ram_base) // cache.line
+        states = bytearray(board.evidence.probe.states())
+        start = (buffer.address - board.evidence.probe.ram_base) // cache.line
         states[start : start + buffer.size // cache.line] = bytes(buffer.size // cache.line)
         used = {i % cache.sets for i, state in enumerate(states) if state & LineState.VALID}
         unused = min(set(range(cache.sets)) - used)
@@ -239,7 +239,7 @@ class TestCache:
         assert board.findings()
         board.reset()
         assert board.findings() == []
-        assert board.probe.count([(source.address, SIZE)]).valid == 0
+        assert board.evidence.probe.count([(source.address, SIZE)]).valid == 0
         assert (
             board.cpu.read(source.address, SIZE)
             == board.dram.read(source.address, SIZE)
@@ -342,4 +342,4 @@ def test_nothing_of_ours_blocks_itself(board: Board) -> None:
     """QEMU never says that it blocked an access of one of our regions to another."""
     source, target = two(board)
     dma(board, source, target)
-    assert "Blocked re-entrant IO" not in board._process.log_tail()
+    assert "Blocked re-entrant IO" not in board.qemu.process.log_tail()

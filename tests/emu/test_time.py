@@ -13,12 +13,12 @@ import pytest
 from microcode import COPY_64, CSR0, LD, ST, WMB, Controller, copy, mov, wait_for
 
 from dmav3 import Board
-from dmav3.files import Layout
-from dmav3.mainjob import MainJob
-from dmav3.probe import Kind
-from dmav3.qmp import BOARD
-from dmav3.stream import Control
-from dmav3.streamjob import StreamPeripheral
+from dmav3.devices.stream import Control
+from dmav3.evidence.probe import Kind
+from dmav3.installation import Layout
+from dmav3.job.main import MainJob
+from dmav3.job.stream import StreamPeripheral
+from dmav3.qemu.qmp import BOARD
 from dmav3.wdm import DISPATCH_LEVEL, DmaCompletionStatus, DmaWidth, NtStatus
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dmav3.dma import DmaAdapter
-    from dmav3.probe import Record
+    from dmav3.evidence.probe import Record
 
 STREAM = f"{BOARD}/stream"
 MIB = 1 << 20
@@ -58,10 +58,10 @@ def log_of(
     """
     with Board(seed=seed, trace=trace) as board:
         if chopped:
-            board.link._socket = Chopper(board.link._socket, seed)  # type: ignore[assignment]
+            board.qemu.link._socket = Chopper(board.qemu.link._socket, seed)  # type: ignore[assignment]
         job(board)
-        log = [record for record in board.events.all() if not record.ungated]
-        assert board.events.lost == 0
+        log = [record for record in board.evidence.events.all() if not record.ungated]
+        assert board.evidence.events.lost == 0
         return log
 
 
@@ -168,13 +168,13 @@ def start_write(adapter: DmaAdapter, size: int, ended: list[DmaCompletionStatus]
     assert isinstance(board, Board)
     buffer = board.memory.allocate(size)
     board.fill(buffer, 0x5A)
-    mdl = board.IoAllocateMdl(buffer.address, size)
-    board.MmBuildMdlForNonPagedPool(mdl)
-    context = board.allocate_context()
+    mdl = board.dma.IoAllocateMdl(buffer.address, size)
+    board.dma.MmBuildMdlForNonPagedPool(mdl)
+    context = board.dma.allocate_context()
     adapter.InitializeDmaTransferContext(context)
     enable = Control.TRANSMIT_REQUEST | Control.frame(4)
     board.request("poke", board.machine.stream.base + 8, "32", enable)
-    with board.irql(DISPATCH_LEVEL):
+    with board.dma.irql(DISPATCH_LEVEL):
         allocated = adapter.AllocateAdapterChannelEx(context, 0, Flags=1, MapRegisterBase=True)
     mapped = adapter.MapTransferEx(
         mdl,
@@ -190,7 +190,7 @@ def test_a_transfer_stands_still_between_commands(board: Board) -> None:
     ended: list[DmaCompletionStatus] = []
     board.qmp.set("word-interval-ns", 1000, STREAM)
     start_write(transmitter(board), MIB, ended)
-    board.probe.settle()
+    board.evidence.probe.settle()
     before = board.stream.sent_head
     threading.Event().wait(1)
     assert board.stream.sent_head == before
@@ -241,7 +241,7 @@ def test_an_interval_keeps_what_is_left_of_it(board: Board, name: str) -> None:
     for _ in range(100):
         board.wait(100)
         board.qmp.execute("query-status")  # real time passes
-    log = board.events.all()
+    log = board.evidence.events.all()
     at = sorted({one.time_ns for one in log if one.kind == Kind.INSTRUCTION and one.b == LD[0]})
     closed = sum(at[0] < one.time_ns < at[-1] for one in log if one.kind == Kind.READY)
     assert {after - before for before, after in pairwise(at)} == {20_000}
@@ -252,7 +252,7 @@ def test_the_completion_routine_waits_for_the_level_to_drop(board: Board) -> Non
     """CMP-09: at DISPATCH_LEVEL the end of the transfer only queues the routine."""
     ended: list[DmaCompletionStatus] = []
     adapter = transmitter(board)
-    with board.irql(DISPATCH_LEVEL):
+    with board.dma.irql(DISPATCH_LEVEL):
         start_write(adapter, 4096, ended)
         board.wait(1_000_000)
         assert not ended

@@ -11,18 +11,18 @@ from microcode import COPY_64, END, INTEN, LD, ST, WMB, Controller, copy, loop, 
 from person import ask, status
 
 from dmav3 import Board
-from dmav3.attach import trace as trace_of
+from dmav3.command.board_trace import board_trace as trace_of
 from dmav3.errors import ClosedError, InfrastructureError, UsageError
-from dmav3.mainjob import MainJob
-from dmav3.probe import Kind
-from dmav3.streamjob import StreamPeripheral
+from dmav3.evidence.probe import Kind
+from dmav3.job.main import MainJob
+from dmav3.job.stream import StreamPeripheral
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from person import Person
 
-    from dmav3.probe import Record
+    from dmav3.evidence.probe import Record
 
 DEVICE = "/machine/peripheral/dmav3"
 ALLOWANCE = 16384
@@ -30,7 +30,7 @@ ALLOWANCE = 16384
 
 def instructions(board: Board) -> list[Record]:
     """Return the instructions in the event log."""
-    return [record for record in board.events.all() if record.kind == Kind.INSTRUCTION]
+    return [record for record in board.evidence.events.all() if record.kind == Kind.INSTRUCTION]
 
 
 def busy(board: Board, rounds: int) -> int:
@@ -67,13 +67,13 @@ def test_a_short_run_is_traced_without_being_asked(board: Board) -> None:
         (source.address, 64),
         (target.address, 64),
     ]
-    text = board.trace(3)
+    text = board.evidence.trace(3)
     assert len(text) == 1 + 1 + 8
     assert text[2].endswith(f"{at:#010x}  DMAMOV SAR, {source.address:#x}")
     assert text[5].endswith(f"DMALD                   reads 64 bytes at {source.address:#x}")
     assert text[7].endswith("DMASEV E9               interrupts the CPU")
     assert text[8].endswith("DMASEV E10")
-    assert len(board.trace(2)) == 1
+    assert len(board.evidence.trace(2)) == 1
 
 
 def test_a_long_run_does_not_push_out_the_rest_of_the_log(board: Board) -> None:
@@ -86,47 +86,51 @@ def test_a_long_run_does_not_push_out_the_rest_of_the_log(board: Board) -> None:
     count = busy(board, 64)
     assert count > 65536
     assert len(instructions(board)) == ALLOWANCE
-    assert board.events.untraced == count + before - ALLOWANCE
-    assert board.qmp.get("trace-lost") == board.events.untraced
-    assert board.events.lost == 0
-    assert Kind.FINDING in {record.kind for record in board.events.all()}
-    assert board.trace()[-1].startswith(f"... {board.events.untraced} more instructions")
+    assert board.evidence.events.untraced == count + before - ALLOWANCE
+    assert board.qmp.get("trace-lost") == board.evidence.events.untraced
+    assert board.evidence.events.lost == 0
+    assert Kind.FINDING in {record.kind for record in board.evidence.events.all()}
+    assert board.evidence.trace()[-1].startswith(
+        f"... {board.evidence.events.untraced} more instructions"
+    )
     with pytest.raises(InfrastructureError, match=r"not complete: 0 .*comparison is inconclusive"):
-        board.events.complete()
+        board.evidence.events.complete()
     board.reset()
-    assert board.events.untraced == 0
+    assert board.evidence.events.untraced == 0
     count = busy(board, 1)
     assert len(instructions(board)) == count
-    assert board.events.complete() == board.events.all()
+    assert board.evidence.events.complete() == board.evidence.events.all()
 
 
 def test_an_overflowing_ring_is_counted_and_said(board: Board) -> None:
     """Who asks for more than the ring holds loses the oldest records, and knows how many."""
     board.qmp.set("trace-instructions", 1_000_000)
     written = busy(board, 80)
-    board.probe.settle()
-    written = board.probe.ring_head - board.probe.ring_reset
+    board.evidence.probe.settle()
+    written = board.evidence.probe.ring_head - board.evidence.probe.ring_reset
     assert board.qmp.get("ring-lost") == written - 65536
-    assert len(board.events.all()) + board.events.lost == written
-    assert board.events.lost > 0
-    assert board.events.untraced == 0
-    assert board.trace()[1].startswith(f"... {board.events.lost} records")
-    with pytest.raises(InfrastructureError, match=f"{board.events.lost} records were overwritten"):
-        board.events.complete()
+    assert len(board.evidence.events.all()) + board.evidence.events.lost == written
+    assert board.evidence.events.lost > 0
+    assert board.evidence.events.untraced == 0
+    assert board.evidence.trace()[1].startswith(f"... {board.evidence.events.lost} records")
+    with pytest.raises(
+        InfrastructureError, match=f"{board.evidence.events.lost} records were overwritten"
+    ):
+        board.evidence.events.complete()
 
 
 def test_the_trace_can_be_switched(board: Board) -> None:
     """Off nothing is recorded or counted; on again it has a new share."""
     board.qmp.set("trace", 0)
     busy(board, 1)
-    assert (instructions(board), board.events.untraced) == ([], 0)
+    assert (instructions(board), board.evidence.events.untraced) == ([], 0)
     board.qmp.set("trace-instructions", 10)
     board.qmp.set("trace", 1)
     count = busy(board, 1)
     assert len(instructions(board)) == 10
-    assert board.events.untraced == count - 10
+    assert board.evidence.events.untraced == count - 10
     board.qmp.set("trace", 1)
-    assert board.events.untraced == 0
+    assert board.evidence.events.untraced == 0
 
 
 def test_a_board_without_a_trace() -> None:
@@ -140,8 +144,8 @@ def test_the_main_job_is_traced_as_far_as_it_goes(board: Board) -> None:
     """Its own evidence, the operation log, is complete all the same."""
     job = MainJob(StreamPeripheral(board, 32))
     job.run(io.BytesIO(bytes(20_000)))
-    assert board.events.lost == 0
-    assert board.events.untraced > 0
+    assert board.evidence.events.lost == 0
+    assert board.evidence.events.untraced > 0
     assert [step.routine for step in job.steps()].count("MapTransferEx") == 2
 
 
@@ -162,7 +166,7 @@ def test_the_first_fetch_has_its_channel(board: Board) -> None:
 def test_a_channel_that_does_not_exist_has_no_trace(board: Board) -> None:
     """The number is said."""
     with pytest.raises(UsageError, match="channel 8 does not exist"):
-        board.trace(8)
+        board.evidence.trace(8)
 
 
 class TestCommand:
@@ -212,7 +216,7 @@ class TestCommand:
 
 def test_a_board_that_has_just_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its file is gone."""
-    monkeypatch.setattr("dmav3.attach.boards.find", lambda _: _Gone())
+    monkeypatch.setattr("dmav3.command.board_trace.find", lambda _: _Gone())
     with pytest.raises(ClosedError, match="cannot be looked into"):
         trace_of(None, None)
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmav3 import CrashError, HostShim, Kind, RefusedError, UsageError, deadline
-from dmav3.conformance.driver import Completions, context_for, described, granted, quiet
+from dmav3.board.host_shim import CANCELLED, COMPLETION, ERROR
+from dmav3.conformance.tests.driver import Completions, context_for, described, granted, quiet
 from dmav3.errors import HangError
-from dmav3.host_shim import CANCELLED, COMPLETION, ERROR
 from dmav3.wdm import DISPATCH_LEVEL, DmaCompletionStatus, DmaWidth, NtStatus
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class TestBackEnd:
     def test_at_dispatch_level_the_routine_waits(self, shim: HostShim) -> None:
         """As on the board: the interrupt is taken, its call is queued."""
         _, _, _, done = mapped(shim)
-        with shim.irql(DISPATCH_LEVEL):
+        with shim.dma.irql(DISPATCH_LEVEL):
             shim.end(0)
             assert done.calls == []
         assert len(done.calls) == 1
@@ -135,7 +135,7 @@ class TestMachine:
         shim.name_pages(0, [0x100000, 0x100001, 7])
         buffer, mdl = described(shim, 3 * PAGE, region="scatter")
         assert buffer.ranges == ((0x1_0000_0000, 2 * PAGE), (7 * PAGE, PAGE))
-        assert shim.mdl_fields(mdl).pages == (0x100000, 0x100001, 7)
+        assert shim.dma.mdl_fields(mdl).pages == (0x100000, 0x100001, 7)
         shim.write(buffer, b"x" * buffer.size)
         with pytest.raises(RefusedError, match="ARGUMENT"):
             shim.name_pages(1024, [0])
@@ -143,19 +143,19 @@ class TestMachine:
     def test_time_passes_only_in_wait(self, shim: HostShim) -> None:
         """And jumps there."""
         shim.request("ping")
-        assert shim.time_ns == 0
+        assert shim.evidence.time_ns == 0
         assert shim.wait(10**12) == "time"
-        assert 10**12 <= shim.time_ns < 10**12 + 10
-        with pytest.raises(RefusedError, match="EIRQL"), shim.irql(DISPATCH_LEVEL):
+        assert 10**12 <= shim.evidence.time_ns < 10**12 + 10
+        with pytest.raises(RefusedError, match="EIRQL"), shim.dma.irql(DISPATCH_LEVEL):
             shim.wait(1, "callback")
 
     def test_the_log_has_everything_in_order(self, shim: HostShim) -> None:
         """The routine, its maintenance with its barrier, then the start of the controller."""
         adapter, (buffer, mdl) = quiet(shim), described(shim, 100)
         base = granted(shim, adapter)
-        position = len(shim.events.all())
+        position = len(shim.evidence.events.all())
         adapter.MapTransferEx(mdl, base, WriteToDevice=True)
-        records = [record for record in shim.events.since(position) if record.seq]
+        records = [record for record in shim.evidence.events.since(position) if record.seq]
         kinds = [record.kind for record in records]
         names = shim.image.enum("trace_id")
         assert records[0].id == names["TRACE_MapTransferEx"]
@@ -168,7 +168,9 @@ class TestMachine:
         """CCH-06: told by the identification page."""
         with HostShim(coherent=True) as shim:
             mapped(shim)
-            assert not {Kind.CLEAN, Kind.INVALIDATE} & {one.kind for one in shim.events.all()}
+            assert not {Kind.CLEAN, Kind.INVALIDATE} & {
+                one.kind for one in shim.evidence.events.all()
+            }
 
     def test_the_registration_can_be_chosen(self) -> None:
         """IGA-20: a controller for devices of 8 bits."""

@@ -22,10 +22,10 @@ from typing import Any
 
 import pytest
 
-from dmav3 import Board, files
-from dmav3.conformance.driver import read_beside_the_cpu
-from dmav3.mainjob import MainJob
-from dmav3.streamjob import StreamPeripheral
+from dmav3 import Board, installation
+from dmav3.conformance.tests.driver import read_beside_the_cpu
+from dmav3.job.main import MainJob
+from dmav3.job.stream import StreamPeripheral
 
 #: How many different digests a run may give, by what the header says of the bytes.
 BYTES = {"right": {1}, "wrong": {2, 3}, "either": {1, 2, 3}}
@@ -120,7 +120,7 @@ def caught_in_the_driver(folder: Path, patch: Path, *options: str | int) -> None
 
 def line(patch: Path, cpu: dict[str, Any]) -> str:
     """Return the text of a line of a patched file."""
-    root = files.seeded(patch.stem, "virt-a64-nvme").parent / "src"
+    root = installation.seeded(patch.stem, "virt-a64-nvme").parent / "src"
     text: str = (root / cpu["file"]).read_text().splitlines()[cpu["line"] - 1]
     return text
 
@@ -156,7 +156,7 @@ def test_a_known_bug_of_the_nvme_driver_is_caught_under_every_schedule(
 def test_a_known_bug_at_the_edges_is_caught(patch: Path) -> None:
     """As above, for 20 seeds."""
     expected = header(patch)
-    with Board(image=files.seeded(patch.stem, "virt-a64")) as board:
+    with Board(image=installation.seeded(patch.stem, "virt-a64")) as board:
         for seed in range(1, 21):
             board.reset(seed=seed)
             received, right = read_beside_the_cpu(board, EDGE_DATA, EDGE_OFFSET, width=8)
@@ -197,7 +197,7 @@ def test_the_correct_firmware_passes(
 def test_a_hundred_seeds(bug: str | None) -> None:
     """The correct firmware passes under each, with `no-invalidate` bytes and findings are wrong."""
     data = random.Random(1).randbytes(4000)  # noqa: S311 - to be repeatable
-    with Board(image=files.seeded(bug, "virt-a64") if bug else None) as board:
+    with Board(image=installation.seeded(bug, "virt-a64") if bug else None) as board:
         for seed in range(1, 101):
             board.reset(seed=seed)
             outcome = MainJob(StreamPeripheral(board, 32)).run(io.BytesIO(data))

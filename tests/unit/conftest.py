@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dmav3 import files
-from dmav3.symbols import Elf
+from dmav3 import installation
+from dmav3.elf.image import Elf
 
 ROOT = Path(__file__).parents[2]
 #: A library that holds the layouts of probe.h, as the real extension does.
@@ -48,8 +48,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fake_build(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let dmav3 find its files in `built`, and the machines where they are."""
-    layout = files.Layout(ROOT / "qemu-machines", built)
-    monkeypatch.setattr(files.Layout, "find", staticmethod(lambda: layout))
+    layout = installation.Layout(ROOT / "qemu-machines", built)
+    monkeypatch.setattr(installation.Layout, "find", staticmethod(lambda: layout))
     return built
 
 

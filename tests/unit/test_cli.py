@@ -13,8 +13,8 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from dmav3 import Board, UsageError
-from dmav3.cli import app
-from dmav3.console_report import wide
+from dmav3.command.cli import app
+from dmav3.command.tables import wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +55,8 @@ def test_a_dumb_terminal_gets_the_whole_table() -> None:
     [
         lambda board: board.request("ping"),
         lambda board: board.cpu,
-        lambda board: board.running,
-        lambda board: board.trace(),
+        lambda board: board.qemu.running,
+        lambda board: board.evidence.trace(),
         lambda board: board.reset(),
     ],
 )
@@ -171,7 +171,9 @@ def test_missing_build_says_what_to_do(
     data: Path, fake_build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not the caller's mistake: 3."""
-    monkeypatch.setattr("dmav3.files.firmware", lambda _: fake_build / "firmware/virt-a64.elf")
+    monkeypatch.setattr(
+        "dmav3.installation.firmware", lambda _: fake_build / "firmware/virt-a64.elf"
+    )
     (hidden := fake_build / "hidden").unlink(missing_ok=True)
     (fake_build / "dmav3.so").rename(hidden)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from dmav3.deadline import DEFAULT_SECONDS, allowance, deadline
+from dmav3.deadlines import DEFAULT_SECONDS, allowance, deadline
 
 
 def test_without_a_scope_the_default_counts() -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dmav3.expectation import Ledger
+from dmav3.evidence.expectation import Ledger
 
 
 def raw(*counts: int) -> list[dict[str, int]]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmav3.errors import GarbageError, UsageError
-from dmav3.frame import (
+from dmav3.wire.frame import (
     LAST_SEQ,
     LINE_BYTES,
     Event,

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from dmav3.journal import calls_of_driver
-from dmav3.probe import Kind, Record
+from dmav3.evidence.probe import Kind, Record
+from dmav3.job.journal import calls_of_driver
 
 ALLOCATE, MAP, FLUSH, FREE_OBJECT, CONTROL, PROGRAM = 20, 23, 26, 27, 80, 99
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from dmav3 import files, load
+from dmav3 import installation, load
 from dmav3.errors import MachineFileError, UsageError
-from dmav3.machine import Device
+from dmav3.machine.description import Device
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-GOOD = files.machines()["virt-a53"].read_text(encoding="utf-8")
+GOOD = installation.machines()["virt-a53"].read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", files.machines())
+@pytest.mark.parametrize("name", installation.machines())
 def test_every_machine_that_comes_along_is_accepted(name: str) -> None:
     """The file's name is the machine's, and cache and view fit."""
     machine = load(name)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dmav3.elf.image import Symbol
 from dmav3.errors import UsageError
-from dmav3.memory import PAGE, Buffer, Memory
-from dmav3.symbols import Symbol
+from dmav3.guest.memory import PAGE, Access, Buffer, Memory
 
 if TYPE_CHECKING:
-    from dmav3.symbols import Elf
+    from dmav3.elf.image import Elf
 
 ARENA, SCATTER = 0x40000000, 0x80000000
 #: Two neighbours among them, the others apart.
@@ -47,7 +47,10 @@ def make_memory() -> Memory:
         assert (physical, length) == (0x42000000, 8 * len(PAGES))
         return struct.pack(f"<{len(PAGES)}Q", *PAGES)
 
-    return Memory(cast("Elf", FakeImage()), read)
+    def none(*_: object) -> None:
+        raise AssertionError
+
+    return Memory(cast("Elf", FakeImage()), Access(read, none, none))
 
 
 def test_buffer_in_the_arena_is_one_piece() -> None:

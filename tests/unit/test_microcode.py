@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from dmav3.microcode import control, decode
-from dmav3.probe import Kind, Record
-from dmav3.trace import lines
+from dmav3.evidence.microcode import control, decode
+from dmav3.evidence.probe import Kind, Record
+from dmav3.evidence.trace import lines
 
 if TYPE_CHECKING:
-    from dmav3.events import EventLog
+    from dmav3.evidence.events import EventLog
 
 AT = 0x1000
 #: By hand, from DDI 0424, 4.3.

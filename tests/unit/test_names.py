@@ -11,7 +11,16 @@ import pytest
 import dmav3
 
 #: What takes long to import, and what starts processes.
-_HEAVY = ("pydantic", "elftools", "rich", "typer", "yaml", "qemu.qmp", "asyncio", "dmav3.board")
+_HEAVY = (
+    "pydantic",
+    "elftools",
+    "rich",
+    "typer",
+    "yaml",
+    "qemu.qmp",
+    "asyncio",
+    "dmav3.board.board",
+)
 
 
 def test_every_public_name_is_there() -> None:

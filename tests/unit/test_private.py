@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dmav3 import boards, private
-from dmav3.doors import Card, Doors
 from dmav3.errors import PrivateFolderError, UsageError
-from dmav3.private import Folder, sweep
+from dmav3.qemu import private_folder, running
+from dmav3.qemu.private_folder import Folder, sweep
+from dmav3.qemu.sockets import BoardCard, Sockets
 
 #: Makes the folder of a board, and dies with it.
 _DIES = 'import os; from dmav3.private import Folder; Folder("dead"); os._exit(9)'
@@ -26,10 +26,10 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / f"dmav3-{os.geteuid()}"
 
 
-def card(doors: Doors) -> Card:
+def card(sockets: Sockets) -> BoardCard:
     """Return something to announce."""
-    paths = (str(doors.qmp), str(doors.gdb))
-    return Card(doors.name, 1, "m", 1, None, "image", *paths, "/probe", "/cpu", "/dram")
+    paths = (str(sockets.qmp), str(sockets.gdb))
+    return BoardCard(sockets.name, 1, "m", 1, None, "image", *paths, "/probe", "/cpu", "/dram")
 
 
 def test_place_is_that_of_the_session_then_of_temporary_files(
@@ -39,11 +39,11 @@ def test_place_is_that_of_the_session_then_of_temporary_files(
     name = f"dmav3-{os.geteuid()}"
     monkeypatch.setenv("TMPDIR", "/var/tmp")  # noqa: S108 - nothing is written there
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/me")
-    assert private.root() == Path("/run/me") / name
+    assert private_folder.root() == Path("/run/me") / name
     monkeypatch.setenv("XDG_RUNTIME_DIR", "")
-    assert private.root() == Path("/var/tmp") / name  # noqa: S108 - ditto
+    assert private_folder.root() == Path("/var/tmp") / name  # noqa: S108 - ditto
     monkeypatch.delenv("TMPDIR")
-    assert private.root() == Path("/tmp") / name  # noqa: S108 - ditto
+    assert private_folder.root() == Path("/tmp") / name  # noqa: S108 - ditto
 
 
 def test_folder_is_private_and_goes_at_the_end(ours: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_strangers_put_there_is_left_alone(ours: Path) -> None:
         (ours / "file").touch()
         (ours / "link").symlink_to("/")
         assert set(sweep()) == {folder.path, ours / "file", ours / "link"}
-        assert boards.running() == []
+        assert running.running() == []
     assert sorted(path.name for path in ours.iterdir()) == ["file", "link"]
 
 
@@ -109,7 +109,7 @@ def test_folder_that_is_not_ours_is_refused(ours: Path, make: object, problem: s
     """By whoever starts a board and by whoever lists them; nothing is put there."""
     assert callable(make)
     make(ours)
-    for use in (sweep, lambda: Folder("m"), boards.find):
+    for use in (sweep, lambda: Folder("m"), running.find):
         with pytest.raises(PrivateFolderError, match=problem) as caught:
             use()
         assert caught.value.path == ours
@@ -121,7 +121,7 @@ def test_folder_of_another_user_is_refused(ours: Path, monkeypatch: pytest.Monke
     """The message has both."""
     ours.mkdir(mode=0o700)
     mine = os.geteuid()
-    monkeypatch.setattr(private, "root", lambda: ours)
+    monkeypatch.setattr(private_folder, "root", lambda: ours)
     monkeypatch.setattr("os.geteuid", lambda: mine + 1)
     with pytest.raises(PrivateFolderError, match=f"belongs to user {mine}, not to {mine + 1}"):
         sweep()
@@ -141,7 +141,7 @@ def test_path_too_long_for_a_socket_is_told(
     (long := tmp_path / ("x" * 100)).mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
     with pytest.raises(PrivateFolderError, match="AF_UNIX path too long"):
-        Doors("m")
+        Sockets("m")
     assert list(long.iterdir()) == []
 
 
@@ -149,15 +149,15 @@ def test_path_too_long_for_a_socket_is_told(
 def test_board_is_found_when_it_has_been_announced() -> None:
     """By its name; without one if it is the only one; one that just starts does not count."""
     with pytest.raises(UsageError, match="no board is running"):
-        boards.find()
-    with Doors("m") as first, Doors("m") as second:
+        running.find()
+    with Sockets("m") as first, Sockets("m") as second:
         first.announce(card(first))
-        assert [one.board for one in boards.running()] == ["m"]
-        assert boards.find() == boards.find("m") == card(first)
+        assert [one.board for one in running.running()] == ["m"]
+        assert running.find() == running.find("m") == card(first)
         second.announce(card(second))
-        assert boards.find("m-2").qmp == str(second.qmp)
+        assert running.find("m-2").qmp == str(second.qmp)
         with pytest.raises(UsageError, match=r"several boards are running, name one.*: m, m-2"):
-            boards.find()
+            running.find()
         with pytest.raises(UsageError, match="no board 'x' is running; running are: m, m-2"):
-            boards.find("x")
-    assert boards.running() == []
+            running.find("x")
+    assert running.running() == []

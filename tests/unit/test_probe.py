@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmav3.deadline import deadline
+from dmav3.deadlines import deadline
+from dmav3.devices.stream import Stream
 from dmav3.errors import DeadlineError, InfrastructureError, UsageError
-from dmav3.events import EventLog
-from dmav3.probe import Kind, Lines, Probe
-from dmav3.stream import Stream
+from dmav3.evidence.events import EventLog
+from dmav3.evidence.probe import Kind, Lines, Probe
 
 if TYPE_CHECKING:
-    from dmav3.symbols import Elf
+    from dmav3.elf.image import Elf
 
 MAGIC = 0x33764D44
 RAM = 0x40000000

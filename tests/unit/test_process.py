@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmav3 import load
-from dmav3.argv import Descriptors, Start, arguments
+from dmav3.elf.image import Flat
 from dmav3.errors import QemuMissingError, QemuRefusedError, QemuTooOldError
-from dmav3.machine import Device
-from dmav3.process import Process
-from dmav3.symbols import Flat
+from dmav3.machine.argv import Descriptors, Start, arguments
+from dmav3.machine.description import Device
+from dmav3.qemu.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.deadline import deadline
+from dmav3.deadlines import deadline
 from dmav3.errors import ClosedError, DeadlineError, MonitorError
-from dmav3.qmp import Monitor
+from dmav3.qemu.qmp import Monitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

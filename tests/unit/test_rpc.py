@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.deadline import deadline
+from dmav3.deadlines import deadline
 from dmav3.errors import (
     ClosedError,
     DeadlineError,
@@ -24,9 +24,9 @@ from dmav3.errors import (
     RefusedError,
     TargetError,
 )
-from dmav3.frame import Event, Frame, Ok, Refusal, Splitter, decode_request, encode
-from dmav3.link import SocketLink
-from dmav3.rpc import Rpc
+from dmav3.wire.frame import Event, Frame, Ok, Refusal, Splitter, decode_request, encode
+from dmav3.wire.link import SocketLink
+from dmav3.wire.rpc import Rpc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.conformance.rules import load, rules
 from dmav3.errors import DataFileError, UsageError
+from dmav3.rules.rules import load, rules
 
 if TYPE_CHECKING:
     from pathlib import Path

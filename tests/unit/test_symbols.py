@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dmav3.elf.image import Elf
+from dmav3.elf.layout import Scalar
 from dmav3.errors import ImageError, UsageError
-from dmav3.layout import Scalar
-from dmav3.machine import load
-from dmav3.symbols import Elf
+from dmav3.machine.description import load
 
 if TYPE_CHECKING:
     from pathlib import Path

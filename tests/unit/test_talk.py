@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from dmav3.answers import plain, readable
 from dmav3.errors import DeadlineError, PeerError, UsageError
-from dmav3.frame import Event, Frame, Ok, Refusal, encode
-from dmav3.talk import Talk
+from dmav3.wire.answers import plain, readable
+from dmav3.wire.conversation import Conversation
+from dmav3.wire.frame import Event, Frame, Ok, Refusal, encode
 
 
 class Script:
@@ -38,13 +38,13 @@ class Script:
 
 def test_request_ends_with_its_answer() -> None:
     """Notices come before it."""
-    talk = Talk(Script(Event(0, "help", {"command": "ping"}), Ok(1)), patient=False)
+    talk = Conversation(Script(Event(0, "help", {"command": "ping"}), Ok(1)), patient=False)
     assert list(talk.ask(" help ")) == [Event(0, "help", {"command": "ping"}), Ok(1)]
 
 
 def test_callbacks_nest_until_they_are_returned_from() -> None:
     """After `return` the answer of the request that led there comes, or its next callback."""
-    talk = Talk(
+    talk = Conversation(
         Script(
             Event(1, "AdapterControl"),
             Event(2, "AdapterControl"),
@@ -69,7 +69,7 @@ def test_callbacks_nest_until_they_are_returned_from() -> None:
 def test_over_long_line_is_not_sent() -> None:
     """512 bytes with the frame is the most; one more is refused."""
     link = Script(Ok(1))
-    talk = Talk(link, patient=False)
+    talk = Conversation(link, patient=False)
     list(talk.ask("x" * 498))
     assert len(link.sent[0]) == 512
     with pytest.raises(UsageError, match="over-long: 513 bytes with its frame"):
@@ -79,21 +79,21 @@ def test_over_long_line_is_not_sent() -> None:
 
 def test_only_the_patient_wait_on() -> None:
     """Somebody at a terminal decides for himself when it has been long enough."""
-    assert list(Talk(Script(None, None, Ok(1)), patient=True).ask("ping")) == [Ok(1)]
+    assert list(Conversation(Script(None, None, Ok(1)), patient=True).ask("ping")) == [Ok(1)]
     with pytest.raises(DeadlineError, match="no answer to `ping 1`"):
-        list(Talk(Script(None), patient=False).ask("ping  1\n"))
+        list(Conversation(Script(None), patient=False).ask("ping  1\n"))
 
 
 def test_strange_answer_is_an_error() -> None:
     """Another request's number."""
     with pytest.raises(PeerError, match="answer to request 9"):
-        list(Talk(Script(Ok(9)), patient=False).ask("ping"))
+        list(Conversation(Script(Ok(9)), patient=False).ask("ping"))
 
 
 def test_fault_is_the_last_word() -> None:
     """No answer follows; after `forget` nothing is open."""
     link = Script(Event(1, "AdapterControl"), Event(0, "fault", {"kind": "sync"}))
-    talk = Talk(link, patient=False)
+    talk = Conversation(link, patient=False)
     list(talk.ask("outer"))
     assert list(talk.ask("inner")) == [Event(0, "fault", {"kind": "sync"})]
     talk.forget()

@@ -9,11 +9,11 @@ import re
 import pytest
 
 from dmav3.errors import ClosedError, Dmav3Error, TransferError
-from dmav3.report import Finding
-from dmav3.verdict import Evidence, judge
+from dmav3.evidence.findings import Finding
+from dmav3.job.verdict import Facts, judge
 
 EQUAL = {"input": "a", "device": "a", "returned": "a"}
-GOOD = Evidence("virt-a53", 1, "lru", bytes=1, digests=EQUAL)
+GOOD = Facts("virt-a53", 1, "lru", bytes=1, digests=EQUAL)
 FINDING = Finding("stale-cpu-read", 1, 0, 1, 0, "0x0", None, None, None, None, None, "text")
 
 

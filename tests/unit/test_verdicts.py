@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from dmav3.conformance.evidence import Line, describe
-from dmav3.conformance.rules import rules
-from dmav3.conformance.verdicts import Decision, Ended, Report, decide
-from dmav3.probe import Kind, Record
+from dmav3.conformance.transcript import Line, describe
+from dmav3.conformance.verdicts import Decision, Ended, RuleReport, decide
+from dmav3.evidence.probe import Kind, Record
+from dmav3.rules.rules import rules
 
 NAMES = {
     23: "MapTransferEx",
@@ -89,7 +89,7 @@ def test_a_verdict_names_the_reading_it_rests_on(outcome: str, text: str) -> Non
 def test_exit_status(outcomes: list[str], trouble: str | None, status: int) -> None:
     """Undecided rules are no failure; what could not be seen is no success."""
     decision = decided("TBL-01", *outcomes, trouble=trouble)
-    assert Report("virt-a53", "image", (decision,), trouble).exit_status == status
+    assert RuleReport("virt-a53", "image", (decision,), trouble).exit_status == status
 
 
 def record(kind: Kind, number: int = 0, *values: int) -> Record:

@@ -9,7 +9,8 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
-from .rules import rules
+from dmav3.rules.rules import rules
+
 from .verdicts import VERDICTS
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from .rules import Question, Rule
-    from .verdicts import Decision, Report, Verdict
+    from dmav3.rules.rules import Question, Rule
+
+    from .verdicts import Decision, RuleReport, Verdict
 
 _COLOURS: dict[Verdict, str] = {
     "pass": "green",
@@ -28,7 +30,7 @@ _COLOURS: dict[Verdict, str] = {
 }
 
 
-def show(console: Console, report: Report) -> None:
+def show(console: Console, report: RuleReport) -> None:
     """Print the report."""
     console.print(
         f"{report.machine}, {report.image}: {len(report.decisions)} rules", soft_wrap=True
@@ -64,7 +66,7 @@ def show_untested(console: Console, untested: Iterable[Rule]) -> None:
     console.print(f"{table.row_count} rules have no test")
 
 
-def _chapters(report: Report) -> Table:
+def _chapters(report: RuleReport) -> Table:
     table = Table(box=SIMPLE, pad_edge=False, show_footer=True)
     counts = report.counts()
     table.add_column("chapter", footer="all")

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from .rules import rules
+from dmav3.rules.rules import rules
+
 from .verdicts import VERDICTS
 
 if TYPE_CHECKING:
-    from .verdicts import Ended, Report
+    from .verdicts import Ended, RuleReport
 
 
-def render(report: Report) -> str:
+def render(report: RuleReport) -> str:
     """Return the page."""
     environment = Environment(
         loader=PackageLoader("dmav3.conformance", "."),

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
-from dmav3.pytest_wanted import rules_of
+from dmav3.board.shim import Shim
+from dmav3.testing.marks import rules_of
 
-from . import evidence
+from .transcript import Line, transcript
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -51,7 +52,7 @@ class _Recorder:
         self._foreign = bool(config.getoption("dmav3_image"))
         self._rules: dict[str, list[str]] = {}
         self._ended: dict[str, str] = {}
-        self._evidence: list[evidence.Line] = []
+        self._evidence: list[Line] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(
@@ -120,9 +121,9 @@ def _ended(report: pytest.TestReport) -> dict[str, str] | None:
     }
 
 
-def _evidence(item: pytest.Item) -> list[evidence.Line]:
+def _evidence(item: pytest.Item) -> list[Line]:
     """Return that of the fixture which has any."""
     for value in getattr(item, "funcargs", {}).values():
-        if isinstance(value, evidence.Observed):
-            return evidence.of(value)
+        if isinstance(value, Shim):
+            return transcript(value)
     return []

@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from dmav3 import files
+from dmav3 import installation
+from dmav3.elf.image import read_elf
 from dmav3.errors import Dmav3Error, InfrastructureError, UsageError
-from dmav3.machine import load
-from dmav3.symbols import read_elf
+from dmav3.machine.description import load
+from dmav3.rules.rules import rules
 
-from .evidence import Line
-from .rules import rules
-from .verdicts import Ended, Report, decide
+from .transcript import Line
+from .verdicts import Ended, RuleReport, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .rules import Rule
+    from dmav3.rules.rules import Rule
 
 #: Folder of the tests.
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).with_name("tests")
 #: Seconds in which some test has to end, and pytest itself to start or end.
 PATIENCE = 300.0
 _SAID = 2000  # characters of pytest's own output that an error quotes
@@ -39,7 +39,7 @@ _RAN = (0, 1, 5)  # pytest's exit statuses: all passed, some failed, there were 
 
 
 @dataclass(frozen=True)
-class Options:
+class ConformanceOptions:
     """What the command line says.
 
     :ivar rules: ids, or beginnings of ids; all rules if there are none.
@@ -58,7 +58,9 @@ class Options:
         return [rule for rule in rules().rules.values() if rule.id.startswith(self.rules or "")]
 
 
-def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Report:
+def run_tests(
+    options: ConformanceOptions, begin: Callable[[int], Callable[[int], object]]
+) -> RuleReport:
     """Run the tests and reach the verdicts.
 
     :param begin: is told how many tests there are and gives what is told of each that ended.
@@ -81,18 +83,18 @@ def run(options: Options, begin: Callable[[int], Callable[[int], object]]) -> Re
     except Dmav3Error as error:
         trouble = str(error)
     decisions = decide(rules(), selected, tests, trouble)
-    return Report(machine.name, str(image or machine.firmware), decisions, trouble)
+    return RuleReport(machine.name, str(image or machine.firmware), decisions, trouble)
 
 
 def _check_built(image: Path | None, firmware: str) -> None:
     """Raise `NotBuiltError` once instead of once a test."""
-    files.extension()
-    files.rule_tests()
+    installation.extension()
+    installation.rule_tests()
     if image is None:
-        files.firmware(firmware)
+        installation.firmware(firmware)
 
 
-def untested(options: Options) -> list[Rule]:
+def untested(options: ConformanceOptions) -> list[Rule]:
     """Return the selected rules that are in scope and no test names.
 
     :raises InfrastructureError: the tests cannot be collected.
@@ -105,14 +107,14 @@ def untested(options: Options) -> list[Rule]:
     ]
 
 
-def collected(options: Options) -> dict[str, list[str]]:
+def collected(options: ConformanceOptions) -> dict[str, list[str]]:
     """Return the rules that each test names; raises as `untested`."""
     (message,) = _messages(options, "--collect-only")
     found: dict[str, list[str]] = message["collected"]
     return found
 
 
-def _messages(options: Options, *more: str) -> Iterator[dict[str, Any]]:
+def _messages(options: ConformanceOptions, *more: str) -> Iterator[dict[str, Any]]:
     """Run pytest and give what its recorder writes.
 
     :raises InfrastructureError: pytest could not do its work, or nothing ended in time.
@@ -130,7 +132,7 @@ def _messages(options: Options, *more: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _pytest(
-    options: Options, more: tuple[str, ...]
+    options: ConformanceOptions, more: tuple[str, ...]
 ) -> Iterator[tuple[subprocess.Popen[str], int, IO[str]]]:
     """Start pytest, with our plugins and nobody else's; it has ended when the block has.
 
@@ -160,8 +162,8 @@ def _pytest(
             os.close(reading)
 
 
-def _arguments(options: Options, pipe: int) -> list[str]:
-    plugins = ("dmav3.pytest_plugin", "dmav3.conformance.recorder", "no:cacheprovider")
+def _arguments(options: ConformanceOptions, pipe: int) -> list[str]:
+    plugins = ("dmav3.testing.plugin", "dmav3.conformance.recorder", "no:cacheprovider")
     given = {
         "--dmav3-pipe": pipe,
         "--dmav3-machine": options.machine,

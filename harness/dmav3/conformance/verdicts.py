@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .evidence import Line
-    from .rules import Question, Rule, Rules
+    from dmav3.rules.rules import Question, Rule, Rules
+
+    from .transcript import Line
 
 #: `error`: something on this computer kept us from knowing; `skipped`: the test does not apply to
 #: this machine or image.
@@ -73,7 +74,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Report:
+class RuleReport:
     """The verdicts on all rules that were asked for.
 
     :ivar machine: its name.

@@ -4,7 +4,7 @@
 Names, parameters and their meaning are the interface's; what it returns through pointers comes
 back in a result value. Numbers travel unchecked, so that tests can misuse every routine: what
 they are allowed to be is decided by the layer under test, and every handle may be any number.
-Required IRQLs are the caller's duty (`Board.irql`). Everything here raises as `Board.request`
+Required IRQLs are the caller's duty (`Routines.irql`). Everything here raises as `Board.request`
 does.
 
 Parameters that the interface passes by reference are passed by value here: an MDL's length, say.

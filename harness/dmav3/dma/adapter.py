@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import results
+from .adapter_base import bytes_from, mdl_address
 from .channels import ChannelRoutines
 from .lists import ListRoutines
-from .part import bytes_from, mdl_address
 from .target import NULL
 from .transfers import TransferRoutines
 

@@ -8,16 +8,19 @@ cookie of the function.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar
 
-from dmav3.frame import parse_number
 from dmav3.wdm import DmaCompletionStatus
+from dmav3.wire.frame import parse_number
+
+from .adapter_base import AdapterBase
+
+#: The class of the adapters, `DmaAdapter`, which this file must not know.
+Adapter = TypeVar("Adapter", bound=AdapterBase)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .adapter import DmaAdapter
-    from .part import Part
     from .target import Target
 
     #: (DeviceObject, Irp, MapRegisterBase, Context) -> IoAllocationAction
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     #: (DeviceObject, Irp, ScatterGather, Context)
     DriverListControl = Callable[[int, int, int, object], object]
     #: (DmaAdapter, DeviceObject, CompletionContext, Status)
-    DmaCompletionRoutine = Callable[[DmaAdapter, int, object, DmaCompletionStatus], object]
+    DmaCompletionRoutine = Callable[[Adapter, int, object, DmaCompletionStatus], object]
 
 
 def control(target: Target, routine: DriverControl | None, context: object) -> tuple[int, int]:
@@ -54,7 +57,7 @@ def list_control(
 
 
 def completion(
-    mine: Part, routine: DmaCompletionRoutine | None, context: object
+    mine: Adapter, routine: DmaCompletionRoutine[Adapter] | None, context: object
 ) -> tuple[int, int]:
     """Return a completion routine and its context as arguments of a request.
 
@@ -66,7 +69,7 @@ def completion(
     def enter(keys: Mapping[str, str]) -> int:
         address, device, status = _numbers(keys, "adapter", "device", "status")
         adapter = mine if address == mine.address else type(mine)(mine.target, address, 0)
-        routine(cast("DmaAdapter", adapter), device, context, DmaCompletionStatus(status))
+        routine(adapter, device, context, DmaCompletionStatus(status))
         return 0
 
     return 1, mine.target.callback(enter)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .adapter_base import AdapterBase
 from .callbacks import control
-from .part import Part
 from .results import Allocated
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .target import Place
 
 
-class ChannelRoutines(Part):
+class ChannelRoutines(AdapterBase):
     """The routines by which a request owns resources, and ends.
 
     Where `DeviceObject` is not named it is the device of the target (`Target.device`).

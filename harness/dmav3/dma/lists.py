@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from .adapter_base import AdapterBase, bytes_from, mdl_address
 from .callbacks import completion, list_control
-from .part import Part, bytes_from, mdl_address
 from .results import BuiltList, BuiltMdl, ListSize
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ULONG = 4
 
 
-class ListRoutines(Part):
+class ListRoutines(AdapterBase):
     """The routines of lists. Memory for them is a guest address; a list is one, too.
 
     An asynchronous request may write its list's address long after the call: then
@@ -109,27 +109,24 @@ class ListRoutines(Part):
         Context: object = None,
         *,
         WriteToDevice: bool,
-        DmaCompletionRoutine: DmaCompletionRoutine | None = None,
+        DmaCompletionRoutine: DmaCompletionRoutine[Self] | None = None,
         CompletionContext: object = None,
         ScatterGatherList: Place = False,
         DeviceObject: int | None = None,
     ) -> BuiltList:
         """Map and build a list in memory of the layer's; True asks for it in the result."""
-        with self.target.place(ScatterGatherList, self.target.pointer_size) as built:
-            status = self._status(
-                "GetScatterGatherListEx",
-                self._device(DeviceObject),
-                DmaTransferContext,
-                mdl_address(mdl),
-                Offset,
-                bytes_from(mdl, Offset, Length),
-                Flags,
-                *list_control(self.target, ExecutionRoutine, Context),
-                WriteToDevice,
-                *completion(self, DmaCompletionRoutine, CompletionContext),
-                built.address,
-            )
-            return BuiltList(status, built.number)
+        arguments = (
+            self._device(DeviceObject),
+            DmaTransferContext,
+            mdl_address(mdl),
+            Offset,
+            bytes_from(mdl, Offset, Length),
+            Flags,
+            *list_control(self.target, ExecutionRoutine, Context),
+            WriteToDevice,
+            *completion(self, DmaCompletionRoutine, CompletionContext),
+        )
+        return self._built("GetScatterGatherListEx", arguments, ScatterGatherList)
 
     def BuildScatterGatherListEx(
         self,
@@ -144,29 +141,26 @@ class ListRoutines(Part):
         WriteToDevice: bool,
         ScatterGatherBuffer: int,
         ScatterGatherLength: int,
-        DmaCompletionRoutine: DmaCompletionRoutine | None = None,
+        DmaCompletionRoutine: DmaCompletionRoutine[Self] | None = None,
         CompletionContext: object = None,
         ScatterGatherList: Place = False,
         DeviceObject: int | None = None,
     ) -> BuiltList:
         """Map and build a list in memory of the caller's. DISPATCH_LEVEL."""
-        with self.target.place(ScatterGatherList, self.target.pointer_size) as built:
-            status = self._status(
-                "BuildScatterGatherListEx",
-                self._device(DeviceObject),
-                DmaTransferContext,
-                mdl_address(mdl),
-                Offset,
-                bytes_from(mdl, Offset, Length),
-                Flags,
-                *list_control(self.target, ExecutionRoutine, Context),
-                WriteToDevice,
-                ScatterGatherBuffer,
-                ScatterGatherLength,
-                *completion(self, DmaCompletionRoutine, CompletionContext),
-                built.address,
-            )
-            return BuiltList(status, built.number)
+        arguments = (
+            self._device(DeviceObject),
+            DmaTransferContext,
+            mdl_address(mdl),
+            Offset,
+            bytes_from(mdl, Offset, Length),
+            Flags,
+            *list_control(self.target, ExecutionRoutine, Context),
+            WriteToDevice,
+            ScatterGatherBuffer,
+            ScatterGatherLength,
+            *completion(self, DmaCompletionRoutine, CompletionContext),
+        )
+        return self._built("BuildScatterGatherListEx", arguments, ScatterGatherList)
 
     def PutScatterGatherList(self, ScatterGather: int, *, WriteToDevice: bool) -> None:
         """End the mapping of a list and give its registers back. DISPATCH_LEVEL."""
@@ -184,3 +178,8 @@ class ListRoutines(Part):
                 target.address,
             )
             return BuiltMdl(status, target.number)
+
+    def _built(self, routine: str, arguments: tuple[int, ...], where: Place) -> BuiltList:
+        """Call a routine whose last parameter is where the list's address goes."""
+        with self.target.place(where, self.target.pointer_size) as built:
+            return BuiltList(self._status(routine, *arguments, built.address), built.number)

@@ -3,8 +3,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from dmav3.errors import (
+    ClosedError,
+    DeadlineError,
+    Dmav3Error,
+    FaultError,
+    InfrastructureError,
+)
 from dmav3.wdm import (
     DEVICE_DESCRIPTION_VERSION3,
     DMA_TRANSFER_CONTEXT_SIZE_V1,
@@ -13,11 +21,13 @@ from dmav3.wdm import (
 )
 
 from .adapter import DmaAdapter
-from .part import mdl_address
+from .adapter_base import mdl_address
 from .results import Element, MdlFields
 from .target import Mdl, Place, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .target import Pointer
 
 _ULONG, _PAGE = 4, 4096
@@ -59,7 +69,7 @@ DESCRIPTION = DeviceDescription(
 
 
 class Routines(Target):
-    """The routines that belong to no adapter; `Board` has them all."""
+    """The routines that belong to no adapter, MDLs, and objects of the guest: `Board.dma`."""
 
     def IoGetDmaAdapter(
         self,
@@ -102,6 +112,20 @@ class Routines(Target):
         """Do the cache maintenance of one MDL that drivers of versions 1 and 2 owe."""
         self.request("KeFlushIoBuffers", mdl_address(mdl), int(ReadOperation), int(DmaOperation))
 
+    @contextmanager
+    def irql(self, level: int) -> Iterator[None]:
+        """Raise the IRQL to `level` inside the block, then restore it, however the block ends."""
+        before = self.request("KeRaiseIrql", level).number("irql")
+        try:
+            yield
+        except (DeadlineError, ClosedError, FaultError, InfrastructureError):
+            raise  # no shim is there to lower it
+        except BaseException:
+            with suppress(Dmav3Error):  # what the block raised is what counts
+                self.request("KeLowerIrql", before)
+            raise
+        self.request("KeLowerIrql", before)
+
     # MDLs
 
     def IoAllocateMdl(self, VirtualAddress: int, Length: int, Previous: Mdl | None = None) -> Mdl:
@@ -123,9 +147,9 @@ class Routines(Target):
     def mdl_fields(self, mdl: Mdl | int) -> MdlFields:
         """Return what is in an MDL now."""
         address, layout = mdl_address(mdl), self.struct("MDL")
-        fields = layout.read(self.load(address, layout.size))
+        fields = layout.read(self._memory.look(address, layout.size))
         count = -(-(fields["ByteOffset"] + fields["ByteCount"]) // _PAGE)
-        raw = self.load(address + layout.size, count * self.pointer_size)
+        raw = self._memory.look(address + layout.size, count * self.pointer_size)
         pages = memoryview(raw).cast("Q" if self.pointer_size == 8 else "I")  # noqa: PLR2004
         named = {name: value for name, value in fields.items() if name in MdlFields._fields}
         return MdlFields(**named, pages=tuple(pages))
@@ -136,21 +160,10 @@ class Routines(Target):
         """Return guest memory for a transfer context; `request("release", …)` frees it."""
         return self.request("allocate", DMA_TRANSFER_CONTEXT_SIZE_V1).number("address")
 
-    def allocate_device(self, CurrentIrp: int = 0) -> int:
-        """Return the address of a new device object; `set_current_irp` changes what it has."""
-        device = self.request("allocate", self.struct("DEVICE_OBJECT").size).number("address")
-        self.set_current_irp(device, CurrentIrp)
-        return device
-
-    def set_current_irp(self, device: int, irp: int) -> None:
-        """Let the CPU store a device object's CurrentIrp."""
-        member = self.struct("DEVICE_OBJECT").member("CurrentIrp")
-        self.request("poke", device + member.offset, str(8 * member.type.size), irp)
-
     def read_list(self, address: int) -> list[Element]:
         """Return what is in a SCATTER_GATHER_LIST of the guest now."""
         head, element = self.struct("SCATTER_GATHER_LIST"), self.struct("SCATTER_GATHER_ELEMENT")
-        count = head.read(self.load(address, head.size))["NumberOfElements"]
-        raw = self.load(address + head.size, count * element.size)
+        count = head.read(self._memory.look(address, head.size))["NumberOfElements"]
+        raw = self._memory.look(address + head.size, count * element.size)
         read = (element.read(raw, n * element.size) for n in range(count))
         return [Element(one["Address"]["QuadPart"] % (1 << 64), one["Length"]) for one in read]

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who carries requests to a shim, and the guest memory by which routines give and take values."""
+"""The shim as the routines need it, and the guest memory by which they give and take values."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from dmav3.layout import Struct
-    from dmav3.rpc import Handler, Reply
+    from dmav3.elf.image import Elf
+    from dmav3.elf.layout import Struct
+    from dmav3.guest.memory import Memory
+    from dmav3.wire.rpc import Handler, Reply
 
 #: What memory holds that a routine may write, until it does.
 PATTERN = 0xA5
@@ -102,34 +103,52 @@ class Cell:
         return self.read(self.address, self.size)
 
 
-class Target(ABC):
-    """Who carries requests to a shim.
+class Target:
+    """The shim as the routines need it: who carries requests, and the memory for parameters.
 
-    :ivar cells: memory for parameters.
+    :ivar request: sends a request, serves callbacks, returns the reply.
+    :ivar callback: registers a function for callbacks; returns its cookie.
     """
 
-    cells: Cells
+    def __init__(
+        self,
+        request: Callable[..., Reply],
+        callback: Callable[[Handler], int],
+        image: Elf,
+        memory: Memory,
+    ) -> None:
+        """Keep what is needed; ask nothing yet."""
+        self.request, self.callback = request, callback
+        self._image, self._memory = image, memory
+        where = memory.cells
+        self._cells = Cells(where.start, where.end, memory.stage, memory.look)
+        self._device: int | None = None
 
     @property
-    @abstractmethod
     def device(self) -> int:
-        """The device object that stands for the caller where it names none."""
+        """The device object of calls that name none; made when it is first needed."""
+        if self._device is None:
+            self._device = self.allocate_device()
+        return self._device
 
-    @abstractmethod
-    def request(self, *words: str | int) -> Reply:
-        """Send a request, serve callbacks, return the reply."""
+    def allocate_device(self, CurrentIrp: int = 0) -> int:
+        """Return the address of a new device object; `set_current_irp` changes what it has."""
+        device = self.request("allocate", self.struct("DEVICE_OBJECT").size).number("address")
+        self.set_current_irp(device, CurrentIrp)
+        return device
 
-    @abstractmethod
-    def callback(self, handler: Handler) -> int:
-        """Register a function; returns its cookie."""
+    def set_current_irp(self, device: int, irp: int) -> None:
+        """Let the CPU store a device object's CurrentIrp."""
+        member = self.struct("DEVICE_OBJECT").member("CurrentIrp")
+        self.request("poke", device + member.offset, str(8 * member.type.size), irp)
 
-    @abstractmethod
+    def forget(self) -> None:
+        """Know no object of the guest any more, after a reset."""
+        self._device = None
+
     def struct(self, name: str) -> Struct:
-        """Return the layout of a structure of wdm_dma.h."""
-
-    @abstractmethod
-    def load(self, address: int, size: int) -> bytes:
-        """Return guest memory as the CPU sees it, without an access; identity mapped only."""
+        """Return the layout of a structure of wdm_dma.h; `UsageError` if there is none."""
+        return self._image.struct(f"_{name}")  # by its tag: not every typedef is used
 
     @property
     def pointer_size(self) -> int:
@@ -146,7 +165,7 @@ class Target(ABC):
             yield Cell(value, size, lambda _address, size: bytes(size))
         else:
             data = value if isinstance(value, bytes) else to_bytes(value, size)
-            with self.cells.hold(data) as cell:
+            with self._cells.hold(data) as cell:
                 yield cell
 
     def place(self, wanted: Place, size: int) -> AbstractContextManager[Cell]:

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from .adapter_base import AdapterBase, bytes_from, mdl_address
 from .callbacks import completion
-from .part import Part, bytes_from, mdl_address
 from .results import Mapped, MappedPiece
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ULONG = 4
 
 
-class TransferRoutines(Part):
+class TransferRoutines(AdapterBase):
     """The routines between the grant of a channel and its release."""
 
     def MapTransfer(
@@ -53,7 +53,7 @@ class TransferRoutines(Part):
         WriteToDevice: bool,
         ScatterGatherBuffer: int = 0,
         ScatterGatherBufferLength: int = 0,
-        DmaCompletionRoutine: DmaCompletionRoutine | None = None,
+        DmaCompletionRoutine: DmaCompletionRoutine[Self] | None = None,
         CompletionContext: object = None,
     ) -> Mapped:
         """Map a part of the chain and start the transfer (system DMA).

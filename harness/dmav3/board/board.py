@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The board: the one object that a user meets.
+
+::
+
+    with Board() as board:
+        buffer = board.memory.allocate(4096)
+        board.write(buffer, b"...")        # by ordinary stores of the guest's CPU
+        board.dram.read(...)               # what a device would see
+
+Time passes on the board only inside requests; between them everything stands still and may be
+looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from dmav3 import installation
+from dmav3.devices.channel import Channel
+from dmav3.devices.stream import Stream
+from dmav3.elf.image import read_elf
+from dmav3.errors import ClosedError, DeadlineError, FaultError, HangError, PeerError
+from dmav3.evidence.evidence import BoardEvidence
+from dmav3.guest.windows import Mapping, Window
+from dmav3.machine.description import Machine, load
+from dmav3.machine.schedule import checked_schedule, checked_seed
+from dmav3.wire.rpc import Reply, Rpc
+
+from .emulator import Emulator
+from .shim import Shim
+from .started import Started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dmav3.evidence.probe import Lines
+    from dmav3.guest.memory import Buffer
+    from dmav3.machine.description import Device
+    from dmav3.qemu.qmp import Monitor
+
+_PROTOCOL_LEVEL = 1
+
+
+@dataclass
+class CacheSettings:
+    """When the cache of a board acts of its own accord; `Board.reset` changes it.
+
+    :ivar schedule: "lru", "speculative", "never" or "eager"; None where no cache is modelled.
+    :ivar seed: of the schedule, 64 bits.
+    """
+
+    schedule: str | None
+    seed: int
+
+
+class Board(Shim):
+    """An emulated board with the shim on it, from start to stop; a context manager.
+
+    :ivar machine: its description.
+    :ivar image: the firmware's symbols.
+    :ivar cache: the schedule of the cache model, and its seed.
+    :ivar memory: buffers for tests, and loads and stores of the guest's CPU.
+    :ivar cpu, dram: RAM as the CPU and as devices see it, looked at without an access.
+    :ivar stream: the host side of the stream peripheral.
+    :ivar dma: the routines of the interface, MDLs, the IRQL.
+    :ivar layer: counters and limits of the layer under test.
+    :ivar evidence: event log, findings, violations, costs, trace.
+    :ivar qemu: QEMU's process, its logs, and what is wrong with it.
+    """
+
+    stream = Started[Stream]()
+    evidence = Started[BoardEvidence]()
+
+    def __init__(
+        self,
+        machine: str | Path | Machine = "virt-a53",
+        *,
+        image: Path | str | None = None,
+        seed: int = 1,
+        schedule: str | None = None,
+        log: Path | None = None,
+        sockets: bool = False,
+        trace: bool = True,
+        devices: Iterable[Device | str] = (),
+    ) -> None:
+        """Check every argument and file; start nothing yet.
+
+        :param machine: name or YAML file of a machine, or a machine.
+        :param image: firmware; None: the machine's own.
+        :param seed: of the schedule, 64 bits.
+        :param schedule: when the cache acts of its own accord, "speculative" (the default) or
+            "lru", "never" or "eager"; cannot be named for a machine without a cache model.
+        :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
+        :param trace: record what the channels of the DMA controller execute in the event log, the
+            first 16,384 instructions of each run (`trace-instructions`).
+        :param devices: PCI devices of QEMU's own, behind those of the machine, on slots from 1 on;
+            a text is a model with its options, such as "edu,dma_mask=0xffffffff".
+        :param sockets: open a second monitor and a gdb socket in this user's private folder.
+        :raises UsageError: an argument, or a file that one names, is wrong.
+        :raises NotBuiltError: firmware or extension have not been built.
+        """
+        described = machine if isinstance(machine, Machine) else load(machine)
+        self.machine = described.with_devices(devices)
+        self.cache = CacheSettings(checked_schedule(self.machine, schedule), checked_seed(seed))
+        self.image = read_elf(
+            Path(image) if image else installation.firmware(self.machine.firmware), "EM_AARCH64"
+        )
+        self.qemu = Emulator(self.machine, self.image, log)
+        self._with_sockets, self._trace = sockets, trace
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start QEMU and wait for the shim's first word.
+
+        :raises QemuError: QEMU is missing, too old, or refused. Nothing is left running.
+        :raises PeerError: what answers is not the image that was started.
+        """
+        with ExitStack() as resources:
+            self._start(resources)
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End QEMU, by force if need be, and remove everything."""
+        self._resources.close()
+
+    @property
+    def qmp(self) -> Monitor:
+        """QEMU's monitor."""
+        return self.qemu.monitor
+
+    def request(self, *words: str | int) -> Reply:
+        """Send one request of firmware/PROTOCOL.md and serve callbacks until it is answered.
+
+        :raises RefusedError: the shim answered `error`; nothing was done.
+        :raises FaultError: the firmware crashed; only `reset` helps.
+        :raises HangError: it did not answer in time, though QEMU does; only `reset` helps.
+        :raises QemuDiedError: QEMU ended.
+        :raises QemuLimitError: QEMU's model of the PL330 is at its end; only a fresh board helps.
+        :raises LinkError: no or no sensible answer; only `reset` helps.
+        """
+        try:
+            return self._rpc.call(*words)
+        except ClosedError as error:
+            raise self.qemu.death() from error
+        except FaultError as error:
+            raise self.qemu.fault(error.report) from error
+        except HangError:
+            raise
+        except DeadlineError as error:
+            raise self.qemu.silence(error) from error
+
+    def channel(self, number: int) -> Channel:
+        """Return a channel of the DMA controller, 0 to 7; `UsageError` if there is no such."""
+        return Channel(self.qmp, number)
+
+    def lines(self, buffer: Buffer) -> Lines:
+        """Count the cache lines that a buffer touches, by state."""
+        self.evidence.probe.settle()
+        return self.evidence.probe.count(buffer.ranges)
+
+    def reset(self, *, seed: int | None = None, schedule: str | None = None) -> None:
+        """Reset the machine and wait for the shim's first word; buffers and callbacks are gone.
+
+        :param seed, schedule: from now on; None: as before.
+        :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
+        """
+        self.qemu.check_limit()
+        self.qemu.abandon()  # whatever the firmware does, nothing waits for it any more
+        if seed is not None and checked_seed(seed) != self.cache.seed:
+            self.qmp.set("seed", seed, lasting=True)
+            self.cache.seed = seed
+        if schedule is not None:
+            checked_schedule(self.machine, schedule)
+        if schedule is not None and schedule != self.cache.schedule:
+            self.qmp.set("schedule", schedule, lasting=True)
+            self.cache.schedule = schedule
+        self.qemu.reset()
+        self._rpc.forget()
+        self.memory.free_all()
+        self.evidence.forget()
+        self.dma.forget()
+        self._hello()
+
+    def _start(self, resources: ExitStack) -> None:
+        cache = self.cache
+        self.qemu.start(
+            resources, seed=cache.seed, schedule=cache.schedule, sockets=self._with_sockets
+        )
+        self._rpc = Rpc(self.qemu.link)
+        try:
+            self._hello()
+        except ClosedError as error:
+            raise self.qemu.process.early_end() from error
+        self.qemu.map(resources)
+        self._map(resources)
+        if not self._trace:
+            self.qmp.set("trace", 0, lasting=True)
+        self.qemu.announce(seed=cache.seed, schedule=cache.schedule)
+
+    def _map(self, resources: ExitStack) -> None:
+        process, probe = self.qemu.process, self.qemu.probe
+
+        def view(fd: int, *, writable: bool = False) -> memoryview:
+            return resources.enter_context(Mapping(fd, writable=writable)).view
+
+        self.cpu = Window("CPU view", view(process.ram), probe.ram_base, probe.settle)
+        self.dram = Window("DRAM", view(process.dram), probe.ram_base, probe.settle)
+        rings = view(process.stream, writable=True)
+        self.stream = Stream(rings, self.qemu.extension, probe.settle)
+        self._assemble(self.cpu.read, self._stage)
+        self.evidence = BoardEvidence(probe, self.image, self.memory)
+
+    def _stage(self, address: int, data: bytes) -> None:
+        """Put bytes into the staging window, in both views."""
+        process, probe = self.qemu.process, self.qemu.probe
+        probe.settle()
+        for fd in {process.ram, process.dram}:
+            os.pwrite(fd, data, address - probe.ram_base)
+
+    def _hello(self) -> None:
+        """Make sure that what answers is the image that was started, just now."""
+        reply = self._rpc.call("hello")
+        if reply.number("level") != _PROTOCOL_LEVEL:
+            msg = f"the shim speaks protocol level {reply['level']}, {_PROTOCOL_LEVEL} is needed"
+            raise PeerError(msg)
+        if reply.number("nonce") != self.qemu.nonce:
+            msg = (
+                f"another emulator answers: nonce {reply['nonce']} instead of {self.qemu.nonce:#x}"
+            )
+            raise PeerError(msg)
+        build = f"{reply.number('build'):016x}"
+        if self.image.build_id and not self.image.build_id.startswith(build):
+            msg = (
+                f"another image answers: build {build}, {self.image.path} is {self.image.build_id}"
+            )
+            raise PeerError(msg)

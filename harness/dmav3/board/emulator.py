@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The QEMU of a board: its process, monitor and command line, and why it does not answer."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from contextlib import contextmanager
+from contextvars import Context
+from typing import TYPE_CHECKING
+
+from dmav3.deadlines import deadline
+from dmav3.elf.image import read_extension
+from dmav3.errors import Dmav3Error, FaultError, HangError
+from dmav3.evidence.findings import LIMITS, POISONED
+from dmav3.evidence.probe import LAYOUTS, Probe
+from dmav3.guest.windows import Mapping
+from dmav3.machine.argv import Start
+from dmav3.qemu.process import Process, qemu_binary
+from dmav3.qemu.qmp import Monitor
+from dmav3.qemu.sockets import BoardCard, Sockets
+from dmav3.wire.link import SocketLink
+
+from .started import Started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from dmav3.elf.image import Elf
+    from dmav3.errors import DeadlineError, QemuError
+    from dmav3.machine.description import Machine
+
+#: Real time that the monitor has to say where the core is.
+_MONITOR_SECONDS = 2.0
+
+
+class Emulator:
+    """The QEMU of one board: `Board.qemu`.
+
+    :ivar extension: symbols of the QEMU extension.
+    :ivar nonce: what the shim must answer to `hello`, so that no other emulator is talked to.
+    :ivar process: the process, and the files of the shared memories.
+    :ivar monitor: QEMU's monitor.
+    :ivar link: the serial line that commands travel on.
+    :ivar probe: what the extension tells.
+    :ivar sockets: where a person's monitor and gdb attach; None unless asked for.
+    """
+
+    process = Started[Process]()
+    monitor = Started[Monitor]()
+    link = Started[SocketLink]()
+    probe = Started[Probe]()
+    sockets = Started[Sockets | None]()
+
+    def __init__(self, machine: Machine, image: Elf, log: Path | None) -> None:
+        """Check that the image fits into the machine; start nothing yet.
+
+        :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
+        :raises UsageError: it does not.
+        :raises NotBuiltError: the extension has not been built.
+        """
+        self._machine, self._image, self._log = machine, image, log
+        self._flat = image.flat(machine.image_memory)
+        self.extension = read_extension()
+        # The shim prints it: always all digits, so that this always takes the same time.
+        self.nonce = 0
+        self._paused = self._crashed = False
+        self._version: str | None = None
+        self._log_start = 0
+
+    def start(
+        self, resources: ExitStack, *, seed: int, schedule: str | None, sockets: bool
+    ) -> None:
+        """Start QEMU; `resources` ends it."""
+        self.nonce = 1 << 63 | secrets.randbits(63)
+        start = Start(
+            qemu=qemu_binary(),
+            extension=self.extension.path,
+            image=self._flat,
+            nonce=self.nonce,
+            seed=seed,
+            schedule=schedule,
+        )
+        self.sockets = resources.enter_context(Sockets(self._machine.name)) if sockets else None
+        inherited = self.sockets.descriptors() if self.sockets else None
+        process = Process(self._machine, start, self._log, inherited)
+        self.process = resources.enter_context(process)
+        if self.sockets:
+            self.sockets.handed_over()
+        self.monitor = resources.enter_context(Monitor(process.monitor, self._settle))
+        resources.callback(process.quit, lambda: self.monitor.execute("quit"))
+        self.link = SocketLink(process.serial)
+        self._read_layouts()
+
+    def map(self, resources: ExitStack) -> None:
+        """Map what the extension tells, once it has told it."""
+        mapping = resources.enter_context(Mapping(self.process.probe))
+        self.probe = Probe(mapping.view, self.extension, self._stands_still)
+
+    def announce(self, *, seed: int, schedule: str | None) -> None:
+        """Say in `board.json` what runs, if a person may attach."""
+        if self.sockets is None:
+            return
+        process = self.process
+        card = BoardCard(
+            board=self.sockets.name,
+            pid=process.pid,
+            machine=self._machine.name,
+            seed=seed,
+            schedule=schedule,
+            image=str(self._image.path.absolute()),
+            qmp=str(self.sockets.qmp),
+            gdb=str(self.sockets.gdb),
+            probe=f"/proc/{process.pid}/fd/{process.probe}",
+            cpu_view=f"/proc/{process.pid}/fd/{process.ram}",
+            dram=f"/proc/{process.pid}/fd/{process.dram}",
+        )
+        self.sockets.announce(card)
+
+    @property
+    def running(self) -> bool:
+        """True while QEMU runs."""
+        return self.process.running
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process id."""
+        return self.process.pid
+
+    @property
+    def version(self) -> str:
+        """Version of the QEMU that runs, such as "10.0.2"."""
+        if self._version is None:
+            version = self.monitor.execute("query-version")["qemu"]
+            self._version = "{major}.{minor}.{micro}".format(**version)
+        return self._version
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the machine inside the block, whatever it is doing."""
+        if self.probe.limit:
+            yield
+            return
+        self.monitor.execute("stop")
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+            self.monitor.execute("cont")
+
+    def reset(self) -> None:
+        """Reset the machine and wait until the reset is over.
+
+        :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
+        """
+        self._crashed = False
+        before = self.probe.ring_reset
+        since = len(self.monitor.events)
+        self.monitor.wait_event("RESET", since, doing=lambda: self.monitor.execute("system_reset"))
+        while self.probe.ring_reset == before:
+            self.probe.settle()
+        self.probe.settle()
+        self.check_limit()
+
+    def abandon(self) -> None:
+        """Take memory as standing still until the next reset, whatever the firmware does."""
+        self._crashed = True
+
+    # Logs
+
+    def log(self) -> str:
+        """Return what QEMU has written to its error output since `forget_logs`."""
+        return self.process.log(self._log_start)
+
+    def forget_logs(self) -> None:
+        """Empty the logs of the serial line and of the monitor."""
+        self.link.log.clear()
+        self.monitor.log.clear()
+        self._log_start = self.process.log_size()
+
+    # What went wrong
+
+    def death(self) -> QemuError:
+        """Explain why nothing answers any more: QEMU ended, or the extension stopped it."""
+        return (self._limit() if self.probe.limit else None) or self.process.death()
+
+    def fault(self, report: dict[str, str]) -> FaultError:
+        """Explain a fault line of the shim, with function, file and line.
+
+        From then on the core sleeps, so memory counts as standing still until the next reset.
+        """
+        self.abandon()
+        return FaultError(report, self._place(report))
+
+    def silence(self, error: DeadlineError) -> DeadlineError:
+        """Tell a firmware that hangs from a QEMU that does: ask the monitor where the core is."""
+
+        def registers() -> str:
+            with deadline(_MONITOR_SECONDS):
+                command = {"command-line": "info registers"}
+                return str(self.monitor.execute("human-monitor-command", **command))
+
+        try:
+            pc = re.search(r"PC=([0-9a-f]+)", Context().run(registers))
+        except Dmav3Error:
+            return error
+        at = int(pc[1], 16) if pc else 0
+        return HangError(error, self._image.place(at) or f"{at:#x}")
+
+    def check_limit(self) -> None:
+        """Raise `QemuLimitError` if QEMU's model of the PL330 is at its end."""
+        if error := self._limit():
+            raise error
+
+    def _limit(self) -> QemuError | None:
+        """Explain what has come to its end in QEMU's model of the PL330, if anything has."""
+        if limit := self.probe.limit:
+            return self.process.limit(LIMITS[limit[0]].format(channel=limit[1]))
+        if spoiled := self.probe.spoiled:
+            channel = (spoiled & -spoiled).bit_length() - 1
+            return self.process.limit(POISONED.format(channel=channel))
+        return None
+
+    def _place(self, report: dict[str, str]) -> str:
+        """Name the place of a fault; after a jump to nowhere, where it came from."""
+        caller = self._image.place(int(report.get("x30", "4"), 0) - 4)
+        if "elr" not in report:
+            return caller
+        pc = int(report["elr"], 0)
+        return self._image.place(pc) or (f"a jump to {pc:#x} by {caller}" if caller else "")
+
+    def _settle(self) -> None:
+        """Return when memory stands still; the probe is mapped later than the monitor is opened."""
+        self.probe.settle()
+
+    def _stands_still(self) -> bool:
+        return self._paused or self._crashed or not self.process.running
+
+    def _read_layouts(self) -> None:
+        """Read what will be needed while QEMU starts, on another core if there is one."""
+        for name in LAYOUTS:
+            self.extension.struct(name)
+        self._image.function(0)

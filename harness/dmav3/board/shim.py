@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A running shim, whatever it runs on: what `Board` and `HostShim` have in common.
+
+Time passes only inside requests; between them everything stands still and may be looked at.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Unpack
+
+from dmav3.dma import Routines
+from dmav3.errors import TargetError, UsageError
+from dmav3.guest.memory import Access, Memory
+from dmav3.guest.windows import Window
+from dmav3.wdm import NtStatus
+from dmav3.wire.rpc import Rpc
+
+from .layer_state import Layer
+from .started import Started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from dmav3.dma import DeviceDescription, DmaAdapter
+    from dmav3.dma.target import Place, Pointer
+    from dmav3.elf.image import Elf
+    from dmav3.evidence.evidence import Evidence
+    from dmav3.evidence.findings import Finding
+    from dmav3.guest.memory import Buffer
+    from dmav3.wire.rpc import Reply
+
+#: Model time that `run_until` allows unless told otherwise: 10 s.
+RUN_NS = 10_000_000_000
+
+
+class Shim(ABC):
+    """The parts of a running shim, and what tests do with it most.
+
+    :ivar image: its symbols.
+    :ivar memory: buffers for tests, and loads and stores of the guest's CPU.
+    :ivar cpu, dram: RAM as the CPU and as devices see it, looked at without an access.
+    :ivar dma: the routines of the interface, MDLs, the IRQL.
+    :ivar layer: counters and limits of the layer under test.
+    :ivar evidence: event log, violations, findings, and what was expected of them.
+    """
+
+    image: Elf
+    memory = Started[Memory]()
+    cpu = Started[Window]()
+    dram = Started[Window]()
+    dma = Started[Routines]()
+    layer = Started[Layer]()
+    _rpc = Started[Rpc]()
+
+    @property
+    @abstractmethod
+    def evidence(self) -> Evidence:
+        """What the run has shown."""
+
+    @abstractmethod
+    def request(self, *words: str | int) -> Reply:
+        """Send one request of firmware/PROTOCOL.md and serve callbacks until it is answered.
+
+        :raises RefusedError: the shim answered `error`; nothing was done.
+        """
+
+    def call(self, command: str, *arguments: int) -> dict[str, int]:
+        """Run a command of one's own driver (firmware/include/dmav3.h).
+
+        :return: what its routine returned as `status`, an `NtStatus`; then its values by key.
+        :raises RefusedError: there is no such command, or it takes other arguments.
+        :raises FaultError: the driver crashed; only `reset` helps.
+        """
+        reply = self.request(command, *arguments)
+        values = {key: reply.number(key) for key in reply.values}
+        return {"status": NtStatus(values.pop("status", 0)), **values}
+
+    def wait(self, ns: int, until: str | None = None) -> str:
+        """Let model time pass.
+
+        :param ns: at most so much, in nanoseconds.
+        :param until: "irq" or "callback": end at the first one; "held": end when a channel of the
+            DMA controller is held, at once if one is already.
+        :return: what ended it: "time", "irq", "callback" or "held".
+        """
+        return self.request("wait", ns, *([until] if until else []))["ended"]
+
+    def run_until(self, condition: Callable[[], bool], deadline_ns: int = RUN_NS) -> None:
+        """Let model time pass, callback by callback, until `condition()` is true.
+
+        PASSIVE_LEVEL, outside callbacks.
+
+        :raises TargetError: it was still false after `deadline_ns` of model time.
+        """
+        end = self.evidence.time_ns + deadline_ns
+        while not condition():
+            left = end - self.evidence.time_ns
+            if left <= 0:
+                msg = f"nothing more happened within {deadline_ns} ns of model time"
+                raise TargetError(msg)
+            self.wait(left, "callback")
+
+    def IoGetDmaAdapter(  # noqa: N802 - the interface's own spelling
+        self,
+        *,
+        PhysicalDeviceObject: int = 0,  # noqa: N803
+        DeviceDescription: Pointer | None = None,  # noqa: N803
+        NumberOfMapRegisters: Place = True,  # noqa: N803
+        **members: Unpack[DeviceDescription],
+    ) -> DmaAdapter | None:
+        """Create an adapter, as `Routines.IoGetDmaAdapter` does."""
+        return self.dma.IoGetDmaAdapter(
+            PhysicalDeviceObject=PhysicalDeviceObject,
+            DeviceDescription=DeviceDescription,
+            NumberOfMapRegisters=NumberOfMapRegisters,
+            **members,
+        )
+
+    def write(self, buffer: Buffer, data: bytes, offset: int = 0) -> None:
+        """Let the guest's CPU store `data` into a buffer, through its cache.
+
+        :raises UsageError: it does not fit.
+        """
+        _check_inside(buffer, offset, len(data))
+        self.memory.cpu_store(buffer.address + offset, data)
+
+    def read(self, buffer: Buffer, length: int | None = None, offset: int = 0) -> bytes:
+        """Return what the guest's CPU loads from a buffer, through its cache.
+
+        :param length: bytes; None: all from `offset` on.
+        """
+        length = buffer.size - offset if length is None else length
+        _check_inside(buffer, offset, length)
+        return self.memory.cpu_load(buffer.address + offset, length)
+
+    def fill(self, buffer: Buffer, byte: int) -> None:
+        """Let the guest's CPU store one byte value all over a buffer."""
+        self.request("fill", buffer.address, buffer.size, byte)
+
+    def findings(self) -> list[Finding]:
+        """Return what the cache model has found since the last reset, explained."""
+        return self.evidence.findings()
+
+    def expect(
+        self, kind: str, *, routine: str | None = None, code: int | None = None, count: int = 1
+    ) -> AbstractContextManager[None]:
+        """Let the block cause exactly these findings or violations (`Evidence.expect`)."""
+        return self.evidence.expect(kind, routine=routine, code=code, count=count)
+
+    def _assemble(
+        self, look: Callable[[int, int], bytes], stage: Callable[[int, bytes], None]
+    ) -> None:
+        """Make the parts that need only the conversation and the ways to memory."""
+
+        def copy(to: int, source: int, length: int) -> object:
+            return self.request("copy", to, source, length)
+
+        self.memory = Memory(self.image, Access(look, stage, copy))
+        self.dma = Routines(self.request, self._rpc.cookie, self.image, self.memory)
+        self.layer = Layer(self.request)
+
+
+def _check_inside(buffer: Buffer, offset: int, length: int) -> None:
+    if offset < 0 or length < 0 or offset + length > buffer.size:
+        msg = f"{length} bytes from {offset} on are not all in {buffer.name} ({buffer.size})"
+        raise UsageError(msg)

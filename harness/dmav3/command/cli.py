@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `dmav3`.
+
+Each command imports what it needs when it runs, so that none waits for another's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dmav3.errors import Dmav3Error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+
+_WIDTHS = (8, 16, 32, 64)
+_DEVICES = ("stream", "edu", "nvme")
+_INTERRUPTED = 130  # what shells report for Ctrl-C
+_SOMETHING_MISSING = 3
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Print an error of ours as one message and exit with its status."""
+    try:
+        yield
+    except Dmav3Error as error:
+        typer.echo(f"dmav3: {error}", err=True)
+        raise typer.Exit(error.exit_status) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+@contextmanager
+def _output(status: int) -> Iterator[None]:
+    """Print inside; a reader that has seen enough does not change the status."""
+    try:
+        yield
+    except (BrokenPipeError, SystemExit):  # the latter is what rich makes of the former
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(status) from None
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        typer.echo(f"dmav3: the output cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(_SOMETHING_MISSING) from None
+
+
+def _width(value: int) -> int:
+    if value not in _WIDTHS:
+        msg = f"{value} is none of {', '.join(map(str, _WIDTHS))}"
+        raise typer.BadParameter(msg)
+    return value
+
+
+def _device(value: str) -> str:
+    if value not in _DEVICES:
+        msg = f"{value!r} is none of {', '.join(_DEVICES)}"
+        raise typer.BadParameter(msg)
+    return value
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"dmav3 {version('dmav3')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end."),
+    ] = False,
+) -> None:
+    """Hardware-in-the-loop tests for code that uses the version-3 DMA operations interface."""
+
+
+Machine = Annotated[str, typer.Option(help="Name of a machine, or the path of a YAML file.")]
+Schedule = Annotated[
+    str | None,
+    typer.Option(help="What the cache does by itself: speculative (default), lru, never, eager."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
+Image = Annotated[
+    Path | None, typer.Option(metavar="ELF", help="Use this firmware instead of our own.")
+]
+BoardName = Annotated[
+    str | None, typer.Argument(help="As `dmav3 boards` names it; may be left out for the only.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command()
+def run(
+    input_file: Annotated[Path, typer.Option("--input", help="The file to move.")],
+    machine: Machine = "virt-a53",
+    schedule: Schedule = None,
+    seed: Seed = 1,
+    device: Annotated[
+        str,
+        typer.Option(
+            callback=_device,
+            help="stream: by system DMA. edu: a bus master on PCI. nvme: a disk, by a driver in C.",
+        ),
+    ] = "stream",
+    disk: Annotated[
+        Path | None,
+        typer.Option(metavar="IMAGE", help="For nvme: use this raw image; else one is made."),
+    ] = None,
+    width: Annotated[
+        int, typer.Option(callback=_width, help="Bits of stream's register: 8, 16, 32, 64.")
+    ] = 32,
+    firmware_bug: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Use the firmware with this known bug.")
+    ] = None,
+    image: Image = None,
+    trace_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace",
+            metavar="FILE",
+            help="Write what the DMA controller executed, its first 16,384 instructions.",
+        ),
+    ] = None,
+    *,
+    json_output: Json = False,
+) -> None:
+    """Move a file from memory to a device and back, and verify memory and cache state.
+
+    Exit status: 0 pass, 1 fail, 2 the call or a file named in it is wrong, 3 inconclusive
+    (something on this computer kept us from knowing).
+    """
+    from rich.console import Console
+
+    from dmav3.job.run import RunOptions, run_main_job
+
+    from .tables import show, wide
+
+    options = RunOptions(
+        machine, input_file, schedule, seed, width, firmware_bug, image, trace_file, device, disk
+    )
+    with _failures(), _progress(Console(stderr=True), "moving") as begin:
+        report = run_main_job(options, begin)
+    with _output(report.exit_status):
+        if json_output:
+            typer.echo(json.dumps(report.json(), indent=2))
+        else:
+            show(wide(Console(highlight=False)), report)
+            sys.stdout.flush()
+    raise typer.Exit(report.exit_status)
+
+
+@app.command()
+def conformance(
+    machine: Machine = "virt-a53",
+    image: Image = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PREFIX", help="Only the rules that begin so: MTX, MTX-07. Repeat."),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report with its evidence.")
+    ] = None,
+    *,
+    untested: Annotated[
+        bool, typer.Option("--untested", help="Only list the rules that no test names.")
+    ] = False,
+    json_output: Json = False,
+) -> None:
+    """Decide, by tests on the emulated silicon, every rule of the interface.
+
+    Exit status: 0 no rule failed, 1 one failed, 2 the call is wrong, 3 inconclusive (something on
+    this computer kept us from knowing).
+    """
+    from rich.console import Console
+
+    from dmav3.conformance.console import show, show_untested
+    from dmav3.conformance.run import ConformanceOptions, run_tests
+    from dmav3.conformance.run import untested as find_untested
+    from dmav3.installation import writable
+
+    from .tables import wide
+
+    options = ConformanceOptions(machine, image, tuple(rule or ()))
+    with _failures():
+        if untested:
+            show_untested(wide(Console(highlight=False)), find_untested(options))
+            return
+        if html is not None:
+            writable(html)
+        with _progress(Console(stderr=True), "testing") as begin:
+            report = run_tests(options, begin)
+    if html is not None:
+        from dmav3.conformance.page import render
+
+        html.write_text(render(report), encoding="utf-8")
+    with _output(report.exit_status):
+        if json_output:
+            typer.echo(json.dumps(report.json(), indent=2))
+        else:
+            show(wide(Console(highlight=False)), report)
+            sys.stdout.flush()
+    raise typer.Exit(report.exit_status)
+
+
+@app.command()
+def console(
+    machine: Machine = "virt-a53",
+    image: Image = None,
+    seed: Seed = 1,
+    schedule: Schedule = None,
+) -> None:
+    """Start a board and talk to its shell; a pipe is read line by line.
+
+    Exit status: 0, or from a pipe 1 if the shim refused a command; 1 the firmware crashed, 2 the
+    call is wrong, 3 the board could not be started, or died.
+    """
+    from .console import ConsoleOptions, run_console
+
+    with _failures():
+        status = run_console(ConsoleOptions(machine, image, seed, schedule))
+    raise typer.Exit(status)
+
+
+@app.command()
+def qmp(board: BoardName = None) -> None:
+    """Talk to the monitor of a running board in qemu.qmp's own qmp-shell."""
+    from .monitor_shell import open_monitor_shell
+
+    with _failures():
+        open_monitor_shell(board)
+
+
+@app.command()
+def trace(
+    board: BoardName = None,
+    channel: Annotated[int | None, typer.Option(help="Of this channel only, 0 to 7.")] = None,
+) -> None:
+    """Show what the DMA controller of a running board executed since its last reset."""
+    from .board_trace import board_trace
+
+    with _failures():
+        text = "\n".join(board_trace(board, channel))
+    with _output(0):
+        typer.echo(text)
+
+
+@app.command()
+def boards(*, json_output: Json = False) -> None:
+    """List the running boards that a person may attach to; remove what dead ones left."""
+    from .tables import boards as running
+    from .tables import boards_table
+
+    with _failures():
+        typer.echo(json.dumps(running(), indent=2) if json_output else "\n".join(boards_table()))
+
+
+@app.command()
+def machines(*, json_output: Json = False) -> None:
+    """List the machines that come with dmav3."""
+    from .tables import machines, machines_table
+
+    with _failures():
+        typer.echo(json.dumps(machines(), indent=2) if json_output else "\n".join(machines_table()))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is here, in which version, and what to do about what is not.
+
+    Exit status: 0 all is right, 3 something is missing.
+    """
+    from .doctor import examine
+
+    status = 0
+    for check in examine():
+        typer.echo(str(check))
+        status = status if check.right else _SOMETHING_MISSING
+    raise typer.Exit(status)
+
+
+@app.command()
+def build(
+    sources: Annotated[list[Path], typer.Argument(metavar="FILE.c...", help="Your C files.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="ELF", help="The image.")],
+    machine: Machine = "virt-a53",
+    include: Annotated[
+        list[Path] | None, typer.Option("--include", "-I", metavar="DIR", help="More headers.")
+    ] = None,
+    define: Annotated[
+        list[str] | None, typer.Option("--define", "-D", metavar="NAME[=VALUE]", help="A macro.")
+    ] = None,
+) -> None:
+    """Compile your own driver and link it with the firmware.
+
+    It needs <wdm_dma.h>, and <dmav3.h> for its commands. Exit status: 0 built, 2 it does not
+    compile or link, or a file cannot be read or written, 3 the compiler is missing.
+    """
+    from dmav3.machine.build import build_image
+
+    with _failures():
+        build_image(
+            *sources,
+            output=output,
+            machine=machine,
+            include=include or (),
+            define=define or (),
+            say=lambda text: typer.echo(text, nl=False, err=True),
+        )
+    typer.echo(f"built {output}")
+
+
+@contextmanager
+def _progress(console: Console, doing: str) -> Iterator[Callable[[int], Callable[[int], object]]]:
+    """Give a function that starts a progress bar, which only a terminal shows."""
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+
+        def begin(total: int) -> Callable[[int], object]:
+            task = bar.add_task(doing, total=total)
+            return lambda count: bar.advance(task, count)
+
+        yield begin
+
+
+def main() -> None:
+    """Run the command line; the entry point of `dmav3`."""
+    app()

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One channel of the board's DMA controller: hold its transfers, step them, let them take time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmav3.evidence.trace import checked_channel
+from dmav3.qemu.qmp import BOARD
+
+if TYPE_CHECKING:
+    from dmav3.qemu.qmp import Monitor
+
+
+class Channel:
+    """What the extension can do to a channel; `qemu-machines/ext/pace.h` has the rules.
+
+    A burst is one load by the controller (or a store of zeroes), whatever its size.
+
+    :ivar number: 0 to 7.
+    """
+
+    def __init__(self, qmp: Monitor, number: int) -> None:
+        """Use `Board.channel`; `UsageError` if there is no such channel."""
+        self.number = checked_channel(number)
+        self._qmp, self._path = qmp, f"{BOARD}/channel[{number}]"
+
+    @property
+    def hold_at_burst(self) -> int:
+        """Hold the channel before its n-th burst, from 1; 0: no such hold, as after it has come.
+
+        :raises MonitorError: when set: the channel has come past that already.
+        """
+        return self._get("hold-at-burst")
+
+    @hold_at_burst.setter
+    def hold_at_burst(self, burst: int) -> None:
+        self._qmp.set("hold-at-burst", burst, self._path)
+
+    @property
+    def hold_at_byte(self) -> int:
+        """Hold the channel before the first burst that would move more bytes; 0: no such hold.
+
+        :raises MonitorError: when set: the channel has moved as many already.
+        """
+        return self._get("hold-at-byte")
+
+    @hold_at_byte.setter
+    def hold_at_byte(self, count: int) -> None:
+        self._qmp.set("hold-at-byte", count, self._path)
+
+    @property
+    def burst_interval_ns(self) -> int:
+        """Model time that the channel takes for a burst, at most one second; 0: none."""
+        return self._get("burst-interval-ns")
+
+    @burst_interval_ns.setter
+    def burst_interval_ns(self, interval: int) -> None:
+        self._qmp.set("burst-interval-ns", interval, self._path)
+
+    @property
+    def held(self) -> bool:
+        """True while the channel is held because a person or a test wished it."""
+        return bool(self._get("held"))
+
+    def step(self) -> None:
+        """Let a held channel execute one burst, now and in no model time.
+
+        It is held again before the next burst, or has ended, or waits for its device.
+
+        :raises MonitorError: the channel is not held.
+        """
+        self._qmp.set("step", 1, self._path, lasting=True)
+
+    def release(self) -> None:
+        """Let a held channel go on as soon as model time passes.
+
+        :raises MonitorError: the channel is not held.
+        """
+        self._qmp.set("release", 1, self._path, lasting=True)
+
+    def _get(self, name: str) -> int:
+        return int(self._qmp.get(name, self._path))

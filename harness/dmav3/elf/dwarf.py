@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DWARF as clang writes it (versions 4 and 5), down to what `dmav3.elf.image` needs.
+
+The only file that knows debugging entries. Types are indexed compilation unit by compilation
+unit, the small ones first, until the wanted name has come by: that is several times faster than
+reading them all.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Any
+
+from dmav3.errors import UsageError
+
+from .layout import Array, Member, Scalar, Struct, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TRANSPARENT = {
+    "DW_TAG_typedef",
+    "DW_TAG_const_type",
+    "DW_TAG_volatile_type",
+    "DW_TAG_atomic_type",
+    "DW_TAG_restrict_type",
+}
+_COMPOSED = {"DW_TAG_structure_type", "DW_TAG_union_type"}
+_SIGNED = {5, 6, 13}  # DW_ATE_signed, DW_ATE_signed_char, and the fixed-point signed form
+#: Types that are an address whatever they point at.
+_ADDRESSES = {"DW_TAG_pointer_type", "DW_TAG_subroutine_type"}
+_LAST_VERSION_FROM_ONE = 4  # up to DWARF 4, files are counted from 1
+
+
+class Types:
+    """The named structures and enumerations of one file."""
+
+    def __init__(self, info: Any) -> None:
+        """Read nothing yet."""
+        self._entries = self._walk(info)
+        self._found: dict[tuple[str, str], Any] = {}
+
+    def struct(self, name: str) -> Struct:
+        """Return `struct name`, or the structure behind a typedef of that name."""
+        entry = self._find("struct", name)
+        result = _type(entry)
+        if not isinstance(result, Struct):
+            msg = f"`{name}` is no structure"
+            raise UsageError(msg)
+        return result
+
+    def enum(self, name: str) -> dict[str, int]:
+        """Return the enumerators of `enum name` in order of declaration."""
+        entry = self._find("enum", name)
+        return {
+            _text(child): child.attributes["DW_AT_const_value"].value
+            for child in entry.iter_children()
+        }
+
+    def _find(self, kind: str, name: str) -> Any:
+        while (kind, name) not in self._found:
+            try:
+                key, entry = next(self._entries)
+            except StopIteration:
+                msg = f"the debug information has no {kind} `{name}`"
+                raise UsageError(msg) from None
+            self._found.setdefault(key, entry)
+        return self._found[kind, name]
+
+    @staticmethod
+    def _walk(info: Any) -> Iterator[tuple[tuple[str, str], Any]]:
+        for unit in sorted(info.iter_CUs(), key=lambda unit: unit["unit_length"]):
+            for entry in unit.iter_DIEs():
+                if entry.tag is None or "DW_AT_name" not in entry.attributes:
+                    continue
+                if "DW_AT_declaration" in entry.attributes:
+                    continue
+                if entry.tag in _COMPOSED or entry.tag == "DW_TAG_typedef":
+                    yield ("struct", _text(entry)), entry
+                elif entry.tag == "DW_TAG_enumeration_type":
+                    yield ("enum", _text(entry)), entry
+
+
+def lines(info: Any) -> list[tuple[int, str | None, int]]:
+    """Return (first address, file, line) of every row, by address; file None ends a sequence."""
+    rows: list[tuple[int, str | None, int]] = []
+    for unit in info.iter_CUs():
+        program = info.line_program_for_CU(unit)
+        if program is None:
+            continue
+        names = _files(unit, program)
+        for entry in program.get_entries():
+            state = entry.state
+            if state is not None:
+                end = state.end_sequence
+                rows.append((state.address, None if end else names[state.file], state.line))
+    # An end at the address where the next sequence starts must not hide that start.
+    return sorted(rows, key=lambda row: (row[0], row[1] is not None))
+
+
+def _files(unit: Any, program: Any) -> dict[int, str]:
+    """Return path by file number of one line program."""
+    top = unit.get_top_DIE().attributes
+    home = top["DW_AT_comp_dir"].value.decode() if "DW_AT_comp_dir" in top else ""
+    from_one = program["version"] <= _LAST_VERSION_FROM_ONE
+    folders = [
+        part if isinstance(part, bytes) else part.DW_LNCT_path
+        for part in program["include_directory"]
+    ]
+    if from_one:
+        folders.insert(0, b"")
+    paths = {}
+    for index, file in enumerate(program["file_entry"], start=int(from_one)):
+        path = posixpath.join(folders[file.dir_index].decode(), file.name.decode())
+        inside = home and path.startswith(home + "/")
+        paths[index] = posixpath.normpath(path[len(home) + 1 :] if inside else path)
+    return paths
+
+
+def _type(entry: Any) -> Type:
+    while entry.tag in _TRANSPARENT:
+        entry = entry.get_DIE_from_attribute("DW_AT_type")
+    attributes = entry.attributes
+    if entry.tag in _COMPOSED:
+        name = _text(entry) if "DW_AT_name" in attributes else ""
+        return Struct(name, attributes["DW_AT_byte_size"].value, dict(_members(entry)))
+    if entry.tag == "DW_TAG_array_type":
+        return _array(entry)
+    if entry.tag in _ADDRESSES:
+        return Scalar(entry.cu["address_size"])
+    encoding = attributes.get("DW_AT_encoding")
+    return Scalar(attributes["DW_AT_byte_size"].value, bool(encoding and encoding.value in _SIGNED))
+
+
+def _members(entry: Any) -> Iterator[tuple[str, Member]]:
+    for child in entry.iter_children():
+        if child.tag != "DW_TAG_member":
+            continue
+        where = child.attributes.get("DW_AT_data_member_location")
+        offset = where.value if where else 0
+        member = _type(child.get_DIE_from_attribute("DW_AT_type"))
+        if "DW_AT_name" in child.attributes:
+            yield _text(child), Member(offset, member)
+        elif isinstance(member, Struct):  # an anonymous one: its members count as ours
+            for name, inner in member.members.items():
+                yield name, Member(offset + inner.offset, inner.type)
+
+
+def _array(entry: Any) -> Array:
+    counts = [
+        child.attributes["DW_AT_count"].value
+        if "DW_AT_count" in child.attributes
+        else child.attributes["DW_AT_upper_bound"].value + 1
+        for child in entry.iter_children()
+        if child.tag == "DW_TAG_subrange_type"
+        and {"DW_AT_count", "DW_AT_upper_bound"} & child.attributes.keys()
+    ]
+    result = _type(entry.get_DIE_from_attribute("DW_AT_type"))
+    for count in reversed(counts or [0]):
+        result = Array(result, count)
+    assert isinstance(result, Array)  # noqa: S101 - one dimension at least
+    return result
+
+
+def _text(entry: Any) -> str:
+    name: bytes = entry.attributes["DW_AT_name"].value
+    return name.decode()

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an ELF says about itself: symbols, functions, lines, structures, enumerations, build id.
+
+Everything is read when it is first asked for: a start needs the symbol table only, the line
+table and the types are slower. The file is read whole at the start and may change afterwards.
+"""
+
+from __future__ import annotations
+
+import bisect
+import io
+import os
+import struct
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from dmav3 import installation
+from dmav3.errors import ImageError, UsageError
+
+from . import dwarf
+
+if TYPE_CHECKING:
+    from .layout import Struct
+
+_WIDE = 64
+#: STT_FUNC, STT_OBJECT, STB_LOCAL, STB_GLOBAL
+_FUNCTION, _VARIABLE, _LOCAL, _GLOBAL = 2, 1, 0, 1
+
+
+class Line(NamedTuple):
+    """A source line; `file` is relative to where the compiler ran if it was below that."""
+
+    file: str
+    line: int
+
+
+class Symbol(NamedTuple):
+    """A name of the symbol table."""
+
+    name: str
+    address: int
+    size: int
+
+
+def read_elf(path: Path, machine: str) -> Elf:
+    """Return `Elf(path, machine)`, the same one again as long as the file does not change."""
+    try:
+        seen = path.stat()
+    except OSError as error:
+        raise ImageError(path, f"cannot be read: {error.strerror}") from error
+    return _read_elf(path, machine, seen.st_mtime_ns, seen.st_size)
+
+
+def read_extension() -> Elf:
+    """Return the QEMU extension, which is for this computer; raises `NotBuiltError`."""
+    return read_elf(installation.extension(), host_machine())
+
+
+def host_machine() -> str:
+    """Return the `e_machine` of programs for this computer."""
+    return {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}.get(os.uname().machine, "")
+
+
+@lru_cache(maxsize=16)
+def _read_elf(path: Path, machine: str, _changed_ns: int, _size: int) -> Elf:
+    return Elf(path, machine)
+
+
+class Flat(NamedTuple):
+    """What an ELF puts into memory: bytes from a physical address on, and where to begin."""
+
+    base: int
+    data: bytes
+    entry: int
+
+
+class Elf:
+    """One ELF file."""
+
+    def __init__(self, path: Path, machine: str) -> None:
+        """Read the file.
+
+        :param machine: the `e_machine` that is needed, such as `EM_AARCH64`.
+        :raises ImageError: unreadable, no ELF, or for another machine.
+        """
+        self.path = Path(path)
+        self._structs: dict[str, Struct] = {}
+        try:
+            self._elf = ELFFile(io.BytesIO(self.path.read_bytes()))
+        except OSError as error:
+            raise ImageError(self.path, f"cannot be read: {error.strerror}") from error
+        except (ELFError, UnicodeDecodeError, ValueError) as error:
+            raise ImageError(self.path, f"is not an ELF file ({error})") from error
+        found = self._elf["e_machine"]
+        if found != machine:
+            raise ImageError(self.path, f"is an ELF for {found}, {machine} is needed")
+
+    @cached_property
+    def build_id(self) -> str:
+        """The GNU build id in lower-case digits, empty if there is none."""
+        section: Any = self._elf.get_section_by_name(".note.gnu.build-id")
+        notes = section.iter_notes() if section else ()
+        return next((str(note["n_desc"]) for note in notes), "")
+
+    def flat(self, memory: range) -> Flat:
+        """Return what is loaded into `memory` as one stretch of bytes, with zeroes between.
+
+        A segment elsewhere is left out: linkers like to put the ELF's own headers into one.
+
+        :raises ImageError: there is none in it, or one that does not fit, or no code to begin with.
+        """
+        parts = [
+            (segment["p_paddr"], segment.data())
+            for segment in self._elf.iter_segments("PT_LOAD")
+            if segment["p_filesz"] and segment["p_paddr"] in memory
+        ]
+        last = max((address + len(part) - 1 for address, part in parts), default=-1)
+        if last not in memory or self._elf["e_entry"] not in memory:
+            place = f"{memory.start:#x} to {memory.stop - 1:#x}"
+            raise ImageError(self.path, f"is not for memory from {place}: link it there")
+        base = min(address for address, _ in parts)
+        data = bytearray(last + 1 - base)
+        for address, part in parts:
+            data[address - base : address - base + len(part)] = part
+        return Flat(base, bytes(data), self._elf["e_entry"])
+
+    def symbol(self, name: str) -> Symbol:
+        """Return the symbol `name`; `ImageError` if the file has none."""
+        if name not in self._symbols:
+            raise ImageError(self.path, f"has no symbol `{name}`")
+        return self._symbols[name]
+
+    def exports(self, name: str) -> bool:
+        """Return whether other object files could be linked with the symbol `name`."""
+        return any(symbol.name == name and bind != _LOCAL for symbol, bind, _ in self._table)
+
+    def function(self, pc: int) -> str | None:
+        """Return the name of the function around `pc`; None where there is none.
+
+        A function without a size (assembly) goes on to the next one.
+        """
+        starts, functions = self._functions
+        index = bisect.bisect_right(starts, pc) - 1
+        if index < 0 or (functions[index].size and pc >= starts[index] + functions[index].size):
+            return None
+        return functions[index].name
+
+    def line(self, pc: int) -> Line | None:
+        """Return file and line of the instruction at `pc`; None where they are not known."""
+        starts, rows = self._lines
+        index = bisect.bisect_right(starts, pc) - 1
+        return rows[index] if index >= 0 else None
+
+    def place(self, pc: int) -> str:
+        """Return function, file and line of `pc` as text, as far as known, else the empty text."""
+        function, line = self.function(pc), self.line(pc)
+        return f"{function} ({line.file}:{line.line})" if function and line else function or ""
+
+    def variable(self, address: int) -> Symbol | None:
+        """Return the variable that the byte at `address` belongs to, if any."""
+        starts, variables = self._variables
+        index = bisect.bisect_right(starts, address) - 1
+        if index < 0 or address >= starts[index] + variables[index].size:
+            return None
+        return variables[index]
+
+    def struct(self, name: str) -> Struct:
+        """Return the layout of `struct name`, or of a typedef of that name.
+
+        :raises UsageError: the debug information has none.
+        """
+        if name not in self._structs:
+            self._structs[name] = self._types.struct(name)
+        return self._structs[name]
+
+    def enum(self, name: str) -> dict[str, int]:
+        """Return the members of `enum name` in order; raises as `struct`."""
+        return self._types.enum(name)
+
+    @cached_property
+    def _symbols(self) -> dict[str, Symbol]:
+        return {symbol.name: symbol for symbol, *_ in self._table}
+
+    @cached_property
+    def _functions(self) -> tuple[list[int], list[Symbol]]:
+        return self._by_address(_FUNCTION)
+
+    @cached_property
+    def _variables(self) -> tuple[list[int], list[Symbol]]:
+        return self._by_address(_VARIABLE)
+
+    def _by_address(self, wanted: int) -> tuple[list[int], list[Symbol]]:
+        found = sorted(
+            (symbol.address, bind == _GLOBAL, symbol)
+            for symbol, bind, kind in self._table
+            if kind == wanted
+        )  # of two names for one place, the global one comes last and counts
+        return [address for address, _, _ in found], [symbol for _, _, symbol in found]
+
+    @cached_property
+    def _table(self) -> list[tuple[Symbol, int, int]]:
+        """Defined symbols, binding, type; elftools itself would take a hundred times longer."""
+        section: Any = self._elf.get_section_by_name(".symtab")
+        if section is None:
+            return []
+        names: bytes = self._elf.get_section(section["sh_link"]).data()
+        wide = self._elf.elfclass == _WIDE
+        table = []
+        for fields in struct.iter_unpack("<IBBHQQ" if wide else "<IIIBBH", section.data()):
+            name, info, _, index, address, size = (
+                fields if wide else (fields[0], *fields[3:], *fields[1:3])
+            )
+            if name and index:
+                text = names[name : names.index(0, name)].decode()
+                table.append((Symbol(text, address, size), info >> 4, info & 0xF))
+        return table
+
+    @cached_property
+    def _lines(self) -> tuple[list[int], list[Line | None]]:
+        rows = dwarf.lines(self._elf.get_dwarf_info()) if self._elf.has_dwarf_info() else []
+        return [row[0] for row in rows], [
+            None if file is None else Line(file, line) for _, file, line in rows
+        ]
+
+    @cached_property
+    def _types(self) -> dwarf.Types:
+        if not self._elf.has_dwarf_info():
+            msg = f"{self.path} has no debug information"
+            raise UsageError(msg)
+        return dwarf.Types(self._elf.get_dwarf_info())

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run has shown since the last reset, and which of it was expected: `Board.evidence`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dmav3.errors import InfrastructureError, UsageError
+
+from . import findings
+from .events import EventLog, Ring
+from .expectation import Observed
+from .trace import lines
+from .violations import VIOLATION, Violation, violations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from dmav3.elf.image import Elf
+    from dmav3.guest.memory import Memory
+
+    from .findings import Finding
+    from .probe import Probe
+
+
+class Log(Ring, Protocol):
+    """The event ring with its counters: `Probe`, or `HostLog`."""
+
+    @property
+    def time_ns(self) -> int:
+        """Model time."""
+
+    @property
+    def violations(self) -> int:
+        """Violations since the last reset, also those whose records were overwritten."""
+
+
+class Evidence:
+    """Event log and violations: all that a shim shows that runs without a cache model.
+
+    :ivar events: the event log since the last reset.
+    """
+
+    def __init__(self, log: Log, image: Elf) -> None:
+        """Read what is in `log` when it is asked for."""
+        self._log, self._image = log, image
+        self.events = EventLog(log)
+        self._violations = Observed(self._raw_violations, lambda raw: raw["violation"])
+
+    @property
+    def time_ns(self) -> int:
+        """Model time, in nanoseconds since the last reset."""
+        self._log.settle()
+        return self._log.time_ns
+
+    @property
+    def violation_count(self) -> int:
+        """Violations since the last reset, also those that the event log has lost."""
+        self._log.settle()
+        return self._log.violations
+
+    @property
+    def lost(self) -> int:
+        """Findings and violations that had no room."""
+        return self.violation_count - len(self.violations())
+
+    def findings(self) -> list[Finding]:
+        """Return what the cache model has found since the last reset, explained."""
+        return []
+
+    def violations(self) -> list[Violation]:
+        """Return the driver's mistakes since the last reset, in order."""
+        return self._violations.all()
+
+    def unexpected(self) -> list[Finding | Violation]:
+        """Return the findings and violations that no `expect` has consumed."""
+        return [*self._violations.unexpected()]
+
+    def complaint(self) -> str | None:
+        """Return what is wrong with the evidence; None if all of it was expected.
+
+        :raises InfrastructureError: some had no room, so that the rest proves nothing.
+        """
+        if found := self.unexpected():
+            return "\n".join(["unexpected findings:", *(one.line() for one in found)])
+        if lost := self.lost:
+            msg = f"{lost} findings had no room: it is not known whether they were expected"
+            raise InfrastructureError(msg)
+        return None
+
+    def kinds(self) -> list[str]:
+        """Return the kinds that `expect` knows."""
+        return [VIOLATION]
+
+    def expect(
+        self, kind: str, *, routine: str | None = None, code: int | None = None, count: int = 1
+    ) -> AbstractContextManager[None]:
+        """Let the block cause exactly these findings or violations, and consume them.
+
+        :param kind: "violation", or the kind of a finding, such as "stale-cpu-read".
+        :param routine: the routine that owed the maintenance, or in which the violation was
+            noticed; None: any, or none.
+        :param code: of a violation, such as 0x40; required for it.
+        :param count: how many; of findings that is root causes, however often each was seen.
+        :raises FindingsError: there were fewer or more; none is consumed.
+        :raises UsageError: there is no such kind, code or routine, or `count` is below 1.
+        """
+        self._check_expectation(kind, routine, code, count)
+        wanted = {"kind": kind, "routine": routine, "code": code}
+        named = {name: value for name, value in wanted.items() if value is not None}
+
+        def matches(one: object) -> bool:
+            return all(getattr(one, name) == value for name, value in named.items())
+
+        text = kind if code is None else f"{kind} {code:#04x}"
+        if routine:
+            text += f" in {routine}" if kind == VIOLATION else f" owed by {routine}"
+        return self._observed(kind).expect(matches, count, text)
+
+    @contextmanager
+    def expect_violations(self, *codes: int) -> Iterator[None]:
+        """Let the block cause exactly these violations, in whatever order, and consume them."""
+        with ExitStack() as all_of_them:
+            for code, count in Counter(codes).items():
+                all_of_them.enter_context(self.expect(VIOLATION, code=code, count=count))
+            yield
+
+    def forget(self) -> None:
+        """Forget what was expected, after a reset."""
+        self._violations.forget()
+
+    def _observed(self, _kind: str) -> Observed[Any]:
+        return self._violations
+
+    @cached_property
+    def _routine_names(self) -> dict[int, str]:
+        return findings.routine_names(self._image)
+
+    def _raw_violations(self) -> list[dict[str, Any]]:
+        if not self.violation_count:
+            return []
+        found = violations(self.events.all(), self._routine_names)
+        return [{"count": 1, "violation": one} for one in found]
+
+    def _check_expectation(
+        self, kind: str, routine: str | None, code: int | None, count: int
+    ) -> None:
+        if kind not in self.kinds():
+            msg = f"unknown kind of finding {kind!r}; known are: {', '.join(self.kinds())}"
+            raise UsageError(msg)
+        if routine is not None and routine not in (known := self._routine_names.values()):
+            msg = f"unknown routine {routine!r}; known are: {', '.join(known)}"
+            raise UsageError(msg)
+        if (kind == VIOLATION) != (code is not None):
+            msg = f"code={code}: a violation has one, a finding none; such as code=0x40"
+            raise UsageError(msg)
+        if count < 1:
+            msg = f"count={count}: an expectation is of at least 1 finding, such as count=1"
+            raise UsageError(msg)
+
+
+class BoardEvidence(Evidence):
+    """The same with what the extension tells: findings, costs, line states, the trace.
+
+    :ivar probe: line states, counters and findings as the extension writes them.
+    """
+
+    def __init__(self, probe: Probe, image: Elf, memory: Memory) -> None:
+        """Explain addresses by the symbols of `image` and the buffers in `memory`."""
+        super().__init__(probe, image)
+        self.probe = probe
+        self._findings = Observed(
+            self._raw_findings, lambda raw: findings.resolve(raw, image, memory)
+        )
+
+    @property
+    def lost(self) -> int:
+        """Findings and violations that had no room."""
+        return super().lost + self.probe.findings_lost
+
+    def findings(self) -> list[Finding]:
+        """Return what the cache model has found since the last reset, explained."""
+        return self._findings.all()
+
+    def costs(self) -> list[dict[str, Any]]:
+        """Return how much maintenance since the last reset changed nothing (`findings.costs`)."""
+        self.probe.settle()
+        return findings.costs(self.probe.costs(), self._image)
+
+    def trace(self, channel: int | None = None) -> list[str]:
+        """Return what the DMA controller did since the last reset, a line each, for a person.
+
+        :param channel: 0 to 7, for the lines of this channel only.
+        :raises UsageError: there is no such channel.
+        """
+        return lines(self.events, channel)
+
+    def unexpected(self) -> list[Finding | Violation]:
+        """Return the findings and violations that no `expect` has consumed."""
+        return [*self._findings.unexpected(), *super().unexpected()]
+
+    def kinds(self) -> list[str]:
+        """Return the kinds that `expect` knows."""
+        return [*findings.kinds(), *super().kinds()]
+
+    def forget(self) -> None:
+        """Forget what was expected, after a reset."""
+        super().forget()
+        self._findings.forget()
+
+    def _observed(self, kind: str) -> Observed[Any]:
+        return self._findings if kind in findings.kinds() else super()._observed(kind)
+
+    def _raw_findings(self) -> list[dict[str, Any]]:
+        self.probe.settle()
+        return self.probe.findings()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the channels of the DMA controller did, for a person: a line for each thing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmav3.errors import UsageError
+
+from .microcode import decode
+from .probe import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .events import EventLog
+    from .probe import Record
+
+#: Channels of the PL330.
+CHANNELS = 8
+_HEADING = f"{'time ns':>12} {'command':>8} {'ch':>3}  {'address':<10}  instruction"
+#: Bits of FTRn, by their names in DDI 0424.
+_FAULTS = {
+    0: "undef_instr",
+    1: "operand_invalid",
+    5: "ch_evnt_err",
+    6: "ch_periph_err",
+    7: "ch_rdwr_err",
+    12: "mfifo_err",
+    13: "st_data_unavailable",
+    16: "instr_fetch_err",
+    17: "data_write_err",
+    18: "data_read_err",
+    30: "dbg_instr",
+    31: "lockup_err",
+}
+
+
+def checked_channel(number: int) -> int:
+    """Return the number of a channel of the PL330; `UsageError` if there is no such."""
+    if not isinstance(number, int) or not 0 <= number < CHANNELS:
+        msg = f"channel {number!r} does not exist: they are 0 to {CHANNELS - 1}"
+        raise UsageError(msg)
+    return number
+
+
+def lines(events: EventLog, channel: int | None = None) -> list[str]:
+    """Spell the event log since the last reset, as far as it is about the DMA controller.
+
+    :param channel: 0 to 7, for the lines of this channel only.
+    :raises UsageError: there is no such channel.
+    """
+    if channel is not None:
+        checked_channel(channel)
+    records = [
+        record for record in events.all() if record.kind in _TEXTS and channel in {None, record.id}
+    ]
+    spelled = [_HEADING]
+    if events.lost:
+        spelled.append(
+            f"... {events.lost} records of the event log were overwritten; some are missing here"
+        )
+    spelled += map(_line, records)
+    if events.untraced:
+        spelled.append(
+            f"... {events.untraced} more instructions were not recorded: "
+            "the property trace-instructions says how many are"
+        )
+    return spelled
+
+
+def _line(record: Record) -> str:
+    head = f"{record.time_ns:>12} {record.command:>8} {record.id:>3}  {record.a:#010x}  "
+    return head + _TEXTS[record.kind](record)
+
+
+def _instruction(record: Record) -> str:
+    text = decode(record.b.to_bytes(8, "little"), record.a).text
+    if record.d:
+        does = "reads" if text.startswith("DMALD") else "writes"
+        text = f"{text:<24}{does} {record.d} bytes at {record.c:#x}"
+    return f"{text:<24}interrupts the CPU" if record.e else text
+
+
+def _fault(record: Record) -> str:
+    names = [name for bit, name in _FAULTS.items() if record.b >> bit & 1]
+    return f"-- faults: {', '.join(names)}; SAR {record.c:#x}, DAR {record.d:#x}"
+
+
+_TEXTS: dict[Kind, Callable[[Record], str]] = {
+    Kind.DMAGO: lambda _: "-- DMAGO starts it",
+    Kind.DMAKILL: lambda _: "-- DMAKILL ends it",
+    Kind.INSTRUCTION: _instruction,
+    Kind.HELD: lambda record: f"-- held after {record.b} bursts, {record.c} bytes",
+    Kind.CHANNEL_FAULT: _fault,
+    Kind.LIMIT: lambda _: "-- here QEMU's model is at its end, and the machine was stopped",
+}

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dmav3 run` without its terminal: a file and options in, a report out."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dmav3 import installation
+from dmav3.board.board import Board
+from dmav3.errors import Dmav3Error, UsageError
+from dmav3.machine.description import Device, load
+
+from .edu import DEVICE as EDU
+from .edu import EduPeripheral
+from .main import MainJob, Peripheral
+from .nvme import NvmePeripheral, disk_for
+from .stream import StreamPeripheral
+from .verdict import Facts, Report, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+    from typing import TextIO
+
+
+#: What `device` may be, with the PCI devices that the machine then has, but for those with a disk.
+DEVICES: dict[str, tuple[str, ...]] = {"stream": (), "edu": (EDU,), "nvme": ()}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says.
+
+    :ivar device: what the file is moved to and from, one of `DEVICES`.
+    :ivar disk: image for "nvme"; None: one is made, and removed.
+    :ivar width: bits of the device's data register.
+    :ivar firmware_bug: name of a known bug; excludes `image`.
+    :ivar trace: file for what the DMA controller executed; None: it is not written.
+    """
+
+    machine: str
+    input: Path
+    schedule: str | None = None
+    seed: int = 1
+    width: int = 32
+    firmware_bug: str | None = None
+    image: Path | None = None
+    trace: Path | None = None
+    device: str = "stream"
+    disk: Path | None = None
+
+
+def run_main_job(options: RunOptions, begin: Callable[[int], Callable[[int], object]]) -> Report:
+    """Run the main job.
+
+    :param begin: is told how many bytes will be moved and gives what is told of each part.
+    :raises UsageError: the options, or a file in them, are wrong; nothing was started.
+    """
+    try:
+        file = options.input.open("rb")
+    except OSError as error:
+        msg = f"the input {options.input} cannot be read: {error.strerror}"
+        raise UsageError(msg) from error
+    size = options.input.stat().st_size
+    with file, _opened(options.trace) as trace, _disk(options, size) as disk:
+        try:
+            board = _board(options, disk)
+        except UsageError:
+            raise
+        except Dmav3Error as error:
+            facts = Facts(options.machine, options.seed, options.schedule, options.device)
+            return judge(facts, error)
+        facts = Facts(board.machine.name, board.cache.seed, board.cache.schedule, options.device)
+        try:
+            with board:
+                job = MainJob(_peripheral(board, options, disk, begin(2 * size)))
+                return _report(facts, board, job, _attempt(lambda: job.run(file)), trace)
+        except UsageError:
+            raise
+        except Dmav3Error as error:
+            return judge(facts, error)
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[TextIO | None]:
+    """Open a file for writing before anything else is done."""
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        msg = f"the trace {path} cannot be written: {error.strerror}"
+        raise UsageError(msg) from error
+    with file:
+        yield file
+
+
+def _disk(options: RunOptions, size: int) -> AbstractContextManager[Path | None]:
+    if options.device == "nvme":
+        return disk_for(size, options.disk)
+    if options.disk is not None:
+        msg = f"the image {options.disk} needs a controller: --device nvme"
+        raise UsageError(msg)
+    return nullcontext()
+
+
+def _board(options: RunOptions, disk: Path | None) -> Board:
+    machine = load(options.machine)
+    devices: list[str | Device] = list(DEVICES[options.device])
+    if disk is not None:
+        devices.append(Device(model="nvme", options=("serial=dmav3",), disk=disk))
+    return Board(
+        machine,
+        image=_image(options, machine.firmware),
+        seed=options.seed,
+        schedule=options.schedule,
+        devices=devices,
+    )
+
+
+def _image(options: RunOptions, firmware: str) -> Path:
+    """Return the firmware; that for a disk has the driver of examples/nvme."""
+    bug, with_disk = options.firmware_bug, options.device == "nvme"
+    if bug is not None and options.image is not None:
+        msg = "--image and --firmware-bug exclude each other: both name the firmware"
+        raise UsageError(msg)
+    name = f"{firmware}-nvme" if with_disk else firmware
+    return options.image or (installation.seeded(bug, name) if bug else installation.firmware(name))
+
+
+def _peripheral(
+    board: Board, options: RunOptions, disk: Path | None, advance: Callable[[int], object]
+) -> Peripheral:
+    if disk is not None:
+        return NvmePeripheral(board, disk, advance)
+    if options.device == "edu":
+        return EduPeripheral(board, advance)
+    return StreamPeripheral(board, options.width, advance)
+
+
+def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
+    try:
+        work()
+    except Dmav3Error as error:
+        return error
+    return None
+
+
+def _report(
+    facts: Facts,
+    board: Board,
+    job: MainJob,
+    error: Dmav3Error | None,
+    trace: TextIO | None,
+) -> Report:
+    """Judge with all the facts that can be had; after an error, that may be less."""
+    outcome = job.outcome
+    digests = {name: digest.hexdigest() for name, digest in outcome.digests.items()}
+    facts = replace(facts, bytes=outcome.bytes, digests=digests if outcome.complete else {})
+    try:
+        with board.qemu.paused() if error and board.qemu.running else nullcontext():
+            facts = replace(
+                facts,
+                findings=tuple(board.findings()),
+                costs=tuple(board.evidence.costs()),
+                steps=tuple(job.steps()),
+                lost=board.evidence.events.lost + board.evidence.probe.findings_lost,
+                untraced=board.evidence.events.untraced,
+            )
+            if trace is not None:
+                trace.writelines(f"{line}\n" for line in board.evidence.trace())
+    except Dmav3Error as second:
+        error = error or second
+    return judge(facts, error)

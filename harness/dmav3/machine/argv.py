@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QEMU's command line for a machine. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dmav3.elf.image import Flat
+
+    from .description import Device, Machine
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """File descriptors that QEMU inherits; `dram` is None where there is one view of memory.
+
+    :ivar image: the bytes of the firmware.
+    :ivar sockets: listening sockets for a person's monitor and gdb.
+    """
+
+    ram: int
+    dram: int | None
+    probe: int
+    stream: int
+    image: int
+    serial: int
+    monitor: int
+    lifeline: int
+    sockets: tuple[int, int] | None = None
+
+    def all(self) -> tuple[int, ...]:
+        """Return every descriptor, for `pass_fds`."""
+        files = [self.ram, self.probe, self.stream, self.image]
+        files += [] if self.dram is None else [self.dram]
+        return (*files, self.serial, self.monitor, self.lifeline, *(self.sockets or ()))
+
+
+@dataclass(frozen=True)
+class Start:
+    """What one start of a machine needs besides its description.
+
+    :ivar nonce: 64 random bits that the shim must repeat in `hello`.
+    :ivar schedule: of the cache; None where nothing is modelled.
+    """
+
+    qemu: str
+    extension: Path
+    image: Flat
+    nonce: int
+    seed: int
+    schedule: str | None
+
+
+def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
+    """Return the command with its arguments, ready for `subprocess`."""
+    size, ram = f"{machine.memory_mib}M", f"mem-path=/proc/self/fd/{fds.ram}"
+    # fmt: off
+    return [
+        start.qemu,
+        "-M", "virt,highmem=off,memory-backend=ram0,dtb-randomness=off",
+        "-cpu", machine.cpu,
+        "-m", str(machine.memory_mib),
+        "-object", f"memory-backend-file,id=ram0,share=on,size={size},{ram}",
+        "-nodefaults", "-display", "none",
+        # An image fits many times over, and a small buffer for its translation is soon made.
+        "-accel", "tcg,thread=single,tb-size=32",
+        "-icount", "shift=0,sleep=off",
+        "-chardev", f"socket,id=command,fd={fds.serial}",
+        "-chardev", f"socket,id=monitor,fd={fds.monitor}",
+        "-mon", "chardev=monitor,mode=control",
+        "-plugin", f"{_escape(str(start.extension))},view={machine.view}",
+        "-device", _device(machine, start, fds),
+        "-device", f"loader,cpu-num=0,addr={start.image.entry:#x}",
+        *(word for slot, it in enumerate(machine.devices, 1) for word in _pci_device(slot, it)),
+        *(_sockets(*fds.sockets) if fds.sockets else ()),
+    ]
+    # fmt: on
+
+
+def _sockets(monitor: int, gdb: int) -> list[str]:
+    # fmt: off
+    return [
+        "-chardev", f"socket,id=person,fd={monitor},server=on,wait=off",
+        "-mon", "chardev=person,mode=control",
+        "-chardev", f"socket,id=gdb,fd={gdb},server=on,wait=off",
+        "-gdb", "chardev:gdb",
+    ]
+    # fmt: on
+
+
+def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
+    options: dict[str, object] = {
+        "id": "dmav3",
+        "probe-fd": fds.probe,
+        "stream-fd": fds.stream,
+        "image-fd": fds.image,
+        "image-base": start.image.base,
+        "lifeline-fd": fds.lifeline,
+        "command": "command",
+        "nonce": start.nonce,
+        "seed": start.seed,
+    }
+    if machine.cache is not None:
+        options |= {
+            "dram-fd": fds.dram,
+            "schedule": start.schedule,
+            "cache-level": machine.cache.level,
+            "cache-line": machine.cache.line,
+            "cache-sets": machine.cache.sets,
+            "cache-ways": machine.cache.ways,
+        }
+    return "dmav3-board," + ",".join(f"{key}={value}" for key, value in options.items())
+
+
+def _pci_device(slot: int, device: Device) -> list[str]:
+    name = f"pci{slot}"
+    return [*_port(slot, device), *_disk(name, device), "-device", _function(slot, device)]
+
+
+def _port(slot: int, device: Device) -> list[str]:
+    """Give a device that can be unplugged a port of its own."""
+    if not device.removable:
+        return []
+    port = f"pcie-root-port,id=port{slot},bus=pcie.0,chassis={slot},addr={slot:#x}"
+    return ["-device", port]
+
+
+def _disk(name: str, device: Device) -> list[str]:
+    if device.disk is None:
+        return []
+    file = f"file.driver=file,file.filename={_escape(str(device.disk))}"
+    mode = "on" if device.read_only else "off"
+    return ["-blockdev", f"driver=raw,node-name={name}-disk,read-only={mode},{file}"]
+
+
+def _function(slot: int, device: Device) -> str:
+    where = f"bus=port{slot},addr=0" if device.removable else f"bus=pcie.0,addr={slot:#x}"
+    drive = [] if device.disk is None else [f"drive=pci{slot}-disk"]
+    return ",".join([device.model, *device.options, f"id=pci{slot}", where, *drive])
+
+
+def _escape(text: str) -> str:
+    """QEMU's option syntax doubles a comma that is meant."""
+    return text.replace(",", ",,")

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A firmware image out of somebody's own driver: their C files, linked with the shim.
+
+Their files are compiled against `wdm_dma.h` and `dmav3.h` as the shim is, with -O1: every
+function stays what it is in the source, so that findings and faults name it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dmav3 import installation
+from dmav3.errors import BuildError, CompilerMissingError, UsageError
+
+from .description import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_COMPILER, _LINKER = "clang-19", "lld-19"
+_WAY_OUT = f"apt-get install {_COMPILER} {_LINKER}, or name another clang in the variable CC"
+_SUFFIXES = (".c", ".S")
+_FLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra")
+_TWICE = re.compile(r"duplicate symbol: dmav3_command_(\w+)")
+
+
+def build_image(
+    *sources: Path | str,
+    output: Path | str,
+    machine: str | Path = "virt-a53",
+    include: Sequence[Path | str] = (),
+    define: Sequence[str] = (),
+    say: Callable[[str], object] = sys.stderr.write,
+) -> Path:
+    """Compile C files and link them with the shim of a machine.
+
+    Debug information names files below the current folder relative to it, others as they are
+    given. The compiler is clang-19, or what the environment variable CC says.
+
+    :param output: the image; it is replaced as a whole or, after an error, not touched.
+    :param include: folders for `#include`, behind those of the files themselves.
+    :param define: macros, `NAME` or `NAME=VALUE`.
+    :param say: is given the compiler's warnings.
+    :return: `output`, good for `Board(image=…)` and `dmav3 run --image`.
+    :raises BuildError: a file does not compile, or the image does not link.
+    :raises UsageError: a file cannot be read or written, or there is no such machine.
+    :raises CompilerMissingError: there is no compiler or no linker.
+    :raises NotBuiltError: the shim has not been built.
+    """
+    paths, image = [Path(source) for source in sources], Path(output)
+    link = installation.link(load(machine).firmware)
+    _check(paths, image)
+    _check_folders(include)
+    tools = _Tools.find(say)
+    options = [f"-I{folder}" for folder in include] + [f"-D{macro}" for macro in define]
+    with _workshop(image) as folder:
+        objects = tools.compile(link, paths, options, Path(folder))
+        made = tools.link(link, objects, Path(folder))
+        _put(made, image)
+    return image
+
+
+@dataclass(frozen=True)
+class _Tools:
+    """Compiler and linker."""
+
+    compiler: list[str]
+    linker: str
+    say: Callable[[str], object]
+
+    @staticmethod
+    def find(say: Callable[[str], object]) -> _Tools:
+        """Take clang-19 and its linker, or CC and the linker that it finds."""
+        compiler = shlex.split(os.environ.get("CC", "")) or [_COMPILER]
+        return _Tools(compiler, _LINKER if compiler == [_COMPILER] else "lld", say)
+
+    def compile(
+        self, link: installation.Link, sources: list[Path], options: list[str], folder: Path
+    ) -> list[Path]:
+        """Compile every file, also after an error in one, and give the objects."""
+        names = [f"-ffile-prefix-map={Path.cwd()}/=", "-fdebug-compilation-dir=."]
+        names += [f"-ffile-prefix-map={link.headers}=firmware/include"]
+        flags = [f"@{link.compile_flags}", *_FLAGS, *names, *options, f"-isystem{link.headers}"]
+        objects, said = [], {}
+        for number, source in enumerate(sources):
+            objects.append(folder / f"{number}.o")
+            done = self._run([*flags, "-c", "-o", str(objects[-1]), "--", str(source)])
+            if done.returncode:
+                said[source] = done.stderr
+            else:
+                self.say(done.stderr)
+        if said:
+            problem = f"{', '.join(str(source) for source in said)}: does not compile"
+            raise BuildError(problem, "".join(said.values()))
+        return objects
+
+    def link(self, link: installation.Link, objects: list[Path], folder: Path) -> Path:
+        """Link with all of the shim: its commands are found by their section, not by name."""
+        image = folder / "image.elf"
+        library = ["-Wl,--whole-archive", str(link.library), "-Wl,--no-whole-archive"]
+        where = [f"-fuse-ld={self.linker}", "-T", str(link.script), "-o", str(image)]
+        done = self._run([f"@{link.link_flags}", *where, *map(str, objects), *library])
+        if "invalid linker name" in done.stderr:
+            problem = f"there is no linker {self.linker}"
+            raise CompilerMissingError(problem, _WAY_OUT)
+        if done.returncode:
+            raise BuildError(_why_not_linked(done.stderr), done.stderr)
+        self.say(done.stderr)
+        return image
+
+    def _run(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(  # noqa: S603 - the compiler that the user chose
+                [*self.compiler, *arguments],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            problem = f"the compiler {self.compiler[0]} cannot be started: {error.strerror}"
+            raise CompilerMissingError(problem, _WAY_OUT) from error
+
+
+def _check(sources: list[Path], image: Path) -> None:
+    if not sources:
+        msg = "no C file is named"
+        raise UsageError(msg)
+    for source in sources:
+        if not source.is_file():
+            msg = f"{source} is no file" if source.exists() else f"{source}: there is no such file"
+            raise UsageError(msg)
+        if source.suffix not in _SUFFIXES:
+            msg = f"{source} is no C file: its name does not end in .c, as driver.c does"
+            raise UsageError(msg)
+        if image.exists() and image.samefile(source):
+            msg = f"{image} would overwrite the source that it is made of"
+            raise UsageError(msg)
+    if image.is_dir():
+        msg = f"the image {image} cannot be written: it is a folder"
+        raise UsageError(msg)
+
+
+def _check_folders(include: Sequence[Path | str]) -> None:
+    for folder in include:
+        if not Path(folder).is_dir():
+            msg = f"the folder {folder} for headers is not there; one that is would be: -I ."
+            raise UsageError(msg)
+
+
+def _workshop(image: Path) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder beside the image, from which it can be moved to its place in one step."""
+    try:
+        return tempfile.TemporaryDirectory(prefix=".dmav3-", dir=image.parent)
+    except OSError as error:
+        msg = f"the image {image} cannot be written: {image.parent}: {error.strerror}"
+        raise UsageError(msg) from error
+
+
+def _put(made: Path, image: Path) -> None:
+    try:
+        made.replace(image)
+    except OSError as error:
+        msg = f"the image {image} cannot be written: {error.strerror}"
+        raise UsageError(msg) from error
+
+
+def _why_not_linked(said: str) -> str:
+    """Say it in a sentence where the linker's words need to be known."""
+    if twice := sorted(set(_TWICE.findall(said))):
+        names = ", ".join(f"`{name}`" for name in twice)
+        return f"there are two commands {names}: a command's name can be taken once"
+    return "the image does not link"

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Machines: a description in YAML (qemu-machines/) becomes a frozen, checked value."""
+
+from __future__ import annotations
+
+import difflib
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dmav3 import installation
+from dmav3.errors import MachineFileError, UsageError
+
+from .yaml_lines import Place, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Address = Annotated[int, Field(ge=0, lt=1 << 32)]  # below 4 GiB: `highmem=off`
+Interrupt = Annotated[int, Field(ge=0, le=987)]  # number of a shared peripheral interrupt
+PowerOfTwo = Annotated[int, Field(gt=0, le=1 << 16)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Cache(_Part):
+    """The cache level that is modelled: the last before the point of coherency."""
+
+    level: Annotated[int, Field(ge=1, le=3)]
+    line: PowerOfTwo  # bytes
+    sets: PowerOfTwo
+    ways: Annotated[int, Field(ge=1, le=64)]
+
+    @model_validator(mode="after")
+    def _powers_of_two(self) -> Cache:
+        for key in ("line", "sets"):
+            if getattr(self, key).bit_count() != 1:
+                msg = f"`{key}` is {getattr(self, key)}, which is not a power of two"
+                raise ValueError(msg)
+        return self
+
+
+class Pl330(_Part):
+    """One DMA controller: its registers, interrupts and number of request lines."""
+
+    base: Address
+    abort_irq: Interrupt
+    event_irqs: Annotated[tuple[Interrupt, ...], Field(min_length=1, max_length=32, strict=False)]
+    request_lines: Annotated[int, Field(ge=1, le=32)]
+
+
+class Stream(_Part):
+    """The peripheral with a data register: registers, its controller, its request lines."""
+
+    base: Address
+    pl330: Annotated[int, Field(ge=0)]  # index in `pl330` of the machine
+    receive: Annotated[int, Field(ge=0, le=31)]
+    transmit: Annotated[int, Field(ge=0, le=31)]
+
+
+class Uart(_Part):
+    """The UART on which the shim takes commands."""
+
+    kind: Literal["dmav3"]
+    base: Address
+    irq: Interrupt
+
+
+class Device(_Part):
+    """A PCI device of QEMU's own: what `-device MODEL,OPTIONS` makes, on a slot of its own.
+
+    :ivar options: as QEMU takes them, such as "dma_mask=0xffffffff".
+    :ivar disk: file that its option `drive` is to name, a raw image; None: it has no disk.
+    :ivar read_only: the image is not to be written.
+    :ivar removable: it sits behind a root port, on a bus of its own: `device_del` can take it.
+    """
+
+    model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    options: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    disk: Annotated[Path | None, Field(strict=False)] = None
+    read_only: bool = False
+    removable: bool = False
+
+
+_RAM_BASE = 0x40000000  # of `virt`
+_SLOTS = 31  # of its PCI bus, behind the host bridge's
+
+
+class Machine(_Part):
+    """A board that QEMU can be made to emulate.
+
+    `view` is "dma" where DMA masters see DRAM behind the modelled cache, "none" where there is
+    one coherent view and no cache model. The extension places its devices on `virt` itself, at
+    the addresses that the descriptions repeat for whoever reads them.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    board: Literal["virt"]
+    cpu: Literal["cortex-a53"]
+    memory_mib: Annotated[int, Field(ge=16, le=1024)]
+    view: Literal["dma", "none"]
+    firmware: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    cache: Cache | None = None
+    pl330: Annotated[tuple[Pl330, ...], Field(min_length=1, max_length=1, strict=False)]
+    stream: Stream
+    uart: Uart
+    #: On slots from 1 on.
+    devices: Annotated[tuple[Device, ...], Field(max_length=_SLOTS, strict=False)] = ()
+
+    @property
+    def image_memory(self) -> range:
+        """Where an image may lie: RAM, but for its first MiB, where QEMU puts a device tree."""
+        return range(_RAM_BASE + (1 << 20), _RAM_BASE + (self.memory_mib << 20))
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Machine:
+        if (self.cache is None) != (self.view == "none"):
+            msg = f"view {self.view!r} needs {'a' if self.cache is None else 'no'} `cache`"
+            raise ValueError(msg)
+        if self.stream.pl330 >= len(self.pl330):
+            msg = f"`stream.pl330` is {self.stream.pl330}, but the list `pl330` ends before that"
+            raise ValueError(msg)
+        return self
+
+    def with_devices(self, devices: Iterable[Device | str]) -> Machine:
+        """Return the same machine with these PCI devices behind its own.
+
+        :param devices: text is a model with its options, such as "edu,dma_mask=0xffffffff".
+        :raises UsageError: a text is none, or there are too many.
+        """
+        if isinstance(devices, str):
+            msg = f"{devices!r} is no list of PCI devices; such as [{devices!r}]"
+            raise UsageError(msg)
+        more = tuple(it if isinstance(it, Device) else _device(it) for it in devices)
+        if len(self.devices) + len(more) > _SLOTS:
+            msg = f"{len(self.devices) + len(more)} PCI devices are more than the {_SLOTS} slots"
+            raise UsageError(msg)
+        return self.model_copy(update={"devices": (*self.devices, *more)})
+
+
+#: What the extension builds on a board: a description repeats it and cannot choose it. (Whether its
+#: `cache` is the CPU's is checked against the CPU, when the machine starts.)
+_BUILT: dict[Place, int] = {
+    ("pl330", 0, "base"): 0x0B000000,
+    ("pl330", 0, "abort_irq"): 176,
+    ("pl330", 0, "request_lines"): 32,
+    **{("pl330", 0, "event_irqs", n): 177 + n for n in range(16)},
+    ("stream", "base"): 0x0B010000,
+    ("stream", "pl330"): 0,
+    ("stream", "receive"): 0,
+    ("stream", "transmit"): 1,
+    ("uart", "base"): 0x0B030000,
+    ("uart", "irq"): 193,
+}
+
+#: A description that is accepted, for error messages.
+_EXAMPLE: dict[str, Any] = {
+    "name": "virt-a53",
+    "board": "virt",
+    "cpu": "cortex-a53",
+    "memory_mib": 64,
+    "view": "dma",
+    "firmware": "virt-a64",
+    "cache": {"level": 2, "line": 64, "sets": 1024, "ways": 16},
+    "pl330": {
+        "base": "0x0B000000",
+        "abort_irq": 176,
+        "event_irqs": [177, 178],
+        "request_lines": 32,
+    },
+    "stream": {"base": "0x0B010000", "pl330": 0, "receive": 0, "transmit": 1},
+    "uart": {"kind": "dmav3", "base": "0x0B030000", "irq": 193},
+    "devices": [{"model": "edu", "options": ["dma_mask=0xffffffff"], "disk": "disk.img"}],
+}
+
+
+def load(name_or_path: str | Path) -> Machine:
+    """Read a machine's description.
+
+    :param name_or_path: the name of a machine that comes with dmav3, or the path of a YAML file
+        (anything with a `/` or ending in `.yaml`).
+    :raises UsageError: there is no such machine; the message lists the known ones.
+    :raises MachineFileError: the file is unreadable or not accepted.
+    """
+    text = str(name_or_path)
+    if "/" in text or text.endswith((".yaml", ".yml")):
+        return load_file(Path(text))
+    known = installation.machines()
+    if text not in known:
+        msg = f"unknown machine {text!r}; known are: {', '.join(sorted(known))}"
+        raise UsageError(msg)
+    return load_file(known[text])
+
+
+def _device(text: str) -> Device:
+    try:
+        model, *options = text.split(",")
+        return Device(model=model, options=tuple(options))
+    except (AttributeError, ValidationError) as error:
+        msg = f"{text!r} is no PCI device; such as 'edu' or 'edu,dma_mask=0xffffffff'"
+        raise UsageError(msg) from error
+
+
+def load_file(path: Path) -> Machine:
+    """Read one file; raises as `load`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MachineFileError(path, 1, "", f"cannot be read: {error}") from error
+    value, places = parse(text, partial(MachineFileError, path))
+    try:
+        machine = Machine.model_validate(value)
+    except ValidationError as error:
+        raise _explain(path, places, error) from error
+    _check_built(path, places, value)
+    return machine
+
+
+def _check_built(path: Path, places: dict[Place, int], value: object) -> None:
+    """Refuse what contradicts the hardware."""
+    for place in sorted(places, key=lambda place: places[place]):
+        if place not in _BUILT:
+            continue
+        given: Any = value
+        for part in place:
+            given = given[part]
+        if given != _BUILT[place]:
+            built = hex(_BUILT[place]) if place[-1] == "base" else str(_BUILT[place])
+            key = ".".join(str(part) for part in place)
+            problem = f"is {given:#x} here, " if place[-1] == "base" else f"is {given} here, "
+            raise MachineFileError(
+                path, places[place], key, problem + f"{built} on this board", built
+            )
+
+
+def _explain(path: Path, places: dict[Place, int], error: ValidationError) -> MachineFileError:
+    """Turn the first problem into one that names file, line, key and an accepted example."""
+    problem = error.errors(include_url=False)[0]
+    place: Place = problem["loc"]
+    # Pydantic's place of a missing key is the key itself; its line is that of what should hold it.
+    known = next(place[:n] for n in range(len(place), -1, -1) if place[:n] in places)
+    key = ".".join(str(part) for part in place)
+    example = _example(place)
+    match problem["type"]:
+        case "extra_forbidden":
+            holder = _example(place[:-1])
+            keys = list(holder) if isinstance(holder, dict) else []
+            near = difflib.get_close_matches(str(place[-1]), keys, n=1)
+            text, example = "unknown key", near[0] if near else ", ".join(keys)
+        case "missing":
+            text = "is missing"
+        case _:
+            given = "" if isinstance(problem["input"], dict) else f", not {problem['input']!r}"
+            text = problem["msg"] + given
+    return MachineFileError(path, places[known], key, text, _spell(example))
+
+
+def _example(place: Place) -> object:
+    value: object = _EXAMPLE
+    for part in place:
+        if isinstance(value, dict) and isinstance(part, str):
+            value = value.get(part, "")
+        elif isinstance(value, list):
+            value = value[0]
+    return value
+
+
+def _spell(example: object) -> str:
+    if isinstance(example, dict):
+        return "{" + ", ".join(f"{key}: {_spell(value)}" for key, value in example.items()) + "}"
+    return str(example)

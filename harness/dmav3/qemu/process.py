@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The QEMU process: started with inherited descriptors only, and gone at the end, always.
+
+Nothing of it outlives the harness: it holds one end of the lifeline, a socketpair whose other
+end is here, and the extension ends the process when that closes, however we die.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Self
+
+from dmav3.deadlines import deadline
+from dmav3.errors import (
+    Dmav3Error,
+    QemuDiedError,
+    QemuError,
+    QemuLimitError,
+    QemuMissingError,
+    QemuRefusedError,
+    QemuTooOldError,
+    WrongCacheError,
+)
+from dmav3.machine.argv import Descriptors, Start, arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dmav3.machine.description import Machine
+
+#: The oldest QEMU with every function that the extension uses.
+OLDEST_QEMU = (10, 0)
+#: Seconds of real time that each rung of `stop` gets.
+_RUNG_SECONDS = 2.0
+#: Exit status of the extension when the guest's registers contradict `cache-…` (ext/ident.h).
+_WRONG_CACHE = 2
+_LOG_TAIL_BYTES = 4_000
+#: The header's page and two rings of 4 MiB.
+_STREAM_BYTES = 4096 + 2 * (4 << 20)
+
+
+def qemu_binary() -> str:
+    """Return the QEMU to start: `$DMAV3_QEMU`, or the one on the path."""
+    return os.environ.get("DMAV3_QEMU") or "qemu-system-aarch64"
+
+
+class Process:
+    """A running QEMU, and the ends of its connections that are ours.
+
+    A context manager: leaving it ends QEMU within a few seconds, whatever state it is in.
+
+    :ivar ram, dram, probe, stream: descriptors of the shared memories (`dram` is `ram` where
+        there is one view); `probe` gets its size from the extension.
+    :ivar serial, monitor: connected sockets.
+    :ivar argv: the command line.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        start: Start,
+        log: Path | None = None,
+        sockets: tuple[int, int] | None = None,
+    ) -> None:
+        """Start QEMU.
+
+        :param sockets: listening sockets for a person's monitor and gdb, which stay the caller's.
+        :param log: file for its error output; None: memory that is gone with us.
+        :raises QemuMissingError: there is nothing to start. Nothing is left behind.
+        """
+        with ExitStack() as resources, ExitStack() as theirs:
+            self._log = _memory(resources, "dmav3-log") if log is None else _file(resources, log)
+            size = machine.memory_mib << 20
+            self.ram = _memory(resources, "dmav3-ram", size)
+            one_view = machine.cache is None
+            self.dram = self.ram if one_view else _memory(resources, "dmav3-dram", size)
+            self.probe = _memory(resources, "dmav3-probe")
+            self.stream = _memory(resources, "dmav3-stream", _STREAM_BYTES)
+            image = _memory(resources, "dmav3-image", data=start.image.data)
+            self.serial, serial = _pair(resources, theirs)
+            self.monitor, monitor = _pair(resources, theirs)
+            self._lifeline, lifeline = _pair(resources, theirs)
+            fds = Descriptors(
+                ram=self.ram,
+                dram=None if one_view else self.dram,
+                probe=self.probe,
+                stream=self.stream,
+                image=image,
+                serial=serial.fileno(),
+                monitor=monitor.fileno(),
+                lifeline=lifeline.fileno(),
+                sockets=sockets,
+            )
+            self.argv = arguments(machine, start, fds)
+            self._machine = machine.name
+            self._child = self._spawn(fds)
+            self._resources = resources.pop_all()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop QEMU."""
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process id."""
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        """True until it has ended."""
+        return self._child.poll() is None
+
+    def log_size(self) -> int:
+        """Return how many bytes QEMU has written to its error output."""
+        return os.fstat(self._log).st_size
+
+    def log(self, since: int = 0) -> str:
+        """Return what QEMU wrote to its error output from byte `since` on."""
+        return os.pread(self._log, self.log_size() - since, since).decode(errors="replace")
+
+    def log_tail(self) -> str:
+        """Return the end of what QEMU wrote to its error output."""
+        return self.log(max(0, self.log_size() - _LOG_TAIL_BYTES)).strip()
+
+    def quit(self, ask: Callable[[], object]) -> None:
+        """Let `ask` make QEMU end, the first rung of a stop; its errors do not matter."""
+        if self.running:
+            with suppress(Dmav3Error), deadline(_RUNG_SECONDS):
+                ask()
+                self._ended_within(_RUNG_SECONDS)
+
+    def stop(self) -> None:
+        """End QEMU: cut the lifeline, then SIGKILL; closes every descriptor. Repeatable."""
+        with self._resources:
+            self._lifeline.close()
+            if not self._ended_within(_RUNG_SECONDS):
+                self._child.kill()
+                self._child.wait()
+
+    def limit(self, problem: str) -> QemuLimitError:
+        """Explain that QEMU is of no more use; `problem` says why."""
+        text = f"{problem}; start a fresh board (qemu-machines/README.md, known differences)"
+        return QemuLimitError(text, self.argv)
+
+    def early_end(self) -> QemuError | WrongCacheError:
+        """Explain why QEMU closed its connections before the shim's first word."""
+        self._ended_within(_RUNG_SECONDS)
+        if self._child.poll() == _WRONG_CACHE:
+            said = self.log_tail().rpartition("dmav3: ")[2]
+            return WrongCacheError(f"machine {self._machine}: wrong `cache`: {said}")
+        version = self._version()
+        if version is None:
+            text = f"{self.argv[0]} is not QEMU: `--version` names no version"
+            return QemuRefusedError(text, self.argv, self.log_tail())
+        found = ".".join(map(str, version))
+        if version < OLDEST_QEMU:
+            needed = ".".join(map(str, OLDEST_QEMU))
+            text = f"QEMU {found} is too old, {needed} or later is needed"
+            return QemuTooOldError(text, self.argv, self.log_tail())
+        text = f"QEMU {found} did not start ({self._how_it_ended()})"
+        return QemuRefusedError(text, self.argv, self.log_tail())
+
+    def death(self) -> QemuDiedError:
+        """Explain that QEMU ended in the middle of the work."""
+        self._ended_within(_RUNG_SECONDS)
+        text = f"QEMU ended in mid-run ({self._how_it_ended()})"
+        return QemuDiedError(text, self.argv, self.log_tail())
+
+    def _spawn(self, fds: Descriptors) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603 - the user's own choice of QEMU
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=fds.all(),
+                process_group=0,  # Ctrl-C on a terminal is ours to handle
+            )
+        except OSError as error:
+            text = (
+                f"cannot start {self.argv[0]}: {error.strerror}; "
+                "run ci/setup, or name a QEMU in $DMAV3_QEMU"
+            )
+            raise QemuMissingError(text, self.argv) from error
+
+    def _ended_within(self, seconds: float) -> bool:
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(seconds)
+        return not self.running
+
+    def _how_it_ended(self) -> str:
+        status = self._child.poll()
+        if status is None:
+            return "it still runs, but closed its connections"
+        return f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+
+    def _version(self) -> tuple[int, int] | None:
+        with suppress(OSError, subprocess.SubprocessError):
+            shown = subprocess.run(  # noqa: S603 - the same program as before
+                [self.argv[0], "--version"],
+                capture_output=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                timeout=10,
+            ).stdout.decode(errors="replace")
+            if found := re.search(r"version (\d+)\.(\d+)", shown):
+                return int(found[1]), int(found[2])
+        return None
+
+
+def _memory(resources: ExitStack, name: str, size: int = 0, data: bytes = b"") -> int:
+    fd = os.memfd_create(name)
+    resources.callback(os.close, fd)
+    os.ftruncate(fd, max(size, len(data)))
+    os.pwrite(fd, data, 0)
+    return fd
+
+
+def _file(resources: ExitStack, path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    resources.callback(os.close, fd)
+    return fd
+
+
+def _pair(ours: ExitStack, theirs: ExitStack) -> tuple[socket.socket, socket.socket]:
+    mine, other = socket.socketpair()
+    return ours.enter_context(mine), theirs.enter_context(other)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options and marks, checked, and the board that a test wants by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dmav3.elf.image import read_elf
+from dmav3.errors import UsageError
+from dmav3.machine.description import load
+from dmav3.machine.schedule import checked_schedule, checked_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dmav3.machine.description import Machine
+
+_DEFAULT_MACHINE, _DEFAULT_SEED = "virt-a53", 1
+_EXAMPLES = {
+    "dmav3_fresh": "dmav3_fresh",
+    "dmav3_cache": 'dmav3_cache(schedule="lru", seed=7)',
+    "dmav3_machine": 'dmav3_machine("virt-a53")',
+    "dmav3_devices": 'dmav3_devices("edu")',
+    "dmav3_rule": 'dmav3_rule("MTX-07")',
+    "dmav3_host": "dmav3_host",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A board that somebody wants; as the parameters of `Board`.
+
+    :ivar fresh: of a QEMU that has done nothing yet.
+    """
+
+    machine: Machine
+    image: Path | None = None
+    seed: int = 1
+    schedule: str | None = None
+    fresh: bool = False
+
+
+def check_options(config: pytest.Config) -> None:
+    """Check every option that was given; `pytest.UsageError` names the value and one that works."""
+    _try("--dmav3-machine", "virt-a53", lambda: _machine(config))
+    _try("--dmav3-seed", "1", lambda: _seed(config))
+    schedule = config.getoption("dmav3_schedule")
+    default = load(_DEFAULT_MACHINE)
+    _try("--dmav3-schedule", "lru", lambda: checked_schedule(default, schedule))
+    _try("--dmav3-image", "build/app.elf", lambda: _image(config))
+    if config.getoption("dmav3_gdb") and config.getoption("numprocesses", None):
+        msg = "--dmav3-gdb waits for a person, so all tests run in one process: such as -n 0"
+        raise pytest.UsageError(msg)
+
+
+def check_mark(node: pytest.Item | pytest.Collector, mark: pytest.Mark) -> None:
+    """Check one of our marks; `pytest.UsageError` names test, value and one that works."""
+    try:
+        _check(mark)
+    except (UsageError, TypeError, ValueError) as error:
+        words = [*map(repr, mark.args), *(f"{key}={value!r}" for key, value in mark.kwargs.items())]
+        given = f"{mark.name}({', '.join(words)})"
+        example = _EXAMPLES.get(mark.name, ", ".join(_EXAMPLES.values()))
+        msg = f"{node.nodeid}: {given}: {error}; such as {example}"
+        raise pytest.UsageError(msg) from None
+
+
+def wanted(item: pytest.Item) -> Wanted:
+    """Return the board for a test: marks come before options."""
+    config = item.config
+    named = item.get_closest_marker("dmav3_machine")
+    cache = item.get_closest_marker("dmav3_cache")
+    given: dict[str, Any] = dict(cache.kwargs) if cache else {}
+    chosen = load(named.args[0]) if named else _machine(config)
+    if devices := item.get_closest_marker("dmav3_devices"):
+        chosen = chosen.with_devices(devices.args)
+    # An option is for all tests, so it cannot be wrong for the coherent machine of some.
+    schedule = config.getoption("dmav3_schedule") if chosen.cache else None
+    return Wanted(
+        machine=chosen,
+        image=_image(config),
+        seed=given.get("seed", _seed(config)),
+        schedule=checked_schedule(chosen, given.get("schedule", schedule)),
+        fresh=item.get_closest_marker("dmav3_fresh") is not None,
+    )
+
+
+def rules_of(item: pytest.Item) -> list[str]:
+    """Return the rules that a test decides, in the order of its marks, outermost first."""
+    marks = reversed(list(item.iter_markers("dmav3_rule")))
+    return list(dict.fromkeys(rule for mark in marks for rule in mark.args))
+
+
+def _check(mark: pytest.Mark) -> None:
+    match mark.name:
+        case "dmav3_fresh":
+            _no_more(mark.args, mark.kwargs)
+        case "dmav3_cache":
+            _no_more(mark.args, mark.kwargs.keys() - {"schedule", "seed"})
+            checked_seed(mark.kwargs.get("seed", _DEFAULT_SEED))
+            checked_schedule(load(_DEFAULT_MACHINE), mark.kwargs.get("schedule"))
+        case "dmav3_machine":
+            _no_more(mark.args[1:], mark.kwargs)
+            load(_text(*mark.args[:1]))
+        case "dmav3_devices":
+            _no_more(mark.kwargs)
+            load(_DEFAULT_MACHINE).with_devices(map(_text, mark.args))
+        case "dmav3_rule":
+            from dmav3.rules.rules import rules  # noqa: PLC0415 - most tests have no such mark
+
+            _no_more(mark.kwargs)
+            for rule in mark.args or (None,):
+                rules().rule(_text(rule))
+        case "dmav3_host":
+            _no_more(mark.args, mark.kwargs)
+        case _:
+            msg = "there is no such mark"
+            raise UsageError(msg)
+
+
+def _text(given: object = None) -> str:
+    if not isinstance(given, str):
+        msg = "it needs a text"
+        raise UsageError(msg)
+    return given
+
+
+def _no_more(*left: object) -> None:
+    for some in left:
+        if some:
+            msg = "it does not take these arguments"
+            raise UsageError(msg)
+
+
+def _machine(config: pytest.Config) -> Machine:
+    return load(config.getoption("dmav3_machine") or _DEFAULT_MACHINE)
+
+
+def _seed(config: pytest.Config) -> int:
+    return checked_seed(int(config.getoption("dmav3_seed") or str(_DEFAULT_SEED), 0))
+
+
+def _image(config: pytest.Config) -> Path | None:
+    given = config.getoption("dmav3_image")
+    if not given:
+        return None
+    path = Path(config.invocation_params.dir, given)
+    read_elf(path, "EM_AARCH64")
+    return path
+
+
+def _try(option: str, example: str, check: Callable[[], object]) -> None:
+    try:
+        check()
+    except (UsageError, ValueError) as error:
+        msg = f"{option}: {error}; such as {option} {example}"
+        raise pytest.UsageError(msg) from None

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pytest plugin: options, markers, and the fixture `dmav3_board`.
+
+pytest loads this file in every project of an environment, so it imports nothing that a project
+without our tests would have to wait for; what does the work is in the other `pytest_*` files.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dmav3.board.board import Board
+    from dmav3.board.host_shim import HostShim
+
+    from .pool import Pool
+
+MARKERS = (
+    "dmav3_fresh: the board is a QEMU process that no test has used before",
+    "dmav3_cache(schedule=, seed=): when the cache acts of its own accord, instead of the options",
+    "dmav3_machine(name): the machine, by name or YAML file, instead of the option",
+    "dmav3_devices(*devices): PCI devices of QEMU's own on it, such as 'edu'",
+    'dmav3_rule(*rules): the rules that the test decides, such as dmav3_rule("MTX-07")',
+    "dmav3_host: the test runs dmav3's own layer on this computer, whatever the image",
+)
+_ACTIVE = "dmav3-reports"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, all with our prefix."""
+    group = parser.getgroup("dmav3", "dmav3: boards with a PL330 and caches that hold data")
+    group.addoption("--dmav3-machine", metavar="NAME", help="machine (default: virt-a53)")
+    group.addoption(
+        "--dmav3-schedule",
+        metavar="NAME",
+        help="when the cache acts of its own accord (default: speculative)",
+    )
+    group.addoption("--dmav3-seed", metavar="N", help="seed of the schedule (default: 1)")
+    group.addoption("--dmav3-image", metavar="ELF", help="firmware (default: the machine's own)")
+    group.addoption(
+        "--dmav3-keep", action="store_true", help="keep the artefacts of passed tests, too"
+    )
+    group.addoption(
+        "--dmav3-gdb",
+        action="store_true",
+        help="before each test, print how to attach gdb, and wait until it lets the board go on",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers; check the options that were given."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    names = ("machine", "schedule", "seed", "image", "gdb")
+    if any(config.getoption(f"dmav3_{name}") for name in names):
+        from .marks import check_options  # noqa: PLC0415 - see above
+
+        check_options(config)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check our marks, each once, before any test runs."""
+    try:
+        _check_marks(items)
+    except pytest.UsageError as error:
+        if not hasattr(config, "workerinput"):
+            raise
+        # pytest-xdist loses what a worker raises here, but not what its tests raise.
+        config.pluginmanager.register(_Refusal(error))
+
+
+class _Refusal:
+    """Lets no test run."""
+
+    def __init__(self, reason: pytest.UsageError) -> None:
+        self._reason = reason
+
+    def pytest_runtest_setup(self) -> None:
+        """Say why."""
+        raise self._reason
+
+
+def _check_marks(items: list[pytest.Item]) -> None:
+    seen: set[pytest.Item | pytest.Collector] = set()
+    for item in items:
+        node: pytest.Item | pytest.Collector | None = item
+        while node is not None and node not in seen:
+            seen.add(node)
+            for mark in node.own_markers:
+                if mark.name.startswith("dmav3_"):
+                    from .marks import check_mark  # noqa: PLC0415 - see above
+
+                    check_mark(node, mark)
+            node = node.parent
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Watch the reports if a test may have a board of its own."""
+    if "dmav3.board.board" in sys.modules:
+        _watch_reports(session.config)
+
+
+@pytest.fixture(scope="session")
+def dmav3_pool(pytestconfig: pytest.Config) -> Iterator[Pool]:
+    """Keep the boards that wait for their next test; one pool a process."""
+    from .pool import Pool  # noqa: PLC0415 - see above
+
+    _watch_reports(pytestconfig)
+    with Pool() as pool:
+        yield pool
+
+
+@pytest.fixture
+def dmav3_board(
+    request: pytest.FixtureRequest,
+    dmav3_pool: Pool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Board]:
+    """Give a running board with nothing on it, as the options and the test's marks say.
+
+    Findings that the test does not expect (`Board.expect`) fail it.
+    """
+    from .lease import BoardLease  # noqa: PLC0415 - see above
+
+    with BoardLease(request.node, tmp_path_factory, dmav3_pool) as board:
+        yield board
+
+
+@pytest.fixture
+def dmav3_host_shim(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HostShim]:
+    """Give dmav3's own layer in a process of this computer, with the scripted back end.
+
+    Violations that the test does not expect (`Shim.expect`) fail it. A parameter, given with
+    `indirect`, is a dictionary of the arguments of `HostShim`.
+    """
+    from dmav3.board.host_shim import HostShim  # noqa: PLC0415 - see above
+
+    from .lease import HostLease  # noqa: PLC0415 - see above
+
+    _watch_reports(request.config)
+    wanted = HostShim(**getattr(request, "param", {}))
+    with HostLease(request.node, tmp_path_factory, wanted) as shim:
+        yield shim
+
+
+def _watch_reports(config: pytest.Config) -> None:
+    """Register the hooks that act on every test, which is not before there is a board."""
+    if not config.pluginmanager.has_plugin(_ACTIVE):
+        from .reports import Reports  # noqa: PLC0415 - see above
+
+        config.pluginmanager.register(Reports(), _ACTIVE)

@@ -138,9 +138,13 @@ class Tree:
         return [function for path in self.files for function in read(path, self.name(path))]
 
     @cached_property
-    def levels(self) -> int:
-        """Longest way down, counted in rooms; a circle counts as one."""
-        return int(nx.dag_longest_path_length(nx.condensation(self.graph))) + 1
+    def folders(self) -> nx.DiGraph[str]:
+        """The folders (and files directly in the tree) and which uses which."""
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_nodes_from(self.layer(room) for room in self.rooms)
+        graph.add_edges_from((self.layer(a.source), self.layer(a.target)) for a in self.arrows)
+        graph.remove_edges_from(list(nx.selfloop_edges(graph)))
+        return graph
 
     def room(self, path: Path) -> str:
         """Return the room of a file."""
@@ -270,10 +274,10 @@ def report(trees: Iterable[Tree]) -> Iterator[str]:
         longest = max(sizes, key=sizes.__getitem__)
         function = max(tree.functions, key=lambda function: function.lines)
         median = statistics.median(function.lines for function in tree.functions)
-        folders = {path.parent for path in tree.files}
+        levels = nx.dag_longest_path_length(nx.condensation(tree.folders)) + 1
         yield f"{tree.folder}"
-        yield f"  files                  {len(tree.files)} in {len(folders)} folders"
-        yield f"  rooms, arrows, levels  {len(tree.rooms)}, {tree.graph.size()}, {tree.levels}"
+        yield f"  files, rooms, arrows   {len(tree.files)}, {len(tree.rooms)}, {tree.graph.size()}"
+        yield f"  folders, their levels  {len(tree.folders)}, {levels}"
         yield f"  circles                {len(tree.circles)}"
         yield from (f"    {' '.join(circle)}" for circle in tree.circles)
         yield f"  against the direction  {len(tree.against)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import networkx as nx
 import pytest
 from structure import Tree, read_rules
 
@@ -19,6 +20,14 @@ def test_every_arrow_is_allowed(tree: Tree) -> None:
     """No file includes, imports or uses what stands above its folder."""
     assert len(tree.arrows) > 100
     assert not tree.against, "\n".join(tree.against)
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
+def test_the_rules_point_one_way(tree: Tree) -> None:
+    """No folder may use one that may use it, directly or through others."""
+    rules: nx.DiGraph[str] = nx.DiGraph()
+    rules.add_edges_from((folder, used) for folder, uses in tree.uses.items() for used in uses)
+    assert nx.is_directed_acyclic_graph(rules)
 
 
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)

@@ -7,7 +7,7 @@ the call.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dmav3.errors import TransferError
 from dmav3.wdm import NtStatus
@@ -15,7 +15,6 @@ from dmav3.wdm import NtStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dmav3.board.shim import Shim
     from dmav3.dma import Element
 
 #: Bytes of its buffer.
@@ -24,13 +23,20 @@ PACKET = 4096
 ADDRESS_BITS = 28
 
 
+class Caller(Protocol):
+    """A board, as far as the driver in the shim needs it."""
+
+    def call(self, command: str, *arguments: int) -> dict[str, int]:
+        """Run a command of the shim (`Board.call`)."""
+
+
 class Edu:
     """An `edu` of a board that has one, ready for packets.
 
     :ivar interrupts: that its driver has served.
     """
 
-    def __init__(self, board: Shim, *, message: bool = True) -> None:
+    def __init__(self, board: Caller, *, message: bool = True) -> None:
         """Find it, switch it on, connect its interrupt: a message, or its pin.
 
         :raises TransferError: there is none, or it does not work.

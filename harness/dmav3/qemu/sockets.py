@@ -2,7 +2,8 @@
 """The sockets of a board that a person started: a second QMP monitor and a gdb server.
 
 They lie in the board's private folder (`private_folder.py`) beside `board.json`, which says what
-runs there. QEMU inherits both sockets when they already listen, so they work from its first moment on.
+runs there. QEMU inherits both sockets when they already listen, so they work from its first
+moment on.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from dmav3.qemu.private_folder import Folder, sweep
 from dmav3.qemu.sockets import BoardCard, Sockets
 
 #: Makes the folder of a board, and dies with it.
-_DIES = 'import os; from dmav3.private import Folder; Folder("dead"); os._exit(9)'
+_DIES = 'import os; from dmav3.qemu.private_folder import Folder; Folder("dead"); os._exit(9)'
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from dmav3.wire.frame import (
     parse_number,
 )
 
-_FILE = Path(__file__).parents[1] / "vectors" / "frames.json"
+_FILE = Path(__file__).parents[2] / "vectors" / "frames.json"
 VECTORS: list[dict[str, Any]] = json.loads(_FILE.read_text(encoding="utf-8"))
 VALID = [vector for vector in VECTORS if vector["valid"]]
 INVALID = [vector for vector in VECTORS if not vector["valid"]]

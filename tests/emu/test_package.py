@@ -16,10 +16,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NEEDED = {
-    "dmav3/cli.py",
+    "dmav3/command/cli.py",
     "dmav3/conformance/page.html.j2",
-    "dmav3/conformance/rules.yaml",
-    "dmav3/conformance/test_host_programs.py",
+    "dmav3/rules/rules.yaml",
+    "dmav3/conformance/tests/test_host_programs.py",
     "dmav3/py.typed",
     "dmav3/data/conformance/test_transfer",
     "dmav3/data/dmav3.so",

@@ -51,7 +51,7 @@ CONFTEST = """
     def note(request):
         if "dmav3_board" in request.fixturenames:
             with open("pids", "a") as file:
-                print(request.getfixturevalue("dmav3_board")._process.pid, file=file)
+                print(request.getfixturevalue("dmav3_board").qemu.pid, file=file)
 """
 
 

@@ -124,7 +124,7 @@ def use(board: Board) -> None:
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     """Return a pool whose boards all have the same nonce, which the guest can read."""
-    monkeypatch.setattr("dmav3.board.board.secrets.randbits", lambda _: 0x1234567890ABCDEF)
+    monkeypatch.setattr("dmav3.board.emulator.secrets.randbits", lambda _: 0x1234567890ABCDEF)
     with Pool() as running:
         yield running
 

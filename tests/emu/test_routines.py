@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3 import Board
 from dmav3.conformance.tests.driver import (
     Completions,
     Flight,
@@ -33,6 +32,8 @@ from dmav3.wdm import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dmav3 import Board
 
 
 OK = NtStatus.STATUS_SUCCESS
@@ -203,14 +204,14 @@ class TestMisuse:
     @pytest.mark.parametrize("address", GARBAGE, ids=hex)
     def test_what_is_no_adapter_is_refused(self, board: Board, address: int) -> None:
         """GEN-04, GEN-05: by every routine, with a violation."""
-        refuse_everything(DmaAdapter(board.dma, address), 0x18 if address else 0x19)
+        refuse_everything(board, DmaAdapter(board.dma, address), 0x18 if address else 0x19)
 
     def test_a_released_adapter_is_refused(self, board: Board) -> None:
         """GEN-05: also by those that come after it in the same place."""
         adapter = adapter_for(board, write=True)
         adapter.PutDmaAdapter()
         adapter_for(board, write=True)
-        refuse_everything(adapter, 0x18)
+        refuse_everything(board, adapter, 0x18)
 
     def test_a_channel_freed_twice_has_no_effect(self, board: Board) -> None:
         """FAC-05: violation 0x04; the channel of another one is not touched."""
@@ -280,10 +281,8 @@ class TestMisuse:
             flight.end()
 
 
-def refuse_everything(adapter: DmaAdapter, code: int) -> None:
+def refuse_everything(board: Board, adapter: DmaAdapter, code: int) -> None:
     """Call every routine of an adapter that is none; each refuses, or does nothing."""
-    board = adapter.target
-    assert isinstance(board, Board)
     _, mdl = described(board, 64)
     context = board.dma.allocate_context()
     calls: list[Callable[[], object]] = [

@@ -162,10 +162,10 @@ def transmitter(board: Board) -> DmaAdapter:
     return adapter
 
 
-def start_write(adapter: DmaAdapter, size: int, ended: list[DmaCompletionStatus]) -> None:
+def start_write(
+    board: Board, adapter: DmaAdapter, size: int, ended: list[DmaCompletionStatus]
+) -> None:
     """Start a write of `size` bytes to the stream; return at once."""
-    board = adapter.target
-    assert isinstance(board, Board)
     buffer = board.memory.allocate(size)
     board.fill(buffer, 0x5A)
     mdl = board.dma.IoAllocateMdl(buffer.address, size)
@@ -189,7 +189,7 @@ def test_a_transfer_stands_still_between_commands(board: Board) -> None:
     """A second of real time moves nothing; a millisecond of model time moves a thousand words."""
     ended: list[DmaCompletionStatus] = []
     board.qmp.set("word-interval-ns", 1000, STREAM)
-    start_write(transmitter(board), MIB, ended)
+    start_write(board, transmitter(board), MIB, ended)
     board.evidence.probe.settle()
     before = board.stream.sent_head
     threading.Event().wait(1)
@@ -253,7 +253,7 @@ def test_the_completion_routine_waits_for_the_level_to_drop(board: Board) -> Non
     ended: list[DmaCompletionStatus] = []
     adapter = transmitter(board)
     with board.dma.irql(DISPATCH_LEVEL):
-        start_write(adapter, 4096, ended)
+        start_write(board, adapter, 4096, ended)
         board.wait(1_000_000)
         assert not ended
     assert ended == [DmaCompletionStatus.DmaComplete]

@@ -37,7 +37,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 def test_the_plugin_imports_nothing_that_takes_long() -> None:
     """The pytest of a project without our tests pays for one small file."""
-    code = "import sys, dmav3.pytest_plugin; print(*sys.modules)"
+    code = "import sys, dmav3.testing.plugin; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = set(done.stdout.split()) - set(_pytest_alone())
     assert not loaded & set(_HEAVY)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The two ways to cancel: a request that waits, or will be made, and a transfer that is mapped, or will
- * be. Both are columns of table 2.1.2.
+ * be. Both are rows of STM-01.
  */
 #include "dma/layer.h"
 

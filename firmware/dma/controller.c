@@ -122,7 +122,7 @@ bool channel_cancel(struct channel *channel)
     return stopped;
 }
 
-/* ---- reports, spec 7.3 ---- */
+/* ---- reports, HBE-20 ---- */
 
 static bool take_report(struct controller *controller)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The contract between the v3 layer and a DMA controller: ten entries and what a controller says of
- * itself at registration (spec 7). The types are those of the interface.
+ * itself at registration (chapter HBE). The types are those of the interface.
  *
  * To write a back end for another controller:
  *
@@ -41,7 +41,7 @@ typedef enum _DMA_INTERRUPT_TYPE {
     InterruptTypeError,
     InterruptTypeCancelled
 } DMA_INTERRUPT_TYPE;
-_Static_assert(InterruptTypeCompletion == 0 && InterruptTypeCancelled == 2, "spec 3.8");
+_Static_assert(InterruptTypeCompletion == 0 && InterruptTypeCancelled == 2, "docs/interface.md, table 5");
 
 typedef struct _DMA_REQUEST_LINE_BINDING_DESCRIPTION {
     ULONG RequestLine; /* unique in the system; the back end translates (HBE-02) */

@@ -30,7 +30,7 @@
 #include "dma/violation.h"
 #include "hal/trace.h"
 
-/* Table 2.1.2; "no mapping" is Granted. A bus master's is Running until it is flushed. */
+/* STM-01; "no mapping" is Granted. A bus master's is Running until it is flushed. */
 enum mapping_state {
     MAPPING_PLANNED, /* nothing has happened yet: may be released without a trace */
     MAPPING_RUNNING,
@@ -242,7 +242,7 @@ void mapping_write_list(const struct mapping *mapping, PSCATTER_GATHER_LIST list
  * the chain is not the one that was planned (violation 0x43), and nothing is done. */
 bool mapping_give_to_device(struct mapping *mapping);
 
-/* What the controller reports of a channel; in the interrupt (spec 7.3). */
+/* What the controller reports of a channel; in the interrupt (HBE-20). */
 void mapping_report(struct channel *channel, DMA_INTERRUPT_TYPE type);
 
 /* Cut short what runs on a channel; its routine is called with DmaCancelled, or with its end if that came
@@ -283,7 +283,7 @@ void mapping_report_overlaps(const struct mapping *mapping);
 
 /* ---- info.c ---- */
 
-/* What a full mapping of a range that is checked needs, in both directions unless `write_only` (GTI). */
+/* What a full mapping of a checked range needs, in both directions unless `write_only` (chapter GTI). */
 void adapter_count_needs(const struct adapter *adapter, const struct mapping_range *range, bool write_only,
                          DMA_TRANSFER_INFO_V1 *needs);
 

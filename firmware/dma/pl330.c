@@ -75,7 +75,7 @@ static ULONG query_max_fragments(PVOID context, ULONG n, ULONG wanted)
     return wanted < PL330_ELEMENTS_MAX ? wanted : PL330_ELEMENTS_MAX;
 }
 
-/* ---- settings, spec 7.5 ---- */
+/* ---- settings, PLB-22 ---- */
 
 static bool set_owner(struct pl330_channel *channel, ULONG width)
 {

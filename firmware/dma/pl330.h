@@ -15,7 +15,7 @@
 #include "dma/pl330_registers.h"
 
 /*
- * Functions of ConfigureAdapterChannel (spec 7.5). The data is an ULONG. They hold for the mappings after
+ * Functions of ConfigureAdapterChannel (PLB-22). The data is an ULONG. They hold for the mappings after
  * them, until the channel is freed. STATUS_INVALID_PARAMETER: no data, or a value that is not named here;
  * STATUS_INVALID_DEVICE_STATE: the channel runs. Nothing is changed then.
  */

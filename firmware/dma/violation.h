@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Callers' mistakes (spec 0.5): their codes, those below 0x40 the ones of Windows' DMA verifier. In
- * checked mode each is recorded; what the routine does is the same in both modes.
+ * Callers' mistakes (docs/interface.md, table 1): their codes, those below 0x40 the ones of Windows' DMA
+ * verifier. In checked mode each is recorded; what the routine does is the same in both modes.
  */
 #ifndef DMA_VIOLATION_H
 #define DMA_VIOLATION_H

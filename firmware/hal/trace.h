@@ -4,7 +4,7 @@
  * knows whose maintenance it sees. Each record enters the event ring in the order of the calls.
  *
  * Numbers are part of the contract with the extension: the members of DMA_OPERATIONS have their
- * position in the table (spec 1.1), routines outside it start at 64, callbacks at 80, back-end
+ * position in the table (TBL-06), routines outside it start at 64, callbacks at 80, back-end
  * entries at 96. The harness takes the names from the debug information of this enum.
  */
 #ifndef HAL_TRACE_H
@@ -81,7 +81,7 @@ void trace_range(enum trace_range kind, const void *handle, uint64_t physical, u
                  bool write);
 void trace_unmapped(const void *handle);
 
-/* A caller's mistake, spec 0.5. */
+/* A caller's mistake (docs/interface.md, table 1). */
 void trace_violation(uint32_t code, uint64_t p2, uint64_t p3);
 
 #endif

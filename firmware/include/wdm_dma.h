@@ -569,7 +569,7 @@ WDM_ASSERT_OFFSET(MDL, ByteCount, 20, 40);
 WDM_ASSERT_OFFSET(MDL, ByteOffset, 24, 44);
 WDM_ASSERT_SIZE(PFN_NUMBER, 4, 8);
 
-/* Enumerations have the size of an int; the values of spec 3.8. */
+/* Enumerations have the size of an int; the values of docs/interface.md, table 5. */
 WDM_ASSERT_SIZE(DMA_COMPLETION_STATUS, 4, 4);
 WDM_ASSERT_SIZE(IO_ALLOCATION_ACTION, 4, 4);
 WDM_ASSERT_SIZE(DMA_WIDTH, 4, 4);

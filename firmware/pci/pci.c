@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Configuration space (ECAM), BARs, and the ways of an interrupt (PCI Local Bus 3.0; chapters in comments).
+ * Configuration space (ECAM), BARs, and the ways of an interrupt (PCI Local Bus 3.0).
  */
 #include "pci/pci.h"
 
 #include "boot/memlayout.h"
 #include "hal/mmio.h"
 
-/* 6.1, 6.8 */
+/* PCI 3.0, 6.1 and 6.8. */
 enum {
     ID = 0x00,
     COMMAND = 0x04,
@@ -24,7 +24,7 @@ enum { MSI_ENABLE = 1 << 16, MSI_64 = 1 << 23, MSI_COUNT = 7 << 20 };
 enum { MSIX_MASK_ALL = 1 << 30, MSIX_SIZE = 0x7ff, MSIX_ENTRY = 16 };
 #define MSIX_ENABLE (1u << 31)
 
-/* 3.2.5 of the bridge specification: header type 1 */
+/* PCI-to-PCI Bridge Architecture, 3.2.5: header type 1. */
 enum { BRIDGE = 1 << 16, HEADER_MASK = 0x7f << 16, BUSES = 0x18, MEMORY_WINDOW = 0x20 };
 
 enum { SLOTS = 32, FUNCTIONS = 8, BUS_SHIFT = 20, FUNCTION_SHIFT = 12 };
@@ -161,7 +161,7 @@ static bool is_wide(ULONG low)
     return (low & BAR_64_MASK) == BAR_64;
 }
 
-/* What the BAR decodes, 0 if it is none of memory (6.2.5.1); memory space is off. */
+/* What the BAR decodes, 0 if it is none of memory (PCI 3.0, 6.2.5.1); memory space is off. */
 static uint64_t bar_size(const struct dmav3_pci *device, ULONG offset, ULONG low)
 {
     uint64_t mask;
@@ -248,7 +248,7 @@ unsigned int pci_pin(const struct dmav3_pci *device)
     return pin >= 1 && pin <= 4 ? PCI_PIN_SPI + turn % 4 : PCI_NO_SPI;
 }
 
-/* Its offset, 0 if there is none; 6.7. */
+/* Its offset, 0 if there is none; PCI 3.0, 6.7. */
 static ULONG find_capability(const struct dmav3_pci *device, ULONG id)
 {
     ULONG offset =
@@ -270,7 +270,7 @@ static unsigned int take_message(void)
     return messages_used < MESSAGES ? PCI_MESSAGE_SPI + messages_used++ : PCI_NO_SPI;
 }
 
-/* 6.8.1 */
+/* PCI 3.0, 6.8.1. */
 unsigned int pci_enable_message(const struct dmav3_pci *device)
 {
     ULONG at = find_capability(device, CAPABILITY_MSI), control = at != 0 ? dmav3_pci_read(device, at) : 0;
@@ -287,7 +287,7 @@ unsigned int pci_enable_message(const struct dmav3_pci *device)
     return spi;
 }
 
-/* 6.8.2 */
+/* PCI 3.0, 6.8.2. */
 unsigned int pci_enable_vector(const struct dmav3_pci *device, uint32_t vector)
 {
     ULONG at = find_capability(device, CAPABILITY_MSIX), control = at != 0 ? dmav3_pci_read(device, at) : 0;

@@ -8,7 +8,7 @@
 #define MSR_OP0_3                  0xd5180000u /* MSR S3_..., Xt */
 #define CLASS_MASK                 0xfff80000u
 
-/* Barriers, of whichever kind and domain (C6.2). */
+/* Barriers, of whichever kind and domain (Arm ARM C6.2). */
 #define BARRIER_MASK 0xfffff0ffu
 #define DSB          0xd503309fu
 #define DMB          0xd50330bfu

@@ -31,7 +31,7 @@ struct decoded {
 /* AArch64. Opcodes: Arm ARM C5.3 (DC), C5.5 (TLBI), D19 (system registers). */
 struct decoded decode_a64(uint32_t opcode);
 
-/* CCSIDR in its 32-bit format, that of CPUs without FEAT_CCIDX (D19.2.23). */
+/* CCSIDR in its 32-bit format, that of CPUs without FEAT_CCIDX (Arm ARM D19.2.23). */
 struct cache_geometry decode_ccsidr(uint32_t value);
 
 #endif

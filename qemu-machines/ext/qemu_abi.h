@@ -6,7 +6,7 @@
  * functions are declared here, with opaque types. Every one is looked up by name when the plugin is
  * loaded (qemu_abi_load), and a QEMU that lacks one is refused with the name. QEMU promises nothing
  * for all but the qemu_plugin_ functions; Debian's builds export them, and all stayed the same from
- * 10.0 on.
+ * QEMU 10.0 on.
  *
  * Layouts that had to be known, each checked where it is used: TypeInfo, MemoryRegionOps, the first of
  * PCIIOMMUOps, MemTxAttrs (8 bytes, passed by value), the first words of ObjectClass and TypeImpl, VersionInfo,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Microcode: instructions against the encodings of the manual, programs executed byte by byte. */
+/* Microcode: instructions against the encodings of DDI 0424, 4.3, programs executed byte by byte. */
 #include "check.h"
 #include "dma/pl330_program.h"
 #include "microcode.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Table 2.1.2 of the context states, every cell of it (STM-01), for both kinds of adapter. */
+/* The table of STM-01, every cell of it, for both kinds of adapter. */
 #include "check.h"
 #include "dma/context.h"
 #include "dma/layer.h"

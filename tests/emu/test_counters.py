@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `dmav3 run` says about cache lines, call by call, against the rules of chapter 5."""
+"""What `dmav3 run` says about cache lines, call by call, against the rules of chapter CCH."""
 
 from __future__ import annotations
 

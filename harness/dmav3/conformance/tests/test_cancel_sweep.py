@@ -30,7 +30,7 @@ INVALID = NtStatus.STATUS_INVALID_PARAMETER
 FAILED = NtStatus.STATUS_UNSUCCESSFUL
 ALL = 64
 
-#: By state: what CancelAdapterChannel and CancelMappedTransfer return (table 2.1.2).
+#: By state: what CancelAdapterChannel and CancelMappedTransfer return (STM-01).
 STATES: Final = {
     "Raw": (False, INVALID),
     "Idle": (True, FAILED),

@@ -310,7 +310,7 @@ class TestLoop:
 
 
 class TestSettings:
-    """ConfigureAdapterChannel: spec 7.5."""
+    """ConfigureAdapterChannel: PLB-22."""
 
     WRONG: ClassVar = [
         ("PL330_SET_BURST_BEATS", 0),

@@ -42,7 +42,7 @@ KEEP, DEALLOCATE, KEEP_REGISTERS = IoAllocationAction
 NOWHERE = 0xDEAD0
 DEVICE_LEVEL = 3
 
-#: Codes of section 0.5 that no mistake can cause, and what the nearest one causes.
+#: Codes of docs/interface.md, table 1, that no mistake can cause, and what the nearest one causes.
 NEVER: Final[dict[int, int | None]] = {
     0x0B: None,  # a second channel of one adapter: the queue never grants it (AAX-16)
     0x11: 0x18,  # the one reference that IoGetDmaAdapter gives, given up twice

@@ -22,7 +22,7 @@
     │   ├── GarbageError        bytes that are no line of the protocol
     │   ├── DeadlineError       no answer in time
     │   ├── ClosedError         the other side is gone
-    │   ├── PeerError           whoever answers is not what was started
+    │   ├── PeerError           another program answers than was started
     │   └── MonitorError        QEMU's monitor refused a command
     └── InfrastructureError     this computer                                    exit status 3
         ├── NotBuiltError       nothing in build/, or it is older than its sources
@@ -32,7 +32,7 @@
             ├── QemuMissingError    there is none
             ├── QemuTooOldError     older than the extension can live in
             ├── QemuRefusedError    it, or the extension in it, refused to start
-            ├── QemuDiedError       it ended although nobody asked it to
+            ├── QemuDiedError       it ended without being asked to
             └── QemuLimitError      its model of the PL330 cannot do what silicon does
 
 A failing test is no error: it is a verdict (`dmav3.job.verdict`).
@@ -281,7 +281,7 @@ class QemuRefusedError(QemuError):
 
 
 class QemuDiedError(QemuError):
-    """QEMU ended although nobody asked it to."""
+    """QEMU ended without being asked to."""
 
 
 class QemuLimitError(QemuError):

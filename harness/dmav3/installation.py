@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import NotBuiltError, UsageError
 
-#: Of these, a built file must not be older than any.
+#: A built file must not be older than any file of these kinds.
 _SOURCES = ("*.c", "*.h", "*.S", "*.ld", "*.patch", "Makefile", "*.mk")
 
 

@@ -51,6 +51,10 @@ class NtStatus(enum.IntEnum):
         return self < 0x80000000  # noqa: PLR2004 - the severity bit
 
 
+#: Bits of a data register, in the order of `DmaWidth`.
+BITS = (8, 16, 32, 64)
+
+
 class DmaWidth(enum.IntEnum):
     """DMA_WIDTH."""
 
@@ -62,10 +66,8 @@ class DmaWidth(enum.IntEnum):
 
     @classmethod
     def of_bits(cls, bits: int) -> DmaWidth:
-        """Return the width for 8, 16, 32 or 64 bits."""
-        return {8: cls.Width8Bits, 16: cls.Width16Bits, 32: cls.Width32Bits, 64: cls.Width64Bits}[
-            bits
-        ]
+        """Return the width for one of `BITS`."""
+        return cls(BITS.index(bits))
 
 
 class InterfaceType(enum.IntEnum):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.conformance.rules import rules
+from dmav3.rules.rules import rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

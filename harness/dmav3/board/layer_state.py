@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a test may see of the layer under test besides its routines, and set."""
+"""The layer under test from outside its routines: what a test may see of it, and set."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MOST = 64
 class Counters(NamedTuple):
     """What the layer has now.
 
-    :ivar requests: that live, granted or waiting.
-    :ivar mappings: that are not flushed.
-    :ivar lists: that are not put.
+    :ivar requests: requests that live, granted or waiting.
+    :ivar mappings: mappings that are not flushed.
+    :ivar lists: lists that are not put.
     """
 
     free_map_registers: int
@@ -34,11 +34,11 @@ class Counters(NamedTuple):
 
 
 class ChannelState(NamedTuple):
-    """Who has a channel.
+    """Which request has a channel.
 
     :ivar owner: address of the adapter whose request has it, or 0.
     :ivar handle: MapRegisterBase of that request.
-    :ivar waiting: requests in its queue.
+    :ivar waiting: how many requests wait in its queue.
     """
 
     owner: int
@@ -59,7 +59,7 @@ class Layer:
         return Counters(*(reply.number(name) for name in Counters._fields))
 
     def channel_state(self, channel: int | DmaAdapter) -> ChannelState:
-        """Return who has a channel, by its number or by an adapter.
+        """Return which request has a channel, named by its number or by an adapter.
 
         :raises RefusedError: there is no such channel or adapter.
         """

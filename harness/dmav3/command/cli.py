@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dmav3.errors import Dmav3Error
+from dmav3.wdm import BITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
-_WIDTHS = (8, 16, 32, 64)
-_DEVICES = ("stream", "edu", "nvme")
 _INTERRUPTED = 130  # what shells report for Ctrl-C
 _SOMETHING_MISSING = 3
 
@@ -61,15 +60,17 @@ def _output(status: int) -> Iterator[None]:
 
 
 def _width(value: int) -> int:
-    if value not in _WIDTHS:
-        msg = f"{value} is none of {', '.join(map(str, _WIDTHS))}"
+    if value not in BITS:
+        msg = f"{value} is none of {', '.join(map(str, BITS))}"
         raise typer.BadParameter(msg)
     return value
 
 
 def _device(value: str) -> str:
-    if value not in _DEVICES:
-        msg = f"{value!r} is none of {', '.join(_DEVICES)}"
+    from dmav3.job.run import DEVICES
+
+    if value not in DEVICES:
+        msg = f"{value!r} is none of {', '.join(DEVICES)}"
         raise typer.BadParameter(msg)
     return value
 

@@ -196,7 +196,7 @@ def _from_pipe(session: _Session) -> int:
     try:
         while line := _next_line(session, sys.stdin):
             session.execute(line)
-    except BrokenPipeError:  # whoever read our answers has seen enough
+    except BrokenPipeError:  # the reader of our answers has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return session.status
 

@@ -2,7 +2,7 @@
 """Lines from a person: editing, history and completion, by Python's own readline.
 
 The history is kept in `${XDG_STATE_HOME:-~/.local/state}/dmav3/history`. It is a convenience: where
-it cannot be read or written there is none, and nobody is told.
+it cannot be read or written there is no history, and no message.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ def _messages(options: ConformanceOptions, *more: str) -> Iterator[dict[str, Any
 def _pytest(
     options: ConformanceOptions, more: tuple[str, ...]
 ) -> Iterator[tuple[subprocess.Popen[str], int, IO[str]]]:
-    """Start pytest, with our plugins and nobody else's; it has ended when the block has.
+    """Start pytest, with our plugins and no others; it has ended when the block has.
 
     Gives the process, the pipe that its recorder writes to, and the file with what it says.
     """

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmav3.errors import Dmav3Error
-from dmav3.evidence.findings import routine_names
+from dmav3.evidence.findings import FIRST_BACK_END, FIRST_CALLBACK, routine_names
 from dmav3.evidence.probe import Kind
 from dmav3.wdm import NtStatus
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 #: Records at the beginning and at the end that are kept of a long log.
 FIRST, LAST = 300, 100
-#: Ids of the operation log: routines, then callbacks, then entries of the back end (trace.h).
-_CALLBACKS, _BACK_END = 80, 96
 _LOW, _FAILED = 0xFFFFFFFF, 0x80000000
 
 
@@ -98,9 +96,9 @@ def describe(
 
 
 def _level(trace_id: int) -> str:
-    if trace_id < _CALLBACKS:
+    if trace_id < FIRST_CALLBACK:
         return "routine"
-    return "callback" if trace_id < _BACK_END else "backend"
+    return "callback" if trace_id < FIRST_BACK_END else "backend"
 
 
 def _result(record: Record) -> str:

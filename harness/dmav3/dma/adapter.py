@@ -82,7 +82,7 @@ class DmaAdapter(ChannelRoutines, TransferRoutines, ListRoutines):
         PreferredNode: int = 0,
         LogicalAddress: Place = True,
     ) -> results.CommonBuffer:
-        """Do the same with a limit: the highest logical address. PASSIVE_LEVEL."""
+        """Allocate a common buffer below a highest logical address. PASSIVE_LEVEL."""
         with (
             self.target.reference(MaximumAddress, _ADDRESS) as maximum,
             self.target.place(LogicalAddress, _ADDRESS) as logical,

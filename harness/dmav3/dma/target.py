@@ -99,12 +99,12 @@ class Cell:
 
     @property
     def bytes(self) -> bytes:
-        """The same as it lies there."""
+        """The bytes that are in it now."""
         return self.read(self.address, self.size)
 
 
 class Target:
-    """The shim as the routines need it: who carries requests, and the memory for parameters.
+    """The shim as the routines need it: the way of requests, and the memory for parameters.
 
     :ivar request: sends a request, serves callbacks, returns the reply.
     :ivar callback: registers a function for callbacks; returns its cookie.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The event log: the ring's records in order, without a gap that nobody notices."""
+"""The event log: the ring's records in order; records that were lost are counted."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class Evidence:
 
 
 class BoardEvidence(Evidence):
-    """The same with what the extension tells: findings, costs, line states, the trace.
+    """The evidence of a board: what the extension tells as well, findings, costs, line states.
 
     :ivar probe: line states, counters and findings as the extension writes them.
     """

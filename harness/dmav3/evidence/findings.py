@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dmav3.elf.image import Elf
     from dmav3.guest.memory import Memory
 
+#: Ids of the operation log: routines come first, then callbacks, then entries of the back end.
+FIRST_CALLBACK, FIRST_BACK_END = 80, 96
 _NO_CHANNEL = 0xFFFFFFFF
 #: In the place of a channel, above the number of a PCI device (qemu-machines/ext/pci.h).
 _PCI = 0x10000
@@ -175,7 +177,7 @@ class Finding:
     """One root cause; every field but `count` is of its first case.
 
     :ivar time_ns: model time.
-    :ivar routine, rule: who owed the maintenance, and by which rule; None: nobody is known.
+    :ivar routine, rule: what owed the maintenance, and by which rule; None where that is not known.
     :ivar text: for a person.
     """
 

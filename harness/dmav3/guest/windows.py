@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine's memory as the CPU and as devices see it, mapped read-only.
 
-What is read is consistent while the gate is closed or the machine is stopped; whoever reads
-through `Board` need not think of that.
+What is read is consistent while the gate is closed or the machine is stopped; `Board.cpu` and
+`Board.dram` wait for that before each read.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
 Two sources meet here. The operation log, which the firmware writes, says what each routine
 returned and which lines its own maintenance acted on. What state the buffer was in afterwards is
-sampled by whoever made the call. Both are in the order in which the routines were entered.
+sampled by the caller. Both are in the order in which the routines were entered.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from dmav3.errors import InfrastructureError
+from dmav3.evidence.findings import FIRST_BACK_END, FIRST_CALLBACK
 from dmav3.evidence.probe import Kind, Lines
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Ids of the operation log: routines come first, then callbacks, then back-end entries (trace.h).
-_FIRST_CALLBACK, _FIRST_BACKEND = 80, 96
 _LOW = 0xFFFFFFFF
 
 
@@ -108,8 +107,8 @@ def calls_of_driver(records: Sequence[Record]) -> list[Record | None]:
     exits: list[Record | None] = []
     for record in records:
         if record.kind == Kind.ENTER:
-            by_driver = not stack or _FIRST_CALLBACK <= stack[-1][0] < _FIRST_BACKEND
-            if by_driver and record.id < _FIRST_CALLBACK:
+            by_driver = not stack or FIRST_CALLBACK <= stack[-1][0] < FIRST_BACK_END
+            if by_driver and record.id < FIRST_CALLBACK:
                 stack.append((record.id, len(exits)))
                 exits.append(None)
             else:

@@ -65,7 +65,7 @@ class Peripheral(ABC):
     BUFFER_UNIT: ClassVar[int] = 1
 
     def __init__(self, board: Board, advance: Callable[[int], object] = lambda _: None) -> None:
-        """Prepare only.
+        """Use a board; `open` makes the device ready.
 
         :param advance: is to be told the bytes that have been moved, in either direction.
         """
@@ -102,7 +102,7 @@ class MainJob:
     """The main job on a board that does nothing else meanwhile."""
 
     def __init__(self, peripheral: Peripheral) -> None:
-        """Prepare only."""
+        """Use the board of `peripheral`; `run` does the work."""
         self._board, self._peripheral = peripheral.board, peripheral
         self.outcome = Outcome()
 

@@ -42,7 +42,7 @@ class PacketTransfer:
         move: Callable[[list[Element], int], object],
         advance: Callable[[int], object] = lambda _: None,
     ) -> None:
-        """Prepare only.
+        """Move nothing yet.
 
         :param move: has the device move the bytes of a list, which begin at an offset of the piece.
         :param advance: is told the bytes of every packet that is done.

@@ -76,7 +76,7 @@ class NvmePeripheral(Peripheral):
     def __init__(
         self, board: Board, disk: Path, advance: Callable[[int], object] = lambda _: None
     ) -> None:
-        """Prepare only.
+        """Use a board with a controller; `open` makes it ready.
 
         :param disk: the image that the controller has.
         """

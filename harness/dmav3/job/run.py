@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
-#: What `device` may be, with the PCI devices that the machine then has, but for those with a disk.
+#: What `device` may be, with the PCI devices that it needs; a disk is added in `_board`.
 DEVICES: dict[str, tuple[str, ...]] = {"stream": (), "edu": (EDU,), "nvme": ()}
 
 

@@ -35,7 +35,7 @@ class StreamPeripheral(Peripheral):
     def __init__(
         self, board: Board, width: int, advance: Callable[[int], object] = lambda _: None
     ) -> None:
-        """Prepare only."""
+        """Use the stream with a data register of `width` bits; `open` makes it ready."""
         super().__init__(board, advance)
         self._width = width
         self._adapters: dict[tuple[bool, int], DmaAdapter] = {}

@@ -49,7 +49,7 @@ class Transfer:
         arm: Callable[[], object],
         advance: Callable[[int], object],
     ) -> None:
-        """Prepare only.
+        """Move nothing yet.
 
         :param arm: makes the device ready; called before every mapping.
         :param advance: is told the bytes of every part that is done.

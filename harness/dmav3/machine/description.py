@@ -95,7 +95,7 @@ class Machine(_Part):
 
     `view` is "dma" where DMA masters see DRAM behind the modelled cache, "none" where there is
     one coherent view and no cache model. The extension places its devices on `virt` itself, at
-    the addresses that the descriptions repeat for whoever reads them.
+    the addresses that a description repeats for its reader.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -113,7 +113,7 @@ class Machine(_Part):
 
     @property
     def image_memory(self) -> range:
-        """Where an image may lie: RAM, but for its first MiB, where QEMU puts a device tree."""
+        """Where an image may lie: RAM except its first MiB, where QEMU puts a device tree."""
         return range(_RAM_BASE + (1 << 20), _RAM_BASE + (self.memory_mib << 20))
 
     @model_validator(mode="after")

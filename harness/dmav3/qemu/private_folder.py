@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The private folder of this user, `${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}/dmav3-UID/`.
 
-Each running board that a person may attach to has a folder in it. Whoever started the board holds
-a lock (flock) on that folder, and the lock goes with its process, however that ends: a folder that
-nobody has locked is a dead board's and may be removed by anybody who locks it first.
+Each running board that a person may attach to has a folder in it. The process that started the
+board holds a lock (flock) on that folder, and the lock goes with the process, however that ends: a
+folder that is not locked is a dead board's, and any process that locks it may remove it.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ class Monitor:
         try:
             await connecting
         except (*_GONE, AssertionError, asyncio.CancelledError) as error:
-            # qemu.qmp asserts that whoever it has just greeted has not gone in the meantime.
+            # qemu.qmp asserts that the QEMU it has just greeted has not gone in the meantime.
             self._connected.set_exception(ClosedError(f"the monitor is closed: {error}"))
             listening = None
         else:

@@ -82,7 +82,7 @@ class Sockets:
         return qmp.fileno(), gdb.fileno()
 
     def handed_over(self) -> None:
-        """Close our copies: when QEMU ends, nobody listens any more."""
+        """Close our copies: the sockets stop listening when QEMU ends."""
         self._listening.close()
 
     def announce(self, card: BoardCard) -> None:

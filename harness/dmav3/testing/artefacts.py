@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a board leaves for whoever has to find out what happened: one folder of plain files.
+"""What a board leaves for a person who has to find out what happened: a folder of plain files.
 
 | file | what |
 |---|---|

@@ -132,7 +132,7 @@ class BoardLease(Lease):
         return self.board
 
     def __exit__(self, *_: object) -> None:
-        """Give the board back if the test passed; else end it, for nobody knows its state."""
+        """Give the board back if the test passed; else end it, because its state is not known."""
         with self._resources:
             self._keep()
 

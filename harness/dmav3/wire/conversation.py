@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A person's requests to the shim, where callbacks are answered by hand as well.
 
-`Rpc` serves callbacks with Python functions. Here nobody does: when the shim enters one, its event
-is shown, and the request that led there stays open until the person has said `return ID VALUE`.
+`Rpc` serves callbacks with Python functions. Here a person does: when the shim enters a callback,
+its event is shown, and the request that led there stays open until the person has answered
+`return ID VALUE`.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Rpc:
         return number
 
     def forget(self) -> None:
-        """After a reset: all as at the start; nothing of before is on its way any more."""
+        """After a reset: drop pending replies and callbacks."""
         self._numbers = self._count()
         self._cookies.clear()
         self._failures.clear()
@@ -145,7 +145,7 @@ class Rpc:
         """Run the Python function of a callback and return its value to the shim.
 
         A function that raises returns the neutral value; what it raised waits for the outermost
-        call. After an error of the link, a crash or QEMU's end nobody is there to return to.
+        call. After an error of the link, a crash or QEMU's end there is no shim to return to.
         """
         value = NEUTRAL.get(event.name, 0)
         try:
@@ -159,7 +159,7 @@ class Rpc:
     def _handler(self, event: Event) -> Handler:
         cookie = parse_number(event.values.get("cookie", "0"))
         if cookie not in self._cookies:
-            msg = f"the shim entered a callback that nobody gave it: {event}"
+            msg = f"the shim entered a callback that it was not given: {event}"
             raise TargetError(msg)
         return self._cookies[cookie]
 

@@ -162,8 +162,6 @@ class Tree:
     def _imports(self) -> Iterator[Arrow]:
         package = Path(self.folder).name
         for path in self.files:
-            if path.name == "__init__.py" and path.parent == self.root / self.folder:
-                continue  # it hands names on, and nothing in the tree imports it
             inside = [package, *path.relative_to(self.root / self.folder).parts[:-1]]
             for node in ast.walk(ast.parse(path.read_text())):
                 for name in _imported(node, inside):
@@ -176,7 +174,7 @@ class Tree:
 
     def _module(self, parts: list[str]) -> str | None:
         """Return the room that the longest beginning of a dotted name means."""
-        for length in range(len(parts), 0, -1):
+        for length in range(len(parts), -1, -1):
             for room in ("/".join(parts[:length]), "/".join([*parts[:length], "__init__"])):
                 if room in self.rooms:
                     return room

@@ -159,7 +159,7 @@ class Rpc:
     def _handler(self, event: Event) -> Handler:
         cookie = parse_number(event.values.get("cookie", "0"))
         if cookie not in self._cookies:
-            msg = f"the shim entered a callback that it was not given: {event}"
+            msg = f"the shim entered a callback that nobody gave it: {event}"
             raise TargetError(msg)
         return self._cookies[cookie]
 

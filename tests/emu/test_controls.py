@@ -101,7 +101,7 @@ def test_plain_mode_records_nothing_and_refuses_the_same(board: Board) -> None:
     """CT-5: the routine behaves the same."""
     board.layer.limits(checked=False)
     assert board.IoGetDmaAdapter(Version=4) is None
-    assert board.evidence.violations() == []
+    assert board.violations() == []
     board.layer.limits()
     with board.evidence.expect_violations(0x25):
         assert board.IoGetDmaAdapter(Version=4) is None

@@ -34,7 +34,7 @@ def test_what_was_expected_is_consumed(board: Board) -> None:
     with board.expect("stale-cpu-read"):
         stale(board)
     assert len(board.findings()) == 1
-    assert board.evidence.unexpected() == []
+    assert board.unexpected() == []
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_is_not_as_expected_is_an_error(
     with board.expect("stale-cpu-read"):
         with pytest.raises(FindingsError, match=said), board.expect(**arguments):
             stale(board)
-        assert len(board.evidence.unexpected()) == 1
+        assert len(board.unexpected()) == 1
 
 
 def test_none_at_all_is_an_error(board: Board) -> None:
@@ -69,7 +69,7 @@ def test_one_more_is_an_error(board: Board) -> None:
     with board.expect("stale-cpu-read", count=2):
         with pytest.raises(FindingsError, match="there were 2"), board.expect("stale-cpu-read"):
             stale_twice(board)
-        assert len(board.evidence.unexpected()) == 2
+        assert len(board.unexpected()) == 2
 
 
 def test_the_same_again_after_the_block_is_unexpected(board: Board) -> None:
@@ -78,7 +78,7 @@ def test_the_same_again_after_the_block_is_unexpected(board: Board) -> None:
         stale(board)
     with board.expect("stale-cpu-read"):
         stale(board, "again")
-        assert len(board.evidence.unexpected()) == 1
+        assert len(board.unexpected()) == 1
 
 
 def test_an_exception_in_the_block_is_the_message(board: Board) -> None:
@@ -96,11 +96,11 @@ def test_a_violation_is_consumed_by_its_code(board: Board) -> None:
     """Each of the two is an expectation of its own; what they are is still told."""
     with board.expect("violation", code=0x13), board.expect("violation", code=0x19):
         misuse(board)
-    assert [(one.code, one.routine, one.p2) for one in board.evidence.violations()] == [
+    assert [(one.code, one.routine, one.p2) for one in board.violations()] == [
         (0x13, "FreeAdapterChannel", 1),
         (0x19, "FreeAdapterChannel", 0),
     ]
-    assert board.evidence.unexpected() == []
+    assert board.unexpected() == []
     with board.evidence.expect_violations(0x13, 0x19):
         misuse(board)
 
@@ -121,7 +121,7 @@ def test_a_violation_that_is_not_as_expected_is_an_error(
     with board.evidence.expect_violations(0x13, 0x19):
         with pytest.raises(FindingsError, match=said), board.expect("violation", **arguments):
             misuse(board)
-        assert board.evidence.unexpected() == board.evidence.violations()
+        assert board.unexpected() == board.violations()
 
 
 def test_a_reset_forgets_violations(board: Board) -> None:
@@ -129,9 +129,9 @@ def test_a_reset_forgets_violations(board: Board) -> None:
     with board.evidence.expect_violations(0x13, 0x19):
         misuse(board)
     board.reset()
-    assert board.evidence.violations() == []
+    assert board.violations() == []
     misuse(board)
-    assert len(board.evidence.unexpected()) == 2
+    assert len(board.unexpected()) == 2
     board.reset()
 
 

@@ -104,7 +104,7 @@ def disk_of(folder: Path, *options: str, **more: bool) -> Iterator[Disk]:
         if board.call("nvme_stop")["status"] != NtStatus.STATUS_INVALID_DEVICE_STATE:
             pytest.fail("the test has not stopped the controller")
         assert board.layer.counters() == idle
-        assert board.evidence.unexpected() == []
+        assert board.unexpected() == []
 
 
 @pytest.fixture
@@ -367,7 +367,7 @@ class TestFailures:
             board.request("poke", FIRST_BAR, "32", 0xFFFF)  # CAP.MQES
             assert board.call("nvme_start") == {"status": NtStatus.STATUS_DEVICE_NOT_READY}
             assert board.layer.counters().adapters == 0
-            assert board.evidence.unexpected() == []
+            assert board.unexpected() == []
 
     def test_it_is_unplugged(self, tmp_path: Path) -> None:
         """`device_del`: what follows is refused, and it is not found again."""

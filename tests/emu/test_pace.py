@@ -262,7 +262,7 @@ class BackEnd:
 
         self.held = 0
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(board, "run_until", run_until)
+            patch.setattr(board.dma, "run_until", run_until)
             piece = Piece(self.buffer, self.mdl, 0, self.size, shape.write)
             Transfer(board, Journal(board), adapter, piece, arm=arm, advance=lambda _: None).run()
         board.wait(10_000)

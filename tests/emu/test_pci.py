@@ -141,4 +141,4 @@ class TestUnplugged:
                 edu.read([Element(staging, 64)])
             assert board.call("enable")["status"] == NO_DEVICE
             assert board.call("find", EDU, 0, 0)["status"] == NO_DEVICE
-            assert board.evidence.unexpected() == []
+            assert board.unexpected() == []

@@ -204,15 +204,15 @@ class TestBoards:
     import pytest
 
     def test_options(dmav3_board):
-        assert (dmav3_board.cache.seed, dmav3_board.cache.schedule) == (5, "lru")
+        assert (dmav3_board.qemu.seed, dmav3_board.qemu.schedule) == (5, "lru")
 
     @pytest.mark.dmav3_cache(seed=6)
     def test_mark(dmav3_board):
-        assert (dmav3_board.cache.seed, dmav3_board.cache.schedule) == (6, "lru")
+        assert (dmav3_board.qemu.seed, dmav3_board.qemu.schedule) == (6, "lru")
 
     @pytest.mark.dmav3_machine("virt-a53-coherent")
     def test_coherent(dmav3_board):
-        assert (dmav3_board.cache.seed, dmav3_board.cache.schedule) == (5, None)
+        assert (dmav3_board.qemu.seed, dmav3_board.qemu.schedule) == (5, None)
     """
         )
         run(project, "--dmav3-seed=5", "--dmav3-schedule=lru").assert_outcomes(passed=3)

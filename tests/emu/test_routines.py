@@ -195,7 +195,7 @@ class TestEdges:
         base = granted(board, flight.adapter)
         assert flight.adapter.MapTransferEx(flight.mdl, base, WriteToDevice=False).status == OK
         board.read(flight.buffer)
-        assert board.evidence.unexpected() == []
+        assert board.unexpected() == []
 
 
 class TestMisuse:

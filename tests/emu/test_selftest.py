@@ -60,7 +60,7 @@ def selftest(board: Board, console: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr("dmav3.qemu.process.arguments", with_console)
     extension = board.qemu.extension.path
     start = Start(
-        qemu_binary(), extension, board.qemu._flat, nonce=0, seed=1, schedule=board.cache.schedule
+        qemu_binary(), extension, board.qemu._flat, nonce=0, seed=1, schedule=board.qemu.schedule
     )
     with Process(board.machine, start) as process:
         assert process._ended_within(SECONDS), console.read_text()

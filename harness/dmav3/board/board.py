@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -46,31 +45,18 @@ if TYPE_CHECKING:
 _PROTOCOL_LEVEL = 1
 
 
-@dataclass
-class CacheSettings:
-    """When the cache of a board acts of its own accord; `Board.reset` changes it.
-
-    :ivar schedule: "lru", "speculative", "never" or "eager"; None where no cache is modelled.
-    :ivar seed: of the schedule, 64 bits.
-    """
-
-    schedule: str | None
-    seed: int
-
-
 class Board(Shim):
     """An emulated board with the shim on it, from start to stop; a context manager.
 
     :ivar machine: its description.
     :ivar image: the firmware's symbols.
-    :ivar cache: the schedule of the cache model, and its seed.
     :ivar memory: buffers for tests, and loads and stores of the guest's CPU.
     :ivar cpu, dram: RAM as the CPU and as devices see it, looked at without an access.
     :ivar stream: the host side of the stream peripheral.
     :ivar dma: the routines of the interface, MDLs, the IRQL.
     :ivar layer: counters and limits of the layer under test.
     :ivar evidence: event log, findings, violations, costs, trace.
-    :ivar qemu: QEMU's process, its logs, and what is wrong with it.
+    :ivar qemu: QEMU's process, the schedule of the cache model, logs, and what is wrong with it.
     """
 
     stream = Started[Stream]()
@@ -106,11 +92,11 @@ class Board(Shim):
         """
         described = machine if isinstance(machine, Machine) else load(machine)
         self.machine = described.with_devices(devices)
-        self.cache = CacheSettings(checked_schedule(self.machine, schedule), checked_seed(seed))
+        schedule, seed = checked_schedule(self.machine, schedule), checked_seed(seed)
         self.image = read_elf(
             Path(image) if image else installation.firmware(self.machine.firmware), "EM_AARCH64"
         )
-        self.qemu = Emulator(self.machine, self.image, log)
+        self.qemu = Emulator(self.machine, self.image, log, seed=seed, schedule=schedule)
         self._with_sockets, self._trace = sockets, trace
         self._resources = ExitStack()
 
@@ -170,17 +156,7 @@ class Board(Shim):
         :param seed, schedule: from now on; None: as before.
         :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
         """
-        self.qemu.check_limit()
-        self.qemu.abandon()  # whatever the firmware does, nothing waits for it any more
-        if seed is not None and checked_seed(seed) != self.cache.seed:
-            self.qmp.set("seed", seed, lasting=True)
-            self.cache.seed = seed
-        if schedule is not None:
-            checked_schedule(self.machine, schedule)
-        if schedule is not None and schedule != self.cache.schedule:
-            self.qmp.set("schedule", schedule, lasting=True)
-            self.cache.schedule = schedule
-        self.qemu.reset()
+        self.qemu.reset(seed=seed, schedule=schedule)
         self._rpc.forget()
         self.memory.free_all()
         self.evidence.forget()
@@ -188,10 +164,7 @@ class Board(Shim):
         self._hello()
 
     def _start(self, resources: ExitStack) -> None:
-        cache = self.cache
-        self.qemu.start(
-            resources, seed=cache.seed, schedule=cache.schedule, sockets=self._with_sockets
-        )
+        self.qemu.start(resources, sockets=self._with_sockets)
         self._rpc = Rpc(self.qemu.link)
         try:
             self._hello()
@@ -201,7 +174,7 @@ class Board(Shim):
         self._map(resources)
         if not self._trace:
             self.qmp.set("trace", 0, lasting=True)
-        self.qemu.announce(seed=cache.seed, schedule=cache.schedule)
+        self.qemu.announce()
 
     def _map(self, resources: ExitStack) -> None:
         process, probe = self.qemu.process, self.qemu.probe

@@ -16,6 +16,7 @@ from dmav3.evidence.findings import LIMITS, POISONED
 from dmav3.evidence.probe import LAYOUTS, Probe
 from dmav3.guest.windows import Mapping
 from dmav3.machine.argv import Start
+from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.qemu.process import Process, qemu_binary
 from dmav3.qemu.qmp import Monitor
 from dmav3.qemu.sockets import BoardCard, Sockets
@@ -39,6 +40,8 @@ _MONITOR_SECONDS = 2.0
 class Emulator:
     """The QEMU of one board: `Board.qemu`.
 
+    :ivar schedule: when the cache acts of its own accord; None where no cache is modelled.
+    :ivar seed: of the schedule, 64 bits; `Board.reset` changes both.
     :ivar extension: symbols of the QEMU extension.
     :ivar nonce: what the shim must answer to `hello`, so that no other emulator is talked to.
     :ivar process: the process, and the files of the shared memories.
@@ -54,7 +57,15 @@ class Emulator:
     probe = Started[Probe]()
     sockets = Started[Sockets | None]()
 
-    def __init__(self, machine: Machine, image: Elf, log: Path | None) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        image: Elf,
+        log: Path | None,
+        *,
+        seed: int,
+        schedule: str | None,
+    ) -> None:
         """Check that the image fits into the machine; start nothing yet.
 
         :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
@@ -62,6 +73,7 @@ class Emulator:
         :raises NotBuiltError: the extension has not been built.
         """
         self._machine, self._image, self._log = machine, image, log
+        self.seed, self.schedule = seed, schedule
         self._flat = image.flat(machine.image_memory)
         self.extension = read_extension()
         # The shim prints it: always all digits, so that this always takes the same time.
@@ -70,9 +82,7 @@ class Emulator:
         self._version: str | None = None
         self._log_start = 0
 
-    def start(
-        self, resources: ExitStack, *, seed: int, schedule: str | None, sockets: bool
-    ) -> None:
+    def start(self, resources: ExitStack, *, sockets: bool) -> None:
         """Start QEMU; `resources` ends it."""
         self.nonce = 1 << 63 | secrets.randbits(63)
         start = Start(
@@ -80,8 +90,8 @@ class Emulator:
             extension=self.extension.path,
             image=self._flat,
             nonce=self.nonce,
-            seed=seed,
-            schedule=schedule,
+            seed=self.seed,
+            schedule=self.schedule,
         )
         self.sockets = resources.enter_context(Sockets(self._machine.name)) if sockets else None
         inherited = self.sockets.descriptors() if self.sockets else None
@@ -99,7 +109,7 @@ class Emulator:
         mapping = resources.enter_context(Mapping(self.process.probe))
         self.probe = Probe(mapping.view, self.extension, self._stands_still)
 
-    def announce(self, *, seed: int, schedule: str | None) -> None:
+    def announce(self) -> None:
         """Say in `board.json` what runs, if a person may attach."""
         if self.sockets is None:
             return
@@ -108,8 +118,8 @@ class Emulator:
             board=self.sockets.name,
             pid=process.pid,
             machine=self._machine.name,
-            seed=seed,
-            schedule=schedule,
+            seed=self.seed,
+            schedule=self.schedule,
             image=str(self._image.path.absolute()),
             qmp=str(self.sockets.qmp),
             gdb=str(self.sockets.gdb),
@@ -151,11 +161,20 @@ class Emulator:
             self._paused = False
             self.monitor.execute("cont")
 
-    def reset(self) -> None:
+    def reset(self, *, seed: int | None = None, schedule: str | None = None) -> None:
         """Reset the machine and wait until the reset is over.
 
+        :param seed, schedule: from now on; None: as before.
         :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
         """
+        self._check_limit()
+        self._crashed = True  # whatever the firmware does, nothing waits for it any more
+        if seed is not None and checked_seed(seed) != self.seed:
+            self.monitor.set("seed", seed, lasting=True)
+            self.seed = seed
+        if schedule is not None and checked_schedule(self._machine, schedule) != self.schedule:
+            self.monitor.set("schedule", schedule, lasting=True)
+            self.schedule = schedule
         self._crashed = False
         before = self.probe.ring_reset
         since = len(self.monitor.events)
@@ -163,11 +182,7 @@ class Emulator:
         while self.probe.ring_reset == before:
             self.probe.settle()
         self.probe.settle()
-        self.check_limit()
-
-    def abandon(self) -> None:
-        """Take memory as standing still until the next reset, whatever the firmware does."""
-        self._crashed = True
+        self._check_limit()
 
     # Logs
 
@@ -192,7 +207,7 @@ class Emulator:
 
         From then on the core sleeps, so memory counts as standing still until the next reset.
         """
-        self.abandon()
+        self._crashed = True
         return FaultError(report, self._place(report))
 
     def silence(self, error: DeadlineError) -> DeadlineError:
@@ -210,7 +225,7 @@ class Emulator:
         at = int(pc[1], 16) if pc else 0
         return HangError(error, self._image.place(at) or f"{at:#x}")
 
-    def check_limit(self) -> None:
+    def _check_limit(self) -> None:
         """Raise `QemuLimitError` if QEMU's model of the PL330 is at its end."""
         if error := self._limit():
             raise error

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Unpack
 
 from dmav3.dma import Routines
-from dmav3.errors import TargetError, UsageError
+from dmav3.errors import UsageError
 from dmav3.guest.memory import Access, Memory
 from dmav3.guest.windows import Window
 from dmav3.wdm import NtStatus
@@ -28,11 +28,9 @@ if TYPE_CHECKING:
     from dmav3.elf.image import Elf
     from dmav3.evidence.evidence import Evidence
     from dmav3.evidence.findings import Finding
+    from dmav3.evidence.violations import Violation
     from dmav3.guest.memory import Buffer
     from dmav3.wire.rpc import Reply
-
-#: Model time that `run_until` allows unless told otherwise: 10 s.
-RUN_NS = 10_000_000_000
 
 
 class Shim(ABC):
@@ -87,21 +85,6 @@ class Shim(ABC):
         """
         return self.request("wait", ns, *([until] if until else []))["ended"]
 
-    def run_until(self, condition: Callable[[], bool], deadline_ns: int = RUN_NS) -> None:
-        """Let model time pass, callback by callback, until `condition()` is true.
-
-        PASSIVE_LEVEL, outside callbacks.
-
-        :raises TargetError: it was still false after `deadline_ns` of model time.
-        """
-        end = self.evidence.time_ns + deadline_ns
-        while not condition():
-            left = end - self.evidence.time_ns
-            if left <= 0:
-                msg = f"nothing more happened within {deadline_ns} ns of model time"
-                raise TargetError(msg)
-            self.wait(left, "callback")
-
     def IoGetDmaAdapter(  # noqa: N802 - the interface's own spelling
         self,
         *,
@@ -143,6 +126,14 @@ class Shim(ABC):
         """Return what the cache model has found since the last reset, explained."""
         return self.evidence.findings()
 
+    def violations(self) -> list[Violation]:
+        """Return the driver's mistakes since the last reset, in order."""
+        return self.evidence.violations()
+
+    def unexpected(self) -> list[Finding | Violation]:
+        """Return the findings and violations that no `expect` has consumed."""
+        return self.evidence.unexpected()
+
     def expect(
         self, kind: str, *, routine: str | None = None, code: int | None = None, count: int = 1
     ) -> AbstractContextManager[None]:
@@ -158,7 +149,13 @@ class Shim(ABC):
             return self.request("copy", to, source, length)
 
         self.memory = Memory(self.image, Access(look, stage, copy))
-        self.dma = Routines(self.request, self._rpc.cookie, self.image, self.memory)
+        self.dma = Routines(
+            self.request,
+            self._rpc.cookie,
+            lambda: self.evidence.time_ns,
+            self.image,
+            self.memory,
+        )
         self.layer = Layer(self.request)
 
 

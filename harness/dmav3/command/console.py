@@ -84,8 +84,8 @@ class _Session:
         if sockets is None:
             raise AssertionError
         how = (
-            f", {board.cache.schedule}, seed {board.cache.seed}"
-            if board.cache.schedule
+            f", {board.qemu.schedule}, seed {board.qemu.seed}"
+            if board.qemu.schedule
             else ", coherent"
         )
         return (

@@ -52,7 +52,7 @@ def transcript(shim: Shim) -> list[Line]:
             lines.append(Line(0, "gap", f"{skipped} records are left out here"))
         lines += describe(last, names, violations)
     with suppress(Dmav3Error):
-        unexpected = shim.evidence.unexpected()
+        unexpected = shim.unexpected()
         for finding in shim.findings():
             expected = "" if finding in unexpected else " (expected by the test)"
             lines.append(Line(0, "finding", finding.line() + expected))

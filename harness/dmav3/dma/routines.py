@@ -12,6 +12,7 @@ from dmav3.errors import (
     Dmav3Error,
     FaultError,
     InfrastructureError,
+    TargetError,
 )
 from dmav3.wdm import (
     DEVICE_DESCRIPTION_VERSION3,
@@ -26,11 +27,13 @@ from .results import Element, MdlFields
 from .target import Mdl, Place, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .target import Pointer
 
 _ULONG, _PAGE = 4, 4096
+#: Model time that `run_until` allows unless told otherwise: 10 s.
+_RUN_NS = 10_000_000_000
 
 
 class DeviceDescription(TypedDict, total=False):
@@ -125,6 +128,21 @@ class Routines(Target):
                 self.request("KeLowerIrql", before)
             raise
         self.request("KeLowerIrql", before)
+
+    def run_until(self, condition: Callable[[], bool], deadline_ns: int = _RUN_NS) -> None:
+        """Let model time pass, callback by callback, until `condition()` is true.
+
+        PASSIVE_LEVEL, outside callbacks.
+
+        :raises TargetError: it was still false after `deadline_ns` of model time.
+        """
+        end = self._time_ns() + deadline_ns
+        while not condition():
+            left = end - self._time_ns()
+            if left <= 0:
+                msg = f"nothing more happened within {deadline_ns} ns of model time"
+                raise TargetError(msg)
+            self.request("wait", left, "callback")
 
     # MDLs
 

@@ -114,11 +114,12 @@ class Target:
         self,
         request: Callable[..., Reply],
         callback: Callable[[Handler], int],
+        time_ns: Callable[[], int],
         image: Elf,
         memory: Memory,
     ) -> None:
         """Keep what is needed; ask nothing yet."""
-        self.request, self.callback = request, callback
+        self.request, self.callback, self._time_ns = request, callback, time_ns
         self._image, self._memory = image, memory
         where = memory.cells
         self._cells = Cells(where.start, where.end, memory.stage, memory.look)

@@ -65,7 +65,7 @@ class PacketTransfer:
             heap(board, size) as memory,
             requested(board, journal, adapter, piece, registers, self._adapter_control),
         ):
-            board.run_until(lambda: self._base != 0)
+            board.dma.run_until(lambda: self._base != 0)
             done = 0
             while done < piece.length:
                 done += self._packet(memory, size, done)

@@ -73,7 +73,7 @@ def run_main_job(options: RunOptions, begin: Callable[[int], Callable[[int], obj
         except Dmav3Error as error:
             facts = Facts(options.machine, options.seed, options.schedule, options.device)
             return judge(facts, error)
-        facts = Facts(board.machine.name, board.cache.seed, board.cache.schedule, options.device)
+        facts = Facts(board.machine.name, board.qemu.seed, board.qemu.schedule, options.device)
         try:
             with board:
                 job = MainJob(_peripheral(board, options, disk, begin(2 * size)))

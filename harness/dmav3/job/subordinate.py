@@ -78,7 +78,7 @@ class Transfer:
                 self._adapter_control,
             ),
         ):
-            self._board.run_until(lambda: self._done)
+            self._board.dma.run_until(lambda: self._done)
 
     def _adapter_control(self, _device: int, _irp: int, base: int, _context: object) -> int:
         self._base = base

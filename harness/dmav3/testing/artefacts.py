@@ -77,7 +77,7 @@ def _hold(board: Board, held: ExitStack) -> str:
 
 
 def _findings(board: Board) -> list[dict[str, Any]]:
-    unexpected = board.evidence.unexpected()
+    unexpected = board.unexpected()
     return [
         finding.json() | {"expected": finding not in unexpected} for finding in board.findings()
     ]

@@ -155,8 +155,8 @@ class BoardLease(Lease):
         board = self.board
         self._announce(
             machine=board.machine.name,
-            seed=str(board.cache.seed),
-            schedule=board.cache.schedule or "none",
+            seed=str(board.qemu.seed),
+            schedule=board.qemu.schedule or "none",
             qemu=board.qemu.version,
             build=board.image.build_id,
         )

@@ -213,7 +213,7 @@ def finished(shim: Shim, done: Completions, count: int = 1, channel: int = 0) ->
     """
     if isinstance(shim, HostShim) and len(done.calls) < count:
         shim.end(channel)
-    shim.run_until(lambda: len(done.calls) >= count, 1_000_000_000)
+    shim.dma.run_until(lambda: len(done.calls) >= count, 1_000_000_000)
 
 
 @dataclass

@@ -132,7 +132,7 @@ class Owner:
 
     def run(self, count: int = 1) -> None:
         """Let model time pass until the completion routine has been called so often."""
-        self.board.run_until(lambda: len(self.done.calls) >= count, 1_000_000_000)
+        self.board.dma.run_until(lambda: len(self.done.calls) >= count, 1_000_000_000)
 
     def finish(self, end: str = "DmaComplete") -> None:
         """Let the transfer end, so and once, and end the mapping."""

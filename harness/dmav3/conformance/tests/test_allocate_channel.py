@@ -211,7 +211,7 @@ class TestGrant:
                 order.append([context for *_, context in grants.calls])
                 adapter.FreeAdapterChannel()
         assert order == [list(range(n)) for n in range(6)]
-        assert shim.evidence.violations() == []
+        assert shim.violations() == []
 
     @pytest.mark.dmav3_rule("AAX-18")
     @pytest.mark.parametrize("master", [0, 1])

@@ -160,7 +160,7 @@ class TestCompletion:
         assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
         before = shim.evidence.time_ns
         with pytest.raises(TargetError, match="within 5000000 ns"):
-            shim.run_until(lambda: bool(done.calls), 5_000_000)
+            shim.dma.run_until(lambda: bool(done.calls), 5_000_000)
         assert 5_000_000 <= shim.evidence.time_ns - before < 50_000_000
 
 

@@ -132,7 +132,7 @@ class TestPatternG:
             context, mdl, ExecutionRoutine=control, WriteToDevice=write
         ).status
         assert status == OK
-        board.run_until(lambda: bool(lists))
+        board.dma.run_until(lambda: bool(lists))
         return lists[0]
 
     def synchronous(self, board: Board, adapter: DmaAdapter, mdl: Mdl, *, write: bool) -> int:
@@ -230,7 +230,7 @@ def test_a_flush_before_the_device_has_stopped_loses_data(board: Board) -> None:
     (element,) = bench.list
     edu.write([Element(element.Address, PACKET // 2)])
     assert bench.flush(PACKET, write=False) == OK
-    assert board.evidence.violations() == []
+    assert board.violations() == []
     board.read(buffer, 16, PACKET // 2)  # the line is in the cache now
     edu.write([Element(element.Address + PACKET // 2, PACKET // 2)], offset=PACKET // 2)
     with board.expect("stale-cpu-read"):

@@ -123,7 +123,7 @@ class Request:
         elif state == "Done":
             if isinstance(self.shim, HostShim):
                 self.shim.end(0)
-            self.shim.run_until(lambda: bool(done.calls), 1_000_000_000)
+            self.shim.dma.run_until(lambda: bool(done.calls), 1_000_000_000)
 
 
 @pytest.mark.dmav3_rule("STM-01")

@@ -123,7 +123,7 @@ class TestOldForm:
             read = b"".join(board.read(one) for one in buffers)
             arrived.append(board.stream.sent_take() if write else read)
         assert arrived == [content, content]
-        assert board.evidence.unexpected() == []
+        assert board.unexpected() == []
 
     @pytest.mark.dmav3_rule("PAT-I1")
     def test_a_bus_master_gets_the_same_list(self, shim: Shim) -> None:
@@ -256,7 +256,7 @@ class TestFlush:
                 board.read(buffer)
         assert adapter.FlushAdapterBuffers(mdl, base, buffer.address, 256, WriteToDevice=False)
         assert board.read(buffer) == moved(256)
-        assert board.evidence.unexpected() == []
+        assert board.unexpected() == []
 
 
 class TestKeFlushIoBuffers:
@@ -290,7 +290,7 @@ class TestKeFlushIoBuffers:
             assert arrived == moved(2048)
             free_channel(board, bench.adapter)
         assert durations[0] < durations[1]
-        assert board.evidence.unexpected() == []
+        assert board.unexpected() == []
 
     @pytest.mark.dmav3_rule("KFI-03")
     @pytest.mark.dmav3_host

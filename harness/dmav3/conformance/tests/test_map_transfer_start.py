@@ -342,7 +342,7 @@ class TestSeveralCalls:
         arm(board, write=write)
         with board.dma.irql(DISPATCH_LEVEL):  # so that it does not end before its length is known
             map_next()
-        board.run_until(lambda: len(done.calls) == len(parts) and sum(parts) == size)
+        board.dma.run_until(lambda: len(done.calls) == len(parts) and sum(parts) == size)
         board.wait(1_000_000)
         assert (board.stream.sent_take() if write else board.read(buffer)) == moved(size)
         assert len(parts) == -(-len(buffer.ranges) // capacity)

@@ -612,7 +612,7 @@ class TestCancel:
         shim.wait(1_000_000)
         assert (done.calls, shim.layer.counters().requests) == ([], 1)
         free_channel(shim, bench.adapter)
-        assert (shim.evidence.violations(), shim.layer.counters().requests) == ([], 0)
+        assert (shim.violations(), shim.layer.counters().requests) == ([], 0)
         forgetful = Bench.of_subordinate(shim)
         assert forgetful.adapter.CancelMappedTransfer(forgetful.context) == OK
         assert forgetful.map(DmaCompletionRoutine=done).status == CANCELLED
@@ -704,4 +704,4 @@ class TestCancel:
                 break
         assert results[-1] == OK
         assert 0 < results.count(OK) < results.count(CANCELLED)
-        assert shim.evidence.violations() == []
+        assert shim.violations() == []

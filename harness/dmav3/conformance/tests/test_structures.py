@@ -99,7 +99,7 @@ class TestMdl:
         assert bench.map(0, 500) == (OK, 500)
         assert bench.list == [(one.ranges[0][0], one.size) for one in buffers]
         assert bench.flush(500) == OK
-        assert shim.evidence.violations() == []
+        assert shim.violations() == []
 
     @pytest.mark.dmav3_rule("MDL-02", "GEN-12")
     @pytest.mark.parametrize(

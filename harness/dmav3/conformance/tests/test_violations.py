@@ -461,4 +461,4 @@ def test_a_mistake_that_cannot_be_made(shim: Shim, code: int) -> None:
     instead = NEVER[code]
     with shim.evidence.expect_violations(*([] if instead is None else [instead])):
         NEAREST[code](shim)
-    assert code not in {violation.code for violation in shim.evidence.violations()}
+    assert code not in {violation.code for violation in shim.violations()}

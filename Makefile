@@ -11,7 +11,7 @@
 #   build/conformance/              host test programs that decide rules
 #   build/selftest/virt-a64.elf     the self-test, which needs no shell
 #   build/tests/                    host test programs, an extension that needs what no QEMU has, and what
-#                                   makes a QEMU or a console sluggish
+#                                   makes a QEMU, its disk or a console sluggish
 
 CC := clang-19
 B := build
@@ -42,8 +42,9 @@ $(B)/tests/dmav3-missing-symbol.so: $(EXT_SOURCES) $(B)/dmav3.so
 	@echo built $@
 
 # Loaded by tests into QEMU, or into the console, ahead of the libraries.
-PRELOADED := $(B)/tests/sluggish-cpu.so $(B)/tests/late-select.so
+PRELOADED := $(B)/tests/sluggish-cpu.so $(B)/tests/held-disk.so $(B)/tests/late-select.so
 $(B)/tests/sluggish-cpu.so: tests/emu/sluggish_cpu.c
+$(B)/tests/held-disk.so: tests/emu/held_disk.c
 $(B)/tests/late-select.so: tests/emu/late_select.c
 $(PRELOADED): Makefile
 	$(Q)mkdir -p $(@D)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import time
 from contextlib import ExitStack, contextmanager
 from contextvars import Context
 from pathlib import Path
@@ -36,6 +37,7 @@ from .errors import (
     HangError,
     NotStartedError,
     PeerError,
+    QemuStuckError,
     UsageError,
 )
 from .events import EventLog
@@ -60,12 +62,16 @@ if TYPE_CHECKING:
     from .errors import QemuError
     from .machine import Device
     from .memory import Buffer
+    from .probe import Access
     from .violation import Violation
 
 SCHEDULES = ("lru", "speculative", "never", "eager")
 _PROTOCOL_LEVEL = 1
 #: Real time that the monitor has to say where the core is.
 _MONITOR_SECONDS = 2.0
+#: Real time after which an access to a device's register, which takes microseconds, is the device's
+#: fault. On a busy computer QEMU may have to wait for its turn in the middle of one.
+_ACCESS_SECONDS = 0.5
 _LAST_SEED = (1 << 64) - 1
 
 
@@ -191,6 +197,7 @@ class Board(Shim):
         :raises FaultError: the firmware crashed; only `reset` helps.
         :raises HangError: it did not answer in time, though QEMU does; only `reset` helps.
         :raises QemuDiedError: QEMU ended.
+        :raises QemuStuckError: it did not answer in time, because QEMU does not.
         :raises QemuLimitError: QEMU's model of the PL330 is at its end; only a fresh board helps.
         :raises LinkError: no or no sensible answer; only `reset` helps.
         """
@@ -200,7 +207,7 @@ class Board(Shim):
             raise self.death() from error
         except FaultError as error:
             raise self.fault(error.report) from error
-        except HangError:
+        except (HangError, QemuStuckError):
             raise
         except DeadlineError as error:
             raise self._silence(error) from error
@@ -424,7 +431,13 @@ class Board(Shim):
         return self._paused or self._crashed or not self._process.running
 
     def _silence(self, error: DeadlineError) -> DeadlineError:
-        """Tell a firmware that hangs from a QEMU that does: ask the monitor where the core is."""
+        """Tell a firmware that hangs from a QEMU that does: ask the monitor where the core is.
+
+        A device that does not come back from an access to its register keeps QEMU from answering,
+        and may come back while it is asked; so that is looked at first.
+        """
+        if access := self._lasting_access():
+            return self._process.stuck(error, access)
 
         def registers() -> str:
             with deadline(_MONITOR_SECONDS):
@@ -434,10 +447,18 @@ class Board(Shim):
 
         try:
             pc = re.search(r"PC=([0-9a-f]+)", Context().run(registers))
+        except DeadlineError:
+            return self._process.stuck(error)
         except Dmav3Error:
             return error
         at = int(pc[1], 16) if pc else 0
         return HangError(error, self.image.place(at) or f"{at:#x}")
+
+    def _lasting_access(self) -> Access | None:
+        """Return the access to a device's register that takes uncommonly long, if there is one."""
+        if access := self.probe.register_access:
+            time.sleep(_ACCESS_SECONDS)
+        return access if access == self.probe.register_access else None
 
     def _place(self, report: dict[str, str]) -> str:
         """Name the place of a fault; after a jump to nowhere, where it came from."""

@@ -11,7 +11,7 @@
 #   build/conformance/              host test programs that decide rules
 #   build/selftest/virt-a64.elf     the self-test, which needs no shell
 #   build/tests/                    host test programs, an extension that needs what no QEMU has, and what
-#                                   makes a QEMU sluggish
+#                                   makes a QEMU, its disk or a console sluggish
 
 CC := clang-19
 B := build
@@ -41,12 +41,17 @@ $(B)/tests/dmav3-missing-symbol.so: $(EXT_SOURCES) $(B)/dmav3.so
 	$(Q)$(CC) $(EXT_FLAGS) -O0 -DQEMU_ABI_TEST_MISSING=qemu_function_for_the_test -shared -fuse-ld=lld-19 -o $@ $(EXT_SOURCES)
 	@echo built $@
 
-$(B)/tests/sluggish-cpu.so: tests/emu/sluggish_cpu.c Makefile
+# Loaded by tests into QEMU, or into the console, ahead of the libraries.
+PRELOADED := $(B)/tests/sluggish-cpu.so $(B)/tests/held-disk.so $(B)/tests/late-select.so
+$(B)/tests/sluggish-cpu.so: tests/emu/sluggish_cpu.c
+$(B)/tests/held-disk.so: tests/emu/held_disk.c
+$(B)/tests/late-select.so: tests/emu/late_select.c
+$(PRELOADED): Makefile
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O1 -fPIC $(filter-out -Wpedantic,$(WARNINGS)) -shared -fuse-ld=lld-19 -o $@ $<
+	$(Q)$(CC) -std=gnu11 -O1 -fPIC $(filter-out -Wpedantic,$(WARNINGS)) -shared -fuse-ld=lld-19 -o $@ $(filter %.c,$^)
 	@echo built $@
 
-all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so $(B)/tests/sluggish-cpu.so
+all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so $(PRELOADED)
 
 # ---- the firmware: $(call firmware,output folder,source root) ----
 

@@ -33,6 +33,7 @@
             ├── QemuTooOldError     older than the extension can live in
             ├── QemuRefusedError    it, or the extension in it, refused to start
             ├── QemuDiedError       it ended without being asked to
+            ├── QemuStuckError      it does not answer (a DeadlineError as well)
             └── QemuLimitError      its model of the PL330 cannot do what silicon does
 
 A failing test is no error: it is a verdict (`dmav3.job.verdict`).
@@ -282,6 +283,22 @@ class QemuRefusedError(QemuError):
 
 class QemuDiedError(QemuError):
     """QEMU ended without being asked to."""
+
+
+class QemuStuckError(QemuError, DeadlineError):
+    """QEMU itself does not answer, so nothing is known of the firmware; only a fresh board helps.
+
+    :ivar place: what it is in, as far as that can be seen from outside.
+    """
+
+    def __init__(
+        self, silence: DeadlineError, qemu: str, place: str, argv: Sequence[str], log: str
+    ) -> None:
+        """Say what was waited for, which QEMU is where, and quote its log."""
+        DeadlineError.__init__(self, silence.request, silence.seconds)
+        text = f"{silence}: {qemu} is in {place}, not the firmware; start a fresh board"
+        self.args = (text + (f"; it said:\n{log}" if log else ""),)
+        self.argv, self.log, self.place = tuple(argv), log, place
 
 
 class QemuLimitError(QemuError):

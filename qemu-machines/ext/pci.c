@@ -177,20 +177,38 @@ static AddressSpace *space_of(PCIBus *bus, void *opaque, int function)
     return space(&master->space);
 }
 
-/* ---- stores of the CPU to BARs ---- */
+/* ---- accesses of the CPU to BARs ---- */
+
+/* The probe shows the access while it lasts: a device that never comes back from it holds QEMU's big lock,
+ * and nothing else in QEMU could tell. A device's access to another's BAR comes here as well, perhaps inside
+ * of one of the CPU's. */
+static uint32_t access_bar(uint64_t address, void *value, unsigned int size, MemTxAttrs attributes,
+                           bool is_write)
+{
+    uint64_t outer = probe->bar_address;
+    uint32_t outer_is_write = probe->bar_is_write, result;
+
+    probe->bar_accesses++;
+    probe->bar_is_write = is_write;
+    __atomic_store_n(&probe->bar_address, address, __ATOMIC_RELEASE);
+    result = qemu.address_space_rw(space(&pci.bars), address, attributes, value, size, is_write);
+    probe->bar_is_write = outer_is_write;
+    __atomic_store_n(&probe->bar_address, outer, __ATOMIC_RELEASE);
+    return result;
+}
 
 static uint32_t bar_read(void *opaque, hwaddr offset, uint64_t *value, unsigned int size, MemTxAttrs attributes)
 {
     (void)opaque;
     *value = 0;
-    return qemu.address_space_rw(space(&pci.bars), BAR_BASE + offset, attributes, value, size, false);
+    return access_bar(BAR_BASE + offset, value, size, attributes, false);
 }
 
 static uint32_t bar_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs attributes)
 {
     (void)opaque;
     views_device_started();
-    return qemu.address_space_rw(space(&pci.bars), BAR_BASE + offset, attributes, &value, size, true);
+    return access_bar(BAR_BASE + offset, &value, size, attributes, true);
 }
 
 static const MemoryRegionOps bar_ops = {

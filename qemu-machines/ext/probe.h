@@ -139,6 +139,11 @@ struct probe {
     uint32_t limit_channel;
     uint64_t trace_lost; /* instructions of the PL330 that `trace` did not record: more than was asked for */
     uint32_t violations; /* records of PROBE_VIOLATION since the last reset */
+    /* An access to a register of a PCI device that has not come back; there is none where bar_address is 0.
+     * Not kept where devices have no view of their own. */
+    uint32_t bar_is_write;
+    uint64_t bar_address;
+    uint64_t bar_accesses; /* begun since the file was made */
     struct probe_finding finding[PROBE_FINDINGS];
     struct probe_cost cost[PROBE_COSTS];
 };

@@ -21,7 +21,7 @@ import pytest
 
 from dmav3 import Board
 from dmav3.deadlines import deadline
-from dmav3.errors import DeadlineError, MonitorError, PeerError, QemuRefusedError
+from dmav3.errors import DeadlineError, MonitorError, PeerError, QemuRefusedError, QemuStuckError
 from dmav3.installation import Layout
 from dmav3.machine.argv import arguments
 from dmav3.wire.frame import Ok, encode
@@ -416,6 +416,16 @@ class TestDeath:
             subprocess.CompletedProcess(run.args, run.returncode, output, errors)
         )
         assert "QEMU ended in mid-run (killed by signal 9)" in reason
+
+    def test_qemu_that_is_stopped_is_no_firmware_that_hangs(self) -> None:
+        """The error says what QEMU is in; its exit status is that of a wrong environment."""
+        with Board() as board:
+            os.kill(board.qemu.pid, signal.SIGSTOP)
+            said = r"`ping` within .* QEMU 10\.\d+\.\d+ is in a stop by a signal, not the firmware"
+            with deadline(0.5), pytest.raises(QemuStuckError, match=said) as caught:
+                board.request("ping")
+            os.kill(board.qemu.pid, signal.SIGCONT)
+        assert caught.value.exit_status == 3
 
     def test_no_qemu_outlives_a_killed_harness(self, large: Path) -> None:
         """The lifeline closes with the harness, however that dies."""

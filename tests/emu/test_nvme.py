@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from held_disk import held, make_holdable, once
 from unplug import take_away
 
-from dmav3 import Board, build_image, installation
+from dmav3 import Board, build_image, deadline, installation
+from dmav3.errors import QemuStuckError
 from dmav3.machine.description import Device
 from dmav3.qemu.qmp import BOARD
 from dmav3.wdm import NtStatus
@@ -30,6 +32,8 @@ DRIVER = Path(__file__).parents[2] / "examples" / "nvme"
 BLOCK, BLOCKS = 512, 2048
 #: Registers of what is in slot 1, and in which of its bits memory space is switched on.
 COMMAND, FIRST_BAR = 0x3F000000 + (1 << 15) + 4, 0x10000000
+#: CC, which starts and stops the controller.
+CONFIGURATION = FIRST_BAR + 0x14
 #: Where the driver has the first of its queues and of its PRP lists: in the first common buffer.
 QUEUES, PRP_LIST = 0x41400000, 0x41404000
 #: A display has no interrupt; one without registers needs none.
@@ -110,6 +114,14 @@ def disk_of(folder: Path, *options: str, **more: bool) -> Iterator[Disk]:
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     """Return a board with the driver and a controller with an image of zeroes."""
+    with disk_of(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def holdable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """Return the same with a disk that can be `held`."""
+    make_holdable(monkeypatch)
     with disk_of(tmp_path) as made:
         yield made
 
@@ -400,6 +412,46 @@ class TestFailures:
         assert disk.board.call("nvme_stop")["status"] == 0
         assert disk.end(tags[-1]) == NtStatus.STATUS_CANCELLED
 
+    def test_it_is_stopped_while_its_disk_is_at_work(self, holdable: Disk) -> None:
+        """STATUS_CANCELLED for what it has not done; what it has done is on the disk.
+
+        The disk does nothing until the controller has been told to stop. QEMU's controller then
+        waits for it, but at least the last end does not reach the driver.
+        """
+        holdable.start()
+        size = 15 * 4096
+        buffers = [holdable.buffer(f"{n}", size) for n in range(8)]
+        with held(holdable.image) as go_on:
+            tags = [
+                holdable.begin("nvme_write", n * size // BLOCK, one)
+                for n, one in enumerate(buffers)
+            ]
+            assert holdable.board.layer.counters().lists == len(tags)
+            with once(lambda: holdable.board.evidence.probe.register_access, go_on):
+                assert holdable.board.call("nvme_stop")["status"] == 0
+        ends = [holdable.end(tag) for tag in tags]
+        assert NtStatus.STATUS_CANCELLED in ends
+        assert set(ends) <= {NtStatus.STATUS_SUCCESS, NtStatus.STATUS_CANCELLED}
+        image = holdable.image.read_bytes()
+        for n, (end, buffer) in enumerate(zip(ends, buffers, strict=True)):
+            if end == NtStatus.STATUS_SUCCESS:
+                assert image[n * size : (n + 1) * size] == holdable.board.read(buffer)
+        holdable.start()
+        assert holdable.move("nvme_write", 0, buffers[-1]) == 0
+        assert holdable.board.call("nvme_stop")["status"] == 0
+
+    def test_its_disk_never_answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """QEMU does not come back from the register that stops it: no fault of the firmware."""
+        make_holdable(monkeypatch)
+        with pytest.raises(QemuStuckError) as caught, disk_of(tmp_path) as disk:
+            stop_while_held(disk)
+        assert caught.value.exit_status == 3
+        assert re.search(
+            r"no answer to `nvme_stop` within [\d.]+ s: QEMU 10\.\d+\.\d+ is in nvme \(pci1\), "
+            rf"in the CPU's store to its register at {CONFIGURATION:#x}, not the firmware; start",
+            str(caught.value),
+        )
+
     def test_a_prp_list_is_out_of_its_reach(self, disk: Disk) -> None:
         """STATUS_DEVICE_DATA_ERROR; a transfer without a list goes on."""
         disk.start()
@@ -435,3 +487,12 @@ def fault(disk: Disk, address: int) -> None:
     """Let a page answer with bus errors."""
     disk.board.qmp.set("fault-base", address, BOARD)
     disk.board.qmp.set("fault-size", 4096, BOARD)
+
+
+def stop_while_held(disk: Disk) -> None:
+    """Stop the controller with a transfer under way that does not end."""
+    disk.start()
+    with held(disk.image):
+        disk.begin("nvme_write", 0, disk.buffer("buffer"))
+        with deadline(2):
+            disk.board.call("nvme_stop")

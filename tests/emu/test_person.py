@@ -14,6 +14,8 @@ import pexpect
 import pytest
 from person import SECONDS, adapter_of, ask, status, value
 
+from dmav3.installation import Layout
+
 if TYPE_CHECKING:
     from person import Person
 
@@ -225,6 +227,16 @@ def test_two_consoles_have_two_boards(person: Person) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_a_console_cleanly(person: Person, number: signal.Signals) -> None:
     """At the prompt; the fixture sees that nothing is left."""
+    console = person.console()
+    assert console.pid is not None
+    os.kill(console.pid, number)
+    assert status(console) == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_between_prompt_and_wait_is_not_lost(person: Person, number: signal.Signals) -> None:
+    """Nothing has to be typed for it."""
+    person.environment["LD_PRELOAD"] = str(Layout.find().built / "tests" / "late-select.so")
     console = person.console()
     assert console.pid is not None
     os.kill(console.pid, number)

@@ -23,7 +23,14 @@ from dmav3 import installation
 from dmav3.devices.channel import Channel
 from dmav3.devices.stream import Stream
 from dmav3.elf.image import read_elf
-from dmav3.errors import ClosedError, DeadlineError, FaultError, HangError, PeerError
+from dmav3.errors import (
+    ClosedError,
+    DeadlineError,
+    FaultError,
+    HangError,
+    PeerError,
+    QemuStuckError,
+)
 from dmav3.evidence.evidence import BoardEvidence
 from dmav3.guest.windows import Mapping, Window
 from dmav3.machine.description import Machine, load
@@ -127,6 +134,7 @@ class Board(Shim):
         :raises FaultError: the firmware crashed; only `reset` helps.
         :raises HangError: it did not answer in time, though QEMU does; only `reset` helps.
         :raises QemuDiedError: QEMU ended.
+        :raises QemuStuckError: it did not answer in time, because QEMU does not.
         :raises QemuLimitError: QEMU's model of the PL330 is at its end; only a fresh board helps.
         :raises LinkError: no or no sensible answer; only `reset` helps.
         """
@@ -136,7 +144,7 @@ class Board(Shim):
             raise self.qemu.death() from error
         except FaultError as error:
             raise self.qemu.fault(error.report) from error
-        except HangError:
+        except (HangError, QemuStuckError):
             raise
         except DeadlineError as error:
             raise self.qemu.silence(error) from error

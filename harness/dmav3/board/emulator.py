@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from contextlib import contextmanager
 from contextvars import Context
 from typing import TYPE_CHECKING
 
 from dmav3.deadlines import deadline
 from dmav3.elf.image import read_extension
-from dmav3.errors import Dmav3Error, FaultError, HangError
+from dmav3.errors import DeadlineError, Dmav3Error, FaultError, HangError
 from dmav3.evidence.findings import LIMITS, POISONED
 from dmav3.evidence.probe import LAYOUTS, Probe
 from dmav3.guest.windows import Mapping
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dmav3.elf.image import Elf
-    from dmav3.errors import DeadlineError, QemuError
+    from dmav3.errors import QemuError
+    from dmav3.evidence.probe import Access
     from dmav3.machine.description import Machine
 
 #: Real time that the monitor has to say where the core is.
 _MONITOR_SECONDS = 2.0
+#: Real time after which an access to a device's register, which takes microseconds, is the device's
+#: fault. On a busy computer QEMU may have to wait for its turn in the middle of one.
+_ACCESS_SECONDS = 0.5
 
 
 class Emulator:
@@ -211,7 +216,13 @@ class Emulator:
         return FaultError(report, self._place(report))
 
     def silence(self, error: DeadlineError) -> DeadlineError:
-        """Tell a firmware that hangs from a QEMU that does: ask the monitor where the core is."""
+        """Tell a firmware that hangs from a QEMU that does: ask the monitor where the core is.
+
+        A device that does not come back from an access to its register keeps QEMU from answering,
+        and may come back while it is asked; so that is looked at first.
+        """
+        if access := self._lasting_access():
+            return self.process.stuck(error, str(access))
 
         def registers() -> str:
             with deadline(_MONITOR_SECONDS):
@@ -220,10 +231,18 @@ class Emulator:
 
         try:
             pc = re.search(r"PC=([0-9a-f]+)", Context().run(registers))
+        except DeadlineError:
+            return self.process.stuck(error)
         except Dmav3Error:
             return error
         at = int(pc[1], 16) if pc else 0
         return HangError(error, self._image.place(at) or f"{at:#x}")
+
+    def _lasting_access(self) -> Access | None:
+        """Return the access to a device's register that takes uncommonly long, if there is one."""
+        if access := self.probe.register_access:
+            time.sleep(_ACCESS_SECONDS)
+        return access if access == self.probe.register_access else None
 
     def _check_limit(self) -> None:
         """Raise `QemuLimitError` if QEMU's model of the PL330 is at its end."""

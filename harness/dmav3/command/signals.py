@@ -7,6 +7,11 @@ waiting for a line    the same, and the end of QEMU interrupts the wait
 command under way     the first Ctrl-C warns (on a terminal), the second ends it
 ending                nothing disturbs the cleaning up
 ====================  ======================================================================
+
+Python runs a handler between two of its instructions, and a signal wakes it from a wait. A signal
+that comes just before the wait begins (the prompt is there, but the line editor has not called
+`select` yet) wakes nothing, and its handler would run when a key is pressed. So an alarm interrupts
+every wait again and again.
 """
 
 from __future__ import annotations
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _STDERR = 2
+#: Real time for which a signal may wait.
+_ALARM_SECONDS = 0.25
 _WARNING = b"\nthe command is still running; Ctrl-C once more detaches and stops the board\n"
 
 
@@ -52,12 +59,15 @@ class Signals:
             (signal.SIGTERM, self._terminate),
             (signal.SIGHUP, self._terminate),
             (signal.SIGCHLD, self._child),
+            (signal.SIGALRM, lambda *_: None),
         ):
             self._before[number] = signal.signal(number, handler)
+        signal.setitimer(signal.ITIMER_REAL, _ALARM_SECONDS, _ALARM_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Put back what was there."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

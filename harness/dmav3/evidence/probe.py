@@ -94,6 +94,19 @@ def record_of(raw: tuple[int, ...]) -> Record:
     return Record(time_ns, command, seq, _KINDS[kind], ungated != 0, number, a, b, c, d, e)
 
 
+class Access(NamedTuple):
+    """An access to a register of a PCI device; `number` counts them from the start on."""
+
+    number: int
+    address: int
+    is_write: bool
+
+    def __str__(self) -> str:
+        """Say what the CPU does."""
+        what = "store to" if self.is_write else "load from"
+        return f"{what} its register at {self.address:#x}"
+
+
 @dataclass(frozen=True)
 class Lines:
     """How many lines of a range are in which state; all 0 where no cache is modelled."""
@@ -182,6 +195,12 @@ class Probe:
     def trace_lost(self) -> int:
         """Instructions of the PL330 since the last reset beyond those that the trace records."""
         return int(self._get("trace_lost"))
+
+    @property
+    def register_access(self) -> Access | None:
+        """The access to a PCI device's register that has not come back; None: there is none."""
+        number, address = self._get("bar_accesses"), self._get("bar_address")
+        return Access(number, address, bool(self._get("bar_is_write"))) if address else None
 
     def settle(self) -> None:
         """Return when memory stands still; `DeadlineError` if that is not so in time."""

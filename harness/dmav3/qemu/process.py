@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from dmav3.deadlines import deadline
@@ -22,6 +23,7 @@ from dmav3.errors import (
     QemuLimitError,
     QemuMissingError,
     QemuRefusedError,
+    QemuStuckError,
     QemuTooOldError,
     WrongCacheError,
 )
@@ -29,8 +31,8 @@ from dmav3.machine.argv import Descriptors, Start, arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from dmav3.errors import DeadlineError
     from dmav3.machine.description import Machine
 
 #: The oldest QEMU with every function that the extension uses.
@@ -40,6 +42,12 @@ _RUNG_SECONDS = 2.0
 #: Exit status of the extension when the guest's registers contradict `cache-…` (ext/ident.h).
 _WRONG_CACHE = 2
 _LOG_TAIL_BYTES = 4_000
+#: Where a process is that does not answer, by its state in /proc.
+_PLACES = {
+    "T": "a stop by a signal",
+    "t": "the hands of a debugger",
+    "D": "a wait for this computer's disk",
+}
 #: The header's page and two rings of 4 MiB.
 _STREAM_BYTES = 4096 + 2 * (4 << 20)
 
@@ -98,6 +106,8 @@ class Process:
             )
             self.argv = arguments(machine, start, fds)
             self._machine = machine.name
+            slots = enumerate(machine.devices, 1)
+            self._models = " or ".join(f"{device.model} (pci{slot})" for slot, device in slots)
             self._child = self._spawn(fds)
             self._resources = resources.pop_all()
 
@@ -151,6 +161,25 @@ class Process:
         text = f"{problem}; start a fresh board (qemu-machines/README.md, known differences)"
         return QemuLimitError(text, self.argv)
 
+    def stuck(self, silence: DeadlineError, access: str = "") -> QemuStuckError:
+        """Explain that QEMU runs, but does not answer.
+
+        :param access: what the CPU does to a PCI device that does not come back from it, such as
+            "store to its register at 0x10000014".
+        """
+        place = _PLACES.get(self._state(), "work that keeps its monitor from answering")
+        if access and place not in _PLACES.values():
+            place = f"{self._models}, in the CPU's {access}"
+        version = self._version()
+        qemu = "QEMU " + ".".join(map(str, version)) if version else "QEMU"
+        return QemuStuckError(silence, qemu, place, self.argv, self.log_tail())
+
+    def _state(self) -> str:
+        """Return the letter by which /proc tells what the process does; nothing if it has gone."""
+        with suppress(OSError):
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return ""
+
     def early_end(self) -> QemuError | WrongCacheError:
         """Explain why QEMU closed its connections before the shim's first word."""
         self._ended_within(_RUNG_SECONDS)
@@ -161,7 +190,7 @@ class Process:
         if version is None:
             text = f"{self.argv[0]} is not QEMU: `--version` names no version"
             return QemuRefusedError(text, self.argv, self.log_tail())
-        found = ".".join(map(str, version))
+        found = ".".join(map(str, version[:2]))
         if version < OLDEST_QEMU:
             needed = ".".join(map(str, OLDEST_QEMU))
             text = f"QEMU {found} is too old, {needed} or later is needed"
@@ -203,7 +232,7 @@ class Process:
             return "it still runs, but closed its connections"
         return f"killed by signal {-status}" if status < 0 else f"exit status {status}"
 
-    def _version(self) -> tuple[int, int] | None:
+    def _version(self) -> tuple[int, ...] | None:
         with suppress(OSError, subprocess.SubprocessError):
             shown = subprocess.run(  # noqa: S603 - the same program as before
                 [self.argv[0], "--version"],
@@ -212,8 +241,8 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 timeout=10,
             ).stdout.decode(errors="replace")
-            if found := re.search(r"version (\d+)\.(\d+)", shown):
-                return int(found[1]), int(found[2])
+            if found := re.search(r"version (\d+(?:\.\d+)+)", shown):
+                return tuple(map(int, found[1].split(".")))
         return None
 
 

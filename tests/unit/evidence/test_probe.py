@@ -66,6 +66,15 @@ def test_lines_are_counted_by_state(fake: FakeProbe) -> None:
     assert fake.probe.count([(RAM + 128, 0)]) == Lines()
 
 
+def test_access_to_a_register_is_seen_while_it_lasts(fake: FakeProbe) -> None:
+    """With its number, which tells it from the next to the same register."""
+    assert fake.probe.register_access is None
+    fake.set(bar_accesses=7, bar_address=0x10000014, bar_is_write=1)
+    assert fake.probe.register_access == (7, 0x10000014, True)
+    fake.set(bar_address=0)
+    assert fake.probe.register_access is None
+
+
 def test_gate_that_stays_open_ends_at_the_deadline(fake: FakeProbe) -> None:
     """Memory is not looked at while it may change."""
     fake.set(gate_closed=0)

@@ -69,10 +69,12 @@ def test_command_line_puts_each_pci_device_on_a_slot() -> None:
     start = Start("qemu", Path("dmav3.so"), IMAGE, 5, 6, "lru")
     fds = Descriptors(ram=3, dram=4, probe=5, stream=6, image=10, serial=7, monitor=8, lifeline=9)
     line = " ".join(arguments(load("virt-a53").with_devices(["edu,dma_mask=1", disk]), start, fds))
-    assert "-device edu,dma_mask=1,id=pci1,bus=pcie.0,addr=0x1" in line
+    assert "-device edu,x-max-bounce-buffer-size=1G,dma_mask=1,id=pci1,bus=pcie.0,addr=0x1" in line
     assert "-device pcie-root-port,id=port2,bus=pcie.0,chassis=2,addr=0x2" in line
     assert "node-name=pci2-disk,read-only=on,file.driver=file,file.filename=/a,,b.img" in line
-    assert "-device nvme,id=pci2,bus=port2,addr=0,drive=pci2-disk" in line
+    assert (
+        "-device nvme,x-max-bounce-buffer-size=1G,id=pci2,bus=port2,addr=0,drive=pci2-disk" in line
+    )
 
 
 def test_program_that_is_not_there_is_named() -> None:

@@ -112,10 +112,10 @@ def describe(
     return lines
 
 
-def _level(trace_id: int) -> str:
-    if trace_id < _CALLBACKS:
+def _level(oplog_id: int) -> str:
+    if oplog_id < _CALLBACKS:
         return "routine"
-    return "callback" if trace_id < _BACK_END else "backend"
+    return "callback" if oplog_id < _BACK_END else "backend"
 
 
 def _result(record: Record) -> str:

@@ -55,8 +55,9 @@ all: $(B)/dmav3.so $(B)/tests/dmav3-missing-symbol.so $(PRELOADED)
 
 # ---- the firmware: $(call firmware,output folder,source root) ----
 
-FIRMWARE_SOURCES := $(sort $(wildcard firmware/boot/a64_*.S firmware/hal/a64_*.S firmware/*.c firmware/hal/*.c \
-	firmware/dma/*.c firmware/pci/*.c firmware/rpc/*.c))
+FIRMWARE_FOLDERS := hal layer routines pl330 pci rpc
+FIRMWARE_SOURCES := $(sort $(wildcard firmware/boot/a64_*.S firmware/hal/a64_*.S firmware/*.c \
+	$(FIRMWARE_FOLDERS:%=firmware/%/*.c)))
 FIRMWARE_HEADERS := $(wildcard firmware/*/*.h)
 # What a user's files are compiled and linked with as well; their linker is of their choice.
 FIRMWARE_TARGET := --target=aarch64-none-elf -ffreestanding -nostdlibinc -mgeneral-regs-only -mstrict-align \
@@ -160,7 +161,7 @@ HOST_FLAGS := -std=c11 -g -O1 $(WARNINGS) -fsanitize=address,undefined -fno-sani
 include tests/c/tests.mk
 
 define host_test
-$(B)/tests/c/$(1): $($(1)_sources) $(FIRMWARE_HEADERS) $(wildcard tests/c/*.h $(EXT)/*.h) Makefile tests/c/tests.mk
+$(B)/tests/c/$(1): $($(1)_sources) $(FIRMWARE_HEADERS) $(wildcard tests/c/*.h tests/c/*/*.h $(EXT)/*.h) Makefile tests/c/tests.mk
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(HOST_FLAGS) $($(1)_flags) -o $$@ $($(1)_sources)
 	@echo built $$@
@@ -185,12 +186,12 @@ $(foreach test,$(RULE_TESTS),$(eval $(call rule_test,$(test))))
 
 # ---- the shim on this computer, with the scripted back end (tests/host/machine.h); once more as above ----
 
-HOST_SHIM_SOURCES := $(wildcard tests/host/*.c) tests/c/scripted_backend.c $(LAYER:%=firmware/dma/%.c) \
-	$(patsubst %,firmware/hal/%.c,exception ident irq memory pool uart) $(wildcard firmware/rpc/*.c)
-HOST_SHIM_FLAGS := $(DMA_FLAGS) -Itests/host -Itests/c -DMMIO_FAKE -fno-pie -no-pie -fuse-ld=lld-19 \
+HOST_SHIM_SOURCES := $(wildcard tests/host/*.c) tests/c/fake_irq.c tests/c/layer/scripted_backend.c $(LAYER) \
+	$(patsubst %,firmware/hal/%.c,exception ident irq memory oplog pool uart) $(wildcard firmware/rpc/*.c)
+HOST_SHIM_FLAGS := $(DMA_FLAGS) -Itests/host -Itests/c -Itests/c/layer -DMMIO_FAKE -fno-pie -no-pie -fuse-ld=lld-19 \
 	-Wl,--wrap=memory_is_ram
 
-$(B)/host/shim: $(HOST_SHIM_SOURCES) $(FIRMWARE_HEADERS) $(wildcard tests/host/*.h tests/c/*.h) Makefile tests/c/tests.mk
+$(B)/host/shim: $(HOST_SHIM_SOURCES) $(FIRMWARE_HEADERS) $(wildcard tests/host/*.h tests/c/*.h tests/c/layer/*.h) Makefile tests/c/tests.mk
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_FLAGS) $(HOST_SHIM_FLAGS) -o $@ $(HOST_SHIM_SOURCES)
 	@echo built $@

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dma.h>
+#include <dmav3_board.h>
+
 #include "boot/memlayout.h"
-#include "dma/dma.h"
-#include "dma/pl330.h"
 #include "hal/exception.h"
 #include "hal/ident.h"
 #include "hal/irq.h"
+#include "hal/irq_mask.h"
 #include "hal/memory.h"
 #include "hal/uart.h"
+#include "pl330/pl330.h"
 #include "rpc/shell.h"
+
+_Static_assert(DMAV3_PL330_BASE == PL330_BASE && DMAV3_BOARD_UART_BASE == BOARD_UART_BASE,
+               "drivers and the shim agree on addresses");
 
 int main(void);
 

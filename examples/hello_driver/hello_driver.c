@@ -2,10 +2,10 @@
 /* A driver for a device that has a data register and asks for DMA once it is told to (the stream
  * device of the board): it sends a greeting, or receives 64 bytes and adds them up. */
 #include <dmav3.h>
+#include <dmav3_board.h>
 #include <wdm_dma.h>
 
-#define DEVICE_DATA    0x0B010000
-#define DEVICE_CONTROL ((volatile ULONG *)0x0B010008) /* 1: ask for bytes to send, 2: offer bytes */
+#define DEVICE_CONTROL ((volatile ULONG *)DMAV3_STREAM_CONTROL)
 
 static UCHAR Buffer[64] __attribute__((aligned(64))); /* whole cache lines: the device writes it */
 static ULONGLONG Context[DMA_TRANSFER_CONTEXT_SIZE_V1 / 8];
@@ -36,7 +36,7 @@ static IO_ALLOCATION_ACTION Ready(PDEVICE_OBJECT device, PIRP irp, PVOID registe
         RtlCopyMemory(Buffer, "hello, device", Length);
     }
     Adapter->DmaOperations->MapTransferEx(Adapter, Mdl, registers, 0, 0, &Length, Sending, NULL, 0, Done, NULL);
-    WRITE_REGISTER_ULONG(DEVICE_CONTROL, Sending ? 1 : 2);
+    WRITE_REGISTER_ULONG(DEVICE_CONTROL, Sending ? DMAV3_STREAM_SEND : DMAV3_STREAM_RECEIVE);
     (void)device, (void)irp, (void)context;
     return KeepObject;
 }
@@ -51,8 +51,9 @@ static NTSTATUS Start(BOOLEAN send, ULONG length)
     if (Adapter != NULL) {
         return STATUS_DEVICE_BUSY;
     }
-    description.DmaRequestLine = description.DmaChannel = send; /* lines of the device: 0 in, 1 out */
-    description.DeviceAddress.QuadPart = DEVICE_DATA;
+    description.DmaRequestLine = send ? DMAV3_STREAM_TRANSMIT_LINE : DMAV3_STREAM_RECEIVE_LINE;
+    description.DmaChannel = send;
+    description.DeviceAddress.QuadPart = DMAV3_STREAM_DATA;
     Adapter = IoGetDmaAdapter(NULL, &description, &maximum);
     Mdl = IoAllocateMdl(Buffer, length, FALSE, FALSE, NULL);
     MmBuildMdlForNonPagedPool(Mdl);

@@ -5,6 +5,7 @@
 #include "hal/cpu.h"
 #include "hal/ident.h"
 #include "hal/irq.h"
+#include "hal/irq_mask.h"
 #include "hal/uart.h"
 
 uint64_t bench_run(void)

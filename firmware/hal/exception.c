@@ -2,7 +2,7 @@
 #include "hal/exception.h"
 
 #include "hal/cpu.h"
-#include "hal/irq.h"
+#include "hal/irq_mask.h"
 #include "hal/string.h"
 
 static void (*reporter)(const char *line);

@@ -4,7 +4,6 @@
 #include "boot/memlayout.h"
 #include "hal/cache.h"
 #include "hal/mmio.h"
-#include "hal/trace.h"
 
 enum {
     MAGIC = 0x00,
@@ -15,13 +14,8 @@ enum {
     ALARM = 0x28,
     HELD = 0x30,
     CACHE = 0x38,
-    COMMIT = 0x40,
-    ARGUMENT = 0x48, /* five of 8 bytes */
 };
 enum { MAGIC_VALUE = 0x33764d44 };
-
-/* Record kinds, bits 7:0 of COMMIT; the id is in bits 31:8. */
-enum { RECORD_ENTER = 4, RECORD_EXIT, RECORD_RANGE, RECORD_UNMAPPED, RECORD_VIOLATION };
 
 static uint64_t read64(uintptr_t offset)
 {
@@ -74,54 +68,4 @@ void ident_ready(void)
     if (ident_features() & IDENT_GATE) {
         mmio_write32(IDENT_BASE + READY, 1);
     }
-}
-
-/* ---- trace.h ---- */
-
-static void argument(unsigned int index, uint64_t value)
-{
-    mmio_write64(IDENT_BASE + ARGUMENT + 8 * index, value);
-}
-
-static void commit(uint32_t kind, uint32_t id)
-{
-    mmio_write32(IDENT_BASE + COMMIT, kind | id << 8);
-}
-
-void trace_enter(enum trace_id id, const void *adapter)
-{
-    argument(0, (uintptr_t)adapter);
-    commit(RECORD_ENTER, id);
-}
-
-void trace_exit(enum trace_id id, const void *adapter, uint32_t status, uint32_t bytes, uint32_t elements)
-{
-    argument(0, (uintptr_t)adapter);
-    argument(1, status);
-    argument(2, bytes | (uint64_t)elements << 32);
-    commit(RECORD_EXIT, id);
-}
-
-void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint64_t device, uint32_t length,
-                 bool write)
-{
-    argument(0, (uintptr_t)handle);
-    argument(1, physical);
-    argument(2, length);
-    argument(3, write);
-    argument(4, device);
-    commit(RECORD_RANGE, kind);
-}
-
-void trace_unmapped(const void *handle)
-{
-    argument(0, (uintptr_t)handle);
-    commit(RECORD_UNMAPPED, 0);
-}
-
-void trace_violation(uint32_t code, uint64_t p2, uint64_t p3)
-{
-    argument(0, p2);
-    argument(1, p3);
-    commit(RECORD_VIOLATION, code);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The identification page of the platform: who it is, what it can, its clock and alarm, and the two
- * registers by which the shim tells it what it does (READY here, the operation log in trace.h).
+ * The identification page of the platform: which platform it is, what it can do, its clock and its alarm.
+ * The shim tells it by READY that a command has ended, and by the operation log (oplog.h) what it does.
  */
 #ifndef HAL_IDENT_H
 #define HAL_IDENT_H

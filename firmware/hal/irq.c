@@ -2,6 +2,7 @@
 /* GICv2 (IHI 0048B), one core, no security extension. */
 #include "hal/irq.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "boot/memlayout.h"

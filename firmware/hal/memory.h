@@ -17,7 +17,8 @@ void memory_initialize(void);
 /* Is every byte of [start, start + size) mapped? */
 bool memory_is_mapped(uintptr_t start, size_t size);
 
-/* The same, and it is memory: no device's registers, where looking has effects. */
+/* Is every byte of [start, start + size) mapped memory? Registers of devices, where a load may have effects,
+ * are not. */
 bool memory_is_ram(uintptr_t start, size_t size);
 
 /* Physical address of a mapped virtual address; false and *physical unchanged if it is not mapped. */
@@ -33,7 +34,8 @@ bool memory_is_coherent(void);
  * Identity mapped. NULL when there is none left. Never freed: taken once at start. */
 void *memory_take_uncached(size_t size);
 
-/* The same, below 256 MiB, once, where the platform has such memory (feature `low RAM`): at most 1 MiB. */
+/* Like memory_take_uncached(), but below 256 MiB: once, at most 1 MiB, and only where the platform has such
+ * memory (feature `low RAM`). */
 void *memory_take_low(size_t size);
 
 /*

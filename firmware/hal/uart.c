@@ -3,6 +3,7 @@
 
 #include "boot/memlayout.h"
 #include "hal/irq.h"
+#include "hal/irq_mask.h"
 #include "hal/mmio.h"
 
 enum { DR = 0x00, FR = 0x18, CR = 0x30, IMSC = 0x38, ICR = 0x44 };

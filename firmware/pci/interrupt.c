@@ -2,8 +2,8 @@
 /* The interrupts of dmav3_pci.h: each is a deferred call, and waits masked until that has run. */
 #include "pci/pci.h"
 
-#include "dma/irql.h"
 #include "hal/irq.h"
+#include "layer/irql.h"
 
 enum { CONNECTIONS_MAX = 16 };
 

@@ -9,6 +9,7 @@
 #include "hal/cpu.h"
 #include "hal/ident.h"
 #include "hal/irq.h"
+#include "hal/irq_mask.h"
 #include "hal/memory.h"
 #include "hal/string.h"
 

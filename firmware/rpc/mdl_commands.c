@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MDLs. What is in one is read where it lies. */
-#include "dma/mdl.h"
+#include "layer/mdl.h"
 #include "rpc/routine.h"
 
 static const char *run_IoAllocateMdl(struct rpc_call *call)

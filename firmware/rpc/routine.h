@@ -7,9 +7,9 @@
 #ifndef RPC_ROUTINE_H
 #define RPC_ROUTINE_H
 
-#include "dma/dma.h"
 #include "rpc/callbacks.h"
 #include "rpc/shell.h"
+#include <dma.h>
 
 static inline PDMA_OPERATIONS table(void)
 {

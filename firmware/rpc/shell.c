@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/shell.h"
 
-#include "dma/irql.h"
 #include "hal/cpu.h"
 #include "hal/exception.h"
 #include "hal/ident.h"
 #include "hal/irq.h"
+#include "hal/irq_mask.h"
 #include "hal/string.h"
 #include "hal/uart.h"
+#include "layer/irql.h"
 
 /* A level of serving: the shell itself (id 0), or a callback inside the one outside of it. */
 struct level {

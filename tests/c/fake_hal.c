@@ -2,6 +2,7 @@
 #include "fake_hal.h"
 
 #include "check.h"
+#include "fake_irq.h"
 #include "hal/cache.h"
 #include "hal/irq.h"
 #include "hal/memory.h"
@@ -25,10 +26,9 @@ static struct pool pages[2]; /* by enum memory_kind */
 
 static struct fake_event events[EVENTS_MAX];
 static size_t event_count;
-static enum trace_id inside[ENTERED_MAX]; /* routines and entries that have not returned */
+static enum oplog_id inside[ENTERED_MAX]; /* routines and entries that have not returned */
 static size_t entered;
 
-static bool masked;
 static void (*exit_hook)(void);
 static struct {
     void (*handler)(void *context);
@@ -51,7 +51,7 @@ void fake_reset(void)
     pages[MEMORY_DEVICE] = page_pool(DEVICE);
     pages[MEMORY_WRITE_BACK] = page_pool(WRITE_BACK);
     coherent = false;
-    masked = false;
+    fake_irq_set_masked(false);
     exit_hook = NULL;
     event_count = 0;
     CHECK(entered == 0);
@@ -199,38 +199,30 @@ void memory_release(void *block)
 
 /* ---- interrupts ---- */
 
-static void take_interrupts(void)
+static size_t pending_spi(void)
 {
-    for (size_t i = 0; i < SPIS_MAX && !masked; i++) {
-        if (spis[i].pending) {
-            spis[i].pending = false;
-            masked = true;
-            spis[i].handler(spis[i].context);
-            if (exit_hook != NULL) {
-                exit_hook();
-            }
-            masked = false;
-        }
+    size_t spi = 0;
+
+    while (spi < SPIS_MAX && !spis[spi].pending) {
+        spi++;
     }
+    return spi;
 }
 
-uint64_t irq_save(void)
+bool fake_irq_is_pending(void)
 {
-    bool before = masked;
-
-    masked = true;
-    return before;
+    return pending_spi() < SPIS_MAX;
 }
 
-void irq_restore(uint64_t state)
+void fake_irq_handle(void)
 {
-    masked = state != 0;
-    take_interrupts();
-}
+    size_t spi = pending_spi();
 
-void irq_enable(void)
-{
-    irq_restore(0);
+    spis[spi].pending = false;
+    spis[spi].handler(spis[spi].context);
+    if (exit_hook != NULL) {
+        exit_hook();
+    }
 }
 
 void irq_connect(unsigned int spi, void (*handler)(void *context), void *context)
@@ -247,7 +239,7 @@ void irq_set_exit_hook(void (*hook)(void))
 void fake_interrupt(unsigned int spi)
 {
     spis[spi].pending = true;
-    take_interrupts();
+    fake_irq_take();
 }
 
 /* ---- the log ---- */
@@ -341,33 +333,33 @@ void barrier_memory(void)
 {
 }
 
-void trace_enter(enum trace_id id, const void *adapter)
+void oplog_enter(enum oplog_id id, const void *adapter)
 {
     CHECK(entered < ENTERED_MAX);
     inside[entered++] = id;
     record(FAKE_ENTER, id, (uintptr_t)adapter, 0, 0);
 }
 
-void trace_exit(enum trace_id id, const void *adapter, uint32_t status, uint32_t bytes, uint32_t elements)
+void oplog_exit(enum oplog_id id, const void *adapter, uint32_t status, uint32_t bytes, uint32_t elements)
 {
     (void)adapter;
     CHECK(entered > 0 && inside[--entered] == id);
     record(FAKE_EXIT, id, status, bytes, elements);
 }
 
-void trace_range(enum trace_range kind, const void *handle, uint64_t physical, uint64_t device, uint32_t length,
+void oplog_range(enum oplog_range kind, const void *handle, uint64_t physical, uint64_t device, uint32_t length,
                  bool write)
 {
     (void)handle, (void)device;
     record(FAKE_RANGE, kind, physical, length, write);
 }
 
-void trace_unmapped(const void *handle)
+void oplog_unmapped(const void *handle)
 {
     record(FAKE_UNMAPPED, 0, (uintptr_t)handle, 0, 0);
 }
 
-void trace_violation(uint32_t code, uint64_t p2, uint64_t p3)
+void oplog_violation(uint32_t code, uint64_t p2, uint64_t p3)
 {
     record(FAKE_VIOLATION, code, p2, p3, 0);
 }

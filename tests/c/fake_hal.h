@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The hal on the host: memory whose physical pages are permuted, an interrupt mask, and one log of
- * cache operations and trace records in the order of the calls.
+ * cache operations and records of the operation log in the order of the calls.
  */
 #ifndef FAKE_HAL_H
 #define FAKE_HAL_H
 
-#include "hal/trace.h"
+#include "hal/oplog.h"
 
 #include <stddef.h>
 
@@ -46,7 +46,7 @@ void fake_interrupt(unsigned int spi);
 enum fake_kind {
     FAKE_ENTER,      /* id; a: adapter */
     FAKE_EXIT,       /* id; a: status, b: bytes, c: elements */
-    FAKE_RANGE,      /* id: enum trace_range; a: physical, b: length, c: write */
+    FAKE_RANGE,      /* id: enum oplog_range; a: physical, b: length, c: write */
     FAKE_UNMAPPED,   /* a: handle */
     FAKE_VIOLATION,  /* id: code; a, b: p2, p3 */
     FAKE_CLEAN,      /* a: address, b: size; so the next two */

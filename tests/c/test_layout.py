@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
-LAYER = sorted((FIRMWARE / "dma").glob("*.c"))
+FOLDERS = ("layer", "routines", "pl330")
+LAYER = sorted(path for folder in FOLDERS for path in (FIRMWARE / folder).glob("*.c"))
 TARGETS = ["aarch64-none-elf", "armv7a-none-eabi"]
 
 

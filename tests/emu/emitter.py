@@ -10,7 +10,7 @@ from pathlib import Path
 _LIBRARY = Path(__file__).parents[2] / "build/tests/pl330_code.so"
 _CAPACITY = 256
 
-# The constants of pl330_code.h.
+# The constants of firmware/pl330/code.h.
 ALWAYS, IF_SINGLE, IF_BURST = 0, 1, 3
 SINGLE, PERIPHERAL, BURST = 0, 1, 2
 SAR, CCR, DAR, NO_REGISTER = 0, 1, 2, 7

@@ -7,11 +7,11 @@
  * Data for a command that receives must be in the stream device's ring when it comes.
  */
 #include <dmav3.h>
+#include <dmav3_board.h>
 
-#define STREAM_DATA    0x0B010000
-#define STREAM_CONTROL (*(volatile ULONG *)0x0B010008) /* 1: ask for bytes to send, 2: offer bytes */
-#define PL330(offset)  (*(volatile ULONG *)(0x0B000000ull + (offset)))
-#define BOARD_UART     (*(volatile ULONG *)0x09000000)
+#define STREAM_CONTROL (*(volatile ULONG *)DMAV3_STREAM_CONTROL)
+#define PL330(offset)  (*(volatile ULONG *)(DMAV3_PL330_BASE + 0ull + (offset)))
+#define BOARD_UART     (*(volatile ULONG *)DMAV3_BOARD_UART_BASE)
 #define UNCACHED       ((volatile UCHAR *)0x40601000) /* in the staging window: a program, then data */
 #define ELSEWHERE      (UNCACHED + LINE)
 
@@ -51,8 +51,9 @@ static VOID Begin(ULONG offset, ULONG length, BOOLEAN write)
     ULONG maximum;
     KIRQL level;
 
-    description.DmaRequestLine = description.DmaChannel = write;
-    description.DeviceAddress.QuadPart = STREAM_DATA;
+    description.DmaChannel = write;
+    description.DmaRequestLine = write ? DMAV3_STREAM_TRANSMIT_LINE : DMAV3_STREAM_RECEIVE_LINE;
+    description.DeviceAddress.QuadPart = DMAV3_STREAM_DATA;
     Adapter = IoGetDmaAdapter(NULL, &description, &maximum);
     Mdl = IoAllocateMdl((PVOID)(ULONG_PTR)&Buffer[offset], length, FALSE, FALSE, NULL);
     MmBuildMdlForNonPagedPool(Mdl);
@@ -74,7 +75,7 @@ static VOID Map(VOID)
 /* Let the device ask for data, until the transfer is finished or nothing more can come. */
 static VOID Run(VOID)
 {
-    STREAM_CONTROL = Writing ? 1 : 2;
+    STREAM_CONTROL = Writing ? DMAV3_STREAM_SEND : DMAV3_STREAM_RECEIVE;
     for (ULONG i = 0; i < POLLS && !Finished; i++) {
     }
     STREAM_CONTROL = 0;

@@ -61,9 +61,9 @@ def transfer(board: Board, buffer: Buffer, offset: int, length: int, *, write: b
         advance=lambda _: None,
     ).run()
     journal.call(None, adapter.PutDmaAdapter)
-    names = {value: name for name, value in board.image.enum("trace_id").items()}
+    names = {value: name for name, value in board.image.enum("oplog_id").items()}
     return journal.steps(
-        {value: name.removeprefix("TRACE_") for value, name in names.items()}, complete=True
+        {value: name.removeprefix("OPLOG_") for value, name in names.items()}, complete=True
     )
 
 

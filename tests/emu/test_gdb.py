@@ -46,7 +46,7 @@ def test_gdb_breaks_in_map_transfer_ex(person: Person) -> None:
     console.sendline(f"MapTransferEx {adapter} 0 0 0 0 0 1 0 0 0 0")
     gdb.expect(PROMPT)
     assert "Breakpoint 1, dma_map_transfer_ex" in (gdb.before or "")
-    assert "layer_enter(TRACE_MapTransferEx" in (gdb.before or "")  # the source's line
+    assert "routine_enter(OPLOG_MapTransferEx" in (gdb.before or "")  # the source's line
     shown = ask(gdb, "print *DmaAdapter", PROMPT)
     assert "{Version = 1, Size = 16, DmaOperations = 0x" in shown
     assert f"(PDMA_ADAPTER) {adapter}" in ask(gdb, "print DmaAdapter", PROMPT)

@@ -9,10 +9,10 @@
 
 #include "boot/memlayout.h"
 #include "check.h"
+#include "fake_irq.h"
 #include "hal/cache.h"
 #include "hal/cpu.h"
 #include "hal/exception.h"
-#include "hal/irq.h"
 
 #define PAGE      UINT64_C(4096)
 #define RAM_START UINT64_C(0x40000000)
@@ -38,47 +38,6 @@ static int ram = -1;
 static const uint64_t *root; /* TTBR0_EL1 */
 static uint64_t attributes;  /* MAIR_EL1 */
 static bool caching = true;  /* SCTLR_EL1.C and .M, as a test wants them */
-static bool masked = true;   /* PSTATE.I */
-
-/* ---- interrupts ---- */
-
-void machine_take_interrupts(void)
-{
-    while (!masked && devices_interrupt_is_pending()) {
-        masked = true;
-        irq_dispatch(0, NULL);
-        masked = false;
-    }
-}
-
-uint64_t irq_save(void)
-{
-    uint64_t state = masked;
-
-    masked = true;
-    return state;
-}
-
-void irq_restore(uint64_t state)
-{
-    masked = state != 0;
-    machine_take_interrupts();
-}
-
-void irq_enable(void)
-{
-    irq_restore(0);
-}
-
-bool irq_is_masked(uint64_t state)
-{
-    return state != 0;
-}
-
-bool irq_is_pending(void)
-{
-    return devices_interrupt_is_pending();
-}
 
 void exception_registers(uint64_t values[2])
 {
@@ -89,7 +48,7 @@ void exception_registers(uint64_t values[2])
 
 void cpu_sleep(void)
 {
-    if (!devices_interrupt_is_pending() && !devices_ring_alarm()) {
+    if (!fake_irq_is_pending() && !devices_ring_alarm()) {
         devices_wait_for_line();
     }
 }

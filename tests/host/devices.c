@@ -8,7 +8,9 @@
 
 #include "boot/memlayout.h"
 #include "check.h"
+#include "fake_irq.h"
 #include "hal/ident.h"
+#include "hal/irq.h"
 #include "hal/mmio.h"
 
 /* ---- GICv2, as hal/irq.c uses it ---- */
@@ -31,15 +33,20 @@ static unsigned int pending(void)
     return intid;
 }
 
-bool devices_interrupt_is_pending(void)
+bool fake_irq_is_pending(void)
 {
     return pending() < INTIDS;
+}
+
+void fake_irq_handle(void)
+{
+    irq_dispatch(0, NULL);
 }
 
 void devices_raise(unsigned int intid)
 {
     raised[intid] = true;
-    machine_take_interrupts();
+    fake_irq_take();
 }
 
 static uint32_t acknowledge(void)
@@ -123,7 +130,7 @@ void devices_wait_for_line(void)
     }
 }
 
-/* ---- identification page, as hal/ident.c uses it ---- */
+/* ---- identification page, as hal/ident.c and hal/oplog.c use it ---- */
 
 enum {
     MAGIC = 0x00,

@@ -33,7 +33,7 @@ struct host_log {
 static struct host_log *shared;
 static uint32_t command, seq;
 
-enum { VIOLATION = 8 }; /* hal/ident.c */
+enum { VIOLATION = 8 }; /* hal/oplog.c */
 
 void log_initialize(int fd)
 {

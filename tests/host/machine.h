@@ -3,8 +3,8 @@
  * A machine in a process of this computer, for the shim with the scripted back end: the firmware from
  * main() down to the hal's drivers is the one that runs on the board; below it are
  *
- *     cpu.c      what a64_cpu.S is on the board: interrupts, translation by the firmware's own tables,
- *                sleep, a timer; cache operations only enter the log
+ *     cpu.c      what a64_cpu.S is on the board, except the interrupt mask (tests/c/fake_irq.h):
+ *                translation by the firmware's own tables, sleep, a timer; cache operations only enter the log
  *     devices.c  interrupt controller, command UART, identification page: by their registers
  *     heap.c     a heap whose unused bytes the address sanitizer watches
  *     log.c      the operation log, in memory that the harness maps
@@ -28,9 +28,6 @@ void machine_map_ram(int fd);
  * there is no such page. */
 bool machine_name_page(uint64_t index, uint64_t physical);
 
-/* An interrupt has come: it is taken at once unless it is masked. */
-void machine_take_interrupts(void);
-
 /* ---- devices.c ---- */
 
 enum { SPI_FIRST = 32 }; /* INTID of the first shared peripheral interrupt */
@@ -41,7 +38,6 @@ void devices_initialize(uint64_t nonce, bool coherent);
 void machine_set_caching(bool on);
 
 void devices_raise(unsigned int intid); /* once */
-bool devices_interrupt_is_pending(void);
 
 /* Let time jump to the alarm, and its interrupt rise; false if none is set. */
 bool devices_ring_alarm(void);
@@ -51,7 +47,7 @@ void devices_wait_for_line(void);
 
 /* ---- log.c ---- */
 
-/* Kinds beside those of hal/ident.c, which are 4 to 8 (harness/dmav3/probe.py). */
+/* Kinds beside those of hal/oplog.c, which are 4 to 8 (harness/dmav3/probe.py). */
 enum { LOG_COMMAND = 2, LOG_CLEAN = 32, LOG_INVALIDATE, LOG_CLEAN_INVALIDATE, LOG_BARRIER };
 
 void log_initialize(int fd);

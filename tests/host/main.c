@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <dma.h>
+
 #include "check.h"
-#include "dma/dma.h"
 #include "fake_hal.h"
 #include "hal/exception.h"
 #include "hal/irq.h"
+#include "hal/irq_mask.h"
 #include "hal/memory.h"
 #include "hal/uart.h"
 #include "heap.h"

@@ -157,12 +157,12 @@ class TestMachine:
         adapter.MapTransferEx(mdl, base, WriteToDevice=True)
         records = [record for record in shim.evidence.events.since(position) if record.seq]
         kinds = [record.kind for record in records]
-        names = shim.image.enum("trace_id")
-        assert records[0].id == names["TRACE_MapTransferEx"]
+        names = shim.image.enum("oplog_id")
+        assert records[0].id == names["OPLOG_MapTransferEx"]
         clean = kinds.index(Kind.CLEAN)
         assert (records[clean].a, records[clean].b) == (buffer.address, 100)
         assert kinds[clean + 1] == Kind.BARRIER
-        assert records[clean + 2].id == names["TRACE_ProgramChannel"]
+        assert records[clean + 2].id == names["OPLOG_ProgramChannel"]
 
     def test_a_coherent_platform_has_no_maintenance(self) -> None:
         """CCH-06: told by the identification page."""

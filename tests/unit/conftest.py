@@ -20,9 +20,9 @@ struct probe one; struct probe_record record; struct stream_rings rings;
 """
 #: Firmware that has the symbols and does nothing.
 _FIRMWARE = """\
-enum trace_id { TRACE_PutDmaAdapter = 1, TRACE_MapTransferEx = 23, TRACE_IoGetDmaAdapter = 64 };
-enum trace_id id;
-void _start(void) { id = TRACE_PutDmaAdapter; }
+enum oplog_id { OPLOG_PutDmaAdapter = 1, OPLOG_MapTransferEx = 23, OPLOG_IoGetDmaAdapter = 64 };
+enum oplog_id id;
+void _start(void) { id = OPLOG_PutDmaAdapter; }
 """
 
 

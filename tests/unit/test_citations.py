@@ -241,7 +241,7 @@ def is_there(path: str, document: str) -> bool:
     """Return whether there is such a file or folder.
 
     A path begins at the root or in the document's folder. One whose first folder is in neither is
-    the end of a longer one, as `dma/dma_backend.h` is where the text speaks of a folder.
+    the end of a longer one, as `include/dma_backend.h` is where the text speaks of a folder.
     """
     path, beside = path.rstrip("/"), PurePosixPath(document).parent
     everything = [*tracked(), *folders()]

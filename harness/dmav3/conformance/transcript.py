@@ -95,10 +95,10 @@ def describe(
     return lines
 
 
-def _level(trace_id: int) -> str:
-    if trace_id < FIRST_CALLBACK:
+def _level(oplog_id: int) -> str:
+    if oplog_id < FIRST_CALLBACK:
         return "routine"
-    return "callback" if trace_id < FIRST_BACK_END else "backend"
+    return "callback" if oplog_id < FIRST_BACK_END else "backend"
 
 
 def _result(record: Record) -> str:

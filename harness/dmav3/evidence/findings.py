@@ -211,7 +211,7 @@ def kinds() -> list[str]:
 
 def routine_names(image: Elf) -> dict[int, str]:
     """Return the names of the operation log's ids, from the firmware's own enumeration."""
-    return {value: name.removeprefix("TRACE_") for name, value in image.enum("trace_id").items()}
+    return {value: name.removeprefix("OPLOG_") for name, value in image.enum("oplog_id").items()}
 
 
 def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: The kind by which `expect` knows them.
 VIOLATION = "violation"
-#: What each code means (firmware/dma/violation.h); below 0x40 as in Windows' DMA verifier.
+#: What each code means (firmware/layer/violation.h); below 0x40 as in Windows' DMA verifier.
 CODES = {
     0x00: "a flush of more than is mapped",
     0x03: "a common buffer freed more often than allocated",

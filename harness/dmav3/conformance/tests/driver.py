@@ -147,8 +147,8 @@ def entries(shim: Shim) -> Iterator[list[str]]:
     names: list[str] = []
     position = len(shim.evidence.events.all())
     yield names
-    known = shim.image.enum("trace_id")
-    by_id = {number: name.removeprefix("TRACE_") for name, number in known.items()}
+    known = shim.image.enum("oplog_id")
+    by_id = {number: name.removeprefix("OPLOG_") for name, number in known.items()}
     records = shim.evidence.events.since(position)
     names += [by_id[record.id] for record in records if record.kind == Kind.ENTER]
 

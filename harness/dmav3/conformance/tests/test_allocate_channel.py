@@ -161,8 +161,8 @@ class TestGrant:
         with shim.dma.irql(DISPATCH_LEVEL):
             assert adapter.AllocateAdapterChannelEx(context, 1, flags, grants).status == OK
         assert grants.levels == [DISPATCH_LEVEL]
-        ids = shim.image.enum("trace_id")
-        outer, inner = ids["TRACE_AllocateAdapterChannelEx"], ids["TRACE_AdapterControl"]
+        ids = shim.image.enum("oplog_id")
+        outer, inner = ids["OPLOG_AllocateAdapterChannelEx"], ids["OPLOG_AdapterControl"]
         seen = [
             (one.kind, one.id)
             for one in shim.evidence.events.since(position)

@@ -50,7 +50,7 @@ CALLBACKS = {"AdapterControl", "AdapterListControl", "DmaCompletionRoutine"}
 
 def nested(shim: Shim, position: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield each entered routine, entry and callback since then, and within which others."""
-    names = {n: name.removeprefix("TRACE_") for name, n in shim.image.enum("trace_id").items()}
+    names = {n: name.removeprefix("OPLOG_") for name, n in shim.image.enum("oplog_id").items()}
     stack: list[str] = []
     for record in shim.evidence.events.since(position):
         if record.kind == Kind.ENTER:

@@ -64,8 +64,8 @@ def steps(shim: HostShim, act: Callable[[], object]) -> list[str]:
     """Return what happens to caches and channel during a routine, up to its return."""
     position = len(shim.evidence.events.all())
     act()
-    known = shim.image.enum("trace_id")
-    told = {known[f"TRACE_{name}"]: name for name in ("ProgramChannel", "FlushChannel")}
+    known = shim.image.enum("oplog_id")
+    told = {known[f"OPLOG_{name}"]: name for name in ("ProgramChannel", "FlushChannel")}
     found = []
     for record in shim.evidence.events.since(position):
         if record.kind in (*OPERATIONS, Kind.BARRIER):

@@ -58,7 +58,7 @@ def flushed(board: Board, flush: Callable[[], NtStatus]) -> Maintained:
     """Flush, and return what that did to the caches."""
     position = len(board.evidence.events.all())
     assert flush() == OK
-    number = board.image.enum("trace_id")["TRACE_FlushAdapterBuffersEx"]
+    number = board.image.enum("oplog_id")["OPLOG_FlushAdapterBuffersEx"]
     (record,) = (
         record
         for record in board.evidence.events.since(position)
@@ -245,8 +245,8 @@ class TestChannel:
         position = len(board.evidence.events.all())
         with board.evidence.expect_violations(*([0x23] if running else [])):
             assert flight.flush() == OK
-        known = board.image.enum("trace_id")
-        told = {known[f"TRACE_{name}"]: name for name in ("CancelTransfer", "FlushChannel")}
+        known = board.image.enum("oplog_id")
+        told = {known[f"OPLOG_{name}"]: name for name in ("CancelTransfer", "FlushChannel")}
         steps = [
             told.get(record.id, record.kind.name)
             for record in board.evidence.events.since(position)
@@ -265,8 +265,8 @@ class TestChannel:
         scripted.end(0)
         position = len(scripted.evidence.events.all())
         assert bench.flush(256, write=False) == OK
-        known = scripted.image.enum("trace_id")
-        flush = known["TRACE_FlushChannel"]
+        known = scripted.image.enum("oplog_id")
+        flush = known["OPLOG_FlushChannel"]
         steps = [
             record.kind
             for record in scripted.evidence.events.since(position)

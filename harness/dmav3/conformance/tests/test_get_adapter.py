@@ -265,7 +265,7 @@ class TestSubordinate:
         """It is asked about line and channel, and says no to the last line."""
         position = len(scripted.evidence.events.all())
         assert scripted.IoGetDmaAdapter(DmaRequestLine=27) is None
-        validate = scripted.image.enum("trace_id")["TRACE_ValidateRequestLineBinding"]
+        validate = scripted.image.enum("oplog_id")["OPLOG_ValidateRequestLineBinding"]
         asked = [one for one in scripted.evidence.events.since(position) if one.id == validate]
         assert [(one.kind, one.b) for one in asked] == [(Kind.ENTER, 0), (Kind.EXIT, 0)]
 

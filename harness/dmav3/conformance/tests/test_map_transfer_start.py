@@ -142,7 +142,7 @@ class TestDeviceSide:
         (program,) = scripted.programs()
         assert list(program.elements) == bench.list
         assert program.device_address == 0x1_0000_1000
-        number = scripted.image.enum("trace_id")["TRACE_ProgramChannel"]
+        number = scripted.image.enum("oplog_id")["OPLOG_ProgramChannel"]
         records = scripted.evidence.events.since(position)
         start = next(at for at, one in enumerate(records) if one.id == number)
         before = [one.kind for one in records[:start]]
@@ -416,7 +416,7 @@ class TestSeveralCalls:
         assert not any(record.kind == Kind.RANGE for record in records)
         exits = {record.id: record for record in records if record.kind == Kind.EXIT}
         assert all((record.d, record.e) == (0, 0) for record in exits.values())
-        assert shim.image.enum("trace_id")["TRACE_ProgramChannel"] not in exits
+        assert shim.image.enum("oplog_id")["OPLOG_ProgramChannel"] not in exits
         assert shim.memory.look(bench.memory, 256) == b"\x77" * 256
         assert bench.map(PAGE, 2 * PAGE, write=False) == (OK, 2 * PAGE)
 

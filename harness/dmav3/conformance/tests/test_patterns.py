@@ -312,14 +312,14 @@ class TestBusMaster:
             assert board.read(buffer) == moved(PAGE, seed + 10)
         master.FreeCommonBuffer(*common)
         master.PutDmaAdapter()
-        ids = {value: name for name, value in board.image.enum("trace_id").items()}
+        ids = {value: name for name, value in board.image.enum("oplog_id").items()}
         asked = {
             ids[one.id] for one in board.evidence.events.since(position) if one.a == master.address
         }
-        assert asked - {"TRACE_IoGetDmaAdapter"} == {
-            "TRACE_AllocateCommonBufferEx",
-            "TRACE_FreeCommonBuffer",
-            "TRACE_PutDmaAdapter",
+        assert asked - {"OPLOG_IoGetDmaAdapter"} == {
+            "OPLOG_AllocateCommonBufferEx",
+            "OPLOG_FreeCommonBuffer",
+            "OPLOG_PutDmaAdapter",
         }
         assert board.findings() == []
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hal/oplog.h"
+
+#include "boot/memlayout.h"
+#include "hal/mmio.h"
+
+/* Registers of the identification page; the others are in ident.c. */
+enum {
+    COMMIT = 0x40,
+    ARGUMENT = 0x48, /* five of 8 bytes */
+};
+
+/* Record kinds, bits 7:0 of COMMIT; the id is in bits 31:8. */
+enum { RECORD_ENTER = 4, RECORD_EXIT, RECORD_RANGE, RECORD_UNMAPPED, RECORD_VIOLATION };
+
+static void argument(unsigned int index, uint64_t value)
+{
+    mmio_write64(IDENT_BASE + ARGUMENT + 8 * index, value);
+}
+
+static void commit(uint32_t kind, uint32_t id)
+{
+    mmio_write32(IDENT_BASE + COMMIT, kind | id << 8);
+}
+
+void oplog_enter(enum oplog_id id, const void *adapter)
+{
+    argument(0, (uintptr_t)adapter);
+    commit(RECORD_ENTER, id);
+}
+
+void oplog_exit(enum oplog_id id, const void *adapter, uint32_t status, uint32_t bytes, uint32_t elements)
+{
+    argument(0, (uintptr_t)adapter);
+    argument(1, status);
+    argument(2, bytes | (uint64_t)elements << 32);
+    commit(RECORD_EXIT, id);
+}
+
+void oplog_range(enum oplog_range kind, const void *handle, uint64_t physical, uint64_t device, uint32_t length,
+                 bool write)
+{
+    argument(0, (uintptr_t)handle);
+    argument(1, physical);
+    argument(2, length);
+    argument(3, write);
+    argument(4, device);
+    commit(RECORD_RANGE, kind);
+}
+
+void oplog_unmapped(const void *handle)
+{
+    argument(0, (uintptr_t)handle);
+    commit(RECORD_UNMAPPED, 0);
+}
+
+void oplog_violation(uint32_t code, uint64_t p2, uint64_t p3)
+{
+    argument(0, p2);
+    argument(1, p3);
+    commit(RECORD_VIOLATION, code);
+}

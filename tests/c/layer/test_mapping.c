@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* MapTransferEx and FlushAdapterBuffersEx on the scripted back end: limits, maintenance, bounce pages. */
+#include "check.h"
+#include "fixture.h"
+#include "layer/violation.h"
+
+#include <string.h>
+
+/* ---- mapping ---- */
+
+TEST(a_write_is_cleaned_before_it_starts, "CCH-02 MTX-31 FBX-08 FBX-09")
+{
+    fake_scatter_pages();
+    start(Width32Bits);
+    PMDL mdl = driver_mdl(100, 2 * FAKE_PAGE);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+    size_t barriers = fake_count(FAKE_BARRIER);
+
+    CHECK_EQ(map(mdl, base, 0, 2 * FAKE_PAGE, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(length, 2 * FAKE_PAGE);
+    CHECK_EQ(list.list.NumberOfElements, 3);
+    CHECK_EQ(fake_count(FAKE_CLEAN), 3);
+    CHECK_EQ(fake_event(FAKE_CLEAN, 0)->a, (uintptr_t)&fake_memory[100]);
+    CHECK_EQ(fake_event(FAKE_CLEAN, 0)->b, FAKE_PAGE - 100);
+    CHECK_EQ(fake_count(FAKE_BARRIER), barriers + 1);
+    CHECK(fake_last(FAKE_RANGE, OPLOG_RANGE_MAPPED) < fake_last(FAKE_CLEAN, 0));
+    CHECK(fake_last(FAKE_CLEAN, 0) < fake_last(FAKE_BARRIER, 0));
+    CHECK(fake_last(FAKE_BARRIER, 0) < fake_last(FAKE_ENTER, OPLOG_ProgramChannel));
+    CHECK_EQ(scripted.program.count, 3); /* MTX-31 */
+    CHECK_EQ(scripted.program.width, Width32Bits);
+    CHECK_EQ(scripted.program.device_address, DRIVER_REGISTER);
+    CHECK(scripted.program.write);
+    for (ULONG i = 0; i < 3; i++) {
+        CHECK_EQ(scripted.program.elements[i].Address.QuadPart, list.list.Elements[i].Address.QuadPart);
+        CHECK_EQ(scripted.program.elements[i].Length, list.list.Elements[i].Length);
+    }
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(flush(mdl, base, 0, length, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(fake_count(FAKE_INVALIDATE) + fake_count(FAKE_CLEAN_INVALIDATE), 0); /* FBX-08 */
+    CHECK_EQ(fake_count(FAKE_CLEAN), 3);
+    CHECK_EQ(fake_count_id(FAKE_ENTER, OPLOG_FlushChannel), 1);
+    dma->FreeAdapterChannel(adapter);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(bounced_data_waits_for_the_flush, "MR-11")
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(100, 20);
+
+    memset(fake_memory, 0x11, 200);
+    (void)driver_raise();
+    PVOID base = hold_channel(1);
+
+    CHECK_EQ(map(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
+    device_fills(0x22);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(fake_memory[100], 0x11);
+    CHECK_EQ(flush(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
+    CHECK_EQ(fake_memory[100], 0x22);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(a_read_bounces_edges_and_keeps_the_neighbours, "CCH-03 CCH-04 CCH-12 MR-08 FBX-10 FBX-13")
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(100, 1000);
+
+    memset(fake_memory, 0x11, 2000);
+    (void)driver_raise();
+    PVOID base = hold_channel(2);
+
+    CHECK_EQ(map(mdl, base, 0, 1000, FALSE), STATUS_SUCCESS);
+    CHECK_EQ(list.list.NumberOfElements, 3);
+    CHECK_EQ(list.list.Elements[0].Length, 28);
+    CHECK_EQ(list.list.Elements[0].Address.QuadPart % FAKE_PAGE, 100); /* MR-08 */
+    CHECK_EQ(fake_count(FAKE_CLEAN_INVALIDATE), 1);
+    CHECK_EQ(fake_event(FAKE_CLEAN_INVALIDATE, 0)->a, (uintptr_t)&fake_memory[128]);
+    CHECK_EQ(fake_event(FAKE_CLEAN_INVALIDATE, 0)->b, 960);
+    CHECK(fake_last(FAKE_CLEAN_INVALIDATE, 0) < fake_last(FAKE_ENTER, OPLOG_ProgramChannel)); /* CCH-04 */
+    CHECK_EQ(fake_count_id(FAKE_RANGE, OPLOG_RANGE_BOUNCED), 2);
+    device_fills(0x22);
+    fake_memory[99] = 0x33; /* CCH-12: a neighbour is stored during the transfer */
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(flush(mdl, base, 0, 1000, FALSE), STATUS_SUCCESS);
+    CHECK_EQ(fake_count(FAKE_INVALIDATE), 1);
+    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->a, (uintptr_t)&fake_memory[128]);
+    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->b, 960);
+    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->c, 0x11); /* CCH-03: bounce pages are copied after it */
+    CHECK(fake_last(FAKE_EXIT, OPLOG_FlushChannel) < fake_last(FAKE_INVALIDATE, 0)); /* FBX-10 */
+    CHECK(fake_memory[99] == 0x33 && fake_memory[1100] == 0x11);
+    for (size_t i = 100; i < 1100; i++) {
+        CHECK_EQ(fake_memory[i], 0x22);
+    }
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(a_coherent_platform_gets_barriers_only, "CCH-06 FBX-05")
+{
+    fake_set_coherent(true);
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(100, 1000);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    for (int write = 0; write < 2; write++) {
+        CHECK_EQ(map(mdl, base, 0, 1000, (BOOLEAN)write), STATUS_SUCCESS);
+        CHECK_EQ(list.list.NumberOfElements, 1);
+        scripted_end(0, InterruptTypeCompletion);
+        CHECK_EQ(flush(mdl, base, 0, 1000, (BOOLEAN)write), STATUS_SUCCESS);
+    }
+    CHECK_EQ(fake_count(FAKE_CLEAN) + fake_count(FAKE_INVALIDATE) + fake_count(FAKE_CLEAN_INVALIDATE), 0);
+    CHECK(fake_count(FAKE_BARRIER) >= 4);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(a_bounced_write_carries_the_data, "MR-10")
+{
+    fake_scatter_pages();
+    start(Width32Bits);
+    PMDL mdl = driver_mdl(4094, 4);
+
+    memcpy(&fake_memory[4094], "abcd", 4);
+    (void)driver_raise();
+    PVOID base = hold_channel(2);
+
+    CHECK_EQ(map(mdl, base, 0, 4, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(list.list.NumberOfElements, 1);
+    CHECK(memcmp(fake_device_view((uint64_t)list.list.Elements[0].Address.QuadPart), "abcd", 4) == 0);
+    CHECK_EQ(fake_count(FAKE_CLEAN), 0);
+    CHECK_EQ(fake_count_id(FAKE_RANGE, OPLOG_RANGE_BOUNCED), 2); /* page by page */
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(flush(mdl, base, 0, 4, TRUE), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+}
+
+/* Pattern E under one limit; returns the number of maps. */
+static int transfer_in_parts(PVOID base, PMDL mdl, ULONG total, ULONG list_bytes)
+{
+    ULONG offset = 0;
+    int maps = 0;
+
+    for (; offset < total; offset += length) {
+        length = total - offset;
+        CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, offset, 0, &length, FALSE,
+                                    list_bytes != 0 ? &list.list : NULL, list_bytes, NULL, NULL),
+                 STATUS_SUCCESS);
+        CHECK(length >= 1);
+        device_fills(0x44);
+        scripted_end(0, InterruptTypeCompletion);
+        CHECK_EQ(flush(mdl, base, offset, length, FALSE), STATUS_SUCCESS);
+        maps++;
+    }
+    for (ULONG i = 0; i < total; i++) {
+        CHECK_EQ(((UCHAR *)MmGetMdlVirtualAddress(mdl))[i], 0x44);
+    }
+    return maps;
+}
+
+TEST(each_limit_alone_splits_the_transfer, "MTX-04 MTX-07 MTX-25 AAX-14 HBE-07")
+{
+    enum { TOTAL = 4 * FAKE_PAGE, ONE = sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT) };
+
+    fake_scatter_pages();
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(10, TOTAL);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(2);
+
+    CHECK_EQ(transfer_in_parts(base, mdl, TOTAL, 0), 1);
+    CHECK_EQ(transfer_in_parts(base, mdl, TOTAL, ONE), 6); /* head, rest of its page, 3 pages, tail */
+    scripted.max_fragments = 3;
+    CHECK_EQ(transfer_in_parts(base, mdl, TOTAL, sizeof list), 2);
+    dma->FreeAdapterChannel(adapter);
+    scripted.max_fragments = 64;
+    base = hold_channel(1);
+    CHECK_EQ(transfer_in_parts(base, mdl, TOTAL, sizeof list), 1); /* CCH-12 b: the tail */
+    dma->FreeAdapterChannel(adapter);
+    base = hold_channel(0);
+    CHECK_EQ(transfer_in_parts(base, mdl, TOTAL, sizeof list), 1); /* and the head */
+    scripted.max_fragments = 0;
+    CHECK_EQ(map(mdl, base, 64, 64, TRUE), STATUS_INSUFFICIENT_RESOURCES);
+    dma->FreeAdapterChannel(adapter);
+    CHECK_EQ(driver_violations(0x1F), 3); /* a shared line each */
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 3);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(bad_arguments_of_a_map_change_nothing, "MTX-01 MTX-02 MTX-05 MTX-06 MTX-13 MDL-08 CMP-13")
+{
+    PVOID foreign;
+
+    start(Width32Bits);
+    PMDL mdl = driver_mdl(0, 1000);
+    PDMA_ADAPTER other = get_adapter(Width32Bits, 1);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(2);
+
+    CHECK_EQ(allocate_sync(other, 1, 2, &foreign), STATUS_SUCCESS);
+    size_t queries = fake_count_id(FAKE_ENTER, OPLOG_QueryMaxFragments);
+
+    CHECK_EQ(map(mdl, NULL, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(map(mdl, (PVOID)(uintptr_t)0xDEAD0, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(map(mdl, foreign, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x4D), 3);
+    CHECK_EQ(map(mdl, base, 1000, 0, TRUE), STATUS_INVALID_PARAMETER); /* MTX-01 */
+    CHECK_EQ(map(mdl, base, UINT64_MAX, 4, TRUE), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x1F), 2);
+    CHECK_EQ(map(mdl, base, 4, 1000, TRUE), STATUS_INVALID_PARAMETER); /* MTX-02 */
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x24), 1);
+    CHECK_EQ(length, 1000);
+    CHECK_EQ(map(mdl, base, 0, 6, TRUE), STATUS_INVALID_PARAMETER); /* MTX-38 */
+    CHECK_EQ(map(NULL, base, 0, 4, TRUE), STATUS_INVALID_PARAMETER);
+    length = 4;
+    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE, NULL, 1, NULL, NULL),
+             STATUS_INVALID_PARAMETER); /* MTX-05 */
+    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE, &list.list,
+                                sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT) - 1, NULL, NULL),
+             STATUS_INVALID_PARAMETER); /* MTX-06 */
+    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, NULL, TRUE, NULL, 0, NULL, NULL),
+             STATUS_INVALID_PARAMETER);
+    mdl->MdlFlags = 0;
+    CHECK_EQ(map(mdl, base, 0, 4, TRUE), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x0E), 1);
+    CHECK_EQ(fake_count_id(FAKE_ENTER, OPLOG_QueryMaxFragments), queries);
+    CHECK_EQ(fake_count_id(FAKE_ENTER, OPLOG_ProgramChannel), 0);
+    CHECK_EQ(fake_count(FAKE_CLEAN), 0);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 0); /* CMP-13 */
+    IoFreeMdl(mdl);
+}
+
+TEST(a_map_of_nothing_starts_nothing, "MTX-18 FBX-20")
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    list.list.NumberOfElements = 9;
+    CHECK_EQ(map(mdl, base, 0, 0, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(list.list.NumberOfElements, 0);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x21), 1);
+    CHECK_EQ(flush(mdl, base, 0, 0, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 1);
+    CHECK_EQ(flush(mdl, base, 0, 0, TRUE), STATUS_SUCCESS); /* FBX-20 */
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x16), 1);
+    CHECK_EQ(fake_count_id(FAKE_ENTER, OPLOG_ProgramChannel), 0);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+}
+
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, fixture_reset);
+}

@@ -24,7 +24,7 @@ def check_number(number: int) -> int:
 
 
 class Channel:
-    """What the extension can do to a channel; `qemu-machines/ext/pace.h` has the rules.
+    """What the extension can do to a channel; `qemu-machines/ext/pl330/schedule.h` has the rules.
 
     A burst is one load by the controller (or a store of zeroes), whatever its size.
 

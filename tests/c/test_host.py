@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = sorted(path.stem for path in Path(__file__).parent.glob("test_*.c"))
+PROGRAMS = sorted(path.stem for path in Path(__file__).parent.rglob("test_*.c"))
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

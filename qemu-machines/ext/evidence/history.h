@@ -23,7 +23,7 @@ uint32_t history_begin_epoch(void);
 /* The store at `pc` wrote `size` bytes, all in one line. */
 void history_stored(uint64_t physical, unsigned int size, uint64_t pc);
 
-/* For the fast path of machine/cpu.c, which records stores itself: the origins of the line's stores, one for
+/* For the fast path of machine/access.c, which records stores itself: the origins of the line's stores, one for
  * each 8 bytes, and the value that a store at `pc` puts there. */
 uint64_t *history_origins(uint64_t physical);
 

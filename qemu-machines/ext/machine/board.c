@@ -15,6 +15,7 @@
 #include "evidence/hazard.h"
 #include "evidence/history.h"
 #include "evidence/oplog.h"
+#include "machine/access.h"
 #include "machine/cpu.h"
 #include "machine/ident.h"
 #include "memory/fault_range.h"
@@ -302,7 +303,7 @@ static void device_writes(uint64_t physical, unsigned int size, const struct acc
 
 static bool open_memory(Error **errp)
 {
-    static const struct views_events events = {cpu_line_changed, hazard_found, device_writes};
+    static const struct views_events events = {access_line_changed, hazard_found, device_writes};
     struct cache_geometry geometry = modelled_cache().geometry;
     MemoryRegion *ram = find_ram(errp);
 

@@ -78,8 +78,8 @@ static void reach_limit(enum probe_limit limit, uint32_t n)
     probe->limit = limit;
     probe->limit_channel = n;
     record(PROBE_LIMIT, n, limit);
-    qemu.error_report("dmav3: channel %u: QEMU's model of the PL330 cannot go on (limit %u of pl330/fault.h)",
-                      n, limit);
+    qemu.error_report("dmav3: channel %u: QEMU's model of the PL330 cannot go on (limit %u of fault.h)", n,
+                      limit);
     uart_hang_up();
     qemu.qemu_system_vmstop_request_prepare();
     qemu.qemu_system_vmstop_request(RUN_STATE_INTERNAL_ERROR);

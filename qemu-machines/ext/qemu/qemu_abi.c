@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct qemu_abi qemu;
@@ -51,4 +52,10 @@ const char *qemu_abi_version(int *major)
         snprintf(text, sizeof(text), "%d.%d.%d", *major, (int)version->qemu->minor, (int)version->qemu->micro);
     }
     return version ? text : "(of unknown version)";
+}
+
+void qemu_abi_refuse(const char *why)
+{
+    qemu.error_report("dmav3: %s", why);
+    exit(1);
 }

@@ -258,6 +258,9 @@ const char *qemu_abi_load(void);
 /* "10.0.2", and its first number (0 where QEMU does not tell). */
 const char *qemu_abi_version(int *major);
 
+/* End QEMU with a message: this one cannot be used. */
+_Noreturn void qemu_abi_refuse(const char *why);
+
 #define error_setg(errp, ...) qemu.error_setg_internal(errp, __FILE__, __LINE__, __func__, __VA_ARGS__)
 
 static inline AddressSpace *space(QemuAddressSpace *memory)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .symbols import Elf
 
 _NO_CHANNEL = 0xFFFFFFFF
-#: In the place of a channel, above the number of a PCI device (qemu-machines/ext/memory/accessor.h).
+#: In the place of a channel, above the number of a PCI device (ACCESSOR_PCI in the extension).
 _PCI = 0x10000
 #: A kind of finding that is no hazard of the cache.
 _BUS_ERROR = 8

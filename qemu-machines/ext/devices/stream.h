@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A peripheral as a codec or an SPI block is: a data register with a FIFO in each direction, and a
- * request line of the PL330 for each. Its other end are two rings in memory shared with the host.
+ * The stream device, a peripheral such as a codec or an SPI block. It has a data register with a FIFO in each
+ * direction, and a request line of the PL330 for each. At its other end are two rings in memory that is shared
+ * with the host.
  *
  * offset  access        name
  * 0x00    RW 8 to 64    DR  a write enters the transmit FIFO, a read leaves the receive FIFO;

@@ -18,14 +18,16 @@ SAME_KIND(MISSING_BARRIER);
 SAME_KIND(MISMATCHED_ALIAS);
 
 /*
- * Which mapping, and so which routine, a hazard belongs to: the newest that covers the address and
- * runs in the hazard's direction. What a device does is owed by a live mapping only; what the CPU reads
- * may have been owed by one that has ended. A line's neighbours count where lines are shared.
+ * Which mapping, and so which routine, a hazard belongs to: the newest mapping that covers the address and
+ * runs in the hazard's direction. Only a live mapping can owe what a device's access needed; what the CPU's
+ * read needed may have been owed by a mapping that has ended. A line's neighbours count where lines are shared.
  */
 struct debt {
     enum { READS, WRITES, EITHER } direction;
     bool live_only;
-    enum { BYTE, BYTE_OR_BOUNCED, LINE } covered; /* directly, also by a bounce page, or the line by either */
+    /* What the mapping must cover: the byte itself; the byte, also by a bounce page; a byte of the line, by
+     * either. */
+    enum { BYTE, BYTE_OR_BOUNCED, LINE } covered;
     uint32_t routine;
 };
 

@@ -2,8 +2,8 @@
 /*
  * Two tables make the common access cheap and lose nothing:
  *
- *   pages  what a virtual page is (where in RAM, cacheable or not), from QEMU's own TLB; emptied by
- *          everything that changes translation
+ *   pages  what a virtual page is (where in RAM, cacheable or not), from QEMU's own TLB. Everything that
+ *          changes translation empties the table.
  *   lines  every resident line that was accessed through some virtual address, with what the model
  *          allows without asking (struct cache_shortcut). An entry goes when the model changes the
  *          line. A line of RAM is in one entry at most, so that it can be found.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From what the CPU has in bits, opcodes and registers, to what it means for the cache model. Plain C.
+ * What instructions and identification registers of an AArch64 CPU mean for the cache model. Plain C, no QEMU.
  */
 #ifndef DMAV3_A64_DECODE_H
 #define DMAV3_A64_DECODE_H
@@ -23,15 +23,16 @@ enum a64_kind {
     A64_TRANSLATION, /* changes how addresses translate: SCTLR, TTBR, TCR, MAIR, TLBI */
 };
 
+/* An instruction. */
 struct a64_decoded {
     enum a64_kind kind;
     unsigned int rt; /* number of the register that holds the address; 31: zero */
 };
 
-/* AArch64. Opcodes: Arm ARM C5.3 (DC), C5.5 (TLBI), D19 (system registers). */
+/* Decode an instruction. Opcodes: Arm ARM C5.3 (DC), C5.5 (TLBI), D19 (system registers). */
 struct a64_decoded a64_decode(uint32_t opcode);
 
-/* CCSIDR in its 32-bit format, that of CPUs without FEAT_CCIDX (D19.2.23). */
+/* Decode CCSIDR in its 32-bit format, that of CPUs without FEAT_CCIDX (D19.2.23). */
 struct cache_geometry a64_decode_ccsidr(uint32_t value);
 
 #endif

@@ -12,7 +12,8 @@
 
 enum { PL330_CODE_MAX = 6 }; /* bytes of the longest instruction */
 
-/* The lower two bits of DMAWFP; the one executed last decides about the conditional forms. */
+/* The type of request: the lower two bits of DMAWFP. The DMAWFP that was executed last decides whether
+ * conditional instructions are carried out. */
 enum pl330_request { REQUEST_SINGLE, REQUEST_PERIPHERAL, REQUEST_BURST };
 
 struct pl330_thread {
@@ -22,12 +23,13 @@ struct pl330_thread {
     uint64_t bursts;                  /* loads and DMASTZ since DMAGO */
 };
 
-/* Bytes that have been loaded and not stored: they are in the FIFO, or queued for it. */
+/* Has everything that was loaded been stored? If not, the rest is in the FIFO, or queued for it. */
 static inline bool pl330_thread_is_empty(const struct pl330_thread *channel)
 {
     return channel->loaded == channel->stored;
 }
 
+/* Bytes that the program has moved. */
 static inline uint64_t pl330_thread_bytes(const struct pl330_thread *channel)
 {
     return channel->loaded + channel->zeroed;
@@ -40,24 +42,25 @@ struct pl330_access {
     uint32_t advance;        /* of the address register */
 };
 
+/* In bytes. */
 unsigned int pl330_instruction_length(uint8_t opcode);
 
-/* DMALPEND, in all its forms: it may be executed twice in a row. */
+/* Is it DMALPEND, in any of its forms? Only that may be executed twice in a row. */
 bool pl330_is_loop_end(uint8_t opcode);
 
-/* DMAEND, and DMAKILL, which QEMU executes in a program too. */
+/* Is it DMAEND, or DMAKILL, which QEMU executes in a program too? */
 bool pl330_is_end(uint8_t opcode);
 
-/* DMAWFP, DMAWFE: it may stay there for ever. */
+/* Is it DMAWFP or DMAWFE, where a program may stay for ever? */
 bool pl330_waits(uint8_t opcode);
 
 /* The burst that `opcode` would begin now. */
 struct pl330_access pl330_access(const struct pl330_thread *channel, uint8_t opcode);
 
-/* Execute an instruction: registers and counts. */
+/* Execute an instruction, as far as registers and counts are concerned. */
 void pl330_execute(struct pl330_thread *channel, const uint8_t code[PL330_CODE_MAX]);
 
-/* DMAGO: QEMU leaves registers and the type of request as they are. */
+/* Execute DMAGO: counts are 0. QEMU leaves registers and the type of request as they are. */
 void pl330_go(struct pl330_thread *channel);
 
 #endif

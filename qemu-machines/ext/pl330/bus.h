@@ -19,7 +19,7 @@
 /* `own` and `own_size` are address and size of the controller's registers. */
 MemoryRegion *bus_memory(hwaddr own, hwaddr own_size);
 
-/* `failed` is called after each access for data that was answered by an error. */
+/* Have `failed` called after each access for data that was answered by an error. */
 void bus_watch(void (*failed)(uint64_t address, bool is_write, const struct accessor *by));
 
 /* Would an access to any of the `span` bytes from `address` on be answered by an error, as far as can be known

@@ -40,19 +40,21 @@ enum {
 void fault_initialise(void);
 void fault_reset(void); /* the model is about to be reset */
 
-/* Channel n fetches `opcode`, which would make `access`: the fault that it has now, or 0. */
+/* Channel n fetches `opcode`, which would make `access`. Returns the fault that the channel has now, or 0. */
 uint32_t fault_due(uint32_t n, uint8_t opcode, const struct pl330_access *access);
 
-/* It will execute that. */
+/* Channel n will execute `opcode`. */
 void fault_foresee(uint32_t n, uint8_t opcode, const struct pl330_access *access);
 
-/* It faults instead. */
+/* Channel n faults, with `type` as FTRn, before it executes anything more. */
 void fault_show(uint32_t n, uint32_t type);
 
-/* The rest is for when the model's engine stands still. */
+/* The model's engine must stand still for the functions that follow. */
 
-/* Before DMAGO; false: a limit has been reached, it must not be carried out. Before DMAKILL. */
+/* Channel n is about to be started. Returns false if a limit has been reached and it must not be. */
 bool fault_may_start(uint32_t n);
+
+/* Channel n is about to be killed. */
 void fault_before_kill(uint32_t n);
 
 /* The model shows that some channel is faulting. */

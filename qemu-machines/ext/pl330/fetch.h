@@ -32,8 +32,8 @@ enum { FETCH_LINE_FREE = 30, FETCH_LINE_BUSY = 31 };
  */
 enum fetch_serving {
     SERVE_PROGRAM,
-    SERVE_HOLD,  /* DMAWFP of the same type as its last, on a line that is always busy */
-    SERVE_PASS,  /* ... on one that never is */
+    SERVE_HOLD,  /* DMAWFP of the same type as the channel's last, on a line that is always busy */
+    SERVE_PASS,  /* the same DMAWFP on a line that is never busy */
     SERVE_DRAIN, /* DMAWMB */
     SERVE_BACK,  /* DMALPEND for ever, back to its address */
     SERVE_FAULT  /* no instruction */
@@ -56,9 +56,9 @@ struct fetch_thread {
 };
 
 struct fetch_hooks {
-    /* Channel n fetches `opcode`: SERVE_PROGRAM, SERVE_HOLD or SERVE_FAULT. */
+    /* Channel n fetches `opcode`: what it gets, SERVE_PROGRAM, SERVE_HOLD or SERVE_FAULT. */
     enum fetch_serving (*decide)(uint32_t n, uint8_t opcode);
-    /* It has all of an instruction, for the first time. */
+    /* Channel n has fetched all of an instruction for the first time, and begins it. */
     void (*executes)(uint32_t n);
 };
 

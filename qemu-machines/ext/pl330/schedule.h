@@ -12,7 +12,7 @@
  *   for a time    after each burst, burst-interval-ns long (the pace); or, after slice-instructions in
  *                 one run of the engine, for as long as that many instructions of 10 ns take.
  *
- * Both can be so at once; when neither is any more, the channel goes on. Times are model time: with the
+ * Both can be the case at once; the channel goes on when neither is any more. Times are model time: with the
  * gate closed `release` waits until it opens. `step` does not: it lets the channel go at once to its
  * next burst, passing over the pace, in no time; but an event or a fault on the way, which may interrupt
  * the CPU, waits until the gate opens.
@@ -37,7 +37,7 @@ enum { SCHEDULE_CHANNELS = 8 };
 /* Bit n: channel n is held on request. */
 uint32_t schedule_held_channels(void);
 
-/* Take a PL330 over: returns the region of its registers to be mapped. line_busy and line_kick are
+/* Take a PL330 over, and return the region of its registers, to be mapped. line_busy and line_kick are
  * its request inputs FETCH_LINE_BUSY and SCHEDULE_LINE_KICK. */
 enum { SCHEDULE_LINE_KICK = 29 };
 MemoryRegion *schedule_initialise(MemoryRegion *pl330, qemu_irq line_busy, qemu_irq line_kick);
@@ -46,13 +46,13 @@ void schedule_reset(void);
 
 /* ---- properties ---- */
 
-/* What the board has. */
+/* Of the board. */
 uint64_t schedule_slice_instructions(void);
 bool schedule_set_slice_instructions(uint64_t value, Error **errp);
 uint64_t schedule_unsliceable_instructions(void);
 bool schedule_set_unsliceable_instructions(uint64_t value, Error **errp);
 
-/* What channel n has. */
+/* Of channel n. */
 uint64_t schedule_burst_interval_ns(uint32_t n);
 bool schedule_set_burst_interval_ns(uint32_t n, uint64_t value, Error **errp);
 uint64_t schedule_hold_at_burst(uint32_t n);

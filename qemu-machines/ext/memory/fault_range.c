@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "memory/fault_range.h"
 
-static struct {
-    uint64_t base, size;
-} range;
-
-bool fault_range_has(uint64_t address, uint64_t span)
-{
-    return address < range.base + range.size && range.base < address + span;
-}
+struct fault_range fault_range;
 
 static bool set(const char *name, uint64_t value, uint64_t base, uint64_t size, Error **errp)
 {
@@ -18,27 +11,27 @@ static bool set(const char *name, uint64_t value, uint64_t base, uint64_t size, 
                    name, (unsigned long long)value);
         return false;
     }
-    range.base = base;
-    range.size = size;
+    fault_range.base = base;
+    fault_range.size = size;
     return true;
 }
 
 uint64_t fault_range_base(void)
 {
-    return range.base;
+    return fault_range.base;
 }
 
 bool fault_range_set_base(uint64_t value, Error **errp)
 {
-    return set("fault-base", value, value, range.size, errp);
+    return set("fault-base", value, value, fault_range.size, errp);
 }
 
 uint64_t fault_range_size(void)
 {
-    return range.size;
+    return fault_range.size;
 }
 
 bool fault_range_set_size(uint64_t value, Error **errp)
 {
-    return set("fault-size", value, range.base, value, errp);
+    return set("fault-size", value, fault_range.base, value, errp);
 }

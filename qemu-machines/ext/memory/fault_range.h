@@ -11,8 +11,15 @@
 
 #include "qemu/qemu_abi.h"
 
+extern struct fault_range {
+    uint64_t base, size;
+} fault_range;
+
 /* Is any of the `span` bytes from `address` on in the range? */
-bool fault_range_has(uint64_t address, uint64_t span);
+static inline bool fault_range_has(uint64_t address, uint64_t span)
+{
+    return address < fault_range.base + fault_range.size && fault_range.base < address + span;
+}
 
 uint64_t fault_range_base(void);
 bool fault_range_set_base(uint64_t value, Error **errp);

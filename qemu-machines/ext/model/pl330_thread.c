@@ -60,6 +60,11 @@ static bool is_no_operation(const struct pl330_thread *channel, uint8_t opcode)
     return (condition == 1 && !single) || (condition == 3 && single);
 }
 
+bool pl330_begins_burst(const struct pl330_thread *channel, uint8_t opcode)
+{
+    return opcode == DMASTZ || (is_load(opcode) && !is_no_operation(channel, opcode));
+}
+
 /* One half of the control register: `control` with its fields in the lowest bits. */
 static uint32_t beat_size(uint32_t control)
 {

@@ -54,7 +54,10 @@ bool pl330_is_end(uint8_t opcode);
 /* Is it DMAWFP or DMAWFE, where a program may stay for ever? */
 bool pl330_waits(uint8_t opcode);
 
-/* The burst that `opcode` would begin now. */
+/* Would `opcode` begin a burst now: a load, or a store of zeroes? */
+bool pl330_begins_burst(const struct pl330_thread *channel, uint8_t opcode);
+
+/* The access that `opcode` would make now. */
 struct pl330_access pl330_access(const struct pl330_thread *channel, uint8_t opcode);
 
 /* Execute an instruction, as far as registers and counts are concerned. */

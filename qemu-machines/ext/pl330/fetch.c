@@ -143,12 +143,7 @@ struct accessor fetch_accessor(void)
     if (fetch.current != FETCH_NOBODY) {
         thread = &fetch.thread[fetch.current];
         by.microcode = fetch.begun ? fetch.place : thread->at;
-        by.burst = thread->is.bursts;
-        if (thread->fetched) {
-            unsigned int kind = pl330_access(&thread->is, thread->code[0]).kind;
-
-            by.burst += kind == ACCESS_LOAD || kind == ACCESS_ZERO;
-        }
+        by.burst = thread->is.bursts + (thread->fetched && pl330_begins_burst(&thread->is, thread->code[0]));
     }
     return by;
 }

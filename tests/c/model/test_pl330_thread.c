@@ -100,9 +100,10 @@ int main(void)
 {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct pl330_thread channel = cases[i].before;
+        bool begins = pl330_begins_burst(&channel, cases[i].code[0]);
 
         pl330_execute(&channel, cases[i].code);
-        if (!equal(&channel, &cases[i].after) ||
+        if (channel.bursts - cases[i].before.bursts != begins || !equal(&channel, &cases[i].after) ||
             pl330_instruction_length(cases[i].code[0]) != cases[i].length) {
             fprintf(stderr, "%s\n", cases[i].assembly);
             return 1;

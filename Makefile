@@ -25,14 +25,14 @@ all:
 # ---- the extension ----
 
 EXT := qemu-machines/ext
-EXT_SOURCES := $(wildcard $(EXT)/*.c)
-EXT_FLAGS := -std=gnu11 -g -O3 -fPIC -fvisibility=hidden $(filter-out -Wpedantic,$(WARNINGS))
+EXT_SOURCES := $(wildcard $(EXT)/*/*.c)
+EXT_FLAGS := -I$(EXT) -std=gnu11 -g -O3 -fPIC -fvisibility=hidden $(filter-out -Wpedantic,$(WARNINGS))
 
-$(B)/ext/%.o: $(EXT)/%.c Makefile
+$(B)/ext/%.c.o: $(EXT)/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(EXT_FLAGS) $(DEPEND) -c -o $@ $<
 
-$(B)/dmav3.so: $(EXT_SOURCES:$(EXT)/%.c=$(B)/ext/%.o)
+$(B)/dmav3.so: $(EXT_SOURCES:$(EXT)/%=$(B)/ext/%.o)
 	$(Q)$(CC) -shared -fuse-ld=lld-19 -o $@ $^
 	@echo built $@
 
@@ -161,7 +161,7 @@ HOST_FLAGS := -std=c11 -g -O1 $(WARNINGS) -fsanitize=address,undefined -fno-sani
 include tests/c/tests.mk
 
 define host_test
-$(B)/tests/c/$(1): $($(1)_sources) $(FIRMWARE_HEADERS) $(wildcard tests/c/*.h tests/c/*/*.h $(EXT)/*.h) Makefile tests/c/tests.mk
+$(B)/tests/c/$(1): $($(1)_sources) $(FIRMWARE_HEADERS) $(wildcard tests/c/*.h tests/c/*/*.h $(EXT)/*/*.h) Makefile tests/c/tests.mk
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(HOST_FLAGS) $($(1)_flags) -o $$@ $($(1)_sources)
 	@echo built $$@

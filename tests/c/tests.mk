@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Host test programs: for each name in HOST_TESTS, NAME_sources and NAME_flags.
-HOST_TESTS := test_cache_model test_channel test_decode test_frame
+HOST_TESTS := test_frame
 
-test_cache_model_sources := tests/c/test_cache_model.c $(EXT)/cache_model.c
-test_cache_model_flags := -I$(EXT)
-
-test_channel_sources := tests/c/test_channel.c $(EXT)/channel.c
-test_channel_flags := -I$(EXT)
-
-test_decode_sources := tests/c/test_decode.c $(EXT)/decode.c
-test_decode_flags := -I$(EXT)
+# The pure parts of the extension.
+MODEL_TEST_FLAGS := -I$(EXT) -Itests/c
+MODEL_TESTS := test_a64_decode test_cache_model test_cache_reference test_pl330_thread
+HOST_TESTS += $(MODEL_TESTS)
+$(foreach test,$(MODEL_TESTS),$(eval $(test)_flags := $(MODEL_TEST_FLAGS)))
+test_a64_decode_sources := tests/c/model/test_a64_decode.c $(EXT)/model/a64_decode.c
+test_cache_model_sources := tests/c/model/test_cache_model.c $(EXT)/model/cache_model.c
+test_cache_reference_sources := tests/c/model/test_cache_reference.c $(EXT)/model/cache_model.c
+test_pl330_thread_sources := tests/c/model/test_pl330_thread.c $(EXT)/model/pl330_thread.c
 
 test_frame_sources := tests/c/rpc/test_frame.c firmware/rpc/frame.c
 test_frame_flags := -Ifirmware -Itests/c -I$(B)/tests/c
@@ -57,6 +58,3 @@ $(B)/tests/c/instructions.inc: tests/vectors/pl330.json tests/c/pl330/instructio
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/pl330/instructions.py firmware/pl330/code.h <$< >$@
 
-HOST_TESTS += test_cache_reference
-test_cache_reference_sources := tests/c/test_cache_reference.c $(EXT)/cache_model.c
-test_cache_reference_flags := -I$(EXT)

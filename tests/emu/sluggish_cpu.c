@@ -2,7 +2,7 @@
 /*
  * Loaded into QEMU by test_time.py: the CPU's thread takes its time to leave an instruction early, as
  * it does when it falls asleep, and the main loop never sleeps. So the main loop nearly always sets the
- * clock forward before the CPU's last instructions have been counted (qemu-machines/ext/gate.h).
+ * clock forward before the CPU's last instructions have been counted (qemu-machines/ext/time/clock.h).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -15,7 +15,7 @@ from dmav3.elf.image import Elf
 ROOT = Path(__file__).parents[2]
 #: A library that holds the layouts of probe.h, as the real extension does.
 _LAYOUTS = """\
-#include "probe.h"
+#include "probe/probe.h"
 struct probe one; struct probe_record record; struct stream_rings rings;
 """
 #: Firmware that has the symbols and does nothing.

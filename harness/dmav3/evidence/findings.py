@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Ids of the operation log: routines come first, then callbacks, then entries of the back end.
 FIRST_CALLBACK, FIRST_BACK_END = 80, 96
 _NO_CHANNEL = 0xFFFFFFFF
-#: In the place of a channel, above the number of a PCI device (qemu-machines/ext/pci.h).
+#: In the place of a channel, above the number of a PCI device (ACCESSOR_PCI in the extension).
 _PCI = 0x10000
 #: A kind of finding that is no hazard of the cache.
 _BUS_ERROR = 8

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory that the extension writes for us (qemu-machines/ext/probe.h), by name.
+"""The memory that the extension writes for us (qemu-machines/ext/probe/probe.h), by name.
 
 Every offset comes from the debug information of the extension itself.
 """
@@ -55,7 +55,7 @@ _KINDS = {kind.value: kind for kind in Kind}  # quicker than Kind(...)
 
 
 class Limit(enum.IntEnum):
-    """Why the extension stopped the machine for good, as in qemu-machines/ext/fault.h."""
+    """Why the extension stopped the machine for good, as in qemu-machines/ext/pl330/fault.h."""
 
     BUS_ERROR = 1
     POISONED = 2

@@ -28,7 +28,7 @@ class BoardCard:
 
     :ivar pid: of QEMU.
     :ivar qmp, gdb: paths of sockets.
-    :ivar probe: file with what the extension tells (qemu-machines/ext/probe.h).
+    :ivar probe: file with what the extension tells (qemu-machines/ext/probe/probe.h).
     :ivar cpu_view, dram: files with the bytes of RAM as the CPU and as devices see them.
     """
 

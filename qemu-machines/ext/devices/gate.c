@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "devices/gate.h"
+
+#include "devices/stream.h"
+#include "memory/views.h"
+#include "probe/probe.h"
+#include "time/clock.h"
+
+enum { READY_WINDOW_NS = 2000 };
+
+static struct {
+    enum { OPEN, CLOSING, CLOSED } state;
+    QemuTimer window;
+    bool (*line_waits)(void);
+    void (*take_line)(void);
+} gate;
+
+static void open_for_line(void)
+{
+    clock_start(clock_command() + 1);
+    gate.state = OPEN;
+    probe->gate_closed = 0;
+    probe->command = clock_command();
+    views_begin_command(clock_command());
+    stream_gate_opened();
+    views_lock(); /* a PCI device may have woken the CPU meanwhile */
+    probe_record(PROBE_COMMAND, 0, 0, 0, 0, 0, 0);
+    views_unlock();
+    clock_start_timers();
+    gate.take_line();
+}
+
+void gate_line_arrived(void)
+{
+    if (gate.state == CLOSED && gate.line_waits()) {
+        open_for_line();
+    }
+}
+
+static void window_passed(void *opaque)
+{
+    (void)opaque;
+    gate.state = CLOSED;
+    __atomic_store_n(&probe->gate_closed, 1, __ATOMIC_RELEASE);
+    gate_line_arrived();
+}
+
+void gate_ready(void)
+{
+    if (gate.state != OPEN || !gate.line_waits) {
+        return;
+    }
+    views_record_counts();
+    clock_stop();
+    gate.state = CLOSING;
+    probe->time_ns = clock_time();
+    qemu.timer_mod_ns(&gate.window, qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + READY_WINDOW_NS);
+}
+
+void gate_initialise(bool (*line_waits)(void), void (*take_line)(void))
+{
+    gate.line_waits = line_waits;
+    gate.take_line = take_line;
+    qemu.timer_init_full(&gate.window, NULL, QEMU_CLOCK_VIRTUAL, SCALE_NS, 0, window_passed, NULL);
+}
+
+void gate_reset(void)
+{
+    qemu.timer_del(&gate.window);
+    clock_reset();
+    gate.state = OPEN;
+    probe->gate_closed = 0;
+    probe->command = 0;
+    probe->time_ns = 0;
+}

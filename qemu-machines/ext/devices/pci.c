@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "devices/pci.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "evidence/declared.h"
+#include "evidence/finding.h"
+#include "memory/fault_range.h"
+#include "memory/views.h"
+#include "probe/probe.h"
+
+/* PCIe memory of `virt`, and the number of its region in the host bridge. */
+enum { BAR_BASE = 0x10000000, BAR_SIZE = 0x2eff0000, BRIDGE_MEMORY = 1 };
+enum { MASTERS = 64 };
+
+struct master {
+    PCIBus *bus; /* NULL: this one and all behind it are not in use */
+    int function;
+    QemuAddressSpace space;
+    QemuRegion root, system, ram, low;
+};
+
+static struct {
+    struct master masters[MASTERS];
+    uint8_t *low_ram;
+    QemuAddressSpace bars;
+} pci;
+
+static struct accessor accessor_of(const struct master *master)
+{
+    uint32_t bus = (uint32_t)qemu.pci_bus_num(master->bus);
+
+    return (struct accessor){
+        .channel = ACCESSOR_PCI | bus << 8 | (uint32_t)master->function,
+        .ungated = true,
+    };
+}
+
+/* ---- accesses by devices ---- */
+
+/* Begin an access, which the caller makes and ends by views_unlock(). */
+static struct accessor begin(const struct master *master, uint64_t address, unsigned int size, bool is_write)
+{
+    struct accessor by = accessor_of(master);
+
+    views_lock();
+    probe_access(by.channel, address, size, is_write);
+    return by;
+}
+
+/* A refused access is a finding, too: not every model of a device looks at what the bus answered. */
+static bool is_refused(const struct master *master, uint64_t address, unsigned int size, bool is_write)
+{
+    struct accessor by;
+
+    if (!fault_range_has(address, size)) {
+        return false;
+    }
+    by = begin(master, address, size, is_write);
+    finding_bus_error(address, &by);
+    views_unlock();
+    return true;
+}
+
+static uint32_t ram_read(void *opaque, hwaddr offset, uint64_t *value, unsigned int size, MemTxAttrs attributes)
+{
+    struct accessor by;
+
+    (void)attributes;
+    if (is_refused(opaque, views.base + offset, size, false)) {
+        return MEMTX_ERROR;
+    }
+    *value = 0;
+    by = begin(opaque, views.base + offset, size, false);
+    views_device_read(offset, value, size, &by);
+    views_unlock();
+    return MEMTX_OK;
+}
+
+static uint32_t ram_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs attributes)
+{
+    struct accessor by;
+
+    (void)attributes;
+    if (is_refused(opaque, views.base + offset, size, true)) {
+        return MEMTX_ERROR;
+    }
+    by = begin(opaque, views.base + offset, size, true);
+    views_device_write(offset, &value, size, &by);
+    views_unlock();
+    return MEMTX_OK;
+}
+
+static uint32_t low_read(void *opaque, hwaddr offset, uint64_t *value, unsigned int size, MemTxAttrs attributes)
+{
+    (void)attributes;
+    if (is_refused(opaque, LOW_RAM_BASE + offset, size, false)) {
+        return MEMTX_ERROR;
+    }
+    *value = 0;
+    begin(opaque, LOW_RAM_BASE + offset, size, false);
+    memcpy(value, pci.low_ram + offset, size);
+    views_unlock();
+    return MEMTX_OK;
+}
+
+static uint32_t low_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs attributes)
+{
+    struct accessor by;
+
+    (void)attributes;
+    if (is_refused(opaque, LOW_RAM_BASE + offset, size, true)) {
+        return MEMTX_ERROR;
+    }
+    by = begin(opaque, LOW_RAM_BASE + offset, size, true);
+    if (views.model) {
+        declared_device_wrote(LOW_RAM_BASE + offset, size, &by);
+    }
+    memcpy(pci.low_ram + offset, &value, size);
+    views_unlock();
+    return MEMTX_OK;
+}
+
+static const MemoryRegionOps ram_ops = {
+    .read_with_attrs = ram_read,
+    .write_with_attrs = ram_write,
+    .endianness = 2,
+    .valid = {1, 8, true, NULL},
+    .impl = {1, 8, true},
+};
+
+static const MemoryRegionOps low_ops = {
+    .read_with_attrs = low_read,
+    .write_with_attrs = low_write,
+    .endianness = 2,
+    .valid = {1, 8, true, NULL},
+    .impl = {1, 8, true},
+};
+
+/* ---- what a device sees ---- */
+
+/* The regions have no owners: with one, QEMU blocks an access to a device that is in use. */
+static void build_space(struct master *master)
+{
+    MemoryRegion *root = region(&master->root);
+
+    qemu.memory_region_init(root, NULL, "dmav3-pci", UINT64_MAX);
+    qemu.memory_region_init_alias(region(&master->system), NULL, "dmav3-pci-system", qemu.get_system_memory(),
+                                  0, UINT64_MAX);
+    qemu.memory_region_init_io(region(&master->ram), NULL, &ram_ops, master, "dmav3-pci-ram", views.size);
+    qemu.memory_region_init_io(region(&master->low), NULL, &low_ops, master, "dmav3-pci-low", LOW_RAM_SIZE);
+    qemu.memory_region_add_subregion_overlap(root, 0, region(&master->system), 0);
+    qemu.memory_region_add_subregion_overlap(root, views.base, region(&master->ram), 1);
+    qemu.memory_region_add_subregion_overlap(root, LOW_RAM_BASE, region(&master->low), 1);
+    qemu.address_space_init(space(&master->space), root, "dmav3-pci");
+}
+
+/* QEMU calls this once for each device, also for one that takes the place of another. */
+static AddressSpace *space_of(PCIBus *bus, void *opaque, int function)
+{
+    struct master *master = pci.masters;
+
+    (void)opaque;
+    while (master->bus && (master->bus != bus || master->function != function)) {
+        if (++master == pci.masters + MASTERS) {
+            qemu.error_report("dmav3: more than %d PCI devices", MASTERS);
+            _exit(1);
+        }
+    }
+    if (!master->bus) {
+        master->bus = bus;
+        master->function = function;
+        build_space(master);
+    }
+    return space(&master->space);
+}
+
+/* ---- accesses of the CPU to BARs ---- */
+
+/* The probe shows the access while it lasts: a device that never comes back from it holds QEMU's big lock,
+ * and nothing else in QEMU could tell. A device's access to another's BAR comes here as well, perhaps inside
+ * of one of the CPU's. */
+static uint32_t access_bar(uint64_t address, void *value, unsigned int size, MemTxAttrs attributes,
+                           bool is_write)
+{
+    uint64_t outer = probe->bar_address;
+    uint32_t outer_is_write = probe->bar_is_write, result;
+
+    probe->bar_accesses++;
+    probe->bar_is_write = is_write;
+    __atomic_store_n(&probe->bar_address, address, __ATOMIC_RELEASE);
+    result = qemu.address_space_rw(space(&pci.bars), address, attributes, value, size, is_write);
+    probe->bar_is_write = outer_is_write;
+    __atomic_store_n(&probe->bar_address, outer, __ATOMIC_RELEASE);
+    return result;
+}
+
+static uint32_t bar_read(void *opaque, hwaddr offset, uint64_t *value, unsigned int size, MemTxAttrs attributes)
+{
+    (void)opaque;
+    *value = 0;
+    return access_bar(BAR_BASE + offset, value, size, attributes, false);
+}
+
+static uint32_t bar_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs attributes)
+{
+    (void)opaque;
+    views_device_started();
+    return access_bar(BAR_BASE + offset, &value, size, attributes, true);
+}
+
+static const MemoryRegionOps bar_ops = {
+    .read_with_attrs = bar_read,
+    .write_with_attrs = bar_write,
+    .endianness = 2,
+    .valid = {1, 8, false, NULL},
+    .impl = {1, 8, false},
+};
+
+static void watch_bars(SysBusDevice *bridge)
+{
+    static QemuRegion watch;
+
+    qemu.address_space_init(space(&pci.bars), qemu.sysbus_mmio_get_region(bridge, BRIDGE_MEMORY), "dmav3-bars");
+    qemu.memory_region_init_io(region(&watch), NULL, &bar_ops, NULL, "dmav3-bars", BAR_SIZE);
+    qemu.memory_region_add_subregion_overlap(qemu.get_system_memory(), BAR_BASE, region(&watch), 1);
+}
+
+/* ---- the board ---- */
+
+static bool add_low_ram(Error **errp)
+{
+    static QemuRegion low_ram;
+    void *memory =
+        mmap(NULL, LOW_RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        error_setg(errp, "no memory for low RAM: %s", strerror(errno));
+        return false;
+    }
+    pci.low_ram = memory;
+    qemu.memory_region_init_ram_ptr(region(&low_ram), NULL, "dmav3-low-ram", LOW_RAM_SIZE, memory);
+    qemu.memory_region_add_subregion(qemu.get_system_memory(), LOW_RAM_BASE, region(&low_ram));
+    return true;
+}
+
+bool pci_initialise(Error **errp)
+{
+    static const struct {
+        AddressSpace *(*get_address_space)(PCIBus *bus, void *opaque, int function);
+        void *others[15];
+    } ops = {.get_address_space = space_of};
+    PCIBus *bus = (PCIBus *)qemu.object_resolve_path_type("", "PCIE", NULL);
+    SysBusDevice *bridge = (SysBusDevice *)qemu.object_resolve_path_type("", "gpex-pcihost", NULL);
+
+    if (!bus || !bridge) {
+        error_setg(errp, "no PCI bus: this device is for -M virt, and stands before every other -device");
+        return false;
+    }
+    qemu.pci_setup_iommu(bus, &ops, NULL);
+    if (views.model) {
+        watch_bars(bridge);
+    }
+    return add_low_ram(errp);
+}
+
+void pci_reset(void)
+{
+    madvise(pci.low_ram, LOW_RAM_SIZE, MADV_DONTNEED);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * QEMU's own PCI devices as bus masters that do not see the caches, and low RAM for narrow ones.
+ *
+ * Each device has an address space of its own, so that every access is known by bus and function: QEMU's
+ * system memory (the frame that message-signalled interrupts are written to, flash, what others have there),
+ * over it RAM as devices see it, and low RAM. An access in fault-base, fault-size (memory/fault_range.h) is
+ * answered by an error. The gate does not stop these devices: what they do while it is closed happens then, and
+ * what they cause is recorded as ungated.
+ *
+ * A store of the CPU to a BAR starts a device (views_device_started), before the device sees it.
+ */
+#ifndef DMAV3_PCI_H
+#define DMAV3_PCI_H
+
+#include <stdbool.h>
+
+#include "qemu/qemu_abi.h"
+
+enum { LOW_RAM_BASE = 0x0f000000, LOW_RAM_SIZE = 1 << 20 };
+
+/* Take the bus of the board over and lay low RAM into system memory. */
+bool pci_initialise(Error **errp);
+
+/* Make low RAM as it was at the start. */
+void pci_reset(void);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "evidence/history.h"
+
+#include <stdlib.h>
+
+#include "probe/probe.h"
+
+uint32_t history_epoch;
+
+static uint32_t reset_epoch; /* began with the last reset */
+
+static struct history {
+    uint64_t origin[8];        /* of the last store to each 8 bytes: history_origin() */
+    uint32_t epoch, channel;   /* of the device's last write */
+    uint32_t microcode, burst; /* the same */
+} *history;
+
+static struct history *history_of(uint64_t physical)
+{
+    return &history[(physical - probe->ram_base) / probe->line_size];
+}
+
+static uint64_t *origin_of(uint64_t physical)
+{
+    return &history_of(physical)->origin[(physical & (probe->line_size - 1)) / 8];
+}
+
+void history_reset(void)
+{
+    if (!history) {
+        history = calloc(probe->ram_size / probe->line_size, sizeof(*history));
+    }
+    reset_epoch = history_begin_epoch();
+}
+
+uint32_t history_begin_epoch(void)
+{
+    return ++history_epoch;
+}
+
+void history_stored(uint64_t physical, unsigned int size, uint64_t pc)
+{
+    for (uint64_t *origin = origin_of(physical); origin <= origin_of(physical + size - 1); origin++) {
+        *origin = history_origin(pc);
+    }
+}
+
+uint64_t *history_origins(uint64_t physical)
+{
+    return history_of(physical)->origin;
+}
+
+void history_device_wrote(uint64_t physical, const struct accessor *by)
+{
+    struct history *line = history_of(physical);
+
+    line->epoch = history_epoch;
+    line->channel = by->channel;
+    line->microcode = (uint32_t)by->microcode;
+    line->burst = (uint32_t)by->burst;
+}
+
+uint32_t history_store(uint64_t physical)
+{
+    return history_store_epoch(physical) >= reset_epoch ? (uint32_t)*origin_of(physical) : 0;
+}
+
+uint32_t history_store_epoch(uint64_t physical)
+{
+    return (uint32_t)(*origin_of(physical) >> 32);
+}
+
+struct accessor history_device_write(uint64_t physical)
+{
+    const struct history *line = history_of(physical);
+
+    if (line->epoch < reset_epoch) {
+        return (struct accessor){.channel = ACCESSOR_NO_CHANNEL};
+    }
+    return (struct accessor){.channel = line->channel, .microcode = line->microcode, .burst = line->burst};
+}
+
+uint32_t history_device_write_epoch(uint64_t physical)
+{
+    return history_of(physical)->epoch;
+}

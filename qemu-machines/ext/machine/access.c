@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Two tables make the common access cheap and lose nothing:
+ *
+ *   pages  what a virtual page is (where in RAM, cacheable or not), from QEMU's own TLB. Everything that
+ *          changes translation empties the table.
+ *   lines  every resident line that was accessed through some virtual address, with what the model
+ *          allows without asking (struct cache_shortcut). An entry goes when the model changes the
+ *          line. A line of RAM is in one entry at most, so that it can be found.
+ *
+ * A memory callback comes after the access. For cacheable memory that does no harm, because an
+ * invalid line has the same bytes in both views.
+ */
+#include "machine/access.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "evidence/history.h"
+#include "memory/views.h"
+#include "probe/probe.h"
+#include "time/clock.h"
+
+#define HOT __attribute__((hot))
+
+enum { LINES = 1024, PAGES = 512, PAGE_SHIFT = 12 };
+enum { SCTLR_C = 1 << 2, PHYS_ADDR_AT = 8, PTE_ATTRS_AT = 30 };
+#define NO_KEY (~0ull)
+
+struct line_entry {
+    uint64_t load_key, store_key; /* virtual line and MMU index, or NO_KEY */
+    struct cache_shortcut shortcut;
+    uint64_t *origins; /* history_origins() of the line */
+};
+
+struct page_entry {
+    uint64_t key;
+    uint64_t offset; /* of the page in RAM */
+    enum { NOT_RAM, UNCACHED, CACHED } kind;
+};
+
+static struct line_entry lines[LINES];
+static struct page_entry pages[PAGES];
+static uint16_t *line_entry_of; /* a line of RAM: its entry in `lines`, plus 1 */
+static unsigned int line_shift;
+static void *cpu_env;
+
+void access_enter_callback(void)
+{
+    views_lock();
+    clock_enter_callback();
+}
+
+void access_leave_callback(void)
+{
+    clock_leave_callback();
+    views_unlock();
+}
+
+/* ---- what a virtual address is ---- */
+
+static uint64_t key_of(uint64_t address, unsigned int shift, unsigned int mmu_index)
+{
+    return address >> shift << 4 | mmu_index;
+}
+
+static void forget_line_entry(struct line_entry *entry)
+{
+    __atomic_store_n(&entry->load_key, NO_KEY, __ATOMIC_RELAXED);
+    __atomic_store_n(&entry->store_key, NO_KEY, __ATOMIC_RELAXED);
+}
+
+void access_line_changed(size_t line)
+{
+    if (line_entry_of[line]) {
+        forget_line_entry(&lines[line_entry_of[line] - 1]);
+        line_entry_of[line] = 0;
+    }
+}
+
+static void forget_pages(void)
+{
+    for (size_t i = 0; i < PAGES; i++) {
+        pages[i].key = NO_KEY;
+    }
+}
+
+void access_initialise(void *env)
+{
+    cpu_env = env;
+}
+
+void access_reset(void)
+{
+    line_shift = (unsigned int)__builtin_ctz(probe->line_size);
+    if (!line_entry_of) {
+        line_entry_of = calloc(views.size >> line_shift, sizeof(*line_entry_of));
+    }
+    for (size_t i = 0; i < LINES; i++) {
+        forget_line_entry(&lines[i]);
+    }
+    forget_pages();
+}
+
+void access_forget_translations(void)
+{
+    for (size_t i = 0; i < LINES; i++) {
+        if (lines[i].load_key != NO_KEY || lines[i].store_key != NO_KEY) {
+            access_line_changed(lines[i].shortcut.line);
+        }
+    }
+    forget_pages();
+    cache_model_forget_pages(views.model);
+}
+
+/* MAIR attribute bytes of Normal write-back memory: both halves 0b01xx (not 0b0100) or 0b11xx.
+ * Write-through is treated as non-cacheable, as the A53's L2 does. */
+static bool is_write_back(uint8_t attributes)
+{
+    uint8_t outer = attributes >> 4;
+
+    return outer > 0xb || (outer > 4 && outer < 8);
+}
+
+/* Ask QEMU's TLB. `checked`: the physical address that the plugin interface gives for the same
+ * access, to be sure of the private layout that is read here. */
+static void look_up(struct page_entry *page, uint64_t address, unsigned int mmu_index, const uint64_t *checked)
+{
+    void *host = NULL;
+    uint8_t *full = NULL;
+    uint64_t physical;
+    int flags =
+        qemu.probe_access_full_mmu(cpu_env, address, 0, MMU_DATA_LOAD, (int)mmu_index, &host, (void **)&full);
+
+    page->key = key_of(address, PAGE_SHIFT, mmu_index);
+    page->kind = NOT_RAM;
+    if (flags & TLB_INVALID) {
+        page->key = NO_KEY;
+        return;
+    }
+    memcpy(&physical, full + PHYS_ADDR_AT, sizeof(physical));
+    physical = physical >> PAGE_SHIFT << PAGE_SHIFT;
+    if (checked && physical != *checked >> PAGE_SHIFT << PAGE_SHIFT) {
+        qemu_abi_refuse(
+            "this QEMU lays out its TLB in another way than the extension knows (CPUTLBEntryFull.phys_addr)");
+    }
+    if (views_has(physical)) {
+        bool cached = is_write_back(full[PTE_ATTRS_AT]) && (qemu.arm_sctlr(cpu_env, 1) & SCTLR_C);
+
+        page->offset = physical - views.base;
+        page->kind = cached ? CACHED : UNCACHED;
+        if (cached) {
+            cache_model_page_cacheable(views.model, page->offset);
+        }
+    }
+}
+
+static const struct page_entry *page_of(uint64_t address, unsigned int mmu_index, const uint64_t *checked)
+{
+    struct page_entry *page = &pages[(address >> PAGE_SHIFT) % PAGES];
+
+    if (page->key != key_of(address, PAGE_SHIFT, mmu_index)) {
+        look_up(page, address, mmu_index, checked);
+    }
+    return page;
+}
+
+bool access_finds_ram(uint64_t address, unsigned int mmu_index, size_t *offset)
+{
+    const struct page_entry *page = page_of(address, mmu_index, NULL);
+
+    *offset = page->offset + (address & ((1u << PAGE_SHIFT) - 1));
+    return page->kind != NOT_RAM;
+}
+
+/* ---- loads and stores ---- */
+
+static void remember(uint64_t address, unsigned int mmu_index, const struct cache_shortcut *shortcut)
+{
+    uint64_t key = key_of(address, line_shift, mmu_index);
+    struct line_entry *entry = &lines[(address >> line_shift) % LINES];
+
+    access_line_changed(shortcut->line);
+    if (entry->load_key != NO_KEY || entry->store_key != NO_KEY) {
+        line_entry_of[entry->shortcut.line] = 0;
+    }
+    entry->shortcut = *shortcut;
+    entry->origins = history_origins(views.base + ((uint64_t)shortcut->line << line_shift));
+    entry->load_key = shortcut->readable ? key : NO_KEY;
+    entry->store_key = shortcut->writable ? key : NO_KEY;
+    if (shortcut->readable || shortcut->writable) {
+        line_entry_of[shortcut->line] = (uint16_t)(entry - lines + 1);
+    }
+}
+
+static void access_uncached(size_t offset, unsigned int size, bool store, const struct accessor *by)
+{
+    if (store) {
+        history_stored(views.base + offset, size, by->pc);
+        cache_cpu_write_uncached(views.model, offset, size, by);
+    } else {
+        cache_cpu_read_uncached(views.model, offset, by);
+    }
+}
+
+static struct cache_shortcut access_cached(size_t offset, unsigned int size, bool store,
+                                           const struct accessor *by)
+{
+    if (store) {
+        history_stored(views.base + offset, size, by->pc);
+        return cache_cpu_write(views.model, offset, size, by);
+    }
+    return cache_cpu_read(views.model, offset, size, by);
+}
+
+/* One access within one line. */
+static void access_line(uint64_t address, unsigned int size, unsigned int mmu_index, bool store, uint64_t pc,
+                        const uint64_t *checked)
+{
+    const struct page_entry *page = page_of(address, mmu_index, checked);
+    size_t offset = page->offset + (address & ((1u << PAGE_SHIFT) - 1));
+    const struct accessor by = {.pc = pc};
+    struct cache_shortcut shortcut;
+
+    if (page->kind == UNCACHED) {
+        access_uncached(offset, size, store, &by);
+    } else if (page->kind == CACHED) {
+        shortcut = access_cached(offset, size, store, &by);
+        remember(address, mmu_index, &shortcut);
+    }
+}
+
+void access_stored(uint64_t address, unsigned int size, unsigned int mmu_index, uint64_t pc)
+{
+    for (unsigned int at = 0; at < size; at += 1u << line_shift) {
+        access_line(address + at, 1u << line_shift, mmu_index, true, pc, NULL);
+    }
+}
+
+static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool store, uint64_t pc)
+{
+    unsigned int size = 1u << qemu.qemu_plugin_mem_size_shift(info);
+    const struct qemu_plugin_hwaddr *found = qemu.qemu_plugin_get_hwaddr(info, address);
+    uint64_t physical = found ? qemu.qemu_plugin_hwaddr_phys_addr(found) : 0;
+    const uint64_t *checked = found ? &physical : NULL;
+
+    if (found && qemu.qemu_plugin_hwaddr_is_io(found)) {
+        return;
+    }
+    access_enter_callback();
+    while (size) {
+        unsigned int room = (1u << line_shift) - (unsigned int)(address & ((1u << line_shift) - 1));
+        unsigned int part = size < room ? size : room;
+
+        access_line(address, part, info & 15, store, pc, checked);
+        address += part;
+        size -= part;
+        checked = NULL; /* the rest may lie on another page */
+    }
+    access_leave_callback();
+}
+
+/* MMU index in bits 3:0, log2 of the size in bits 6:4. */
+static bool within_line(qemu_plugin_meminfo_t info, uint64_t address)
+{
+    return (address & ((1u << line_shift) - 1)) + (1u << (info >> 4 & 7)) <= 1u << line_shift;
+}
+
+HOT void access_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+{
+    struct line_entry *entry = &lines[(address >> line_shift) % LINES];
+
+    (void)vcpu;
+    if (entry->load_key == key_of(address, line_shift, info & 15) && within_line(info, address)) {
+        *entry->shortcut.stamp = ++*entry->shortcut.clock;
+        return;
+    }
+    access_slowly(info, address, false, (uint64_t)(uintptr_t)pc);
+}
+
+HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+{
+    struct line_entry *entry = &lines[(address >> line_shift) % LINES];
+
+    (void)vcpu;
+    if (entry->store_key == key_of(address, line_shift, info & 15) && within_line(info, address)) {
+        unsigned int size = 1u << (info >> 4 & 7), at = (unsigned int)address & ((1u << line_shift) - 1);
+        uint64_t origin = history_origin((uint64_t)(uintptr_t)pc);
+
+        *entry->shortcut.stamp = ++*entry->shortcut.clock;
+        *entry->shortcut.unclean |= ~0ull >> (64 - size) << at;
+        for (unsigned int i = at / 8; i <= (at + size - 1) / 8; i++) {
+            entry->origins[i] = origin;
+        }
+        return;
+    }
+    access_slowly(info, address, true, (uint64_t)(uintptr_t)pc);
+}

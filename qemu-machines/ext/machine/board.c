@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "machine/board.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/alarm.h"
+#include "devices/gate.h"
+#include "devices/pci.h"
+#include "devices/stream.h"
+#include "devices/uart.h"
+#include "evidence/declared.h"
+#include "evidence/hazard.h"
+#include "evidence/history.h"
+#include "evidence/oplog.h"
+#include "machine/access.h"
+#include "machine/cpu.h"
+#include "machine/ident.h"
+#include "memory/fault_range.h"
+#include "memory/image.h"
+#include "memory/views.h"
+#include "pl330/bus.h"
+#include "pl330/channel_object.h"
+#include "pl330/fetch.h"
+#include "pl330/schedule.h"
+#include "pl330/trace.h"
+#include "probe/probe.h"
+#include "qemu/qemu_abi.h"
+#include "time/clock.h"
+
+/* On `virt`: the hole at 0x0a004000 and shared peripheral interrupts from 176 are free. */
+enum {
+    PL330_BASE = 0x0b000000,
+    PL330_SIZE = 0x1000,
+    STREAM_BASE = 0x0b010000,
+    IDENT_BASE = 0x0b020000,
+    UART_BASE = 0x0b030000,
+    RAM_BASE = 0x40000000,
+    PL330_ABORT_SPI = 176, /* event n: the next but n */
+    UART_SPI = 193,
+    ALARM_SPI = 194,
+};
+/* The request lines that no device has: a non-secure channel may wait on them too. */
+#define OWN_LINES (1u << SCHEDULE_LINE_KICK | 1u << FETCH_LINE_FREE | 1u << FETCH_LINE_BUSY)
+enum { CHANNELS = 8, REQUEST_LINES = 32, EVENTS = 16, STREAM_RECEIVE_LINE = 0, STREAM_TRANSMIT_LINE = 1 };
+
+static struct {
+    bool separate_views;
+    uint64_t dram_fd, probe_fd, stream_fd, image_fd, wake_fd, lifeline_fd;
+    uint64_t image_base;
+    uint64_t nonce, seed, wake_mask;
+    uint64_t cache_level, cache_line, cache_sets, cache_ways;
+    enum cache_schedule schedule;
+    char *command;
+    bool realized;
+    void (*parent_realize)(DeviceState *, Error **);
+    ResettablePhases parent_phases;
+} board = {
+    .dram_fd = ~0ull,
+    .probe_fd = ~0ull,
+    .stream_fd = ~0ull,
+    .image_fd = ~0ull,
+    .wake_fd = ~0ull,
+    .lifeline_fd = ~0ull,
+    .seed = 1,
+    .cache_level = 2,
+    .cache_line = 64,
+    .cache_sets = 1024,
+    .cache_ways = 16,
+    .schedule = CACHE_SPECULATIVE,
+};
+
+/* ---- properties ---- */
+
+static const char *const schedules[] = {
+    [CACHE_LRU] = "lru",
+    [CACHE_SPECULATIVE] = "speculative",
+    [CACHE_NEVER] = "never",
+    [CACHE_EAGER] = "eager",
+};
+
+static void apply_schedule(void)
+{
+    if (views.model) {
+        views_lock();
+        cache_model_set_schedule(views.model, board.schedule, board.seed);
+        views_unlock();
+    }
+}
+
+static void get_schedule(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    char *value = qemu.g_strdup(schedules[board.schedule]);
+
+    (void)object;
+    (void)opaque;
+    qemu.visit_type_str(visitor, name, &value, errp);
+    qemu.g_free(value);
+}
+
+static void set_schedule(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    char *value = NULL;
+
+    (void)object;
+    (void)opaque;
+    if (!qemu.visit_type_str(visitor, name, &value, errp)) {
+        return;
+    }
+    for (unsigned int i = 0; i < sizeof(schedules) / sizeof(schedules[0]); i++) {
+        if (!strcmp(value, schedules[i])) {
+            board.schedule = (enum cache_schedule)i;
+            apply_schedule();
+            qemu.g_free(value);
+            return;
+        }
+    }
+    error_setg(errp, "schedule=%s is not known: lru, speculative, never or eager", value);
+    qemu.g_free(value);
+}
+
+static void set_command(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    (void)object;
+    (void)opaque;
+    qemu.visit_type_str(visitor, name, &board.command, errp);
+}
+
+static bool set_seed(uint64_t value, Error **errp)
+{
+    (void)errp;
+    board.seed = value;
+    apply_schedule();
+    return true;
+}
+
+static uint64_t get_seed(void)
+{
+    return board.seed;
+}
+
+static bool set_wake_mask(uint64_t value, Error **errp)
+{
+    (void)errp;
+    board.wake_mask = value;
+    probe_wake((int)board.wake_fd, value);
+    return true;
+}
+
+static uint64_t get_wake_mask(void)
+{
+    return board.wake_mask;
+}
+
+static uint64_t get_findings(void)
+{
+    return probe->findings;
+}
+
+static uint64_t get_ring_lost(void)
+{
+    uint64_t written = probe->ring_head - probe->ring_reset;
+
+    return written > PROBE_RING_RECORDS ? written - PROBE_RING_RECORDS : 0;
+}
+
+/* A number: of a live property by functions, of one that is given at the start by its place. */
+struct number {
+    const char *name;
+    uint64_t (*get)(void);
+    bool (*set)(uint64_t, Error **);
+    uint64_t *start;
+};
+
+static struct number board_numbers[] = {
+    {"dram-fd", NULL, NULL, &board.dram_fd},
+    {"probe-fd", NULL, NULL, &board.probe_fd},
+    {"stream-fd", NULL, NULL, &board.stream_fd},
+    {"image-fd", NULL, NULL, &board.image_fd},
+    {"image-base", NULL, NULL, &board.image_base},
+    {"wake-fd", NULL, NULL, &board.wake_fd},
+    {"lifeline-fd", NULL, NULL, &board.lifeline_fd},
+    {"nonce", NULL, NULL, &board.nonce},
+    {"cache-level", NULL, NULL, &board.cache_level},
+    {"cache-line", NULL, NULL, &board.cache_line},
+    {"cache-sets", NULL, NULL, &board.cache_sets},
+    {"cache-ways", NULL, NULL, &board.cache_ways},
+    {"seed", get_seed, set_seed, NULL},
+    {"wake-mask", get_wake_mask, set_wake_mask, NULL},
+    {"findings", get_findings, NULL, NULL},
+    {"ring-lost", get_ring_lost, NULL, NULL},
+    {"trace", trace_on, trace_set_on, NULL},
+    {"trace-instructions", trace_instructions, trace_set_instructions, NULL},
+    {"trace-lost", trace_lost, NULL, NULL},
+    {"slice-instructions", schedule_slice_instructions, schedule_set_slice_instructions, NULL},
+    {"unsliceable-instructions", schedule_unsliceable_instructions, schedule_set_unsliceable_instructions,
+     NULL},
+    {"fault-base", fault_range_base, fault_range_set_base, NULL},
+    {"fault-size", fault_range_size, fault_range_set_size, NULL},
+    {NULL, NULL, NULL, NULL},
+};
+
+static struct number stream_numbers[] = {
+    {"word-interval-ns", stream_word_interval_ns, stream_set_word_interval_ns, NULL},
+    {"rx-fifo-depth", stream_rx_fifo_depth, stream_set_rx_fifo_depth, NULL},
+    {"tx-fifo-depth", stream_tx_fifo_depth, stream_set_tx_fifo_depth, NULL},
+    {"overruns", stream_overruns, NULL, NULL},
+    {"underruns", stream_underruns, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
+};
+
+static void get_number(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    const struct number *number = opaque;
+    uint64_t value = number->get ? number->get() : *number->start;
+
+    (void)object;
+    qemu.visit_type_uint64(visitor, name, &value, errp);
+}
+
+static void set_number(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    const struct number *number = opaque;
+    uint64_t value;
+
+    (void)object;
+    if (!qemu.visit_type_uint64(visitor, name, &value, errp)) {
+        return;
+    }
+    if (number->set) {
+        number->set(value, errp);
+    } else if (board.realized) {
+        error_setg(errp, "%s=%llu: can only be given at the start", name, (unsigned long long)value);
+    } else {
+        *number->start = value;
+    }
+}
+
+static void add_numbers(ObjectClass *class, struct number *numbers)
+{
+    for (struct number *number = numbers; number->name; number++) {
+        qemu.object_class_property_add(class, number->name, "uint64", get_number,
+                                       number->set || number->start ? set_number : NULL, NULL, number);
+    }
+}
+
+/* ---- wiring ---- */
+
+/* The starter holds the other end: when it is gone, in whatever way, so are we. */
+static void *watch_lifeline(void *opaque)
+{
+    char byte;
+    ssize_t got;
+
+    (void)opaque;
+    do {
+        got = read((int)board.lifeline_fd, &byte, 1);
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    _exit(3);
+}
+
+static bool start_lifeline(Error **errp)
+{
+    pthread_t thread;
+
+    if (board.lifeline_fd == ~0ull) {
+        return true;
+    }
+    if (pthread_create(&thread, NULL, watch_lifeline, NULL)) {
+        error_setg(errp, "lifeline-fd=%llu: no thread", (unsigned long long)board.lifeline_fd);
+        return false;
+    }
+    return true;
+}
+
+static MemoryRegion *find_ram(Error **errp)
+{
+    Object *backend = qemu.object_resolve_path_type("", "memory-backend", NULL);
+
+    if (!backend) {
+        error_setg(errp, "no memory backend: start QEMU with -M virt,memory-backend=ram0 -object "
+                         "memory-backend-file,id=ram0,share=on,...");
+        return NULL;
+    }
+    return qemu.host_memory_backend_get_memory((HostMemoryBackend *)backend);
+}
+
+static struct board_cache modelled_cache(void)
+{
+    return (struct board_cache){
+        (uint32_t)board.cache_level,
+        {(uint32_t)board.cache_line, (uint32_t)board.cache_sets, (uint32_t)board.cache_ways},
+    };
+}
+
+static void device_writes(uint64_t physical, unsigned int size, const struct accessor *by)
+{
+    history_device_wrote(physical, by);
+    declared_device_wrote(physical, size, by);
+}
+
+static bool open_memory(Error **errp)
+{
+    static const struct views_events events = {access_line_changed, hazard_found, device_writes};
+    struct cache_geometry geometry = modelled_cache().geometry;
+    MemoryRegion *ram = find_ram(errp);
+
+    if (!ram) {
+        return false;
+    }
+    if (board.separate_views != (board.dram_fd != ~0ull)) {
+        error_setg(errp, board.separate_views ? "view=dma needs dram-fd, a memfd of the size of RAM"
+                                              : "dram-fd is only of use with view=dma");
+        return false;
+    }
+    if (geometry.line != 32 && geometry.line != 64) {
+        error_setg(errp, "cache-line=%u: 32 or 64", geometry.line);
+        return false;
+    }
+    if (!probe_open((int)board.probe_fd, RAM_BASE, qemu.memory_region_size(ram), geometry.line, clock_time)) {
+        error_setg(errp, "probe-fd=%lld: %s", (long long)board.probe_fd, strerror(errno));
+        return false;
+    }
+    return views_initialise(ram, (int)board.dram_fd, &geometry, &events, errp);
+}
+
+static bool open_image(Error **errp)
+{
+    return board.image_fd == ~0ull || image_initialise((int)board.image_fd, board.image_base, errp);
+}
+
+static DeviceState *make_pl330(DeviceState *gic, Error **errp)
+{
+    DeviceState *pl330 = qemu.qdev_new("pl330");
+    Object *object = (Object *)pl330;
+
+    if (!qemu.object_property_set_link(object, "memory", (Object *)bus_memory(PL330_BASE, PL330_SIZE), errp) ||
+        !qemu.object_property_set_uint(object, "num_chnls", CHANNELS, errp) ||
+        !qemu.object_property_set_uint(object, "num_periph_req", REQUEST_LINES, errp) ||
+        !qemu.object_property_set_uint(object, "num_events", EVENTS, errp) ||
+        !qemu.object_property_set_uint(object, "PNS", OWN_LINES, errp) ||
+        !qemu.sysbus_realize_and_unref((SysBusDevice *)pl330, errp)) {
+        return NULL;
+    }
+    for (int i = 0; i <= EVENTS; i++) {
+        qemu.sysbus_connect_irq((SysBusDevice *)pl330, i, qemu.qdev_get_gpio_in(gic, PL330_ABORT_SPI + i));
+    }
+    return pl330;
+}
+
+static void map(hwaddr address, MemoryRegion *memory)
+{
+    qemu.memory_region_add_subregion(qemu.get_system_memory(), address, memory);
+}
+
+static bool add_pl330_and_stream(DeviceState *gic, Error **errp)
+{
+    DeviceState *pl330 = make_pl330(gic, errp);
+    MemoryRegion *stream;
+
+    if (!pl330) {
+        return false;
+    }
+    map(PL330_BASE, schedule_initialise(qemu.sysbus_mmio_get_region((SysBusDevice *)pl330, 0),
+                                        qemu.qdev_get_gpio_in(pl330, FETCH_LINE_BUSY),
+                                        qemu.qdev_get_gpio_in(pl330, SCHEDULE_LINE_KICK)));
+    if (board.stream_fd == ~0ull) {
+        return true;
+    }
+    stream = stream_initialise((int)board.stream_fd, qemu.qdev_get_gpio_in(pl330, STREAM_RECEIVE_LINE),
+                               qemu.qdev_get_gpio_in(pl330, STREAM_TRANSMIT_LINE), errp);
+    if (stream) {
+        map(STREAM_BASE, stream);
+    }
+    return stream != NULL;
+}
+
+static bool add_command_uart(DeviceState *gic, Error **errp)
+{
+    Chardev *chardev;
+    MemoryRegion *uart;
+
+    if (!board.command) {
+        gate_initialise(NULL, NULL);
+        return true;
+    }
+    chardev = qemu.qemu_chr_find(board.command);
+    if (!chardev) {
+        error_setg(errp, "command=%s: no -chardev has that id", board.command);
+        return false;
+    }
+    uart = uart_initialise(chardev, qemu.qdev_get_gpio_in(gic, UART_SPI), gate_line_arrived, errp);
+    if (!uart) {
+        return false;
+    }
+    map(UART_BASE, uart);
+    gate_initialise(uart_line_waits, uart_take_line);
+    return true;
+}
+
+static uint32_t features(void)
+{
+    return (board.separate_views ? 0 : IDENT_COHERENT) | (board.stream_fd != ~0ull ? IDENT_STREAM : 0) |
+           (board.command ? IDENT_GATE : 0) | IDENT_LOW_RAM;
+}
+
+static void realize(DeviceState *device, Error **errp)
+{
+    static Error *no_migration;
+    DeviceState *gic = (DeviceState *)qemu.object_resolve_path_type("", "arm_gic", NULL);
+    struct board_cache cache = modelled_cache();
+
+    if (!gic) {
+        error_setg(errp, "no GICv2: this device is for -M virt with gic-version=2");
+        return;
+    }
+    if (!open_memory(errp) || !open_image(errp) || !add_pl330_and_stream(gic, errp) || !pci_initialise(errp) ||
+        !add_command_uart(gic, errp) || !start_lifeline(errp)) {
+        return;
+    }
+    error_setg(&no_migration, "dmav3-board cannot be migrated: its caches and its clock are not saved");
+    if (qemu.migrate_add_blocker(&no_migration, errp) < 0) {
+        return;
+    }
+    alarm_initialise(qemu.qdev_get_gpio_in(gic, ALARM_SPI));
+    map(IDENT_BASE, ident_page(features(), board.nonce, &cache));
+    channel_object_add((Object *)device);
+    if (board.stream_fd != ~0ull) {
+        qemu.object_property_add_child((Object *)device, "stream", qemu.object_new("dmav3-stream"));
+    }
+    probe_wake((int)board.wake_fd, board.wake_mask);
+    apply_schedule();
+    qemu.qemu_register_resettable((Object *)device);
+    board.realized = true;
+}
+
+/* ---- reset ---- */
+
+/* Before anything else is reset, and before anything is loaded again. */
+static void reset_enter(Object *object, int type)
+{
+    struct board_cache cache = modelled_cache();
+
+    (void)object;
+    (void)type;
+    schedule_reset(); /* first: it may still move bytes */
+    views_reset_enter();
+    pci_reset();
+    if (board.separate_views) {
+        cpu_reset(&cache);
+    }
+    if (board.command) {
+        uart_reset();
+    }
+    gate_reset();
+    alarm_reset();
+    views_lock();
+    oplog_reset();
+    probe_reset();
+    views_unlock();
+}
+
+/* After everything: QEMU has loaded what it loads; the PL330 has forgotten its request lines. */
+static void reset_exit(Object *object, int type)
+{
+    (void)object;
+    (void)type;
+    views_reset_exit();
+    image_reset();
+    if (board.stream_fd != ~0ull) {
+        stream_reset();
+    }
+}
+
+static void board_class(ObjectClass *class, void *data)
+{
+    ResettableClass *resettable = (ResettableClass *)qemu.object_class_dynamic_cast(class, "resettable");
+
+    (void)data;
+    qemu.device_class_set_parent_realize((DeviceClass *)class, realize, &board.parent_realize);
+    qemu.resettable_class_set_parent_phases(resettable, (void *)reset_enter, NULL, (void *)reset_exit,
+                                            &board.parent_phases);
+    add_numbers(class, board_numbers);
+    qemu.object_class_property_add(class, "schedule", "str", get_schedule, set_schedule, NULL, NULL);
+    qemu.object_class_property_add(class, "command", "str", NULL, set_command, NULL, NULL);
+}
+
+static void stream_class(ObjectClass *class, void *data)
+{
+    (void)data;
+    add_numbers(class, stream_numbers);
+}
+
+void board_register(bool separate_views)
+{
+    static const TypeInfo types[] = {
+        {.name = "dmav3-board", .parent = "device", .class_init = board_class},
+        {.name = "dmav3-stream", .parent = "object", .class_init = stream_class},
+    };
+
+    board.separate_views = separate_views;
+    channel_object_register();
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        qemu.type_register_static(&types[i]);
+    }
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The cache that is modelled, as the properties of the board give it. */
+#ifndef DMAV3_BOARD_CACHE_H
+#define DMAV3_BOARD_CACHE_H
+
+#include <stdint.h>
+
+#include "model/cache_model.h"
+
+struct board_cache {
+    uint32_t level; /* as CLIDR counts, from 1 */
+    struct cache_geometry geometry;
+};
+
+#endif

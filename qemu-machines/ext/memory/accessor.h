@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who accesses memory. It goes as an argument with every access that may become evidence: a hazard of the
+ * cache, a bus error, the last write to a line.
+ */
+#ifndef DMAV3_ACCESSOR_H
+#define DMAV3_ACCESSOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* `channel` of a PCI device: this, plus bus number << 8, device << 3 and function. */
+enum { ACCESSOR_PCI = 0x10000 };
+
+/* `channel` where no device is known. */
+#define ACCESSOR_NO_CHANNEL (~0u)
+
+/* The CPU sets `pc` only; a device leaves it 0. */
+struct accessor {
+    uint64_t pc;        /* of the CPU's instruction */
+    uint32_t channel;   /* of the PL330, or a PCI device's number as above, or ACCESSOR_NO_CHANNEL */
+    bool ungated;       /* the gate does not stop this device: its findings are marked so */
+    uint64_t microcode; /* address of the channel's instruction; 0 for PCI */
+    uint64_t burst;     /* bursts that the channel's program has begun; 0 for PCI */
+};
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "model/a64_decode.h"
+
+/* Fields of MSR, MRS and SYS: op1, CRn, CRm, op2 as in the Arm ARM. */
+#define FIELDS(op1, crn, crm, op2) ((uint32_t)(op1) << 16 | (crn) << 12 | (crm) << 8 | (op2) << 5)
+#define FIELDS_MASK                0x0007ffe0u
+#define SYS                        0xd5080000u /* SYS #op1, Cn, Cm, #op2, Xt */
+#define MSR_OP0_3                  0xd5180000u /* MSR S3_..., Xt */
+#define CLASS_MASK                 0xfff80000u
+
+/* Barriers, of whichever kind and domain (Arm ARM C6.2). */
+#define BARRIER_MASK 0xfffff0ffu
+#define DSB          0xd503309fu
+#define DMB          0xd50330bfu
+
+static enum a64_kind data_cache_operation(uint32_t fields)
+{
+    switch (fields) {
+    case FIELDS(0, 7, 6, 1):
+        return A64_INVALIDATE;
+    case FIELDS(3, 7, 10, 1):
+    case FIELDS(3, 7, 12, 1):
+    case FIELDS(3, 7, 13, 1):
+        return A64_CLEAN;
+    case FIELDS(3, 7, 14, 1):
+        return A64_CLEAN_INVALIDATE;
+    case FIELDS(3, 7, 4, 1):
+        return A64_ZERO;
+    case FIELDS(0, 7, 6, 2):
+        return A64_INVALIDATE_SET_WAY;
+    case FIELDS(0, 7, 10, 2):
+        return A64_CLEAN_SET_WAY;
+    case FIELDS(0, 7, 14, 2):
+        return A64_CLEAN_INVALIDATE_SET_WAY;
+    default:
+        return A64_OTHER;
+    }
+}
+
+static enum a64_kind system_register_write(uint32_t fields)
+{
+    switch (fields >> 12 & 15) {
+    case 1:  /* SCTLR_ELx */
+    case 2:  /* TTBRx_ELx, TCR_ELx */
+    case 10: /* MAIR_ELx */
+        return A64_TRANSLATION;
+    default:
+        return A64_OTHER;
+    }
+}
+
+struct a64_decoded a64_decode(uint32_t opcode)
+{
+    struct a64_decoded decoded = {A64_OTHER, opcode & 31};
+    uint32_t fields = opcode & FIELDS_MASK;
+
+    if ((opcode & CLASS_MASK) == SYS) {
+        decoded.kind = (fields >> 12 & 15) == 8 ? A64_TRANSLATION : data_cache_operation(fields);
+    } else if ((opcode & CLASS_MASK) == (MSR_OP0_3)) {
+        decoded.kind = system_register_write(fields);
+    } else if ((opcode & BARRIER_MASK) == DSB) {
+        decoded.kind = A64_DSB;
+    } else if ((opcode & BARRIER_MASK) == DMB) {
+        decoded.kind = A64_DMB;
+    }
+    return decoded;
+}
+
+struct cache_geometry a64_decode_ccsidr(uint32_t value)
+{
+    return (struct cache_geometry){
+        .line = 16u << (value & 7),
+        .sets = (value >> 13 & 0x7fff) + 1,
+        .ways = (value >> 3 & 0x3ff) + 1,
+    };
+}

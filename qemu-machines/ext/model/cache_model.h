@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A write-back, write-allocate cache over RAM that holds real bytes, and what the CPU and the
+ * devices see through it. Plain C: no QEMU, no globals.
+ *
+ * Theory of operation. There are two copies of RAM. The *CPU view* is what loads and stores of the
+ * CPU see; *DRAM* is what every device sees. A line is invalid, clean or dirty. One invariant holds
+ * between calls:
+ *
+ *     an invalid line has the same bytes in both views.
+ *
+ * So filling a line copies nothing; a clean or a write-back copies it from the CPU view to DRAM; an
+ * invalidate or the eviction of a clean line copies it from DRAM to the CPU view. A device writes to
+ * DRAM, and to the CPU view as well where the line is invalid; a valid line keeps its old bytes,
+ * and the CPU goes on reading those.
+ *
+ * Beside the state, each line has masks with one bit for each byte, which remember what is owed. They outlive
+ * the line, because an eviction is luck and not maintenance; so a finding does not depend on the schedule.
+ *
+ *   unclean      stored by the CPU through a cacheable mapping, no clean or invalidate since
+ *   device       written by a device, no invalidate since
+ *   cleaned      was unclean, cleaned, and no barrier has completed that yet
+ *   invalidated  was device, invalidated, and no barrier has completed that yet
+ *   lost_cpu     stores that an invalidate destroyed
+ *   lost_device  device's bytes that a write-back of the line destroyed
+ *   stored       stored uncached, no barrier since
+ *   raced        was stored when a device was started: that start was not ordered behind the store
+ *   bounced      a device's bytes for this place are in a bounce page, and no store has brought them here since
+ *
+ * A store or a device's write takes its bytes out of every mask of the other side: the last writer
+ * counts. Which access is a hazard (enum cache_hazard) is said where it is found.
+ *
+ * Offsets are bytes from the start of RAM. Callers serialise all calls.
+ */
+#ifndef DMAV3_CACHE_MODEL_H
+#define DMAV3_CACHE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cache_schedule {
+    CACHE_LRU,         /* lines leave by geometry only */
+    CACHE_SPECULATIVE, /* ... and device writes may be met by speculative fills */
+    CACHE_NEVER,       /* lines leave by maintenance only: a cache without an end */
+    CACHE_EAGER,       /* as lru, and dirty lines are written back at any moment */
+};
+
+enum cache_operation {
+    CACHE_CLEAN = 1,
+    CACHE_INVALIDATE = 2,
+    CACHE_CLEAN_INVALIDATE = CACHE_CLEAN | CACHE_INVALIDATE,
+};
+
+enum cache_hazard {
+    CACHE_STALE_CPU_READ = 1, /* a load of `device` or `bounced` bytes */
+    CACHE_STALE_DEVICE_READ,  /* a device's read of `unclean` bytes */
+    CACHE_LOST_DEVICE_WRITE,  /* a device's write to `unclean` bytes, or any read of `lost_device` */
+    CACHE_LOST_CPU_WRITE,     /* any read of `lost_cpu` bytes */
+    CACHE_SHARED_LINE,        /* a device's write beside `unclean` bytes, a store beside `device` bytes */
+    CACHE_MISSING_BARRIER,    /* a load of `invalidated` bytes, a device's read of `cleaned` or `raced` */
+    CACHE_MISMATCHED_ALIAS,   /* an uncached access to a valid line */
+};
+
+/* State bits of a line, as in `lines` below. */
+enum cache_line {
+    CACHE_LINE_VALID = 1,
+    CACHE_LINE_DIRTY = 2,
+    CACHE_LINE_UNCLEAN = 4, /* `unclean` is not empty */
+    CACHE_LINE_STALE = 8,   /* `device` is not empty */
+    CACHE_LINE_OWED = 16,   /* one of the other masks is not empty */
+};
+
+struct cache_geometry {
+    uint32_t line; /* bytes: 32 or 64 */
+    uint32_t sets; /* a power of two */
+    uint32_t ways; /* 1 to 64 */
+};
+
+struct cache_counts {
+    uint64_t device_reads, device_writes, fills /* speculative */, evictions, write_backs /* by eviction */;
+};
+
+struct cache_views {
+    uint8_t *cpu, *dram; /* `size` bytes each */
+    uint8_t *lines;      /* size / line bytes: the state of each line, kept by the model */
+    size_t size;         /* a multiple of 4096 */
+};
+
+/* An access that is a hazard. */
+struct cache_incident {
+    enum cache_hazard kind;
+    bool by_device;
+    bool bounced;       /* of a CACHE_STALE_CPU_READ: the byte is in `bounced` */
+    size_t offset;      /* of the first such byte (CACHE_SHARED_LINE: of the CPU's first byte in the line) */
+    const void *access; /* what the caller gave with the access, for its own use */
+};
+
+struct cache_events {
+    /* The line's state or masks changed, or (rewritten) its bytes in the CPU view. Whatever the
+     * caller remembered about it (struct cache_shortcut, translated code) is void. */
+    void (*line_changed)(void *opaque, size_t line, bool rewritten);
+    /* An access is a hazard. It must not call the model. */
+    void (*hazard)(void *opaque, const struct cache_incident *);
+    void *opaque;
+};
+
+/* What the caller may do by itself for a resident line until line_changed() is called for it:
+ * loads if `readable`, stores if `writable`; each access must set *stamp = ++*clock, each store must
+ * set its bytes in *unclean. */
+struct cache_shortcut {
+    uint64_t *stamp, *clock, *unclean;
+    size_t line;
+    bool readable, writable;
+};
+
+struct cache_model;
+
+/* NULL if the geometry or the views are not as said above, or without memory. */
+struct cache_model *cache_model_new(const struct cache_geometry *, const struct cache_views *,
+                                    const struct cache_events *);
+void cache_model_free(struct cache_model *);
+
+/* Empty cache, empty masks, zero counts; no page is known to be cacheable. The views must be equal. */
+void cache_model_reset(struct cache_model *);
+
+void cache_model_set_schedule(struct cache_model *, enum cache_schedule, uint64_t seed);
+
+/* A command begins: draws depend on (seed, command, accesses since here) and on nothing else. */
+void cache_model_begin(struct cache_model *, uint32_t command);
+
+/* The guest's tables now map (or no longer map) the page at `offset` cacheable: only such pages are
+ * filled speculatively. */
+void cache_model_page_cacheable(struct cache_model *, size_t offset);
+void cache_model_forget_pages(struct cache_model *);
+
+/* A load or store of the CPU within one line, after it happened in the CPU view. `access` is handed on to
+ * hazard(), here and below. */
+struct cache_shortcut cache_cpu_read(struct cache_model *, size_t offset, unsigned int size,
+                                     const void *access);
+struct cache_shortcut cache_cpu_write(struct cache_model *, size_t offset, unsigned int size,
+                                      const void *access);
+
+/* A load or store through a mapping that is not cacheable. A valid line (an alias of another kind) is
+ * written back and dropped, so that the views are equal. */
+void cache_cpu_read_uncached(struct cache_model *, size_t offset, const void *access);
+void cache_cpu_write_uncached(struct cache_model *, size_t offset, unsigned int size, const void *access);
+
+/* Maintenance of the line that holds `offset`. Returns the line's CACHE_LINE_ bits from before it. */
+unsigned int cache_maintain(struct cache_model *, enum cache_operation, size_t offset);
+
+/* Maintenance by set and way, each counted from 0. A set or way that the cache does not have does nothing. */
+void cache_maintain_set_way(struct cache_model *, enum cache_operation, uint32_t set, uint32_t way);
+
+/* A barrier of the CPU: DSB completes maintenance and orders stores, DMB only orders stores. */
+void cache_barrier(struct cache_model *, bool completes_maintenance);
+
+/* The CPU starts a device by the store that it executes now. */
+void cache_device_started(struct cache_model *);
+
+/* A device's access, any size and alignment inside RAM. */
+void cache_device_read(struct cache_model *, size_t offset, void *data, unsigned int size, const void *access);
+void cache_device_write(struct cache_model *, size_t offset, const void *data, unsigned int size,
+                        const void *access);
+
+/* Mark bytes whose data is in a bounce page and still has to be copied here; clear the mark. */
+void cache_bounced(struct cache_model *, size_t offset, unsigned int size);
+void cache_forget_bounced(struct cache_model *, size_t offset, unsigned int size);
+
+const struct cache_counts *cache_model_counts(const struct cache_model *);
+
+#endif

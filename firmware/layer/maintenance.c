@@ -32,7 +32,7 @@ static void record_fragment(const struct plan_fragment *fragment, const struct r
         uint32_t left = fragment->length - at;
         uint64_t physical = plan_physical(fragment, at), device = physical;
 
-        /* A direct fragment is one piece; of a bounced one each page is. */
+        /* A direct fragment is one piece; a bounced one has a piece for each page. */
         length = fragment->bounced && in_page < left ? in_page : left;
         if (fragment->bounced) {
             device = bounce_logical(fragment, request->first_register) + at;

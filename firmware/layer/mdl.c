@@ -10,7 +10,7 @@ _Static_assert(PAGE_SIZE == PAGE_SIZE_BYTES, "the interface and the memory map a
 /* Size is a signed 16-bit count of bytes. */
 enum { MDL_PAGES_MAX = (INT16_MAX - (int)sizeof(MDL)) / (int)sizeof(PFN_NUMBER) };
 
-/* A chain that is longer has no end. */
+/* A longer chain is taken to be endless. */
 enum { MDLS_MAX = 1 << 16 };
 
 #define SEAL ((uintptr_t)0x4C444D) /* with the address: what IoFreeMdl() may free */

@@ -330,7 +330,7 @@ static uint32_t sum_lengths(const struct pl330_program *program)
     return total;
 }
 
-/* PLB-06, PLB-20 */
+/* Does the device's side consist of whole beats only (PLB-06, PLB-20)? */
 static bool is_divisible(const struct pl330_program *program, const struct pl330_transfer *transfer)
 {
     uint32_t odd = (UINT32_C(1) << transfer->width_log2) - 1;

@@ -42,9 +42,10 @@ struct list_call {
     uint32_t buffer_bytes;
     bool builds; /* the list is made in the caller's buffer */
 
-    bool first_form;     /* versions 1 and 2: there is no context, no flags and no `out`, but */
-    const void *address; /* the address that the range starts at, */
-    bool is_outside;     /* which is not in the first MDL */
+    /* Versions 1 and 2 pass an address instead of an offset, and neither context nor flags nor `out`. */
+    bool first_form;
+    const void *address;
+    bool is_outside; /* the address does not lie in the first MDL */
 };
 
 void lists_initialize(void)

@@ -6,7 +6,7 @@
  * 0x00    R  32   MAGIC     0x33764d44
  * 0x04    R  32   LAYOUT    of this page: 1
  * 0x08    R  32   FEATURES  IDENT_COHERENT, IDENT_STREAM, IDENT_GATE, IDENT_LOW_RAM
- * 0x10    R  64   NONCE     given by whoever started the machine
+ * 0x10    R  64   NONCE     the property of this name
  * 0x18    R  64   TIME      model time, nanoseconds
  * 0x20    W  32   READY     any value: the shell waits for its next line (where GATE is set)
  * 0x28    W  64   ALARM     model time at which the alarm's interrupt rises, or earlier, when a

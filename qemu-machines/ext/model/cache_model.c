@@ -305,23 +305,27 @@ struct side {
     const void *access; /* the caller's */
 };
 
+/* Out of line, because hazards are rare and the check for one is not. */
+static __attribute__((noinline, cold)) void report(struct cache_model *model, enum cache_hazard kind,
+                                                   struct side by, size_t line, unsigned int byte)
+{
+    const struct cache_incident incident = {
+        .kind = kind,
+        .by_device = by.device,
+        .bounced = kind == CACHE_STALE_CPU_READ && (model->line[line].bounced >> byte & 1),
+        .offset = line * model->geometry.line + byte,
+        .access = by.access,
+    };
+
+    model->events.hazard(model->events.opaque, &incident);
+}
+
 /* Report a hazard at the first of `bytes`, which are in the line of `offset`. False if there are none. */
 static bool hazard(struct cache_model *model, enum cache_hazard kind, struct side by, size_t offset,
                    uint64_t bytes)
 {
-    size_t line = line_of(model, offset);
-    unsigned int first;
-
     if (bytes) {
-        first = (unsigned int)__builtin_ctzll(bytes);
-        model->events.hazard(model->events.opaque, &(struct cache_incident){
-                                                       .kind = kind,
-                                                       .by_device = by.device,
-                                                       .bounced = kind == CACHE_STALE_CPU_READ &&
-                                                                  (model->line[line].bounced >> first & 1),
-                                                       .offset = line * model->geometry.line + first,
-                                                       .access = by.access,
-                                                   });
+        report(model, kind, by, line_of(model, offset), (unsigned int)__builtin_ctzll(bytes));
     }
     return bytes != 0;
 }

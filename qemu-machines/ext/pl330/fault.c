@@ -140,7 +140,7 @@ static void bus_failed(uint64_t address, bool is_write, const struct accessor *b
     reach_limit(LIMIT_BUS_ERROR, n);
 }
 
-/* It executes no more, or nobody knows when. */
+/* The instruction may be the last that the channel executes for a long time, or for ever. */
 static bool may_be_last(uint8_t opcode)
 {
     return pl330_is_end(opcode) || pl330_waits(opcode);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that moves nothing until it may, on this computer's clock; the reason: `held_disk.c`."""
+"""A disk that moves nothing until it may, on this computer's clock; the reason: `preloaded_held_disk.c`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def make_holdable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every QEMU that is started from now on respect `held`."""
-    monkeypatch.setenv("LD_PRELOAD", str(Layout.find().built / "tests" / "held-disk.so"))
+    monkeypatch.setenv("LD_PRELOAD", str(Layout.find().built / "tests" / "preloaded_held_disk.so"))
 
 
 @contextmanager

@@ -5,7 +5,8 @@
 #include "hal/cache.h"
 #include "hal/mmio.h"
 
-enum {
+/* Registers of the page; those of the operation log are in oplog.c. */
+enum ident_offset {
     MAGIC = 0x00,
     FEATURES = 0x08,
     NONCE = 0x10,

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4, IDENT_LOW_RAM = 8 };
+/* Bits of ident_features(). */
+enum ident_feature { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4, IDENT_LOW_RAM = 8 };
 
 /* Is the page there (does it answer with its magic number)? Without it, nothing below does anything. */
 bool ident_present(void);

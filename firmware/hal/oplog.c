@@ -5,13 +5,13 @@
 #include "hal/mmio.h"
 
 /* Registers of the identification page; the others are in ident.c. */
-enum {
+enum oplog_offset {
     COMMIT = 0x40,
     ARGUMENT = 0x48, /* five of 8 bytes */
 };
 
 /* Record kinds, bits 7:0 of COMMIT; the id is in bits 31:8. */
-enum { RECORD_ENTER = 4, RECORD_EXIT, RECORD_RANGE, RECORD_UNMAPPED, RECORD_VIOLATION };
+enum oplog_record { RECORD_ENTER = 4, RECORD_EXIT, RECORD_RANGE, RECORD_UNMAPPED, RECORD_VIOLATION };
 
 static void argument(unsigned int index, uint64_t value)
 {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that moves nothing until it may, on this computer's clock; the reason: `preloaded_held_disk.c`."""
+"""A disk that moves nothing until it may, on this computer's clock (`preloaded_held_disk.c`)."""
 
 from __future__ import annotations
 

@@ -236,7 +236,9 @@ def test_signal_ends_a_console_cleanly(person: Person, number: signal.Signals) -
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signal_between_prompt_and_wait_is_not_lost(person: Person, number: signal.Signals) -> None:
     """Nothing has to be typed for it."""
-    person.environment["LD_PRELOAD"] = str(Layout.find().built / "tests" / "preloaded_late_select.so")
+    person.environment["LD_PRELOAD"] = str(
+        Layout.find().built / "tests" / "preloaded_late_select.so"
+    )
     console = person.console()
     assert console.pid is not None
     os.kill(console.pid, number)

@@ -148,7 +148,9 @@ def test_a_main_loop_that_is_ahead_of_the_cpu_does_not_change_model_time(
 ) -> None:
     """QEMU's clock is wrong by some instructions then; the log is not."""
     plain = log_of(job, 1)
-    monkeypatch.setenv("LD_PRELOAD", str(Layout.find().built / "tests" / "preloaded_sluggish_cpu.so"))
+    monkeypatch.setenv(
+        "LD_PRELOAD", str(Layout.find().built / "tests" / "preloaded_sluggish_cpu.so")
+    )
     assert log_of(job, 1) == plain
 
 

@@ -48,7 +48,7 @@ void devices_wait_for_line(void);
 /* ---- log.c ---- */
 
 /* Kinds beside those of hal/oplog.c, which are 4 to 8 (harness/dmav3/probe.py). */
-enum { LOG_COMMAND = 2, LOG_CLEAN = 32, LOG_INVALIDATE, LOG_CLEAN_INVALIDATE, LOG_BARRIER };
+enum log_kind { LOG_COMMAND = 2, LOG_CLEAN = 32, LOG_INVALIDATE, LOG_CLEAN_INVALIDATE, LOG_BARRIER };
 
 void log_initialize(int fd);
 

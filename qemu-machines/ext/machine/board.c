@@ -31,7 +31,7 @@
 #include "time/clock.h"
 
 /* On `virt`: the hole at 0x0a004000 and shared peripheral interrupts from 176 are free. */
-enum {
+enum board_place {
     PL330_BASE = 0x0b000000,
     PL330_SIZE = 0x1000,
     STREAM_BASE = 0x0b010000,
@@ -44,7 +44,7 @@ enum {
 };
 /* The request lines that no device has: a non-secure channel may wait on them too. */
 #define OWN_LINES (1u << SCHEDULE_LINE_KICK | 1u << FETCH_LINE_FREE | 1u << FETCH_LINE_BUSY)
-enum { CHANNELS = 8, REQUEST_LINES = 32, EVENTS = 16, STREAM_RECEIVE_LINE = 0, STREAM_TRANSMIT_LINE = 1 };
+enum board_size { CHANNELS = 8, REQUEST_LINES = 32, EVENTS = 16, STREAM_RECEIVE_LINE = 0, STREAM_TRANSMIT_LINE = 1 };
 
 static struct {
     bool separate_views;

@@ -49,7 +49,7 @@ enum ident_offset {
 enum ident_feature { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4, IDENT_LOW_RAM = 8 };
 
 /* QEMU's exit status. */
-enum { IDENT_WRONG_CACHE = 2 };
+enum ident_exit { IDENT_WRONG_CACHE = 2 };
 
 /* Returns the page, to be mapped. `cache` is the cache that is modelled. */
 MemoryRegion *ident_page(uint32_t features, uint64_t nonce, const struct board_cache *cache);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* `channel` of a PCI device: this, plus bus number << 8, device << 3 and function. */
-enum { ACCESSOR_PCI = 0x10000 };
+enum accessor_channel { ACCESSOR_PCI = 0x10000 };
 
 /* `channel` where no device is known. */
 #define ACCESSOR_NO_CHANNEL (~0u)

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What two sides of a contract both write down, compared: one changed value fails here.
+
+Enumerations of C come from the debug information of what was built, macros from the preprocessor.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dmav3 import installation, wdm
+from dmav3.devices import stream
+from dmav3.elf.image import host_machine, read_elf, read_extension
+from dmav3.evidence import findings, probe, trace
+from dmav3.evidence.violations import CODES
+from dmav3.machine import description
+from dmav3.machine.schedule import SCHEDULES
+from dmav3.qemu import process
+
+if TYPE_CHECKING:
+    import enum
+    from collections.abc import Mapping
+
+    from dmav3.elf.image import Elf
+
+ROOT = Path(__file__).parents[2]
+MACHINE = description.load("virt-a53")
+
+
+@cache
+def extension() -> Elf:
+    """Return the extension's debug information."""
+    return read_extension()
+
+
+@cache
+def firmware() -> Elf:
+    """Return the shim's debug information."""
+    return read_elf(installation.firmware(MACHINE.firmware), "EM_AARCH64")
+
+
+def members(image: Elf, name: str, prefix: str) -> dict[str, int]:
+    """Return an enumeration of C, its members without their prefix."""
+    return {member.removeprefix(prefix): value for member, value in image.enum(name).items()}
+
+
+@cache
+def macros(header: str, include: str = "firmware") -> Mapping[str, int]:
+    """Return the macros of a header that are numbers."""
+    command = ["clang-19", "-E", "-dM", f"-I{ROOT / include}", str(ROOT / header)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    defined = dict(re.findall(r"^#define (\w+) (.+)$", done.stdout, re.MULTILINE))
+    values = {}
+    for name, text in defined.items():
+        while text in defined:
+            text = defined[text]  # noqa: PLW2901 - one macro names another
+        if re.fullmatch(r"0x[0-9a-fA-F]+|\d+", text):
+            values[name] = int(text, 0)
+    return values
+
+
+def python(kind: type[enum.IntEnum | enum.IntFlag]) -> dict[str, int]:
+    """Return an enumeration of Python."""
+    return {member.name or "": member.value for member in kind}
+
+
+def agree(*sides: tuple[str, Mapping[str, int]], subset: bool = False) -> None:
+    """Compare two homes of the same facts; the message names home, fact and both values.
+
+    :param subset: the first may lack some.
+    """
+    (here, mine), (there, theirs) = sides
+    for name in mine if subset else {**mine, **theirs}:
+        assert mine.get(name) == theirs.get(name), (
+            f"{name} is {mine.get(name)} in {here}, but {theirs.get(name)} in {there}"
+        )
+
+
+def test_kinds_of_records() -> None:
+    """The event ring is written by the extension and read by the harness."""
+    shown = {name: value for name, value in python(probe.Kind).items() if value < probe.Kind.CLEAN}
+    theirs = members(extension(), "probe_kind", "PROBE_")
+    del theirs["KINDS"]  # their number
+    agree(("Kind (evidence/probe.py)", shown), ("enum probe_kind (probe/probe.h)", theirs))
+
+
+def test_kinds_of_records_of_the_host_shim() -> None:
+    """The shim on this computer records cache operations of its own."""
+    theirs = members(read_elf(installation.host_shim(), host_machine()), "log_kind", "LOG_")
+    shown = {name: value for name, value in python(probe.Kind).items() if name in theirs}
+    agree(("Kind (evidence/probe.py)", shown), ("enum log_kind (tests/host/machine.h)", theirs))
+
+
+def test_states_of_lines() -> None:
+    """The model's states are the extension's, which asserts that, and the harness's."""
+    theirs = members(extension(), "probe_line", "PROBE_LINE_")
+    agree(
+        ("LineState (evidence/probe.py)", python(probe.LineState)),
+        ("enum probe_line (probe/probe.h)", theirs),
+    )
+
+
+def test_limits() -> None:
+    """Why the extension stopped the machine for good."""
+    theirs = members(extension(), "probe_limit", "LIMIT_")
+    del theirs["NONE"]
+    agree(
+        ("Limit (evidence/probe.py)", python(probe.Limit)),
+        ("enum probe_limit (probe/probe.h)", theirs),
+    )
+
+
+def test_kinds_of_findings() -> None:
+    """Each kind has a name and an explanation."""
+    mine = {kind.name: number for number, kind in findings._KINDS.items()}
+    theirs = {
+        name.lower().replace("_", "-"): value
+        for name, value in members(extension(), "probe_finding_kind", "FINDING_").items()
+    }
+    agree(
+        ("_KINDS (evidence/findings.py)", mine),
+        ("enum probe_finding_kind (probe/probe.h)", theirs),
+    )
+
+
+def test_a_pci_device_in_the_place_of_a_channel() -> None:
+    """Findings name a device by one number."""
+    (theirs,) = extension().enum("accessor_channel").values()
+    agree(
+        ("_PCI (evidence/findings.py)", {"PCI": findings._PCI}),
+        ("enum accessor_channel (memory/accessor.h)", {"PCI": theirs}),
+    )
+
+
+def test_the_identification_page() -> None:
+    """The shim writes and reads registers where the extension has them."""
+    page = members(extension(), "ident_offset", "IDENT_")
+    for name, home in (("ident_offset", "hal/ident.c"), ("oplog_offset", "hal/oplog.c")):
+        agree(
+            (f"enum {name} ({home})", firmware().enum(name)),
+            ("enum ident_offset (machine/ident.h)", page),
+            subset=True,
+        )
+    agree(
+        ("enum ident_feature (hal/ident.h)", firmware().enum("ident_feature")),
+        ("enum ident_feature (machine/ident.h)", extension().enum("ident_feature")),
+    )
+
+
+def test_the_operation_log() -> None:
+    """Kinds of records and of ranges, and the routines that the extension knows by number."""
+    agree(
+        ("enum oplog_record (hal/oplog.c)", members(firmware(), "oplog_record", "RECORD_")),
+        ("enum probe_kind (probe/probe.h)", members(extension(), "probe_kind", "PROBE_")),
+        subset=True,
+    )
+    agree(
+        ("enum oplog_range (hal/oplog.h)", members(firmware(), "oplog_range", "OPLOG_RANGE_")),
+        ("enum range_kind (evidence/declared.h)", members(extension(), "range_kind", "RANGE_")),
+    )
+    agree(
+        ("enum routine_id (evidence/declared.h)", members(extension(), "routine_id", "ROUTINE_")),
+        ("enum oplog_id (hal/oplog.h)", members(firmware(), "oplog_id", "OPLOG_")),
+        subset=True,
+    )
+
+
+def test_where_callbacks_and_the_back_end_begin() -> None:
+    """The ids of the operation log are in three parts."""
+    ids = members(firmware(), "oplog_id", "OPLOG_")
+    mine = {
+        "AdapterControl": findings.FIRST_CALLBACK,
+        "InitializeController": findings.FIRST_BACK_END,
+    }
+    agree(
+        ("FIRST_… (evidence/findings.py)", mine),
+        ("enum oplog_id (hal/oplog.h)", ids),
+        subset=True,
+    )
+
+
+def test_where_things_are_on_the_board() -> None:
+    """Addresses and interrupts of the shim are the extension's."""
+    built = extension().enum("board_place")
+    layout = macros("firmware/boot/memlayout.h")
+    shared = ("PL330_BASE", "IDENT_BASE", "UART_BASE", "PL330_ABORT_SPI", "UART_SPI", "ALARM_SPI")
+    agree(
+        ("memlayout.h", {name: layout[name] for name in shared}),
+        ("enum board_place (machine/board.c)", built),
+        subset=True,
+    )
+    assert layout["PL330_EVENT_SPI"] == built["PL330_ABORT_SPI"] + 1
+
+
+def test_what_a_driver_is_told_of_the_board() -> None:
+    """The public header has the addresses and request lines of the extension, and no others."""
+    built, sizes = extension().enum("board_place"), extension().enum("board_size")
+    told = macros("firmware/include/dmav3_board.h", "firmware/include")
+    agree(
+        (
+            "dmav3_board.h",
+            {name: value for name, value in told.items() if name.startswith("DMAV3_")},
+        ),
+        (
+            "machine/board.c, devices/stream.h and memlayout.h",
+            {
+                "DMAV3_STREAM_BASE": built["STREAM_BASE"],
+                "DMAV3_STREAM_DATA": built["STREAM_BASE"],
+                "DMAV3_STREAM_RECEIVE_LINE": sizes["STREAM_RECEIVE_LINE"],
+                "DMAV3_STREAM_TRANSMIT_LINE": sizes["STREAM_TRANSMIT_LINE"],
+                "DMAV3_STREAM_SEND": stream.Control.TRANSMIT_REQUEST,
+                "DMAV3_STREAM_RECEIVE": stream.Control.RECEIVE_REQUEST,
+                "DMAV3_PL330_BASE": built["PL330_BASE"],
+                "DMAV3_BOARD_UART_BASE": macros("firmware/boot/memlayout.h")["BOARD_UART_BASE"],
+            },
+        ),
+    )
+
+
+def test_what_a_description_repeats() -> None:
+    """A machine's YAML is refused where it contradicts these; they are the extension's."""
+    built, sizes = extension().enum("board_place"), extension().enum("board_size")
+    abort = built["PL330_ABORT_SPI"]
+    theirs = {
+        ("pl330", 0, "base"): built["PL330_BASE"],
+        ("pl330", 0, "abort_irq"): abort,
+        ("pl330", 0, "request_lines"): sizes["REQUEST_LINES"],
+        ("stream", "base"): built["STREAM_BASE"],
+        ("stream", "pl330"): 0,
+        ("stream", "receive"): sizes["STREAM_RECEIVE_LINE"],
+        ("stream", "transmit"): sizes["STREAM_TRANSMIT_LINE"],
+        ("uart", "base"): built["UART_BASE"],
+        ("uart", "irq"): built["UART_SPI"],
+    } | {("pl330", 0, "event_irqs", n): abort + 1 + n for n in range(sizes["EVENTS"])}
+    agree(
+        ("_BUILT (machine/description.py)", {str(k): v for k, v in description._BUILT.items()}),
+        ("machine/board.c", {str(place): value for place, value in theirs.items()}),
+    )
+
+
+def test_the_number_of_channels() -> None:
+    """All channels have a trace and properties."""
+    agree(
+        ("CHANNELS (evidence/trace.py)", {"CHANNELS": trace.CHANNELS}),
+        ("enum board_size (machine/board.c)", extension().enum("board_size")),
+        subset=True,
+    )
+
+
+def test_schedules() -> None:
+    """Each schedule of the model can be named."""
+    theirs = members(extension(), "cache_schedule", "CACHE_")
+    assert {name.lower() for name in theirs} == set(SCHEDULES)
+
+
+def test_the_status_of_a_wrong_cache() -> None:
+    """QEMU's exit status says that the guest's registers contradict the machine."""
+    assert extension().enum("ident_exit") == {"IDENT_WRONG_CACHE": process._WRONG_CACHE}
+
+
+@pytest.mark.parametrize(
+    ("mine", "name"),
+    [
+        (wdm.DmaWidth, "_DMA_WIDTH"),
+        (wdm.DmaCompletionStatus, "_DMA_COMPLETION_STATUS"),
+        (wdm.IoAllocationAction, "_IO_ALLOCATION_ACTION"),
+        (wdm.InterfaceType, "_INTERFACE_TYPE"),
+    ],
+)
+def test_enumerations_of_the_interface(mine: type[enum.IntEnum], name: str) -> None:
+    """Python has the values of wdm_dma.h, in 32 bits."""
+    theirs = {member: value % (1 << 32) for member, value in firmware().enum(name).items()}
+    agree(
+        (f"{mine.__name__} (wdm.py)", python(mine)),
+        (f"enum {name} (wdm_dma.h)", theirs),
+        subset=True,
+    )
+
+
+def test_codes_of_violations() -> None:
+    """Every code that the layer records has words, and no other."""
+    theirs = {f"{value:#04x}": value for value in firmware().enum("violation").values()}
+    mine = {f"{code:#04x}": code for code in CODES}
+    agree(
+        ("enum violation (layer/violation.h)", theirs),
+        ("CODES (evidence/violations.py)", mine),
+        subset=True,
+    )

@@ -44,7 +44,13 @@ enum board_place {
 };
 /* The request lines that no device has: a non-secure channel may wait on them too. */
 #define OWN_LINES (1u << SCHEDULE_LINE_KICK | 1u << FETCH_LINE_FREE | 1u << FETCH_LINE_BUSY)
-enum board_size { CHANNELS = 8, REQUEST_LINES = 32, EVENTS = 16, STREAM_RECEIVE_LINE = 0, STREAM_TRANSMIT_LINE = 1 };
+enum board_size {
+    CHANNELS = 8,
+    REQUEST_LINES = 32,
+    EVENTS = 16,
+    STREAM_RECEIVE_LINE = 0,
+    STREAM_TRANSMIT_LINE = 1
+};
 
 static struct {
     bool separate_views;

@@ -111,15 +111,15 @@ class Tree:
         return sorted((loop for loop in loops if len(loop) > 1), key=len, reverse=True)
 
     @cached_property
-    def against(self) -> list[str]:
-        """A sentence for each arrow that `uses` does not allow, with place and broken rule."""
-        found = []
+    def against(self) -> dict[str, list[str]]:
+        """A sentence for each arrow that `uses` does not allow, by the room that it starts from."""
+        found: dict[str, list[str]] = {}
         for arrow in self.arrows:
             source, target = self.layer(arrow.source), self.layer(arrow.target)
             if source == target or target in self.uses.get(source, ()):
                 continue
             allowed = ", ".join(self.uses.get(source, ())) or "nothing"
-            found.append(
+            found.setdefault(arrow.source, []).append(
                 f"{arrow.where}: {arrow.what}, but in {self.folder} {source!r} may use {allowed}, "
                 f"not {target!r} ({RULES.relative_to(ROOT)})"
             )
@@ -278,8 +278,9 @@ def report(trees: Iterable[Tree]) -> Iterator[str]:
         yield f"  folders, their levels  {len(tree.folders)}, {levels}"
         yield f"  circles                {len(tree.circles)}"
         yield from (f"    {' '.join(circle)}" for circle in tree.circles)
-        yield f"  against the direction  {len(tree.against)}"
-        yield from (f"    {sentence}" for sentence in tree.against)
+        against = [sentence for found in tree.against.values() for sentence in found]
+        yield f"  against the direction  {len(against)}"
+        yield from (f"    {sentence}" for sentence in against)
         yield f"  longest file           {tree.name(longest)} ({sizes[longest]} lines)"
         yield f"  longest function       {function.where} ({function.lines} lines)"
         yield f"  median function        {median:g} lines"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import networkx as nx
 import pytest
-from structure import Tree, read_rules
+from structure import RULES, Tree, read_rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,11 +15,17 @@ if TYPE_CHECKING:
 TREES = read_rules()
 
 
+def refuse(sentences: list[str]) -> None:
+    """Fail with these sentences, if there are any."""
+    if sentences:
+        pytest.fail("\n".join(sentences), pytrace=False)
+
+
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
 def test_every_arrow_is_allowed(tree: Tree) -> None:
     """No file includes, imports or uses what stands above its folder."""
     assert len(tree.arrows) > 100
-    assert not tree.against, "\n".join(tree.against)
+    refuse(tree.against)
 
 
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
@@ -33,13 +39,24 @@ def test_the_rules_point_one_way(tree: Tree) -> None:
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
 def test_there_is_no_circle(tree: Tree) -> None:
     """No two files use each other, directly or through others."""
-    assert not tree.circles, "\n".join(" ".join(circle) for circle in tree.circles)
+    refuse(tree.in_circles)
 
 
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
 def test_every_folder_has_a_row(tree: Tree) -> None:
     """The rules name each folder of the tree, and only those."""
-    assert tree.undeclared == []
+    refuse(
+        [
+            f"{name!r} of {tree.folder} has no row, or the row no folder ({RULES.name})"
+            for name in tree.undeclared
+        ]
+    )
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
+def test_every_object_is_built(tree: Tree) -> None:
+    """Calls are read from objects, which are as new as their sources."""
+    refuse([f"{name} is newer than its object: run ci/build" for name in tree.unbuilt])
 
 
 def test_an_import_against_the_direction_is_named(tmp_path: Path) -> None:
@@ -81,4 +98,9 @@ def test_an_include_against_the_direction_is_named(tmp_path: Path) -> None:
         "fw/hal/irq.h:2: includes layer/mdl.h, but in fw 'hal' may use nothing, not 'layer' "
         "(tests/structure/rules.toml)"
     )
-    assert tree.circles == [["hal/irq", "layer/mdl"]]
+    (sentence,) = tree.in_circles
+    assert sentence == (
+        "hal/irq, layer/mdl use each other in a circle in fw:\n"
+        "  fw/hal/irq.h:2: includes layer/mdl.h\n"
+        "  fw/layer/mdl.h:1: includes irq.h"
+    )

@@ -153,7 +153,7 @@ $(B)/selftest/virt-a64.elf: $(patsubst %,$(B)/%.o,$(call in,firmware/selftest)) 
 HOST_FLAGS := -std=c11 -g -O1 $(WARNINGS) -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fprofile-instr-generate=/dev/null -fcoverage-mapping
 # The same program for people without a checkout: small, without sanitizers.
-SMALL_FLAGS := -std=c11 -g -O1 $(WARNINGS)
+SMALL_FLAGS := -std=c11 -O1 $(WARNINGS)
 include tests/c/tests.mk
 
 # What tests load into QEMU or into the console, ahead of the libraries.

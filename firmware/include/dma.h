@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-enum { DMA_CONTROLLERS_MAX = 3, DMA_MAP_REGISTERS = 64, DMA_FRAGMENTS_MAX = 64 };
+enum dma_most { DMA_CONTROLLERS_MAX = 3, DMA_MAP_REGISTERS = 64, DMA_FRAGMENTS_MAX = 64 };
 
 /*
  * Start the layer: takes the bounce pages and the channels' private memory, initialises and connects

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FRAME_LINE_MAX = 512 /* with LF */, FRAME_WORDS_MAX = 20 };
+enum frame_most { FRAME_LINE_MAX = 512 /* with LF */, FRAME_WORDS_MAX = 20 };
 
 struct frame {
     bool framed;  /* came as `@SEQ … *CRC`; otherwise a person typed it */

@@ -22,6 +22,8 @@ struct level {
 /* The linker names the ends of the section that DMAV3_ROW puts its rows into. */
 extern const struct dmav3_command __start_dmav3_commands[], __stop_dmav3_commands[];
 
+_Static_assert(UART_LINE_SIZE >= FRAME_LINE_MAX, "a line with one byte too many is kept, and refused");
+
 static struct level *innermost;
 static uint32_t callbacks;
 static bool prompted; /* the last thing sent was the prompt */

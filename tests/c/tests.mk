@@ -72,5 +72,5 @@ $(B)/host/shim: $(HOST_SHIM) $(C_HEADERS) Makefile tests/c/tests.mk
 
 $(B)/conformance/shim: $(B)/host/shim
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(SMALL_FLAGS) $(HOST_SHIM_FLAGS) -o $@ $(HOST_SHIM)
+	$(Q)$(CC) $(SMALL_FLAGS) -g $(HOST_SHIM_FLAGS) -o $@ $(HOST_SHIM)
 	$(built)

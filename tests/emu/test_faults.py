@@ -330,9 +330,10 @@ class TestLimits:
         go, kill = (0x00A00000, 0x40600000), (0x00010001, 0)
         words = [(0x40600000 + at, program[at : at + 8]) for at in (0, 8)]
         lines = [f"poke {at:#x} 64 {int.from_bytes(code, 'little')}" for at, code in words]
+        base = load("virt-a53").pl330[0].base
         for instruction, operand in (go, kill, go):
             for register, value in ((0xD08, instruction), (0xD0C, operand), (0xD04, 0)):
-                lines.append(f"poke {0x0B000000 + register:#x} 32 {value}")
+                lines.append(f"poke {base + register:#x} 32 {value}")
         done = person.piped("console", lines="\n".join(lines) + "\n")
         assert done.returncode == 3
         assert done.stdout.splitlines() == ["ok"] * 10

@@ -108,7 +108,8 @@ def test_a_hazard_is_reported_once_and_in_full(board: Board, hazard: Hazard, sch
 def test_a_mapping_that_has_ended_is_not_blamed(board: Board) -> None:
     """What comes after it, without it, is nobody's debt."""
     board.reset()
-    ended, later = HAZARDS[0], HAZARDS[-2]
+    by_command = {hazard.command: hazard for hazard in HAZARDS}
+    ended, later = by_command["stale_cpu_read"], by_command["unfinished_invalidate"]
     run(board, ended, correct=True)
     run(board, later, correct=False)
     (finding,) = board.findings()

@@ -110,6 +110,32 @@ class Tree:
         loops = [sorted(loop) for loop in nx.strongly_connected_components(self.graph)]
         return sorted((loop for loop in loops if len(loop) > 1), key=len, reverse=True)
 
+    @property
+    def in_circles(self) -> list[str]:
+        """A sentence for each circle, with the places of one way round."""
+        first: dict[tuple[str, str], str] = {}
+        for arrow in self.arrows:
+            first.setdefault((arrow.source, arrow.target), f"  {arrow.where}: {arrow.what}")
+        return [
+            "\n".join(
+                [
+                    f"{', '.join(circle)} use each other in a circle in {self.folder}:",
+                    *(first[edge] for edge in nx.find_cycle(self.graph.subgraph(circle))),
+                ]
+            )
+            for circle in self.circles
+        ]
+
+    @property
+    def unbuilt(self) -> list[str]:
+        """C files whose object is missing or older: what they call cannot be told."""
+        return [
+            self.name(path)
+            for path in self.files
+            if (built := self._object(path))
+            and not (built.exists() and built.stat().st_mtime >= path.stat().st_mtime)
+        ]
+
     @cached_property
     def against(self) -> dict[str, list[str]]:
         """A sentence for each arrow that `uses` does not allow, by the room that it starts from."""
@@ -196,14 +222,11 @@ class Tree:
 
         A symbol that several rooms define (`main`: each image has one) says nothing of a room.
         """
-        if self.objects is None:
-            return
-        folder = self.root / self.objects
         defined: dict[str, set[str]] = {}
         wanted: list[tuple[str, str]] = []
         for path in self.files:
-            built = folder / f"{path.relative_to(self.root / self.folder)}.o"
-            if path.suffix == ".h" or not built.exists():
+            built = self._object(path)
+            if built is None or not built.exists():
                 continue
             for kind, symbol in _symbols(built):
                 if kind == "U":
@@ -213,6 +236,12 @@ class Tree:
         for room, symbol in wanted:
             for target in defined.get(symbol, ()) if len(defined.get(symbol, ())) == 1 else ():
                 yield Arrow(room, target, self._use(room, symbol), f"uses {symbol}")
+
+    def _object(self, path: Path) -> Path | None:
+        """Return where the object of a file is; None of a header."""
+        if self.objects is None or path.suffix == ".h":
+            return None
+        return self.root / self.objects / f"{path.relative_to(self.root / self.folder)}.o"
 
     def _use(self, room: str, symbol: str) -> str:
         for path in self.rooms[room]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmav3 import installation, wdm
+from dmav3.board import layer_state
 from dmav3.devices import stream
 from dmav3.elf.image import host_machine, read_elf, read_extension
 from dmav3.evidence import findings, probe, trace
@@ -22,6 +23,7 @@ from dmav3.evidence.violations import CODES
 from dmav3.machine import description
 from dmav3.machine.schedule import SCHEDULES
 from dmav3.qemu import process
+from dmav3.wire import frame
 
 if TYPE_CHECKING:
     import enum
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from dmav3.elf.image import Elf
 
 ROOT = Path(__file__).parents[2]
-MACHINE = description.load("virt-a53")
+#: Numbers from here on are no counts.
+ADDRESSES = 1 << 16
+NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 
 @cache
@@ -42,7 +46,7 @@ def extension() -> Elf:
 @cache
 def firmware() -> Elf:
     """Return the shim's debug information."""
-    return read_elf(installation.firmware(MACHINE.firmware), "EM_AARCH64")
+    return read_elf(installation.firmware("virt-a64"), "EM_AARCH64")
 
 
 def members(image: Elf, name: str, prefix: str) -> dict[str, int]:
@@ -52,16 +56,20 @@ def members(image: Elf, name: str, prefix: str) -> dict[str, int]:
 
 @cache
 def macros(header: str, include: str = "firmware") -> Mapping[str, int]:
-    """Return the macros of a header that are numbers."""
+    """Return the macros of a header that are numbers, or sums of numbers."""
     command = ["clang-19", "-E", "-dM", f"-I{ROOT / include}", str(ROOT / header)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     defined = dict(re.findall(r"^#define (\w+) (.+)$", done.stdout, re.MULTILINE))
     values = {}
     for name, text in defined.items():
-        while text in defined:
-            text = defined[text]  # noqa: PLW2901 - one macro names another
-        if re.fullmatch(r"0x[0-9a-fA-F]+|\d+", text):
-            values[name] = int(text, 0)
+        spelled, before = text, ""
+        while spelled != before:  # one macro names another
+            before = spelled
+            spelled = re.sub(r"\w+", lambda word: defined.get(word[0], word[0]), spelled)
+        spelled = re.sub(rf"\b({NUMBER.pattern})[uU]?\b", r"\1", spelled)
+        spelled = spelled.removeprefix("((NTSTATUS)").strip("()")
+        if all(NUMBER.fullmatch(part) for part in spelled.split(" + ")):
+            values[name] = sum(int(part, 0) for part in spelled.split(" + "))
     return values
 
 
@@ -71,21 +79,34 @@ def python(kind: type[enum.IntEnum | enum.IntFlag]) -> dict[str, int]:
 
 
 def agree(*sides: tuple[str, Mapping[str, int]], subset: bool = False) -> None:
-    """Compare two homes of the same facts; the message names home, fact and both values.
+    """Compare two homes of the same facts; the message names each that differs, with both values.
 
     :param subset: the first may lack some.
     """
     (here, mine), (there, theirs) = sides
-    for name in mine if subset else {**mine, **theirs}:
-        assert mine.get(name) == theirs.get(name), (
-            f"{name} is {mine.get(name)} in {here}, but {theirs.get(name)} in {there}"
-        )
+    wrong = [
+        f"{name} is {spell(mine.get(name))} in {here}, but {spell(theirs.get(name))} in {there}"
+        for name in (mine if subset else {**mine, **theirs})
+        if mine.get(name) != theirs.get(name)
+    ]
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
+
+
+def spell(value: int | None) -> str:
+    """Return a value as sources write it: addresses are hexadecimal."""
+    return "missing" if value is None else f"{value:#x}" if value >= ADDRESSES else f"{value:d}"
 
 
 def test_kinds_of_records() -> None:
     """The event ring is written by the extension and read by the harness."""
-    shown = {name: value for name, value in python(probe.Kind).items() if value < probe.Kind.CLEAN}
+    own = members(read_elf(installation.host_shim(), host_machine()), "log_kind", "LOG_")
     theirs = members(extension(), "probe_kind", "PROBE_")
+    shown = {
+        name: value
+        for name, value in python(probe.Kind).items()
+        if name in theirs or name not in own
+    }
     del theirs["KINDS"]  # their number
     agree(("Kind (evidence/probe.py)", shown), ("enum probe_kind (probe/probe.h)", theirs))
 
@@ -129,12 +150,28 @@ def test_kinds_of_findings() -> None:
     )
 
 
-def test_a_pci_device_in_the_place_of_a_channel() -> None:
-    """Findings name a device by one number."""
-    (theirs,) = extension().enum("accessor_channel").values()
+def test_what_is_in_the_place_of_a_channel() -> None:
+    """Findings name a device by one number, which says of some that they are no channel."""
+    theirs = macros("qemu-machines/ext/memory/accessor.h", "qemu-machines/ext")
     agree(
-        ("_PCI (evidence/findings.py)", {"PCI": findings._PCI}),
-        ("enum accessor_channel (memory/accessor.h)", {"PCI": theirs}),
+        (
+            "_PCI and _NO_CHANNEL (evidence/findings.py)",
+            {"ACCESSOR_PCI": findings._PCI, "ACCESSOR_NO_CHANNEL": findings._NO_CHANNEL},
+        ),
+        ("memory/accessor.h", {**theirs, **extension().enum("accessor_channel")}),
+        subset=True,
+    )
+
+
+def test_how_the_shared_memory_begins() -> None:
+    """The harness refuses an extension of another layout."""
+    agree(
+        (
+            "MAGIC and LAYOUT (evidence/probe.py)",
+            {"PROBE_MAGIC": probe.MAGIC, "PROBE_LAYOUT": probe.LAYOUT},
+        ),
+        ("probe/probe.h", macros("qemu-machines/ext/probe/probe.h", "qemu-machines/ext")),
+        subset=True,
     )
 
 
@@ -188,19 +225,22 @@ def test_where_callbacks_and_the_back_end_begin() -> None:
 def test_where_things_are_on_the_board() -> None:
     """Addresses and interrupts of the shim are the extension's."""
     built = extension().enum("board_place")
-    layout = macros("firmware/boot/memlayout.h")
-    shared = ("PL330_BASE", "IDENT_BASE", "UART_BASE", "PL330_ABORT_SPI", "UART_SPI", "ALARM_SPI")
+    names = ("PL330_BASE", "IDENT_BASE", "UART_BASE", "PL330_ABORT_SPI", "UART_SPI", "ALARM_SPI")
+    shared = {name: built[name] for name in names}
     agree(
-        ("memlayout.h", {name: layout[name] for name in shared}),
-        ("enum board_place (machine/board.c)", built),
+        (
+            "enum board_place (machine/board.c)",
+            shared | {"PL330_EVENT_SPI": built["PL330_ABORT_SPI"] + 1},
+        ),
+        ("boot/memlayout.h", macros("firmware/boot/memlayout.h")),
         subset=True,
     )
-    assert layout["PL330_EVENT_SPI"] == built["PL330_ABORT_SPI"] + 1
 
 
 def test_what_a_driver_is_told_of_the_board() -> None:
     """The public header has the addresses and request lines of the extension, and no others."""
     built, sizes = extension().enum("board_place"), extension().enum("board_size")
+    registers, control = extension().enum("stream_register"), extension().enum("stream_control")
     told = macros("firmware/include/dmav3_board.h", "firmware/include")
     agree(
         (
@@ -208,18 +248,63 @@ def test_what_a_driver_is_told_of_the_board() -> None:
             {name: value for name, value in told.items() if name.startswith("DMAV3_")},
         ),
         (
-            "machine/board.c, devices/stream.h and memlayout.h",
+            "machine/board.c, devices/stream.c and boot/memlayout.h",
             {
                 "DMAV3_STREAM_BASE": built["STREAM_BASE"],
-                "DMAV3_STREAM_DATA": built["STREAM_BASE"],
+                "DMAV3_STREAM_DATA": built["STREAM_BASE"] + registers["DR"],
+                "DMAV3_STREAM_CONTROL": built["STREAM_BASE"] + registers["CR"],
                 "DMAV3_STREAM_RECEIVE_LINE": sizes["STREAM_RECEIVE_LINE"],
                 "DMAV3_STREAM_TRANSMIT_LINE": sizes["STREAM_TRANSMIT_LINE"],
-                "DMAV3_STREAM_SEND": stream.Control.TRANSMIT_REQUEST,
-                "DMAV3_STREAM_RECEIVE": stream.Control.RECEIVE_REQUEST,
+                "DMAV3_STREAM_SEND": control["CR_TRANSMIT"],
+                "DMAV3_STREAM_RECEIVE": control["CR_RECEIVE"],
                 "DMAV3_PL330_BASE": built["PL330_BASE"],
                 "DMAV3_BOARD_UART_BASE": macros("firmware/boot/memlayout.h")["BOARD_UART_BASE"],
             },
         ),
+    )
+
+
+def test_the_registers_of_the_stream() -> None:
+    """Tests that drive the stream by hand use Python's names."""
+    registers, status = extension().enum("stream_register"), extension().enum("stream_status")
+    control = extension().enum("stream_control")
+    agree(
+        (
+            "Register, Status and Control (devices/stream.py)",
+            python(stream.Register) | python(stream.Status) | python(stream.Control),
+        ),
+        (
+            "enum stream_register, stream_status and stream_control (devices/stream.c)",
+            {
+                "DATA": registers["DR"],
+                "STATUS": registers["SR"],
+                "CONTROL": registers["CR"],
+                "TRANSMIT_ROOM": status["SR_ROOM"],
+                "RECEIVE_DATA": status["SR_DATA"],
+                "OVERRUN": status["SR_OVERRUN"],
+                "UNDERRUN": status["SR_UNDERRUN"],
+                "TRANSMIT_REQUEST": control["CR_TRANSMIT"],
+                "RECEIVE_REQUEST": control["CR_RECEIVE"],
+            },
+        ),
+    )
+
+
+def test_where_ram_is() -> None:
+    """An image is linked into RAM, and where it is low a device reaches it with 28 bits."""
+    low = extension().enum("low_ram")
+    agree(
+        ("RAM_BASE (machine/description.py)", {"RAM_BASE": description.RAM_BASE}),
+        ("enum board_place (machine/board.c)", extension().enum("board_place")),
+        subset=True,
+    )
+    agree(
+        (
+            "enum low_ram (devices/pci.h)",
+            {"LOW_RAM_START": low["LOW_RAM_BASE"], "LOW_RAM_SIZE": low["LOW_RAM_SIZE"]},
+        ),
+        ("boot/memlayout.h", macros("firmware/boot/memlayout.h")),
+        subset=True,
     )
 
 
@@ -256,12 +341,21 @@ def test_the_number_of_channels() -> None:
 def test_schedules() -> None:
     """Each schedule of the model can be named."""
     theirs = members(extension(), "cache_schedule", "CACHE_")
-    assert {name.lower() for name in theirs} == set(SCHEDULES)
+    agree(
+        ("SCHEDULES (machine/schedule.py)", {name: n for n, name in enumerate(SCHEDULES)}),
+        (
+            "enum cache_schedule (model/cache_model.h)",
+            {name.lower(): value for name, value in theirs.items()},
+        ),
+    )
 
 
 def test_the_status_of_a_wrong_cache() -> None:
     """QEMU's exit status says that the guest's registers contradict the machine."""
-    assert extension().enum("ident_exit") == {"IDENT_WRONG_CACHE": process._WRONG_CACHE}
+    agree(
+        ("_WRONG_CACHE (qemu/process.py)", {"WRONG_CACHE": process._WRONG_CACHE}),
+        ("enum ident_exit (machine/ident.h)", members(extension(), "ident_exit", "IDENT_")),
+    )
 
 
 @pytest.mark.parametrize(
@@ -283,8 +377,39 @@ def test_enumerations_of_the_interface(mine: type[enum.IntEnum], name: str) -> N
     )
 
 
+def test_constants_of_the_interface() -> None:
+    """Python has the status codes, levels and versions of wdm_dma.h."""
+    names = ("PASSIVE_LEVEL", "DISPATCH_LEVEL", "DEVICE_DESCRIPTION_VERSION3")
+    mine = {name: getattr(wdm, name) for name in (*names, "DMA_SYNCHRONOUS_CALLBACK")}
+    agree(
+        ("wdm.py", mine | python(wdm.NtStatus)),
+        ("wdm_dma.h", macros("firmware/include/wdm_dma.h", "firmware/include")),
+        subset=True,
+    )
+
+
+def test_the_most_of_everything() -> None:
+    """The harness refuses a longer line, and names one number for all limits of the layer.
+
+    Of a longer line the board keeps one byte more, by which it is known.
+    """
+    kept = extension().enum("uart_most")["LINE_KEPT"]
+    for home, most in (("wire/frame.py", frame.LINE_BYTES), ("devices/uart.c", kept - 1)):
+        agree(
+            (home, {"FRAME_LINE_MAX": most}),
+            ("enum frame_most (rpc/frame.h)", firmware().enum("frame_most")),
+            subset=True,
+        )
+    names = ("DMA_MAP_REGISTERS", "DMA_FRAGMENTS_MAX")
+    agree(
+        ("MOST (board/layer_state.py)", dict.fromkeys(names, layer_state.MOST)),
+        ("enum dma_most (include/dma.h)", firmware().enum("dma_most")),
+        subset=True,
+    )
+
+
 def test_codes_of_violations() -> None:
-    """Every code that the layer records has words, and no other."""
+    """Every code that the layer records has words; docs/interface.md tells which others have."""
     theirs = {f"{value:#04x}": value for value in firmware().enum("violation").values()}
     mine = {f"{code:#04x}": code for code in CODES}
     agree(

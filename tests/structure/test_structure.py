@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import networkx as nx
 import pytest
-from structure import Tree, read_rules
+from structure import RULES, Tree, read_rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TREES = read_rules()
 
 
+<<<<<<< HEAD
 ROOMS = [
     pytest.param(tree, room, id=f"{tree.folder}/{room}") for tree in TREES for room in tree.rooms
 ]
@@ -23,6 +24,16 @@ ROOMS = [
 
 @pytest.mark.parametrize(("tree", "room"), ROOMS)
 def test_a_file_uses_what_its_folder_may(tree: Tree, room: str) -> None:
+=======
+def refuse(sentences: list[str]) -> None:
+    """Fail with these sentences, if there are any."""
+    if sentences:
+        pytest.fail("\n".join(sentences), pytrace=False)
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
+def test_every_arrow_is_allowed(tree: Tree) -> None:
+>>>>>>> contracts
     """No file includes, imports or uses what stands above its folder."""
     assert not tree.against.get(room), "\n".join(tree.against[room])
 
@@ -31,6 +42,10 @@ def test_a_file_uses_what_its_folder_may(tree: Tree, room: str) -> None:
 def test_arrows_are_found(tree: Tree) -> None:
     """A tree has hundreds of arrows; with none of them the tests above would say nothing."""
     assert len(tree.arrows) > 100
+<<<<<<< HEAD
+=======
+    refuse(tree.against)
+>>>>>>> contracts
 
 
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
@@ -44,13 +59,24 @@ def test_the_rules_point_one_way(tree: Tree) -> None:
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
 def test_there_is_no_circle(tree: Tree) -> None:
     """No two files use each other, directly or through others."""
-    assert not tree.circles, "\n".join(" ".join(circle) for circle in tree.circles)
+    refuse(tree.in_circles)
 
 
 @pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
 def test_every_folder_has_a_row(tree: Tree) -> None:
     """The rules name each folder of the tree, and only those."""
-    assert tree.undeclared == []
+    refuse(
+        [
+            f"{name!r} of {tree.folder} has no row, or the row no folder ({RULES.name})"
+            for name in tree.undeclared
+        ]
+    )
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: tree.folder)
+def test_every_object_is_built(tree: Tree) -> None:
+    """Calls are read from objects, which are as new as their sources."""
+    refuse([f"{name} is newer than its object: run ci/build" for name in tree.unbuilt])
 
 
 def test_an_import_against_the_direction_is_named(tmp_path: Path) -> None:
@@ -92,4 +118,9 @@ def test_an_include_against_the_direction_is_named(tmp_path: Path) -> None:
         "fw/hal/irq.h:2: includes layer/mdl.h, but in fw 'hal' may use nothing, not 'layer' "
         "(tests/structure/rules.toml)"
     )
-    assert tree.circles == [["hal/irq", "layer/mdl"]]
+    (sentence,) = tree.in_circles
+    assert sentence == (
+        "hal/irq, layer/mdl use each other in a circle in fw:\n"
+        "  fw/hal/irq.h:2: includes layer/mdl.h\n"
+        "  fw/layer/mdl.h:1: includes irq.h"
+    )

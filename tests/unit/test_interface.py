@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from dmav3.evidence.violations import CODES
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "interface.md").read_text()
 #: Codes of which the table says that another one is reported instead, or that none can be.
@@ -40,6 +42,7 @@ def test_every_violation_is_in_its_table() -> None:
     """The codes are in order; those that are never recorded are in the table only."""
     (body,) = re.findall(r"enum violation \{(.*?)\}", header("violation.h"), re.DOTALL)
     codes = [int(code, 0) for code, *_ in rows(1)]
+    assert codes == sorted(CODES)  # which have words
     assert codes == sorted({*enumerators(body).values(), *NEVER_REPORTED})
     for code, mistake, _ in rows(1):
         assert ("The layer" in mistake) == (int(code, 0) in NEVER_REPORTED)

@@ -31,6 +31,7 @@ from dmav3.errors import ClosedError, CrashError, DeadlineError, HangError, Peer
 from dmav3.evidence.evidence import Evidence
 from dmav3.evidence.host_log import HostLog
 from dmav3.guest.windows import Mapping, Window
+from dmav3.machine.description import RAM_BASE
 from dmav3.wdm import DmaWidth
 from dmav3.wire.link import SocketLink
 from dmav3.wire.rpc import Reply, Rpc
@@ -41,8 +42,6 @@ from .started import Started
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: As on the board (firmware/boot/memlayout.h).
-_RAM = 0x40000000
 _PAGE = 4096
 _PATIENCE_SECONDS = 5.0
 #: What a test may choose of the controller.
@@ -176,7 +175,7 @@ class HostShim(Shim):
 
     def store_as_device(self, physical: int, data: bytes) -> None:
         """Let a device store bytes to RAM, such as into a bounce page."""
-        os.pwrite(self._ram, data, physical - _RAM)
+        os.pwrite(self._ram, data, physical - RAM_BASE)
 
     def name_pages(self, first: int, numbers: Sequence[int]) -> None:
         """Give pages of the scatter window other physical addresses, as the layer sees them.
@@ -237,14 +236,14 @@ class HostShim(Shim):
             msg = "another process answers than the one that was started"
             raise PeerError(msg)
         view = resources.enter_context(Mapping(self._ram)).view
-        self.cpu = self.dram = Window("RAM", view, _RAM, lambda: None)
+        self.cpu = self.dram = Window("RAM", view, RAM_BASE, lambda: None)
         log_view = resources.enter_context(Mapping(log)).view
         self.evidence = Evidence(HostLog(log_view, self.image), self.image)
         self._assemble(self._look, self.store_as_device)
 
     def _look(self, address: int, size: int) -> bytes:
         """Return RAM, or the shim's own variables, which only its CPU can load."""
-        in_ram = address >= _RAM and address + size <= _RAM + self.cpu.size
+        in_ram = address >= RAM_BASE and address + size <= RAM_BASE + self.cpu.size
         if in_ram:
             return self.cpu.read(address, size)
         return self.memory.cpu_load(address, size)

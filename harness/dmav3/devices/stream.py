@@ -13,14 +13,12 @@ import struct
 from typing import TYPE_CHECKING
 
 from dmav3.errors import InfrastructureError, UsageError
+from dmav3.evidence.probe import LAYOUT, MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dmav3.elf.image import Elf
-
-_MAGIC = 0x33764D44
-_LAYOUT = 1
 
 
 class Register(enum.IntEnum):
@@ -65,8 +63,8 @@ class Stream:
         self._view, self._settle = view, settle
         self._layout = extension.struct("stream_rings")
         found = (self._get("magic"), self._get("layout"))
-        if found != (_MAGIC, _LAYOUT):
-            msg = f"the stream memory has magic and layout {found}, {(_MAGIC, _LAYOUT)} is needed"
+        if found != (MAGIC, LAYOUT):
+            msg = f"the stream memory has magic and layout {found}, {(MAGIC, LAYOUT)} is needed"
             raise InfrastructureError(msg)
         self.ring_size = self._get("ring_size")  # bytes of each ring
 

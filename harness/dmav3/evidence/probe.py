@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from dmav3.elf.image import Elf
 
-_MAGIC = 0x33764D44
-_LAYOUT = 1
+#: What the memory that the extension shares with us begins with.
+MAGIC, LAYOUT = 0x33764D44, 1
 #: The structures of probe.h that are read by name.
 LAYOUTS = ("probe", "probe_record", "probe_finding", "probe_cost", "stream_rings")
 
@@ -136,8 +136,8 @@ class Probe:
         self._findings = extension.struct("probe_finding")
         self._cost = extension.struct("probe_cost")
         found = (self._get("magic"), self._get("layout"))
-        if found != (_MAGIC, _LAYOUT):
-            msg = f"the probe memory has magic and layout {found}, {(_MAGIC, _LAYOUT)} is needed"
+        if found != (MAGIC, LAYOUT):
+            msg = f"the probe memory has magic and layout {found}, {(MAGIC, LAYOUT)} is needed"
             raise InfrastructureError(msg)
         self.ram_base: int = self._get("ram_base")
         self.ram_size: int = self._get("ram_size")

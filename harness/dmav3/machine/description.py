@@ -86,7 +86,7 @@ class Device(_Part):
     removable: bool = False
 
 
-_RAM_BASE = 0x40000000  # of `virt`
+RAM_BASE = 0x40000000  # of `virt`
 _SLOTS = 31  # of its PCI bus, behind the host bridge's
 
 
@@ -114,7 +114,7 @@ class Machine(_Part):
     @property
     def image_memory(self) -> range:
         """Where an image may lie: RAM except its first MiB, where QEMU puts a device tree."""
-        return range(_RAM_BASE + (1 << 20), _RAM_BASE + (self.memory_mib << 20))
+        return range(RAM_BASE + (1 << 20), RAM_BASE + (self.memory_mib << 20))
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Machine:

@@ -9,9 +9,10 @@
 #include "probe/probe.h"
 #include "time/clock.h"
 
-enum { DR = 0x00, SR = 0x04, CR = 0x08, STREAM_SIZE = 0x1000, PAGE = 4096 };
-enum { SR_ROOM = 1, SR_DATA = 2, SR_OVERRUN = 4, SR_UNDERRUN = 8 };
-enum { CR_TRANSMIT = 1, CR_RECEIVE = 2, CR_BITS = 0xf33, FRAME_MAX = 8 };
+enum stream_register { DR = 0x00, SR = 0x04, CR = 0x08 };
+enum stream_status { SR_ROOM = 1, SR_DATA = 2, SR_OVERRUN = 4, SR_UNDERRUN = 8 };
+enum stream_control { CR_TRANSMIT = 1, CR_RECEIVE = 2 };
+enum { CR_BITS = 0xf33, FRAME_MAX = 8, STREAM_SIZE = 0x1000, PAGE = 4096 };
 
 /* Bytes; as many as the largest depth of the largest frames. */
 struct fifo {

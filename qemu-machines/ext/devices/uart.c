@@ -17,7 +17,7 @@ enum {
     UART_SIZE = 0x1000,
 };
 enum { DR_OE = 1 << 11, FR_RXFE = 1 << 4, FR_TXFE = 1 << 7, INT_RX = 1 << 4 };
-enum { LINE_KEPT = 513, PENDING = 4096, TRANSMIT = 1024 };
+enum uart_most { LINE_KEPT = 513, PENDING = 4096, TRANSMIT = 1024 };
 
 static struct {
     QemuCharBackend backend;

@@ -51,6 +51,7 @@ enum board_size {
     STREAM_RECEIVE_LINE = 0,
     STREAM_TRANSMIT_LINE = 1
 };
+_Static_assert(CHANNELS == (int)FETCH_CHANNELS && CHANNELS == (int)SCHEDULE_CHANNELS, "all are served");
 
 static struct {
     bool separate_views;

@@ -13,7 +13,7 @@
 enum accessor_channel { ACCESSOR_PCI = 0x10000 };
 
 /* `channel` where no device is known. */
-#define ACCESSOR_NO_CHANNEL (~0u)
+#define ACCESSOR_NO_CHANNEL 0xffffffffu
 
 /* The CPU sets `pc` only; a device leaves it 0. */
 struct accessor {

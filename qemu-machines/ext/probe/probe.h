@@ -76,7 +76,7 @@ struct probe_record {
     uint64_t a, b, c, d, e;
 };
 
-/* Root causes by kind. All but the last are hazards of the cache (enum cache_hazard). */
+/* Root causes by kind. Those before FINDING_BUS_ERROR are hazards of the cache (enum cache_hazard). */
 enum probe_finding_kind {
     FINDING_STALE_CPU_READ = 1,
     FINDING_STALE_DEVICE_READ,

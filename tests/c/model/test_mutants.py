@@ -45,6 +45,11 @@ MUTANTS = {
 }
 
 
+def test_the_model_itself_passes(tmp_path: Path) -> None:
+    """Otherwise it would say nothing that a mutant fails."""
+    assert all(passes(tmp_path, name, MODEL) for name in ("cache_model", "cache_reference"))
+
+
 @pytest.mark.parametrize(("text", "instead"), MUTANTS.values(), ids=MUTANTS)
 def test_a_broken_model_is_noticed(tmp_path: Path, text: str, instead: str) -> None:
     """One of the two test programs fails on the mutant."""

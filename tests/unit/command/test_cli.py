@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exit status and message of `dmav3 run` for every kind of bad call."""
+"""The command line without a board: exit status and message of every kind of bad call."""
 
 from __future__ import annotations
 

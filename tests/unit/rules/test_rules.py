@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from dmav3.errors import DataFileError, UsageError
 from dmav3.rules.rules import load, rules
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[3]
 #: How many rules each chapter has.
 _COUNTS = """
 TBL 8 STM 6 QUE 16 MR 17 GEN 16 IGA 27 PDA 5 ACB 15 FCB 4 AAC 10 ADC 12 MPT 11 FAB 8 FAC 8 FMR 6
@@ -46,6 +44,12 @@ def test_every_rule_is_there_once() -> None:
     assert found == COUNTS
     assert sum(found.values()) == 599
     assert list(found) == list(rules().chapters)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/interface.md"])
+def test_the_documents_have_the_number_of_rules(page: str) -> None:
+    """Both say how many there are."""
+    assert f" {len(rules().rules)} rules in" in (ROOT / page).read_text()
 
 
 def test_every_open_question_has_its_rules() -> None:

@@ -246,6 +246,7 @@ static void on_any_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
 static void find_registers(void)
 {
     GArray *registers = qemu.qemu_plugin_get_registers();
+    uint64_t clidr = 0;
 
     for (unsigned int i = 0; i < registers->len; i++) {
         const qemu_plugin_reg_descriptor *found = &((qemu_plugin_reg_descriptor *)(void *)registers->data)[i];
@@ -257,10 +258,11 @@ static void find_registers(void)
         } else if (!strcmp(found->name, "ID_AA64ISAR2_EL1")) {
             refuse_memory_copies(read_register(found->handle));
         } else if (!strcmp(found->name, "CLIDR")) {
-            cpu_cache_read(cpu_env, read_register(found->handle));
+            clidr = read_register(found->handle);
         }
     }
     qemu.g_array_free(registers, 1);
+    cpu_cache_read(cpu_env, clidr);
 }
 
 static void on_modelled_vcpu(qemu_plugin_id_t id, unsigned int vcpu)

@@ -50,7 +50,6 @@ static void start_dma(void)
 
 int main(void)
 {
-    ident_report_cache();
     memory_initialize();
     irq_initialize();
     exception_set_reporter(report_fault);

@@ -2,7 +2,6 @@
 #include "hal/ident.h"
 
 #include "boot/memlayout.h"
-#include "hal/cache.h"
 #include "hal/mmio.h"
 
 /* Registers of the page; those of the operation log are in oplog.c. */
@@ -14,7 +13,6 @@ enum ident_offset {
     READY = 0x20,
     ALARM = 0x28,
     HELD = 0x30,
-    CACHE = 0x38,
 };
 enum { MAGIC_VALUE = 0x33764d44 };
 
@@ -43,15 +41,6 @@ uint64_t ident_nonce(void)
 uint64_t ident_time(void)
 {
     return read64(TIME);
-}
-
-void ident_report_cache(void)
-{
-    unsigned int level = cache_coherency_level();
-
-    if (ident_present()) {
-        mmio_write64(IDENT_BASE + CACHE, cache_size_id(level) | (uint64_t)level << 32);
-    }
 }
 
 uint32_t ident_held(void)

@@ -23,10 +23,6 @@ uint32_t ident_held(void);     /* bit n: channel n of the controller is held */
 /* Let interrupt ALARM_SPI rise at that model time, or when a channel is held; until the next call. 0: never. */
 void ident_set_alarm(uint64_t time);
 
-/* Say what cache this CPU has: a platform that models another one ends here. Before anything that
- * relies on the caches. */
-void ident_report_cache(void);
-
 /* The shell waits for its next line: time may stop. Call it where IDENT_GATE is set, with nothing
  * left to do. */
 void ident_ready(void);

@@ -20,7 +20,6 @@ static void report_fault(const char *line)
 
 int main(void)
 {
-    ident_report_cache();
     memory_initialize();
     exception_set_reporter(report_fault);
     board_print(cache_walk() ? "pass\n" : "fail\n");

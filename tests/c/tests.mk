@@ -18,6 +18,7 @@ test_a64_decode_with := $(EXT)/model/a64_decode.c
 test_cache_model_with := $(EXT)/model/cache_model.c
 test_cache_reference_with := $(EXT)/model/cache_model.c
 test_pl330_thread_with := $(EXT)/model/pl330_thread.c
+test_place_with := $(EXT)/evidence/place.c
 test_frame_with := firmware/rpc/frame.c
 test_plan_with := $(HAL_FAKE) firmware/layer/plan.c $(MDL)
 test_mdl_with := $(HAL_FAKE) $(MDL)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from dmav3 import Board, installation
+from dmav3.errors import WrongCacheError
 from dmav3.evidence.findings import costs, kinds
 from dmav3.evidence.probe import Kind, LineState, Probe
 from dmav3.guest.windows import Mapping
 from dmav3.machine.argv import Start, arguments
+from dmav3.machine.description import load
 from dmav3.qemu.process import Process, qemu_binary
 
 if TYPE_CHECKING:
@@ -135,3 +137,13 @@ def test_silicon_without_caches_fails(tmp_path: Path, monkeypatch: pytest.Monkey
     with selftest(board, tmp_path / "console", monkeypatch) as outcome:
         assert outcome.printed[-1] == "fail"
         assert outcome.printed[1] == "DSB    cpu AABDDD  memory AABDDD  WRONG"
+
+
+def test_another_cache_than_the_cpu_has_is_refused() -> None:
+    """Also where the image has nothing to do with the shim."""
+    machine = load("virt-a53")
+    assert machine.cache
+    wrong = machine.model_copy(update={"cache": machine.cache.model_copy(update={"ways": 8})})
+    said = r"cache-ways=16, but .*,cache-ways=8 is what was given"
+    with pytest.raises(WrongCacheError, match=said), Board(wrong, image=IMAGE):
+        pass

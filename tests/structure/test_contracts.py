@@ -155,8 +155,12 @@ def test_what_is_in_the_place_of_a_channel() -> None:
     theirs = macros("qemu-machines/ext/memory/accessor.h", "qemu-machines/ext")
     agree(
         (
-            "_PCI and _NO_CHANNEL (evidence/findings.py)",
-            {"ACCESSOR_PCI": findings._PCI, "ACCESSOR_NO_CHANNEL": findings._NO_CHANNEL},
+            "_PCI, _OTHER and _NO_CHANNEL (evidence/findings.py)",
+            {
+                "ACCESSOR_PCI": findings._PCI,
+                "ACCESSOR_OTHER": findings._OTHER,
+                "ACCESSOR_NO_CHANNEL": findings._NO_CHANNEL,
+            },
         ),
         ("memory/accessor.h", {**theirs, **extension().enum("accessor_channel")}),
         subset=True,
@@ -354,7 +358,7 @@ def test_the_status_of_a_wrong_cache() -> None:
     """QEMU's exit status says that the guest's registers contradict the machine."""
     agree(
         ("_WRONG_CACHE (qemu/process.py)", {"WRONG_CACHE": process._WRONG_CACHE}),
-        ("enum ident_exit (machine/ident.h)", members(extension(), "ident_exit", "IDENT_")),
+        ("enum board_exit (machine/board.h)", members(extension(), "board_exit", "BOARD_")),
     )
 
 

@@ -23,8 +23,25 @@ FIRST_CALLBACK, FIRST_BACK_END = 80, 96
 _NO_CHANNEL = 0xFFFFFFFF
 #: In the place of a channel, above the number of a PCI device (ACCESSOR_PCI in the extension).
 _PCI = 0x10000
-#: A kind of finding that is no hazard of the cache.
+#: In the same place, above the id of a virtio device that is not on PCI; alone: fw_cfg.
+_OTHER = 0x20000
+#: How QEMU calls these devices, by the id of the virtio standard (chapter 5).
+_VIRTIO = {
+    1: "virtio-net-device",
+    2: "virtio-blk-device",
+    3: "virtio-serial-device",
+    4: "virtio-rng-device",
+    5: "virtio-balloon-device",
+    8: "virtio-scsi-device",
+    9: "virtio-9p-device",
+    16: "virtio-gpu-device",
+    18: "virtio-input device",
+    19: "vhost-vsock-device",
+    20: "virtio-crypto-device",
+}
+#: Kinds of finding that are no hazard of the cache.
 _BUS_ERROR = 8
+_BYPASSING_DEVICE = 9
 #: What makes a QEMU process useless, with the channel to be filled in.
 POISONED = (
     "channel {channel} of the PL330 was killed, or faulted, with bytes on their way, and QEMU's "
@@ -121,6 +138,14 @@ _KINDS = {
         "",
         "",
     ),
+    _BYPASSING_DEVICE: _Kind(
+        "bypassing-device",
+        {},
+        "the CPU started a device that QEMU lets past the memory that devices see: what it reads "
+        "is what the CPU sees, and what it writes may be lost with the cache line",
+        "",
+        "",
+    ),
 }
 #: The first kind where a bounce page stands in for the buffer; a driver that reads too early breaks
 #: the same rule there.
@@ -154,7 +179,8 @@ class Cpu:
 class Device:
     """The access by a device on the other side.
 
-    :ivar name: "pl330", or "pci" and bus, device and function, such as "pci 00:01.0".
+    :ivar name: "pl330", or "pci" and bus, device and function, such as "pci 00:01.0"; of one that
+        is not on PCI what it is and where, such as "virtio-rng-device at 0xa003e00".
     :ivar channel, microcode, burst: of the PL330 only.
     """
 
@@ -306,11 +332,19 @@ def _is_pci(channel: int) -> bool:
     return channel != _NO_CHANNEL and bool(channel & _PCI)
 
 
+def _other_name(virtio_id: int) -> str:
+    if not virtio_id:
+        return "fw_cfg"
+    return _VIRTIO.get(virtio_id, f"virtio device {virtio_id}")
+
+
 def _device(raw: Mapping[str, int]) -> Device | None:
     if raw["channel"] == _NO_CHANNEL:
         return None
     if _is_pci(raw["channel"]):
         return Device(f"pci {pci_address(raw['channel'])}")
+    if raw["channel"] & _OTHER:
+        return Device(f"{_other_name(raw['channel'] ^ _OTHER)} at {raw['address']:#x}")
     return Device("pl330", raw["channel"], f"{raw['microcode']:#x}", raw["burst"])
 
 

@@ -144,10 +144,17 @@ def _disk(name: str, device: Device) -> list[str]:
 _BOUNCE = "x-max-bounce-buffer-size=1G"
 
 
+#: A virtio device of QEMU's accesses memory through the PCI bus only with this feature, which a
+#: legacy device cannot have. Else it goes past the memory that devices see, and the extension
+#: refuses it.
+_ON_THE_BUS = "iommu_platform=on,disable-legacy=on"
+
+
 def _function(slot: int, device: Device) -> str:
     where = f"bus=port{slot},addr=0" if device.removable else f"bus=pcie.0,addr={slot:#x}"
     drive = [] if device.disk is None else [f"drive=pci{slot}-disk"]
-    return ",".join([device.model, _BOUNCE, *device.options, f"id=pci{slot}", where, *drive])
+    bus = [_ON_THE_BUS] if device.model.startswith("virtio-") else []
+    return ",".join([device.model, _BOUNCE, *bus, *device.options, f"id=pci{slot}", where, *drive])
 
 
 def _escape(text: str) -> str:

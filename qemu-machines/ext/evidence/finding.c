@@ -7,6 +7,9 @@ enum { PAGE_SHIFT = 12 };
 
 static bool same_place(const struct probe_finding *a, const struct probe_finding *b)
 {
+    if (a->kind == FINDING_BYPASSING_DEVICE) {
+        return a->address == b->address;
+    }
     return a->by_device ? a->address >> PAGE_SHIFT == b->address >> PAGE_SHIFT : a->cpu_pc == b->cpu_pc;
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "evidence/place.h"
 #include "probe/probe.h"
 
 uint32_t history_epoch;
@@ -41,7 +42,7 @@ uint32_t history_begin_epoch(void)
 void history_stored(uint64_t physical, unsigned int size, uint64_t pc)
 {
     for (uint64_t *origin = origin_of(physical); origin <= origin_of(physical + size - 1); origin++) {
-        *origin = history_origin(pc);
+        *origin = history_origin(place_of(pc));
     }
 }
 
@@ -60,9 +61,9 @@ void history_device_wrote(uint64_t physical, const struct accessor *by)
     line->burst = (uint32_t)by->burst;
 }
 
-uint32_t history_store(uint64_t physical)
+uint64_t history_store(uint64_t physical)
 {
-    return history_store_epoch(physical) >= reset_epoch ? (uint32_t)*origin_of(physical) : 0;
+    return history_store_epoch(physical) >= reset_epoch ? place_pc((uint32_t)*origin_of(physical)) : 0;
 }
 
 uint32_t history_store_epoch(uint64_t physical)

@@ -24,19 +24,19 @@ uint32_t history_begin_epoch(void);
 void history_stored(uint64_t physical, unsigned int size, uint64_t pc);
 
 /* For the fast path of machine/access.c, which records stores itself: the origins of the line's stores, one for
- * each 8 bytes, and the value that a store at `pc` puts there. */
+ * each 8 bytes, and the value that a store at `place` (evidence/place.h) puts there. */
 uint64_t *history_origins(uint64_t physical);
 
-static inline uint64_t history_origin(uint64_t pc)
+static inline uint64_t history_origin(uint32_t place)
 {
-    return (uint32_t)pc | (uint64_t)history_epoch << 32;
+    return place | (uint64_t)history_epoch << 32;
 }
 
 /* The device `by` writes the line. */
 void history_device_wrote(uint64_t physical, const struct accessor *by);
 
-/* The last store to the byte: its program counter (below 4 GiB; 0 if there was none), and its epoch. */
-uint32_t history_store(uint64_t physical);
+/* The last store to the byte: its program counter (0 if there was none, or it is not known), and its epoch. */
+uint64_t history_store(uint64_t physical);
 uint32_t history_store_epoch(uint64_t physical);
 
 /* The device that wrote the line last (ACCESSOR_NO_CHANNEL if none did), and the epoch of that write. */

@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/bypass.h"
 #include "evidence/history.h"
+#include "evidence/place.h"
 #include "memory/views.h"
 #include "probe/probe.h"
 #include "time/clock.h"
@@ -237,6 +239,15 @@ void access_stored(uint64_t address, unsigned int size, unsigned int mmu_index, 
     }
 }
 
+static void store_to_register(uint64_t physical, unsigned int size, uint64_t pc)
+{
+    if (bypass_starts(physical, size)) {
+        access_enter_callback();
+        bypass_report(physical, pc);
+        access_leave_callback();
+    }
+}
+
 static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool store, uint64_t pc)
 {
     unsigned int size = 1u << qemu.qemu_plugin_mem_size_shift(info);
@@ -245,6 +256,9 @@ static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool sto
     const uint64_t *checked = found ? &physical : NULL;
 
     if (found && qemu.qemu_plugin_hwaddr_is_io(found)) {
+        if (store) {
+            store_to_register(physical, size, pc);
+        }
         return;
     }
     access_enter_callback();
@@ -278,14 +292,14 @@ HOT void access_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t add
     access_slowly(info, address, false, (uint64_t)(uintptr_t)pc);
 }
 
-HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
 {
     struct line_entry *entry = &lines[(address >> line_shift) % LINES];
 
     (void)vcpu;
     if (entry->store_key == key_of(address, line_shift, info & 15) && within_line(info, address)) {
         unsigned int size = 1u << (info >> 4 & 7), at = (unsigned int)address & ((1u << line_shift) - 1);
-        uint64_t origin = history_origin((uint64_t)(uintptr_t)pc);
+        uint64_t origin = history_origin((uint32_t)(uintptr_t)place);
 
         *entry->shortcut.stamp = ++*entry->shortcut.clock;
         *entry->shortcut.unclean |= ~0ull >> (64 - size) << at;
@@ -294,5 +308,5 @@ HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
         }
         return;
     }
-    access_slowly(info, address, true, (uint64_t)(uintptr_t)pc);
+    access_slowly(info, address, true, place_pc((uint32_t)(uintptr_t)place));
 }

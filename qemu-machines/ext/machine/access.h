@@ -32,9 +32,10 @@ void access_forget_translations(void);
 void access_enter_callback(void);
 void access_leave_callback(void);
 
-/* Callbacks after a load and a store; `pc` is the instruction's address. */
+/* Callbacks after a load, with the instruction's address, and after a store, with its place (evidence/place.h).
+ */
 void access_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc);
-void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc);
+void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place);
 
 /* Does the virtual address lie in RAM, and at which offset? */
 bool access_finds_ram(uint64_t address, unsigned int mmu_index, size_t *offset);

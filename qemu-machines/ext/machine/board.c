@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "devices/alarm.h"
+#include "devices/bypass.h"
 #include "devices/gate.h"
 #include "devices/pci.h"
 #include "devices/stream.h"
@@ -417,7 +418,6 @@ static void realize(DeviceState *device, Error **errp)
 {
     static Error *no_migration;
     DeviceState *gic = (DeviceState *)qemu.object_resolve_path_type("", "arm_gic", NULL);
-    struct board_cache cache = modelled_cache();
 
     if (!gic) {
         error_setg(errp, "no GICv2: this device is for -M virt with gic-version=2");
@@ -432,7 +432,7 @@ static void realize(DeviceState *device, Error **errp)
         return;
     }
     alarm_initialise(qemu.qdev_get_gpio_in(gic, ALARM_SPI));
-    map(IDENT_BASE, ident_page(features(), board.nonce, &cache));
+    map(IDENT_BASE, ident_page(features(), board.nonce));
     channel_object_add((Object *)device);
     if (board.stream_fd != ~0ull) {
         qemu.object_property_add_child((Object *)device, "stream", qemu.object_new("dmav3-stream"));
@@ -456,6 +456,7 @@ static void reset_enter(Object *object, int type)
     views_reset_enter();
     pci_reset();
     if (board.separate_views) {
+        bypass_reset();
         cpu_reset(&cache);
     }
     if (board.command) {

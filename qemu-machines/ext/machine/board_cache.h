@@ -12,4 +12,7 @@ struct board_cache {
     struct cache_geometry geometry;
 };
 
+/* QEMU's exit status where the CPU has another one (machine/cpu_cache.h). */
+enum board_exit { BOARD_WRONG_CACHE = 2 };
+
 #endif

@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "evidence/oplog.h"
+#include "evidence/place.h"
 #include "machine/access.h"
+#include "machine/cpu_cache.h"
+#include "machine/translation.h"
 #include "memory/views.h"
 #include "model/a64_decode.h"
 
@@ -19,7 +22,8 @@ static struct qemu_plugin_register *x_register[31];
 /* ---- cache operations ---- */
 
 /* What an exec callback needs, packed into its one pointer: translations come and go unseen, so there
- * would be no time to free it. Virtual addresses have 48 bits, and the rest repeats the highest. */
+ * would be no time to free it. An instruction's address is a multiple of 4, has at most 52 bits, and what is
+ * above them repeats one bit (Arm ARM D8.1). */
 struct operation {
     struct a64_decoded decoded;
     uint64_t pc;
@@ -27,7 +31,7 @@ struct operation {
 
 static void *pack(struct a64_decoded decoded, uint64_t pc)
 {
-    return (void *)(uintptr_t)(pc << 16 | (uint64_t)decoded.kind << 8 | decoded.rt);
+    return (void *)(uintptr_t)(pc << 11 | (uint64_t)decoded.kind << 5 | decoded.rt);
 }
 
 static struct operation unpack(void *opaque)
@@ -35,27 +39,29 @@ static struct operation unpack(void *opaque)
     uint64_t value = (uintptr_t)opaque;
 
     return (struct operation){
-        {(enum a64_kind)(value >> 8 & 0xff), value & 0xff},
-        (uint64_t)((int64_t)value >> 16),
+        {(enum a64_kind)(value >> 5 & 0xff), value & 31},
+        (uint64_t)((int64_t)value >> 13) << 2,
     };
 }
 
-static uint64_t read_x(unsigned int number)
+static uint64_t read_register(struct qemu_plugin_register *handle)
 {
     static GByteArray *bytes;
     uint64_t value = 0;
 
-    if (number == 31) {
-        return 0;
-    }
     if (!bytes) {
         bytes = qemu.g_byte_array_new();
     }
     qemu.g_byte_array_set_size(bytes, 0);
-    if (qemu.qemu_plugin_read_register(x_register[number], bytes) == sizeof(value)) {
+    if (qemu.qemu_plugin_read_register(handle, bytes) == sizeof(value)) {
         memcpy(&value, bytes->data, sizeof(value));
     }
     return value;
+}
+
+static uint64_t read_x(unsigned int number)
+{
+    return number == 31 ? 0 : read_register(x_register[number]);
 }
 
 static void maintain(const struct operation *operation, size_t offset)
@@ -175,7 +181,7 @@ static void hook_instruction(struct qemu_plugin_insn *instruction)
         qemu.qemu_plugin_register_vcpu_mem_cb(instruction, access_load, QEMU_PLUGIN_CB_NO_REGS,
                                               QEMU_PLUGIN_MEM_R, (void *)(uintptr_t)pc);
         qemu.qemu_plugin_register_vcpu_mem_cb(instruction, access_store, QEMU_PLUGIN_CB_NO_REGS,
-                                              QEMU_PLUGIN_MEM_W, (void *)(uintptr_t)pc);
+                                              QEMU_PLUGIN_MEM_W, (void *)(uintptr_t)place_of(pc));
         break;
     case A64_TRANSLATION:
         hook(instruction, on_translation_change, NULL);
@@ -222,40 +228,26 @@ static void *env_of(CPUState *cpu)
 }
 
 /* FEAT_MOPS copies memory in ways that give no callback: ID_AA64ISAR2_EL1.MOPS, bits 19:16. */
-static void refuse_memory_copies(struct qemu_plugin_register *id_register)
+static void refuse_memory_copies(uint64_t id_register)
 {
-    GByteArray *bytes = qemu.g_byte_array_new();
-    uint64_t value = 0;
-
-    if (qemu.qemu_plugin_read_register(id_register, bytes) == sizeof(value)) {
-        memcpy(&value, bytes->data, sizeof(value));
-    }
-    if (value >> 16 & 15) {
+    if (id_register >> 16 & 15) {
         qemu_abi_refuse(
             "this CPU has FEAT_MOPS, which the cache model cannot follow: take another, such as -cpu "
             "cortex-a53");
     }
 }
 
-/* A misaligned access to device memory faults. QEMU loses that check together with the atomicity of
- * accesses when it translates for a CPU that has the machine for itself (tcg_canonicalize_memop() drops
- * what memop_atomicity_bits() needs), so say that it has not. */
 static void on_any_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
 {
     (void)id;
-    qemu.tcg_cflags_set(qemu.qemu_get_cpu((int)vcpu), CF_PARALLEL);
+    translation_check_alignment(qemu.qemu_get_cpu((int)vcpu));
 }
 
-static void on_modelled_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
+static void find_registers(void)
 {
     GArray *registers = qemu.qemu_plugin_get_registers();
+    uint64_t clidr = 0;
 
-    on_any_vcpu(id, vcpu);
-    if (vcpu > 0) {
-        qemu_abi_refuse("more than one CPU: the cache model is of one (leave -smp out)");
-    }
-    cpu_env = env_of(qemu.qemu_get_cpu(0));
-    access_initialise(cpu_env);
     for (unsigned int i = 0; i < registers->len; i++) {
         const qemu_plugin_reg_descriptor *found = &((qemu_plugin_reg_descriptor *)(void *)registers->data)[i];
         unsigned int number;
@@ -264,15 +256,33 @@ static void on_modelled_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
         if (sscanf(found->name, "x%u%c", &number, &rest) == 1 && number < 31) {
             x_register[number] = found->handle;
         } else if (!strcmp(found->name, "ID_AA64ISAR2_EL1")) {
-            refuse_memory_copies(found->handle);
+            refuse_memory_copies(read_register(found->handle));
+        } else if (!strcmp(found->name, "CLIDR")) {
+            clidr = read_register(found->handle);
         }
     }
     qemu.g_array_free(registers, 1);
+    cpu_cache_read(cpu_env, clidr);
+}
+
+static void on_modelled_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
+{
+    CPUState *cpu = qemu.qemu_get_cpu((int)vcpu);
+
+    on_any_vcpu(id, vcpu);
+    if (vcpu > 0) {
+        qemu_abi_refuse("more than one CPU: the cache model is of one (leave -smp out)");
+    }
+    cpu_env = env_of(cpu);
+    translation_keep_addresses(cpu, (size_t)((uint8_t *)cpu_env - (uint8_t *)cpu));
+    access_initialise(cpu_env);
+    find_registers();
 }
 
 void cpu_reset(const struct board_cache *modelled)
 {
     cache = *modelled;
+    cpu_cache_expect(modelled);
     access_reset();
 }
 

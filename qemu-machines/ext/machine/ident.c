@@ -2,14 +2,12 @@
 #include "machine/ident.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "devices/alarm.h"
 #include "devices/gate.h"
 #include "devices/uart.h"
 #include "evidence/oplog.h"
 #include "memory/views.h"
-#include "model/a64_decode.h"
 #include "pl330/schedule.h"
 #include "probe/probe.h"
 #include "time/clock.h"
@@ -18,7 +16,6 @@ static struct {
     uint32_t features;
     uint64_t nonce;
     uint64_t argument[5];
-    struct board_cache cache;
 } ident;
 
 static uint64_t word(enum ident_offset offset)
@@ -57,23 +54,6 @@ static void commit(uint32_t value)
     memset(ident.argument, 0, sizeof(ident.argument));
 }
 
-#define CACHE_OPTIONS "cache-level=%u,cache-line=%u,cache-sets=%u,cache-ways=%u"
-#define CACHE_VALUES(cache)                                                                                    \
-    (cache)->level, (cache)->geometry.line, (cache)->geometry.sets, (cache)->geometry.ways
-
-/* The cache that is modelled must be the one that the CPU says it has. */
-static void check_cache(uint32_t level, uint32_t ccsidr)
-{
-    const struct board_cache own = {level, a64_decode_ccsidr(ccsidr)};
-
-    if (views.model && memcmp(&ident.cache, &own, sizeof(own)) != 0) {
-        qemu.error_report("dmav3: the CPU's CLIDR and CCSIDR (0x%08x) say " CACHE_OPTIONS ", but " CACHE_OPTIONS
-                          " is what was given",
-                          ccsidr, CACHE_VALUES(&own), CACHE_VALUES(&ident.cache));
-        _exit(IDENT_WRONG_CACHE);
-    }
-}
-
 static void ident_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size)
 {
     (void)opaque;
@@ -82,8 +62,6 @@ static void ident_write(void *opaque, hwaddr offset, uint64_t value, unsigned in
         if (!uart_is_unread()) { /* else it was said before the line came: a PCI device had woken the CPU */
             gate_ready();
         }
-    } else if (offset == IDENT_CACHE && size == 8) {
-        check_cache((uint32_t)(value >> 32), (uint32_t)value);
     } else if (offset == IDENT_ALARM && size == 8) {
         alarm_set(value);
     } else if (offset == IDENT_COMMIT) {
@@ -104,13 +82,12 @@ static const MemoryRegionOps ident_ops = {
     .impl = {4, 8, false},
 };
 
-MemoryRegion *ident_page(uint32_t features, uint64_t nonce, const struct board_cache *cache)
+MemoryRegion *ident_page(uint32_t features, uint64_t nonce)
 {
     static QemuRegion page;
 
     ident.features = features;
     ident.nonce = nonce;
-    ident.cache = *cache;
     qemu.memory_region_init_io(region(&page), NULL, &ident_ops, NULL, "dmav3-ident", IDENT_SIZE);
     return region(&page);
 }

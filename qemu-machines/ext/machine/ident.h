@@ -12,9 +12,6 @@
  * 0x28    W  64   ALARM     model time at which the alarm's interrupt rises, or earlier, when a
  *                           channel of the PL330 is held; it falls with the next write; 0: never
  * 0x30    R  32   HELD      bit n: channel n of the PL330 is held on request
- * 0x38    W  64   CACHE     CCSIDR of the CPU's last cache level before the point of coherency, and above it
- *                           the level: if the cache that is modelled is another one, QEMU ends, saying so,
- *                           with exit status IDENT_WRONG_CACHE
  * 0x40    W  32   COMMIT    enum probe_kind in bits 7:0, id in bits 31:8: a record with the values of
  * 0x48..0x68 W 64 A to E    ... which the commit takes and clears
  *
@@ -25,7 +22,6 @@
 
 #include <stdint.h>
 
-#include "machine/board_cache.h"
 #include "qemu/qemu_abi.h"
 
 /* Offsets of the registers in the page. */
@@ -38,7 +34,6 @@ enum ident_offset {
     IDENT_READY = 0x20,
     IDENT_ALARM = 0x28,
     IDENT_HELD = 0x30,
-    IDENT_CACHE = 0x38,
     IDENT_COMMIT = 0x40,
     IDENT_ARGUMENT = 0x48, /* A, of five */
     IDENT_ARGUMENT_END = 0x70,
@@ -48,10 +43,7 @@ enum ident_offset {
 /* Bits of IDENT_FEATURES. */
 enum ident_feature { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4, IDENT_LOW_RAM = 8 };
 
-/* QEMU's exit status. */
-enum ident_exit { IDENT_WRONG_CACHE = 2 };
-
-/* Returns the page, to be mapped. `cache` is the cache that is modelled. */
-MemoryRegion *ident_page(uint32_t features, uint64_t nonce, const struct board_cache *cache);
+/* Returns the page, to be mapped. */
+MemoryRegion *ident_page(uint32_t features, uint64_t nonce);
 
 #endif

@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* `channel` of a PCI device: this, plus bus number << 8, device << 3 and function. */
-enum accessor_channel { ACCESSOR_PCI = 0x10000 };
+/* `channel` of a PCI device: this, plus bus number << 8, device << 3 and function. Of another one that is no
+ * channel of the PL330: this, plus the id of a virtio device (virtio 1.2 chapter 5), or 0 for fw_cfg. */
+enum accessor_channel { ACCESSOR_PCI = 0x10000, ACCESSOR_OTHER = 0x20000 };
 
 /* `channel` where no device is known. */
 #define ACCESSOR_NO_CHANNEL 0xffffffffu
@@ -18,7 +19,7 @@ enum accessor_channel { ACCESSOR_PCI = 0x10000 };
 /* The CPU sets `pc` only; a device leaves it 0. */
 struct accessor {
     uint64_t pc;        /* of the CPU's instruction */
-    uint32_t channel;   /* of the PL330, or a PCI device's number as above, or ACCESSOR_NO_CHANNEL */
+    uint32_t channel;   /* of the PL330, or a device's number as above, or ACCESSOR_NO_CHANNEL */
     bool ungated;       /* the gate does not stop this device: its findings are marked so */
     uint64_t microcode; /* address of the channel's instruction; 0 for PCI */
     uint64_t burst;     /* bursts that the channel's program has begun; 0 for PCI */

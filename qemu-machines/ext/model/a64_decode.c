@@ -74,3 +74,12 @@ struct cache_geometry a64_decode_ccsidr(uint32_t value)
         .ways = (value >> 3 & 0x3ff) + 1,
     };
 }
+
+struct cache_geometry a64_decode_ccsidr_64(uint64_t value)
+{
+    return (struct cache_geometry){
+        .line = 16u << (value & 7),
+        .sets = (value >> 32 & 0xffffff) + 1,
+        .ways = (value >> 3 & 0x1fffff) + 1,
+    };
+}

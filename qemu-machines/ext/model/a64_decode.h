@@ -35,4 +35,7 @@ struct a64_decoded a64_decode(uint32_t opcode);
 /* Decode CCSIDR in its 32-bit format, that of CPUs without FEAT_CCIDX (Arm ARM D19.2.23). */
 struct cache_geometry a64_decode_ccsidr(uint32_t value);
 
+/* The same in the 64-bit format, that of CPUs with FEAT_CCIDX. */
+struct cache_geometry a64_decode_ccsidr_64(uint64_t value);
+
 #endif

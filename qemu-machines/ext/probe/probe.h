@@ -85,23 +85,24 @@ enum probe_finding_kind {
     FINDING_SHARED_LINE,
     FINDING_MISSING_BARRIER,
     FINDING_MISMATCHED_ALIAS,
-    FINDING_BUS_ERROR, /* a device's access was answered by an error (pl330/fault.h, devices/pci.h) */
+    FINDING_BUS_ERROR,        /* a device's access was answered by an error (pl330/fault.h, devices/pci.h) */
+    FINDING_BYPASSING_DEVICE, /* the CPU started a device that goes past the views (devices/bypass.h) */
 };
 
 /* One root cause, counted: what the same routine owed for the same adapter; where no mapping covers the
- * address, what the same code of the CPU did, or what a device did in the same page. The first case is
- * kept. */
+ * address, what the same code of the CPU did, or what a device did in the same page; each device that goes past
+ * the views. The first case is kept. */
 struct probe_finding {
     uint32_t kind;    /* enum probe_finding_kind */
     uint32_t count;   /* how many times */
     uint64_t time_ns; /* of the first, as are all below */
     uint32_t command;
     uint32_t seq;
-    uint64_t address;      /* physical */
+    uint64_t address;      /* physical; of FINDING_BYPASSING_DEVICE: of the device's registers */
     uint64_t cpu_pc;       /* of the access or store that raced; 0: not known */
     uint32_t routine;      /* that owed the maintenance, by its id in the operation log; 0: none */
     uint32_t channel;      /* of the PL330; 0x10000 | bus << 8 | device << 3 | function: of a PCI device;
-                              ~0: not known */
+                              0x20000 | id: of a virtio-mmio device; 0x20000: of fw_cfg; ~0: not known */
     uint64_t microcode;    /* address of the channel's instruction; 0 for PCI, as is: */
     uint64_t burst;        /* n-th load or store of the program, from 1 */
     uint64_t adapter;      /* whose mapping covers the address; 0: none does */

@@ -10,7 +10,8 @@
  *
  * Layouts that had to be known, each checked where it is used: TypeInfo, MemoryRegionOps, the first of
  * PCIIOMMUOps, MemTxAttrs (8 bytes, passed by value), the first words of ObjectClass and TypeImpl, VersionInfo,
- * two fields of CPUTLBEntryFull. And a bit of the flags of translation, CF_PARALLEL.
+ * two fields of CPUTLBEntryFull, the keys of system registers. And three bits of the flags of translation,
+ * CF_....
  */
 #ifndef DMAV3_QEMU_ABI_H
 #define DMAV3_QEMU_ABI_H
@@ -64,7 +65,9 @@ enum {
     MO_32 = 2,
     MMU_DATA_LOAD = 0,
     TLB_INVALID = 1 << 11,
-    CF_PARALLEL = 1 << 15
+    CF_PARALLEL = 1 << 15,
+    CF_NOIRQ = 1 << 16,
+    CF_PCREL = 1 << 17,
 };
 
 typedef struct TypeInfo {
@@ -168,6 +171,11 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(ObjectClass *, object_class_by_name, (const char *))                                                     \
     F(ObjectClass *, object_class_dynamic_cast, (ObjectClass *, const char *))                                 \
     F(Object *, object_new, (const char *))                                                                    \
+    F(Object *, object_get_root, (void))                                                                       \
+    F(Object *, object_dynamic_cast, (Object *, const char *))                                                 \
+    F(const char *, object_get_typename, (const Object *))                                                     \
+    F(int, object_child_foreach_recursive, (Object *, int (*)(Object *, void *), void *))                      \
+    F(bool, object_property_get_bool, (Object *, const char *, Error **))                                      \
     F(void, object_property_add_child, (Object *, const char *, Object *))                                     \
     F(Object *, object_resolve_path_type, (const char *, const char *, bool *))                                \
     F(bool, object_property_set_link, (Object *, const char *, Object *, Error **))                            \
@@ -224,6 +232,10 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     /* CPU */                                                                                                  \
     F(CPUState *, qemu_get_cpu, (int))                                                                         \
     F(void, tcg_cflags_set, (CPUState *, uint32_t))                                                            \
+    F(bool, tcg_cflags_has, (CPUState *, uint32_t))                                                            \
+    F(const void *, helper_lookup_cp_reg, (void *env, uint32_t key))                                           \
+    F(uint64_t, read_raw_cp_reg, (void *env, const void *))                                                    \
+    F(void, helper_set_cp_reg64, (void *env, const void *, uint64_t))                                          \
     F(int, arm_mmu_idx, (void *env))                                                                           \
     F(uint64_t, arm_sctlr, (void *env, int el))                                                                \
     F(int, probe_access_full_mmu,                                                                              \

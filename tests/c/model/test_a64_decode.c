@@ -38,13 +38,16 @@ static const struct {
     {0xf9400000, A64_OTHER, 0, "ldr x0, [x0]"},
 };
 
-/* Of the Cortex-A53's L2 and the Cortex-A9's L1 data cache, as their manuals have them. */
+/* Of the Cortex-A53's L2 and the Cortex-A9's L1 data cache, as their manuals have them, and of the Neoverse V1's
+ * L2. */
 static void cache_sizes(void)
 {
     struct cache_geometry l2 = a64_decode_ccsidr(0x707fe07a), l1 = a64_decode_ccsidr(0xe01fe019);
+    struct cache_geometry l2_of_64 = a64_decode_ccsidr_64(0x000007ff0000003a);
 
     CHECK(l2.line == 64 && l2.sets == 1024 && l2.ways == 16);
     CHECK(l1.line == 32 && l1.sets == 256 && l1.ways == 4);
+    CHECK(l2_of_64.line == 64 && l2_of_64.sets == 2048 && l2_of_64.ways == 8);
 }
 
 int main(void)

@@ -77,6 +77,16 @@ def test_command_line_puts_each_pci_device_on_a_slot() -> None:
     )
 
 
+def test_command_line_puts_virtio_devices_on_the_bus() -> None:
+    """Else QEMU lets them past the memory that devices see; who wants that can still say so."""
+    machine = load("virt-a53").with_devices(["virtio-rng-pci,iommu_platform=off"])
+    start = Start("qemu", Path("dmav3.so"), IMAGE, 5, 6, "lru")
+    fds = Descriptors(ram=3, dram=4, probe=5, stream=6, image=10, serial=7, monitor=8, lifeline=9)
+    line = " ".join(arguments(machine, start, fds))
+    ours, theirs = "iommu_platform=on,disable-legacy=on", "iommu_platform=off"
+    assert f"virtio-rng-pci,x-max-bounce-buffer-size=1G,{ours},{theirs},id=pci1" in line
+
+
 def test_program_that_is_not_there_is_named() -> None:
     """The message says what to do; nothing is left open."""
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a count is all we need

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "devices/bypass.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "evidence/finding.h"
+#include "memory/accessor.h"
+#include "qemu/qemu_abi.h"
+
+/* Places on `virt`, and registers there (virtio 1.2 chapter 4.2.2, QEMU's docs/specs/fw_cfg.rst). A store to
+ * the lower half of the address, the second in memory, starts fw_cfg's DMA. */
+enum bypass_place {
+    FW_CFG_BASE = 0x09020000,
+    FW_CFG_DMA_LOW = FW_CFG_BASE + 0x14,
+    VIRTIO_BASE = 0x0a000000,
+    VIRTIO_STRIDE = 0x200,
+    VIRTIO_MAGIC = 0x00,
+    VIRTIO_DEVICE_ID = 0x08,
+    VIRTIO_QUEUE_NOTIFY = 0x50,
+};
+enum { TRANSPORTS = 32, MAGIC = 0x74726976 /* "virt" */ };
+
+/* Of the device behind each transport, 0: none. */
+static uint32_t device_ids[TRANSPORTS];
+
+static uint32_t read_register(uint64_t address)
+{
+    uint32_t value = 0;
+
+    qemu.cpu_physical_memory_rw(address, &value, sizeof(value), false);
+    return value;
+}
+
+static int check_virtio_on_pci(Object *object, void *opaque)
+{
+    char text[200];
+
+    (void)opaque;
+    if (qemu.object_dynamic_cast(object, "virtio-pci") &&
+        !qemu.object_property_get_bool(object, "iommu_platform", NULL)) {
+        snprintf(text, sizeof(text),
+                 "%s would go past the memory that devices see: give it iommu_platform=on,disable-legacy=on",
+                 qemu.object_get_typename(object));
+        qemu_abi_refuse(text);
+    }
+    return 0;
+}
+
+void bypass_reset(void)
+{
+    for (unsigned int i = 0; i < TRANSPORTS; i++) {
+        uint64_t base = VIRTIO_BASE + (uint64_t)i * VIRTIO_STRIDE;
+
+        device_ids[i] =
+            read_register(base + VIRTIO_MAGIC) == MAGIC ? read_register(base + VIRTIO_DEVICE_ID) : 0;
+    }
+    qemu.object_child_foreach_recursive(qemu.object_get_root(), check_virtio_on_pci, NULL);
+}
+
+/* Number of the transport; TRANSPORTS or more: it is none. */
+static uint64_t transport_at(uint64_t physical)
+{
+    return (physical - VIRTIO_BASE) / VIRTIO_STRIDE;
+}
+
+bool bypass_starts(uint64_t physical, unsigned int size)
+{
+    uint64_t transport = transport_at(physical);
+
+    if (transport < TRANSPORTS) {
+        return device_ids[transport] && physical % VIRTIO_STRIDE == VIRTIO_QUEUE_NOTIFY;
+    }
+    return physical <= FW_CFG_DMA_LOW && FW_CFG_DMA_LOW < physical + size;
+}
+
+void bypass_report(uint64_t physical, uint64_t pc)
+{
+    uint64_t transport = transport_at(physical);
+    bool virtio = transport < TRANSPORTS;
+    const struct accessor by = {
+        .pc = pc,
+        .channel = ACCESSOR_OTHER | (virtio ? device_ids[transport] : 0),
+    };
+
+    finding_add(
+        (struct probe_finding){
+            .kind = FINDING_BYPASSING_DEVICE,
+            .address = virtio ? physical - VIRTIO_QUEUE_NOTIFY : FW_CFG_BASE,
+            .cpu_pc = pc,
+            .channel = by.channel,
+        },
+        &by);
+}

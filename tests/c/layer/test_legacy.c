@@ -213,7 +213,7 @@ TEST(a_flush_of_less_than_was_moved_is_reported, "FBX-03 FAB-06")
 {
     start_subordinate();
     PMDL mdl = driver_mdl(0, 128);
-    PVOID base = driver_hold(adapter, 0);
+    PVOID base = driver_hold(adapter, 1);
 
     CHECK(map(mdl, base, 0, 128, FALSE) != 0);
     scripted_end(0, InterruptTypeCompletion);

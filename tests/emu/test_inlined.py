@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Places in code that the compiler has inlined: the function that was written, then where it went."""
+"""Places in inlined code: the function that was written, then what it is inlined in."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ def chain(outermost: str) -> str:
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids="-O{}".format)
-def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+def board(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Board]:
     """Start the driver, compiled at one level of optimisation after the other."""
     folder: Path = tmp_path_factory.mktemp("inlined")
     (folder / "ring.h").write_text(HEADER)

@@ -166,15 +166,16 @@ class _Unit:
 
         None, too, where the compiler gives none: it made one instruction out of several lines.
         """
-        rows: list[tuple[int, Line | None]] = []
+        rows: list[tuple[int, bool, Line | None]] = []
         for entry in self._program.get_entries() if self._program else ():
             if state := entry.state:
-                known = state.line and not state.end_sequence
+                goes_on = not state.end_sequence
+                known = goes_on and state.line
                 line = Line(self._files[state.file], state.line) if known else None
-                rows.append((state.address, line))
+                rows.append((state.address, goes_on, line))
         # An end at the address where the next sequence starts must not hide that start.
-        rows.sort(key=lambda row: (row[0], row[1] is not None))
-        return [row[0] for row in rows], [row[1] for row in rows]
+        rows.sort(key=lambda row: row[:2])
+        return [row[0] for row in rows], [row[2] for row in rows]
 
     @cached_property
     def _files(self) -> dict[int, str]:

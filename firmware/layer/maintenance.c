@@ -146,9 +146,22 @@ void maintenance_before_device(const struct mapping *mapping)
 
 /* ---- after the device ---- */
 
+/* The walk goes on to the next fragment of the first `*wanted` bytes; the last one is cut to them. */
+static bool next_wanted(struct mapping_walk *walk, uint32_t *wanted, struct plan_fragment *fragment)
+{
+    if (*wanted == 0 || !mapping_walk_next(walk, fragment)) {
+        return false;
+    }
+    if (fragment->length > *wanted) {
+        fragment->length = *wanted;
+    }
+    *wanted -= fragment->length;
+    return true;
+}
+
 /* Invalidate the lines once more: maintenance_before_device() dropped them, but speculation may have filled
- * them since. The whole mapping is maintained even if the driver wants less of it (FBX-03). */
-static void maintain_after_device(const struct mapping *mapping)
+ * them since. The rest of the mapping stays the device's for good (FBX-03). */
+static void maintain_after_device(const struct mapping *mapping, uint32_t wanted)
 {
     struct mapping_walk walk = mapping_walk_of(mapping);
     struct plan_fragment fragment;
@@ -157,7 +170,7 @@ static void maintain_after_device(const struct mapping *mapping)
     if (changed) {
         violation_report(VIOLATION_SHARED_LINE, (uintptr_t)mapping->range.chain, 0);
     }
-    while (mapping_walk_next(&walk, &fragment)) {
+    while (next_wanted(&walk, &wanted, &fragment)) {
         if (is_cached(&fragment)) {
             shared_line_invalidate(mapping, &fragment, changed); /* CCH-03 */
         }
@@ -170,24 +183,21 @@ static void copy_bounced(const struct mapping *mapping, uint32_t keep)
     struct mapping_walk walk = mapping_walk_of(mapping);
     struct plan_fragment fragment;
 
-    while (keep > 0 && mapping_walk_next(&walk, &fragment)) {
-        uint32_t length = fragment.length < keep ? fragment.length : keep;
-
+    while (next_wanted(&walk, &keep, &fragment)) {
         if (fragment.bounced) {
-            bounce_copy_from_device(&fragment, mapping->request->first_register, length);
+            bounce_copy_from_device(&fragment, mapping->request->first_register, fragment.length);
         }
-        keep -= length;
     }
 }
 
-void maintenance_after_device(const struct mapping *mapping, uint32_t keep)
+void maintenance_after_device(const struct mapping *mapping, uint32_t wanted, uint32_t keep)
 {
     barrier_sync(); /* CCH-09 */
     if (mapping->write) {
         return; /* FBX-08 */
     }
     if (needs_maintenance(mapping)) {
-        maintain_after_device(mapping);
+        maintain_after_device(mapping, wanted);
     }
     if (mapping->has_guards) {
         check_guards(mapping);

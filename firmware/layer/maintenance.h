@@ -12,7 +12,8 @@
 /* Give the data to the device: record the ranges, fill bounce pages, maintain the rest, barrier (MTX-40). */
 void maintenance_before_device(const struct mapping *mapping);
 
-/* Give the data back to the CPU: maintain, and deliver the first `keep` bytes of bounced data (FBX-10). */
-void maintenance_after_device(const struct mapping *mapping, uint32_t keep);
+/* Give the first `wanted` bytes back to the CPU: maintain them, and deliver what is bounced of the first `keep`
+ * of them (FBX-10). */
+void maintenance_after_device(const struct mapping *mapping, uint32_t wanted, uint32_t keep);
 
 #endif

@@ -249,15 +249,26 @@ static uint32_t bytes_to_keep(const struct mapping *mapping, uint32_t wanted)
     return moved < wanted ? moved : wanted;
 }
 
+/* A transfer that completed has moved the whole mapping (RDC-05); how far any other came is not known. */
+static void report_short_flush(const struct mapping *mapping, uint32_t wanted)
+{
+    bool completed = is_transfer(mapping) && mapping->state == MAPPING_DONE && mapping->end == DmaComplete;
+
+    if (completed && !mapping->request->adapter->ignore_count && wanted < mapping->length) {
+        violation_report(VIOLATION_FLUSH_TOO_SHORT, wanted, mapping->length); /* FBX-03 */
+    }
+}
+
 void mapping_take_from_device(struct mapping *mapping, uint32_t wanted)
 {
     uint32_t keep = mapping->write ? 0 : bytes_to_keep(mapping, wanted);
 
+    report_short_flush(mapping, wanted);
     leave_channel(mapping);
     if (!mapping_is_chain_unchanged(mapping)) {
         violation_report(VIOLATION_CHAIN_CHANGED, (uintptr_t)mapping->range.chain, 1);
     } else {
-        maintenance_after_device(mapping, keep);
+        maintenance_after_device(mapping, wanted, keep);
     }
     forget(mapping);
 }

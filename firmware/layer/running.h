@@ -32,8 +32,8 @@ bool mapping_stop(struct mapping *mapping);
  * (RDC-03, RDC-04); 0 when it is complete. */
 uint32_t mapping_bytes_left(const struct mapping *mapping);
 
-/* Flush the channel, give the data back to the CPU and forget the mapping. Of bounced data only the first
- * `wanted` bytes are delivered (FBX-10). */
+/* Flush the channel, give the first `wanted` bytes back to the CPU and forget the mapping. If a completed
+ * transfer moved more, that is violation 0x53 (FBX-03). */
 void mapping_take_from_device(struct mapping *mapping, uint32_t wanted);
 
 /* Forget the mapping. If it was started, it is stopped first; bounced data is not delivered. */

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from dmav3 import Board, FaultError, NtStatus, RefusedError, build_image, deadline
 from dmav3.command.cli import app
 from dmav3.elf.image import Elf
-from dmav3.errors import HangError
+from dmav3.errors import HangError, UsageError
 
 EXAMPLE = Path(__file__).parents[2] / "examples/hello_driver/hello_driver.c"
 HEAD = "#include <dmav3.h>\n"
@@ -162,6 +162,21 @@ def test_headers_and_macros_of_ones_own(folder: Path) -> None:
     assert built.exit_code == 0, built.stderr
     with Board(image=Path("a.elf")) as board:
         assert board.call("add", 8)["sum"] == 15
+
+
+def test_a_level_of_optimisation(folder: Path) -> None:
+    """`-O 2` is the compiler's; a level that it does not have is refused."""
+    (folder / "odd.c").write_text(ODD)
+    for level in (0, 2):
+        built = dmav3("build", "odd.c", "-o", f"{level}.elf", f"-O{level}")
+        assert built.exit_code == 0, built.stderr
+    assert (
+        Elf(folder / "0.elf", "EM_AARCH64").symbol("Add").size
+        > Elf(folder / "2.elf", "EM_AARCH64").symbol("Add").size
+    )
+    assert dmav3("build", "odd.c", "-o", "4.elf", "-O4").exit_code == 2
+    with pytest.raises(UsageError, match="4 is no level of optimisation: they are 0 to 3"):
+        build_image("odd.c", output="4.elf", optimise=4)
 
 
 def test_any_build_id_is_known_again(folder: Path) -> None:

@@ -156,14 +156,28 @@ class TestEdges:
         flight.end()
         assert board.read(flight.buffer) == data(8)
 
-    def test_nobody_owes_what_lies_behind_the_flushed_length(self, board: Board) -> None:
-        """FBX-03: the rest stays in the bounce page, and reading the buffer there is no hazard."""
-        flight = Flight.start(board, 8, write=False, offset=4)
-        board.stream.receive_put(data(8))
+    @pytest.mark.parametrize(
+        ("size", "offset", "wanted"),
+        [
+            pytest.param(8, 4, 4, id="in a bounce page"),
+            pytest.param(256, 0, 64, id="in the buffer"),
+        ],
+    )
+    def test_what_lies_behind_the_flushed_length_is_the_device_s(
+        self, board: Board, size: int, offset: int, wanted: int
+    ) -> None:
+        """FBX-03: nobody has given it back, and reading it is a hazard."""
+        flight = Flight.start(board, size, write=False, offset=offset)
+        board.stream.receive_put(data(size))
         finished(board, flight.done)
-        assert flight.flush(4) == OK
-        assert board.read(flight.buffer)[:4] == data(8)[:4]
+        with board.evidence.expect_violations(0x53):
+            assert flight.flush(wanted) == OK
+        assert board.read(flight.buffer, wanted) == data(size)[:wanted]
         assert board.findings() == []
+        with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
+            board.read(flight.buffer, 4, wanted)
+        (finding,) = board.findings()
+        assert "with too small a length" in finding.text
 
     def test_a_bounced_buffer_is_the_device_s_until_the_flush(self, board: Board) -> None:
         """What the device has not written yet may be read; what it has, not before it is copied."""

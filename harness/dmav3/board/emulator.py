@@ -260,11 +260,14 @@ class Emulator:
 
     def _place(self, report: dict[str, str]) -> str:
         """Name the place of a fault; after a jump to nowhere, where it came from."""
-        caller = self._image.place(int(report.get("x30", "4"), 0) - 4)
+        caller = int(report.get("x30", "4"), 0) - 4
         if "elr" not in report:
-            return caller
+            return self._image.place(caller)
         pc = int(report["elr"], 0)
-        return self._image.place(pc) or (f"a jump to {pc:#x} by {caller}" if caller else "")
+        if found := self._image.place(pc):
+            return found
+        came_from = self._image.place(caller)
+        return f"a jump to {pc:#x} by {came_from}" if came_from else ""
 
     def _settle(self) -> None:
         """Return when memory stands still; the probe is mapped later than the monitor is opened."""

@@ -309,6 +309,9 @@ def build(
     define: Annotated[
         list[str] | None, typer.Option("--define", "-D", metavar="NAME[=VALUE]", help="A macro.")
     ] = None,
+    optimise: Annotated[
+        int, typer.Option("--optimise", "-O", min=0, max=3, help="As the compiler's -O2.")
+    ] = 1,
 ) -> None:
     """Compile your own driver and link it with the firmware.
 
@@ -324,6 +327,7 @@ def build(
             machine=machine,
             include=include or (),
             define=define or (),
+            optimise=optimise,
             say=lambda text: typer.echo(text, nl=False, err=True),
         )
     typer.echo(f"built {output}")

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DWARF as clang writes it (versions 4 and 5), down to what `dmav3.elf.image` needs.
+"""Types, as clang describes them in DWARF (versions 4 and 5).
 
-The only file that knows debugging entries. Types are indexed compilation unit by compilation
-unit, the small ones first, until the wanted name has come by: that is several times faster than
-reading them all.
+They are indexed compilation unit by compilation unit, the small ones first, until the wanted name
+has come by: that is several times faster than reading them all.
 """
 
 from __future__ import annotations
 
-import posixpath
 from typing import TYPE_CHECKING, Any
 
 from dmav3.errors import UsageError
@@ -29,7 +27,6 @@ _COMPOSED = {"DW_TAG_structure_type", "DW_TAG_union_type"}
 _SIGNED = {5, 6, 13}  # DW_ATE_signed, DW_ATE_signed_char, and the fixed-point signed form
 #: Types that are an address whatever they point at.
 _ADDRESSES = {"DW_TAG_pointer_type", "DW_TAG_subroutine_type"}
-_LAST_VERSION_FROM_ONE = 4  # up to DWARF 4, files are counted from 1
 
 
 class Types:
@@ -79,42 +76,6 @@ class Types:
                     yield ("struct", _text(entry)), entry
                 elif entry.tag == "DW_TAG_enumeration_type":
                     yield ("enum", _text(entry)), entry
-
-
-def lines(info: Any) -> list[tuple[int, str | None, int]]:
-    """Return (first address, file, line) of every row, by address; file None ends a sequence."""
-    rows: list[tuple[int, str | None, int]] = []
-    for unit in info.iter_CUs():
-        program = info.line_program_for_CU(unit)
-        if program is None:
-            continue
-        names = _files(unit, program)
-        for entry in program.get_entries():
-            state = entry.state
-            if state is not None:
-                end = state.end_sequence
-                rows.append((state.address, None if end else names[state.file], state.line))
-    # An end at the address where the next sequence starts must not hide that start.
-    return sorted(rows, key=lambda row: (row[0], row[1] is not None))
-
-
-def _files(unit: Any, program: Any) -> dict[int, str]:
-    """Return path by file number of one line program."""
-    top = unit.get_top_DIE().attributes
-    home = top["DW_AT_comp_dir"].value.decode() if "DW_AT_comp_dir" in top else ""
-    from_one = program["version"] <= _LAST_VERSION_FROM_ONE
-    folders = [
-        part if isinstance(part, bytes) else part.DW_LNCT_path
-        for part in program["include_directory"]
-    ]
-    if from_one:
-        folders.insert(0, b"")
-    paths = {}
-    for index, file in enumerate(program["file_entry"], start=int(from_one)):
-        path = posixpath.join(folders[file.dir_index].decode(), file.name.decode())
-        inside = home and path.startswith(home + "/")
-        paths[index] = posixpath.normpath(path[len(home) + 1 :] if inside else path)
-    return paths
 
 
 def _type(entry: Any) -> Type:

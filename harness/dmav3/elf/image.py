@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an ELF says about itself: symbols, functions, lines, structures, enumerations, build id.
 
-Everything is read when it is first asked for: a start needs the symbol table only, the line
-table and the types are slower. The file is read whole at the start and may change afterwards.
+Everything is read when it is first asked for: a start needs the symbol table only, lines and
+types are slower. The file is read whole at the start and may change afterwards.
 """
 
 from __future__ import annotations
@@ -21,21 +21,16 @@ from elftools.elf.elffile import ELFFile
 from dmav3 import installation
 from dmav3.errors import ImageError, UsageError
 
-from . import dwarf
+from .code import Code, Frame
+from .dwarf import Types
 
 if TYPE_CHECKING:
+    from .code import Line
     from .layout import Struct
 
 _WIDE = 64
 #: STT_FUNC, STT_OBJECT, STB_LOCAL, STB_GLOBAL
 _FUNCTION, _VARIABLE, _LOCAL, _GLOBAL = 2, 1, 0, 1
-
-
-class Line(NamedTuple):
-    """A source line; `file` is relative to where the compiler ran if it was below that."""
-
-    file: str
-    line: int
 
 
 class Symbol(NamedTuple):
@@ -89,6 +84,7 @@ class Elf:
         """
         self.path = Path(path)
         self._structs: dict[str, Struct] = {}
+        self._frames: dict[int, list[Frame]] = {}
         try:
             self._elf = ELFFile(io.BytesIO(self.path.read_bytes()))
         except OSError as error:
@@ -139,26 +135,33 @@ class Elf:
         return any(symbol.name == name and bind != _LOCAL for symbol, bind, _ in self._table)
 
     def function(self, pc: int) -> str | None:
-        """Return the name of the function around `pc`; None where there is none.
+        """Return the name of the function around `pc`, the innermost one if some are inlined there.
 
-        A function without a size (assembly) goes on to the next one.
+        None where there is none.
         """
-        starts, functions = self._functions
-        index = bisect.bisect_right(starts, pc) - 1
-        if index < 0 or (functions[index].size and pc >= starts[index] + functions[index].size):
-            return None
-        return functions[index].name
+        frames = self.frames(pc)
+        return frames[0].function if frames else None
+
+    def frames(self, pc: int) -> list[Frame]:
+        """Return the functions around `pc`, the innermost first: each is inlined in the next one.
+
+        One where nothing is inlined, or where debug information says nothing of it.
+        """
+        if pc not in self._frames:
+            symbol = self._symbol_around(pc)
+            self._frames[pc] = self._frames_in(symbol, pc) if symbol else []
+        return self._frames[pc]
 
     def line(self, pc: int) -> Line | None:
         """Return file and line of the instruction at `pc`; None where they are not known."""
-        starts, rows = self._lines
-        index = bisect.bisect_right(starts, pc) - 1
-        return rows[index] if index >= 0 else None
+        return self._code.line(pc) if self._code else None
 
     def place(self, pc: int) -> str:
-        """Return function, file and line of `pc` as text, as far as known, else the empty text."""
-        function, line = self.function(pc), self.line(pc)
-        return f"{function} ({line.file}:{line.line})" if function and line else function or ""
+        """Return where `pc` is as text, as far as known: functions, files and lines.
+
+        Such as "get (ring.h:9), inlined in Go (driver.c:30)"; the empty text if nothing is known.
+        """
+        return ", inlined in ".join(str(frame) for frame in self.frames(pc))
 
     def variable(self, address: int) -> Symbol | None:
         """Return the variable that the byte at `address` belongs to, if any."""
@@ -219,16 +222,29 @@ class Elf:
                 table.append((Symbol(text, address, size), info >> 4, info & 0xF))
         return table
 
-    @cached_property
-    def _lines(self) -> tuple[list[int], list[Line | None]]:
-        rows = dwarf.lines(self._elf.get_dwarf_info()) if self._elf.has_dwarf_info() else []
-        return [row[0] for row in rows], [
-            None if file is None else Line(file, line) for _, file, line in rows
-        ]
+    def _frames_in(self, symbol: str, pc: int) -> list[Frame]:
+        """Return the functions around `pc`; the outermost one is called as its symbol is."""
+        found = (self._code.frames(pc) if self._code else []) or [Frame(symbol, self.line(pc))]
+        return [*found[:-1], found[-1]._replace(function=symbol)]
+
+    def _symbol_around(self, pc: int) -> str | None:
+        """Return the symbol of the function, without what a compiler adds for a part or a variant.
+
+        A function without a size (assembly) goes on to the next one.
+        """
+        starts, functions = self._functions
+        index = bisect.bisect_right(starts, pc) - 1
+        if index < 0 or (functions[index].size and pc >= starts[index] + functions[index].size):
+            return None
+        return functions[index].name.partition(".")[0]
 
     @cached_property
-    def _types(self) -> dwarf.Types:
+    def _code(self) -> Code | None:
+        return Code(self._elf.get_dwarf_info()) if self._elf.has_dwarf_info() else None
+
+    @cached_property
+    def _types(self) -> Types:
         if not self._elf.has_dwarf_info():
             msg = f"{self.path} has no debug information"
             raise UsageError(msg)
-        return dwarf.Types(self._elf.get_dwarf_info())
+        return Types(self._elf.get_dwarf_info())

@@ -79,8 +79,8 @@ _KINDS = {
         "the CPU read bytes that the device had written to memory, without an invalidate between: "
         "it may have got what its cache held from before",
         "must invalidate the lines of the range after the transfer",
-        "had not ended the mapping (not called yet, or refused), so the buffer was still the "
-        "device's: call it first",
+        "had not ended the mapping of these bytes (not called yet, refused, or with too small a "
+        "length), so the buffer was still the device's: call it first",
     ),
     2: _Kind(
         "stale-device-read",
@@ -167,7 +167,10 @@ _NOT_COPIED = replace(
 
 @dataclass(frozen=True)
 class Cpu:
-    """The access by the CPU that raced; what is not known is None."""
+    """The access by the CPU that raced; what is not known is None.
+
+    :ivar function: the innermost one, if it was inlined; `Finding.text` says into what.
+    """
 
     pc: str
     function: str | None
@@ -246,7 +249,7 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
     routine = routine_names(image).get(raw["routine"]) if raw["routine"] else None
     rule = kind.rules.get(routine) if routine else None
     buffer = _buffer(raw["address"], image, memory)
-    cpu, device = _cpu(raw["cpu_pc"], image), _device(raw)
+    pc, device = raw["cpu_pc"], _device(raw)
     return Finding(
         kind=kind.name,
         count=raw["count"],
@@ -254,7 +257,7 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
         command=raw["command"],
         seq=raw["seq"],
         address=f"{raw['address']:#x}",
-        cpu=cpu,
+        cpu=_cpu(pc, image),
         device=device,
         buffer=buffer,
         routine=routine,
@@ -263,7 +266,7 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
             kind,
             routine,
             rule,
-            cpu,
+            (image.place(pc) or f"{pc:#x}") if pc else None,
             device,
             buffer,
             raw["address"],
@@ -276,8 +279,9 @@ def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
     """Sum up maintenance that changed nothing, by function.
 
     :return: `function` is the routine or callback whose part it was, outside of them the function
-        of the instruction; `operations` is how many it executed, `lines` how many of them found
-        nothing to do (one instruction acts on one line). Functions without any are left out.
+        of the instruction, the innermost one if it was inlined; `operations` is how many it
+        executed, `lines` how many of them found nothing to do (one instruction acts on one line).
+        Functions without any are left out.
     """
     sums: dict[str, list[int]] = {}
     routines = routine_names(image)
@@ -317,10 +321,9 @@ def _buffer(physical: int, image: Elf, memory: Memory) -> Place | None:
 def _cpu(pc: int, image: Elf) -> Cpu | None:
     if not pc:
         return None
-    line = image.line(pc)
-    return Cpu(
-        f"{pc:#x}", image.function(pc), line.file if line else None, line.line if line else None
-    )
+    frames = image.frames(pc)
+    function, line = frames[0] if frames else (None, image.line(pc))
+    return Cpu(f"{pc:#x}", function, line and line.file, (line and line.line) or None)
 
 
 def pci_address(requester: int) -> str:
@@ -360,7 +363,7 @@ def _text(
     kind: _Kind,
     routine: str | None,
     rule: str | None,
-    cpu: Cpu | None,
+    accessed: str | None,
     device: Device | None,
     buffer: Place | None,
     address: int,
@@ -370,9 +373,8 @@ def _text(
     parts = [kind.meaning]
     if buffer:
         parts.append(f"at byte {buffer.offset} of {buffer.name}")
-    if cpu:
-        where = f" ({cpu.file}:{cpu.line})" if cpu.file else ""
-        parts.append(f"the CPU's access was in {cpu.function or cpu.pc}{where}")
+    if accessed:
+        parts.append(f"the CPU's access was in {accessed}")
     if device:
         parts.append(_access(device, address))
     if routine:

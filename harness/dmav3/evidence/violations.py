@@ -65,6 +65,7 @@ CODES = {
     0x50: "KeFlushIoBuffers on memory of a live read mapping",
     0x51: "a store of the CPU to a line shared with a live read mapping",
     0x52: "a looped mapping of cached memory on an adapter that is not coherent",
+    0x53: "a flush of less than a transfer that completed has moved",
 }
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A firmware image out of somebody's own driver: their C files, linked with the shim.
 
-Their files are compiled against `wdm_dma.h` and `dmav3.h` as the shim is, with -O1: every
-function stays what it is in the source, so that findings and faults name it.
+Their files are compiled against `wdm_dma.h` and `dmav3.h` as the shim is, with -O1 unless another
+level of optimisation is asked for. Findings and faults name the function of the source at every
+level, inlined or not; above 1, more instructions are of no line in particular.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 _COMPILER, _LINKER = "clang-19", "lld-19"
 _WAY_OUT = f"apt-get install {_COMPILER} {_LINKER}, or name another clang in the variable CC"
 _SUFFIXES = (".c", ".S")
-_FLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra")
+_FLAGS = ("-std=gnu11", "-Wall", "-Wextra")
+#: Levels of optimisation.
+_LEVELS = range(4)
 _TWICE = re.compile(r"duplicate symbol: dmav3_command_(\w+)")
 
 
@@ -38,6 +41,7 @@ def build_image(
     machine: str | Path = "virt-a53",
     include: Sequence[Path | str] = (),
     define: Sequence[str] = (),
+    optimise: int = 1,
     say: Callable[[str], object] = sys.stderr.write,
 ) -> Path:
     """Compile C files and link them with the shim of a machine.
@@ -48,10 +52,11 @@ def build_image(
     :param output: the image; it is replaced as a whole or, after an error, not touched.
     :param include: folders for `#include`, behind those of the files themselves.
     :param define: macros, `NAME` or `NAME=VALUE`.
+    :param optimise: 0 to 3, as in the compiler's -O2.
     :param say: is given the compiler's warnings.
     :return: `output`, good for `Board(image=…)` and `dmav3 run --image`.
     :raises BuildError: a file does not compile, or the image does not link.
-    :raises UsageError: a file cannot be read or written, or there is no such machine.
+    :raises UsageError: a file cannot be read or written, or there is no such machine or level.
     :raises CompilerMissingError: there is no compiler or no linker.
     :raises NotBuiltError: the shim has not been built.
     """
@@ -59,8 +64,10 @@ def build_image(
     link = installation.link(load(machine).firmware)
     _check(paths, image)
     _check_folders(include)
+    _check_level(optimise)
     tools = _Tools.find(say)
     options = [f"-I{folder}" for folder in include] + [f"-D{macro}" for macro in define]
+    options.append(f"-O{optimise}")
     with _workshop(image) as folder:
         objects = tools.compile(link, paths, options, Path(folder))
         made = tools.link(link, objects, Path(folder))
@@ -155,6 +162,12 @@ def _check_folders(include: Sequence[Path | str]) -> None:
         if not Path(folder).is_dir():
             msg = f"the folder {folder} for headers is not there; one that is would be: -I ."
             raise UsageError(msg)
+
+
+def _check_level(optimise: int) -> None:
+    if optimise not in _LEVELS:
+        msg = f"{optimise!r} is no level of optimisation: they are 0 to {_LEVELS[-1]}, as in -O 2"
+        raise UsageError(msg)
 
 
 def _workshop(image: Path) -> tempfile.TemporaryDirectory[str]:

@@ -97,16 +97,22 @@ const struct mapping *declared_end(uint64_t handle, bool abandoned)
 
 void declared_flushed(const struct mapping *mapping, uint32_t length)
 {
-    for (uint32_t i = 0; views.model && i < mapping->ranges; i++) {
-        const struct range *range = &mapping->range[i];
-        uint32_t promised = length < range->length ? length : range->length;
+    mappings[mapping - mappings].flushed = length;
+}
 
-        if (is_in_ram(range->physical, range->length)) {
-            cache_forget_bounced(views.model, range->physical + promised - views.base,
-                                 range->length - promised);
+bool mapping_left_out(const struct mapping *mapping, uint64_t physical)
+{
+    uint64_t before = 0; /* bytes of the mapping before the range */
+
+    for (uint32_t i = 0; i < mapping->ranges; i++) {
+        const struct range *range = &mapping->range[i];
+
+        if (physical - range->physical < range->length) {
+            return before + (physical - range->physical) >= mapping->flushed;
         }
-        length -= promised;
+        before += range->length;
     }
+    return false;
 }
 
 bool mapping_covers(const struct mapping *mapping, uint64_t physical, uint64_t length, bool or_bounced)

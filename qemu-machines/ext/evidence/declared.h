@@ -37,6 +37,7 @@ struct mapping {
     uint64_t handle, adapter; /* handle 0: no mapping */
     bool live, write;
     bool abandoned;        /* it ended, but not by a flush */
+    uint32_t flushed;      /* bytes from its start that a flush gave back */
     uint32_t began, ended; /* epochs (evidence/history.h) */
     uint32_t ranges;
     struct range range[RANGES];
@@ -50,7 +51,7 @@ const struct mapping *declared_add(uint64_t handle, uint64_t adapter, bool write
 /* End the live mapping with this handle. Returns NULL if there is none. */
 const struct mapping *declared_end(uint64_t handle, bool abandoned);
 
-/* The mapping was flushed, with `length` bytes: nothing is owed for what lies behind them (FBX-03). */
+/* The mapping was flushed, with `length` bytes: those behind them were not given back (FBX-03). */
 void declared_flushed(const struct mapping *mapping, uint32_t length);
 
 /* Return the n-th newest mapping; n is 0 to MAPPINGS - 1. */
@@ -58,6 +59,10 @@ const struct mapping *declared_nth_newest(uint32_t n);
 
 /* Does it cover a byte of [physical, physical + length), directly or, if that counts, by a bounce page? */
 bool mapping_covers(const struct mapping *mapping, uint64_t physical, uint64_t length, bool or_bounced);
+
+/* Does the byte lie behind those that the flush gave back? It must be the mapping's, which a flush has ended.
+ */
+bool mapping_left_out(const struct mapping *mapping, uint64_t physical);
 
 /* The device `by` writes `size` bytes at `physical`. There must be a cache model. */
 void declared_device_wrote(uint64_t physical, unsigned int size, const struct accessor *by);

@@ -99,7 +99,7 @@ static bool is_misuse(enum cache_hazard kind, const struct mapping *mapping, uin
 {
     switch (kind) {
     case CACHE_STALE_CPU_READ:
-        return mapping->live || mapping->abandoned;
+        return mapping->live || mapping->abandoned || mapping_left_out(mapping, physical);
     case CACHE_STALE_DEVICE_READ:
     case CACHE_LOST_DEVICE_WRITE:
     case CACHE_LOST_CPU_WRITE:

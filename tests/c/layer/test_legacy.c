@@ -209,6 +209,21 @@ TEST(a_subordinate_transfer_is_not_started_in_part, "MPT-02")
     finish(mdl);
 }
 
+TEST(a_flush_of_less_than_was_moved_is_reported, "FBX-03 FAB-06")
+{
+    start_subordinate();
+    PMDL mdl = driver_mdl(0, 128);
+    PVOID base = driver_hold(adapter, 1);
+
+    CHECK(map(mdl, base, 0, 128, FALSE) != 0);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK(flush(mdl, base, 0, 64, FALSE));
+    CHECK_EQ(driver_violations(0x53), 1);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 1);
+    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->b, 64);
+    finish(mdl);
+}
+
 TEST(a_flush_stops_what_runs, "FAB-05")
 {
     start_subordinate();

@@ -7,7 +7,7 @@
 
 /* ---- flush ---- */
 
-TEST(a_flush_must_name_the_mapping, "FBX-03 FBX-04 FBX-12 FBX-18 MTX-14")
+TEST(a_flush_must_name_the_mapping, "FBX-04 FBX-12 FBX-18 MTX-14")
 {
     start(Width8Bits);
     PMDL mdl = driver_mdl(0, 128);
@@ -30,7 +30,7 @@ TEST(a_flush_must_name_the_mapping, "FBX-03 FBX-04 FBX-12 FBX-18 MTX-14")
     CHECK_EQ(flush(mdl, (PVOID)(uintptr_t)1, 0, 64, FALSE), STATUS_INVALID_PARAMETER);
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x4D), 1);
     CHECK_EQ(fake_count(FAKE_UNMAPPED), 0);
-    CHECK_EQ(flush(mdl, base, 0, 10, FALSE), STATUS_SUCCESS); /* FBX-03 */
+    CHECK_EQ(flush(mdl, base, 0, 64, FALSE), STATUS_SUCCESS);
     CHECK_EQ(fake_count(FAKE_UNMAPPED), 1);
     CHECK_EQ(map(mdl, base, 64, 64, FALSE), STATUS_SUCCESS); /* FBX-12 */
     scripted_end(0, InterruptTypeCompletion);
@@ -41,6 +41,54 @@ TEST(a_flush_must_name_the_mapping, "FBX-03 FBX-04 FBX-12 FBX-18 MTX-14")
     IoFreeMdl(mdl);
     IoFreeMdl(other);
     check_idle();
+}
+
+/* A whole transfer of 256 bytes, of which the flush names 100. */
+static void flush_short_after(DMA_INTERRUPT_TYPE end, BOOLEAN write, bool ignore_count)
+{
+    DEVICE_DESCRIPTION description = describe(Width8Bits, 0);
+
+    fixture_reset();
+    start(Width8Bits);
+    description.IgnoreCount = ignore_count;
+    adapter = get_adapter_for(description);
+    PMDL mdl = driver_mdl(0, 256);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    CHECK_EQ(map(mdl, base, 0, 256, write), STATUS_SUCCESS);
+    scripted_end(0, end);
+    CHECK_EQ(flush(mdl, base, 0, 100, write), STATUS_SUCCESS);
+    CHECK_EQ(fake_count(FAKE_UNMAPPED), 1); /* all of it is over */
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
+TEST(a_flush_of_less_than_was_moved_gives_no_more_back, "FBX-03 FBX-06")
+{
+    flush_short_after(InterruptTypeCompletion, FALSE, false);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 1);
+    CHECK_EQ(fake_event(FAKE_VIOLATION, 0)->id, 0x53);
+    CHECK_EQ(fake_event(FAKE_VIOLATION, 0)->a, 100);
+    CHECK_EQ(fake_event(FAKE_VIOLATION, 0)->b, 256);
+    CHECK_EQ(fake_count(FAKE_INVALIDATE), 1);
+    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->a, (uintptr_t)fake_memory);
+    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->b, 128); /* whole lines */
+    flush_short_after(InterruptTypeCompletion, TRUE, false);
+    CHECK_EQ(driver_violations(0x53), 1);
+}
+
+TEST(any_length_is_right_if_nobody_knows_what_was_moved, "FBX-03")
+{
+    flush_short_after(InterruptTypeError, FALSE, false);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    flush_short_after(InterruptTypeCancelled, FALSE, false);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    flush_short_after(InterruptTypeCompletion, FALSE, true);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
 }
 
 TEST(flushing_a_running_transfer_stops_it, "FBX-15")

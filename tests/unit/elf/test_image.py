@@ -39,6 +39,19 @@ __attribute__((section(".text.far"))) int thrice(int n)
 {
     return n + twice(n);
 }
+static inline __attribute__((always_inline)) void store(volatile int *at)
+{
+    *at = 7;
+}
+static inline __attribute__((always_inline)) void stores(volatile int *at)
+{
+    store(at);
+    store(at + 1);
+}
+void outer(volatile int *at)
+{
+    stores(at);
+}
 """
 
 
@@ -81,6 +94,31 @@ def test_place_is_function_file_and_line(elf: Elf) -> None:
     """As much as is known."""
     assert elf.place(elf.symbol("twice").address).startswith("twice (small.c:1")
     assert not elf.place(0)
+
+
+def test_inlined_functions_are_named_with_what_they_are_inlined_in(elf: Elf) -> None:
+    """The innermost function first, each at its own line."""
+    outer = elf.symbol("outer")
+    places = {elf.place(pc) for pc in range(outer.address, outer.address + outer.size, 4)}
+    chain = "inlined in stores (small.c:{}), inlined in outer (small.c:33)"
+    for call in (28, 29):
+        assert f"store (small.c:24), {chain.format(call)}" in places
+    assert "outer (small.c:34)" in places
+    assert {elf.function(pc) for pc in range(outer.address, outer.address + outer.size, 4)} == {
+        "store",
+        "outer",
+    }
+
+
+def test_without_debug_information_the_symbol_is_the_place(tmp_path: Path) -> None:
+    """Then neither files and lines are known, nor what is inlined."""
+    (tmp_path / "small.c").write_text(SOURCE)
+    command = ["clang-19", "--target=aarch64-none-elf", "-O1", "-ffreestanding", "-nostdlib"]
+    command += ["-fuse-ld=lld-19", "-Wl,-e,twice", "small.c", "-o", "small.elf"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    elf = Elf(tmp_path / "small.elf", "EM_AARCH64")
+    outer = elf.symbol("outer").address
+    assert (elf.place(outer), elf.function(outer), elf.line(outer)) == ("outer", "outer", None)
 
 
 def test_line_is_that_of_the_source(elf: Elf) -> None:

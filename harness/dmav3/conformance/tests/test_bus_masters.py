@@ -237,6 +237,27 @@ def test_a_flush_before_the_device_has_stopped_loses_data(board: Board) -> None:
         board.read(buffer)
 
 
+@pytest.mark.dmav3_rule("FBX-03")
+@pytest.mark.dmav3_machine("virt-a53")
+@pytest.mark.dmav3_devices(WIDE)
+def test_a_flush_of_less_than_the_device_wrote(board: Board) -> None:
+    """The layer cannot know what a bus master moved; who reads the rest is found."""
+    edu, data = Edu(board), moved(PACKET)
+    source, _ = described(board, PACKET)
+    buffer, mdl = described(board, PACKET)
+    bench = Bench(board, bus_master(board), mdl)
+    board.write(source, data)
+    board.request("clean", source.address, PACKET)
+    edu.read([Element(source.address, PACKET)])
+    assert bench.map(write=False) == (OK, PACKET)
+    edu.write(bench.list)
+    assert bench.flush(PACKET // 2, write=False) == OK
+    assert board.read(buffer, PACKET // 2) == data[: PACKET // 2]
+    assert board.unexpected() == []
+    with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
+        board.read(buffer, 64, PACKET // 2)
+
+
 @pytest.mark.dmav3_rule("BMT-15")
 @pytest.mark.dmav3_devices(WIDE)
 def test_the_layer_leaves_the_bus_to_the_driver(board: Board) -> None:

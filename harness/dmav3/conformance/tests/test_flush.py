@@ -109,16 +109,34 @@ class TestArguments:
     @pytest.mark.dmav3_rule("FBX-03")
     @pytest.mark.parametrize("wanted", [0, 4, 64, 255])
     def test_a_shorter_length(self, board: Board, wanted: int) -> None:
-        """It ends the whole mapping; so many bytes are the device's."""
+        """It ends the whole mapping; so many bytes are given back, and that it is less is 0x53."""
         flight = Flight.start(board, 256, write=False)
         board.stream.receive_put(moved(256))
         finished(board, flight.done)
-        assert flight.flush(wanted) == OK
+        with board.evidence.expect_violations(0x53):
+            assert flight.flush(wanted) == OK
+        (violation,) = board.violations()
+        assert (violation.p2, violation.p3) == (wanted, 256)
         assert wanted == 0 or board.read(flight.buffer, wanted) == moved(256)[:wanted]
         with board.evidence.expect_violations(0x16):
             assert flight.flush() == OK
         again = flight.adapter.MapTransferEx(flight.mdl, flight.base, WriteToDevice=False)
         assert again == (OK, 256)
+
+    @pytest.mark.dmav3_rule("FBX-03")
+    @pytest.mark.dmav3_machine("virt-a53")
+    def test_a_shorter_length_after_a_cancel(self, board: Board) -> None:
+        """Any is right; what was moved and is not flushed is not given back."""
+        flight = Flight.start(board, 256, write=False)
+        board.stream.receive_put(moved(128))
+        board.wait(1_000_000)
+        assert flight.adapter.CancelMappedTransfer(flight.context) == OK
+        finished(board, flight.done)
+        assert flight.flush(64) == OK
+        assert board.read(flight.buffer, 64) == moved(128)[:64]
+        assert board.unexpected() == []
+        with board.expect("stale-cpu-read", routine="FlushAdapterBuffersEx"):
+            board.read(flight.buffer, 64, 64)
 
     @pytest.mark.dmav3_rule("FBX-20")
     @pytest.mark.parametrize("cancelled", [False, True])

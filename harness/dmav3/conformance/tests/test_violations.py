@@ -21,9 +21,11 @@ from dmav3.wdm import (
 from .driver import (
     Bench,
     Completions,
+    Flight,
     bus_master,
     context_for,
     described,
+    finished,
     free_channel,
     granted_with,
     quiet,
@@ -354,6 +356,12 @@ def loop_over_cached_memory(shim: Shim) -> None:
     assert bench.map() == (OK, 256)
 
 
+def flush_less_than_was_moved(shim: Shim) -> None:
+    flight = Flight.start(shim, 256, write=True)
+    finished(shim, flight.done)
+    assert flight.flush(252) == OK
+
+
 PROVOKED: Final[dict[int, Callable[[Shim], None]]] = {
     0x00: flush_too_much,
     0x03: free_a_common_buffer_twice,
@@ -400,6 +408,7 @@ PROVOKED: Final[dict[int, Callable[[Shim], None]]] = {
     0x50: clean_under_a_read,
     0x51: store_beside_an_unbounced_read,
     0x52: loop_over_cached_memory,
+    0x53: flush_less_than_was_moved,
 }
 
 

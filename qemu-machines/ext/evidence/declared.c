@@ -81,6 +81,7 @@ void declared_describe(const struct mapping *mapping, struct probe_finding *find
 {
     finding->adapter = mapping->adapter;
     finding->memory = mapping->memory;
+    finding->for_write = mapping->write;
     finding->maker = mapping->maker;
     finding->maker_pc = mapping->maker_pc;
     finding->ender = mapping->ender;

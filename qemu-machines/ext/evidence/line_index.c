@@ -70,7 +70,7 @@ static uint32_t first_of(uint32_t line)
 {
     uint32_t index = table.head[line];
 
-    return index < table.used && table.entry[index].line == line ? index : NONE;
+    return index && index < table.used && table.entry[index].line == line ? index : NONE;
 }
 
 static const struct index_entry *entry_at(uint32_t index)

@@ -13,13 +13,12 @@ struct probe_finding ownership_finding(const struct mapping *mapping, uint64_t p
         .address = physical,
         .cpu_pc = pc,
         .channel = ACCESSOR_NO_CHANNEL,
-        .routine = mapping->maker,
+        .routine = store ? mapping->maker : declared_flush_of(mapping->maker),
         .while_mapped = true,
         .is_write = store,
     };
 
     declared_describe(mapping, &found);
-    found.ender = declared_flush_of(mapping->maker);
     return found;
 }
 

@@ -207,6 +207,7 @@ static void report(const struct accessor *by, const struct run *run, uint64_t ph
     if (nearest.mapping) {
         declared_describe(nearest.mapping, &found);
         found.near_start = start_of(nearest.mapping, nearest.range);
+        found.near_memory = nearest.mapping->range[nearest.range].physical;
         found.near_length = nearest.mapping->range[nearest.range].length;
     }
     finding_add(found, by);

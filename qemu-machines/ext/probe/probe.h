@@ -139,13 +139,16 @@ struct probe_finding {
     uint32_t is_write;     /* 1: the access that showed it was a store, or a device's write */
     uint32_t has_layer;    /* 1: the image writes an operation log, so it knows mappings */
     uint32_t reason;       /* enum probe_bad_record; 0 for others */
+    uint32_t unused;
     /* The mapping of `adapter`; of a stray access: the nearest. */
+    uint32_t for_write;   /* 1: the device may read it, 0: write */
     uint32_t near;        /* enum probe_near */
     uint32_t memory;      /* enum probe_memory */
     uint32_t maker;       /* the routine that made it; 0: there is none, as then are all below */
     uint32_t ender;       /* the routine that ended it; 0: none did */
     uint64_t maker_pc;    /* where the routine that made it was called; 0: not known */
-    uint64_t near_start;  /* physical address of its piece */
+    uint64_t near_start;  /* of its piece, where the device sees it */
+    uint64_t near_memory; /* of the caller's memory for it: the same, unless it is bounced */
     uint64_t near_length; /* bytes */
     uint64_t ended_ns;    /* model time */
 };

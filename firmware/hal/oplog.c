@@ -62,7 +62,8 @@ void oplog_adapter(const void *adapter, uint32_t channel)
     commit(RECORD_ADAPTER, channel);
 }
 
-void oplog_memory(enum oplog_memory kind, const void *adapter, uint64_t physical, uint32_t length, bool is_there)
+void oplog_memory(enum oplog_memory kind, const void *adapter, uint64_t physical, uint32_t length,
+                  bool is_there)
 {
     argument(0, (uintptr_t)adapter);
     argument(1, physical);

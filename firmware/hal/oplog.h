@@ -73,6 +73,7 @@ enum oplog_range {
 enum oplog_memory {
     OPLOG_MEMORY_COMMON,  /* a common buffer */
     OPLOG_MEMORY_PRIVATE, /* a channel's, for the back end */
+    OPLOG_MEMORY_WINDOW,  /* the one window of the tests, which drive devices by hand as well */
 };
 
 /* The channel of a bus master in oplog_adapter(). */
@@ -100,11 +101,11 @@ void oplog_memory(enum oplog_memory kind, const void *adapter, uint64_t physical
 /* A mapping begins; the ranges recorded next are its own. It lives until oplog_unmapped(). */
 struct oplog_mapping {
     const void *handle;
-    const void *mapping;  /* tells it from others with the same handle */
+    const void *mapping; /* tells it from others with the same handle */
     const void *adapter;
-    enum oplog_id maker;  /* the routine that the driver called for it, perhaps long before */
-    uintptr_t caller;     /* ... and where */
-    bool looped;          /* the CPU may touch it at any time (AutoInitialize) */
+    enum oplog_id maker; /* the routine that the driver called for it, perhaps long before */
+    uintptr_t caller;    /* ... and where */
+    bool looped;         /* the CPU may touch it at any time (AutoInitialize) */
 };
 void oplog_mapping(const struct oplog_mapping *mapping);
 

@@ -29,8 +29,9 @@ struct routine_call routine_enter_from(struct routine_place place, const void *a
                                        KIRQL highest);
 
 /* The same, called by the routine itself: where it returns to is where the driver called it. */
-static inline __attribute__((always_inline)) struct routine_call
-routine_enter(enum oplog_id id, const void *adapter, KIRQL lowest, KIRQL highest)
+static inline __attribute__((always_inline)) struct routine_call routine_enter(enum oplog_id id,
+                                                                               const void *adapter,
+                                                                               KIRQL lowest, KIRQL highest)
 {
     const struct routine_place place = {id, (uintptr_t)__builtin_return_address(0)};
 

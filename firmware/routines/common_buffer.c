@@ -208,8 +208,8 @@ static NTSTATUS free_buffer(const void *memory, const struct common_buffer *name
     }
     check_guard(buffer);
     buffer->live = false;
-    oplog_memory(OPLOG_MEMORY_COMMON, &named->adapter->public, (uint64_t)buffer->logical.QuadPart, buffer->length,
-                 false);
+    oplog_memory(OPLOG_MEMORY_COMMON, &named->adapter->public, (uint64_t)buffer->logical.QuadPart,
+                 buffer->length, false);
     memory_return_pages(buffer->kind, memory); /* FCB-04 */
     return STATUS_SUCCESS;
 }

@@ -342,7 +342,8 @@ void oplog_adapter(const void *adapter, uint32_t channel)
     (void)adapter, (void)channel;
 }
 
-void oplog_memory(enum oplog_memory kind, const void *adapter, uint64_t physical, uint32_t length, bool is_there)
+void oplog_memory(enum oplog_memory kind, const void *adapter, uint64_t physical, uint32_t length,
+                  bool is_there)
 {
     (void)kind, (void)adapter, (void)physical, (void)length, (void)is_there;
 }

@@ -18,6 +18,7 @@ _SHELL = "firmware/rpc/"
 _SORTS = {
     Sort.COMMON: "a common buffer",
     Sort.PRIVATE: "private memory of the back end",
+    Sort.WINDOW: "the window of the tests",
     Sort.FLUSHED: "memory",
     Sort.MAPPED: "a mapping",
 }

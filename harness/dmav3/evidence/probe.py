@@ -80,8 +80,9 @@ class Memory(enum.IntEnum):
 
     COMMON = 0
     PRIVATE = 1
-    FLUSHED = 2
-    MAPPED = 3
+    WINDOW = 2
+    FLUSHED = 3
+    MAPPED = 4
 
 
 class BadRecord(enum.IntEnum):

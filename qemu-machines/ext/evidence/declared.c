@@ -268,8 +268,7 @@ const struct mapping *declared_owner(uint64_t physical, unsigned int size, bool 
     const struct mapping *owner = NULL;
     unsigned int owned = 0;
 
-    for (const struct index_entry *entry = line_index_first(physical); entry;
-         entry = line_index_next(entry)) {
+    for (const struct index_entry *entry = line_index_first(physical); entry; entry = line_index_next(entry)) {
         const struct mapping *mapping = entry->mapping;
 
         if (!mapping->live || mapping->memory != MEMORY_MAPPED || mapping->looped ||

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the firmware has declared in its operation log: mappings, and memory that devices may use without one
- * (common buffers, channels' private memory). The live ones are here, and those that have ended until newer ones
- * take their place, because what a mapping owed may show later. A mapping may have bounce pages that stand in
- * for parts of the buffer; when a device writes such a page of a live read, the cache model is told.
+ * (common buffers, channels' private memory). The live ones are here, and those that have ended until newer
+ * ones take their place, because what a mapping owed may show later. A mapping may have bounce pages that stand
+ * in for parts of the buffer; when a device writes such a page of a live read, the cache model is told.
  *
  * What cannot be is a finding (FINDING_BAD_RECORD) and is ignored: bytes that are not in RAM, the end of what
  * never began, more than DECLARED_LIVE_MAX at a time. The layer has 256 mappings and 256 common buffers.
@@ -34,7 +34,7 @@ enum routine_id {
     ROUTINE_BuildScatterGatherListEx = 25,
     ROUTINE_FlushAdapterBuffersEx = 26,
     ROUTINE_KeFlushIoBuffers = 65,
-    ROUTINE_AdapterControl = 80, /* the first callback */
+    ROUTINE_AdapterControl = 80,       /* the first callback */
     ROUTINE_InitializeController = 96, /* the first entry of the back end */
     ROUTINE_ProgramChannel = 99,
 };

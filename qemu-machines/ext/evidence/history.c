@@ -79,10 +79,8 @@ struct accessor history_device_write(uint64_t physical)
     if (line->epoch < reset_epoch) {
         return (struct accessor){.channel = ACCESSOR_NO_CHANNEL};
     }
-    return (struct accessor){.channel = line->channel,
-                             .stray = line->stray,
-                             .microcode = line->microcode,
-                             .burst = line->burst};
+    return (struct accessor){
+        .channel = line->channel, .stray = line->stray, .microcode = line->microcode, .burst = line->burst};
 }
 
 uint32_t history_device_write_epoch(uint64_t physical)

@@ -33,7 +33,8 @@ void line_index_reset(void)
 
 static bool is_low(uint64_t physical, uint64_t length)
 {
-    return physical >= LOW_RAM_BASE && length <= LOW_RAM_SIZE && physical - LOW_RAM_BASE <= LOW_RAM_SIZE - length;
+    return physical >= LOW_RAM_BASE && length <= LOW_RAM_SIZE &&
+           physical - LOW_RAM_BASE <= LOW_RAM_SIZE - length;
 }
 
 static bool is_in_ram(uint64_t physical, uint64_t length)

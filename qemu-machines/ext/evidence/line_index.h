@@ -3,8 +3,8 @@
  * Which mappings have bytes in a line: a list for each line of RAM and of low RAM, the newest first. So what an
  * access costs does not depend on how many mappings there are.
  *
- * An entry of a mapping that has ended stays, because what it owed may show later, until a newer one of the same
- * sort has all of its bytes. So the index is bounded by RAM and by what is live.
+ * An entry of a mapping that has ended stays, because what it owed may show later, until a newer one of the
+ * same sort has all of its bytes. So the index is bounded by RAM and by what is live.
  *
  * The caller holds the views' lock. Addresses are physical.
  */

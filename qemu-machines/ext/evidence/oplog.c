@@ -81,7 +81,8 @@ static void leave(uint32_t id, const uint64_t *a)
     depth -= depth > 0;
 }
 
-/* A mapping of an image that does not say when one begins: the routine that records its first range makes it. */
+/* A mapping of an image that does not say when one begins: the routine that records its first range makes it.
+ */
 static struct mapping *begin_unannounced(uint64_t handle, bool write)
 {
     const struct mapping like = {.memory = MEMORY_MAPPED,
@@ -185,7 +186,13 @@ static void memory(uint32_t kind, const uint64_t *a)
 {
     struct mapping *memory = a[3] ? NULL : declared_find_memory(a[1]);
 
-    if (a[3]) {
+    if (kind > MEMORY_WINDOW) {
+        finding_bad_record(BAD_RECORD_UNKNOWN, kind);
+    } else if (kind == MEMORY_WINDOW && !(a[3] && stray_set_window(a[1], a[2]))) {
+        finding_bad_record(BAD_RECORD_NOT_RAM, a[1]);
+    } else if (kind == MEMORY_WINDOW) {
+        /* it is there */
+    } else if (a[3]) {
         provide(kind, a);
     } else if (memory) {
         declared_end(memory, top()->id, true);

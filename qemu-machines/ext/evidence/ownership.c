@@ -6,7 +6,8 @@
 #include "evidence/finding.h"
 #include "evidence/oplog.h"
 
-struct probe_finding ownership_finding(const struct mapping *mapping, uint64_t physical, uint64_t pc, bool store)
+struct probe_finding ownership_finding(const struct mapping *mapping, uint64_t physical, uint64_t pc,
+                                       bool store)
 {
     struct probe_finding found = {
         .kind = FINDING_NOT_YOUR_BUFFER,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whose a buffer is: from the record of a mapping to its end it is the device's, whatever the device has done. A
- * store of the CPU to a live mapping, and a load from a live read mapping, is a finding, if it is the driver's:
- * not while a routine of the layer is the innermost record of the operation log. Loops are free.
+ * Whose a buffer is: from the record of a mapping to its end it is the device's, whatever the device has done.
+ * A store of the CPU to a live mapping, and a load from a live read mapping, is a finding, if it is the
+ * driver's: not while a routine of the layer is the innermost record of the operation log. Loops are free.
  *
  * The caller holds the views' lock.
  */
@@ -20,7 +20,8 @@
 void ownership_judge(uint64_t physical, unsigned int size, bool store, const struct accessor *by);
 
 /* What the finding says of a store, or a load, of the byte by the instruction at `pc`. */
-struct probe_finding ownership_finding(const struct mapping *mapping, uint64_t physical, uint64_t pc, bool store);
+struct probe_finding ownership_finding(const struct mapping *mapping, uint64_t physical, uint64_t pc,
+                                       bool store);
 
 /* enum declared_owned of a line of RAM. */
 static inline unsigned int ownership_of(size_t line)

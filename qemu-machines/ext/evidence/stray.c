@@ -22,7 +22,8 @@ struct run {
 
 static struct {
     bool announced, masters;
-    uint32_t channels; /* a bit each */
+    uint32_t channels;              /* a bit each */
+    uint64_t window, window_length; /* 0: there is none */
     struct run run[RUNS];
 } stray;
 
@@ -37,6 +38,7 @@ void stray_reset(void)
 {
     stray.announced = stray.masters = false;
     stray.channels = 0;
+    stray.window_length = 0;
     for (struct run *run = stray.run; run < stray.run + RUNS; run++) {
         *run = (struct run){.channel = ACCESSOR_NO_CHANNEL};
     }
@@ -45,6 +47,16 @@ void stray_reset(void)
 void stray_announced(void)
 {
     stray.announced = true;
+}
+
+bool stray_set_window(uint64_t physical, uint64_t length)
+{
+    if (stray.window_length || !line_index_has(physical, length)) {
+        return false;
+    }
+    stray.window = physical;
+    stray.window_length = length;
+    return true;
 }
 
 void stray_adapter_made(uint32_t channel)
@@ -63,6 +75,12 @@ static bool is_judged(const struct accessor *by)
     return stray.announced &&
            (by->channel & ACCESSOR_PCI ? stray.masters
                                        : by->channel < CHANNELS && (stray.channels >> by->channel & 1));
+}
+
+static bool is_in_window(uint64_t physical, unsigned int size)
+{
+    return physical - stray.window < stray.window_length &&
+           size <= stray.window_length - (physical - stray.window);
 }
 
 static bool is_for(const struct mapping *mapping, bool is_write)
@@ -142,8 +160,7 @@ static struct nearest nearest_at(uint64_t physical)
 {
     struct nearest found = {.near = NEAR_NOTHING};
 
-    for (const struct index_entry *entry = line_index_first(physical); entry;
-         entry = line_index_next(entry)) {
+    for (const struct index_entry *entry = line_index_first(physical); entry; entry = line_index_next(entry)) {
         bool there = (entry->sides & SIDE_DEVICE) && (entry->bytes & line_index_bytes(physical, 1));
 
         if (there && entry->mapping->live) {
@@ -218,7 +235,7 @@ bool stray_found(const struct accessor *by, uint64_t physical, unsigned int size
     uint64_t line = probe->line_size, end = physical + size, first = end;
     struct run *run = run_of(by, is_write);
 
-    if (!is_judged(by)) {
+    if (!is_judged(by) || is_in_window(physical, size)) {
         return false;
     }
     if (!goes_on(run, by, physical, is_write)) {

@@ -23,12 +23,16 @@ void stray_reset(void);
 /* The image promises to record everything. */
 void stray_announced(void);
 
+/* Devices may access this memory at any time, by hand too: the window of the tests. False: it is not in RAM, or
+ * there is one already. */
+bool stray_set_window(uint64_t physical, uint64_t length);
+
 /* An adapter was made, of a channel of the PL330, or STRAY_BUS_MASTER. */
 enum { STRAY_BUS_MASTER = 0xffffff };
 void stray_adapter_made(uint32_t channel);
 
-/* The device `by` is about to access the bytes, which are in RAM or in low RAM. True: some of them are nobody's,
- * and that is a finding. */
+/* The device `by` is about to access the bytes, which are in RAM or in low RAM. True: some of them are
+ * nobody's, and that is a finding. */
 bool stray_found(const struct accessor *by, uint64_t physical, unsigned int size, bool is_write);
 
 #endif

@@ -6,7 +6,8 @@
  *          changes translation empties the table.
  *   lines  every resident line that was accessed through some virtual address, with what the model
  *          allows without asking (struct cache_shortcut), less what belongs to a device
- *          (evidence/ownership.h). An entry goes when the model changes the line, or a mapping begins there. A line of RAM is in one entry at most, so that it can be found.
+ *          (evidence/ownership.h). An entry goes when the model changes the line, or a mapping begins there. A
+ * line of RAM is in one entry at most, so that it can be found.
  *
  * A memory callback comes after the access. For cacheable memory that does no harm, because an
  * invalid line has the same bytes in both views.

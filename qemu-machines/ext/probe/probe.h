@@ -47,8 +47,8 @@ enum probe_kind {
     PROBE_ENTER,     /* id; a adapter, b where a routine was called, 0 for others */
     PROBE_EXIT,      /* id; a adapter, b status, c bytes | elements << 32, d lines cleaned |
                         lines invalidated << 32, e lines written back | other lines << 32 */
-    PROBE_RANGE,     /* id: 0 mapped, 1 bounced, 2 flushed by KeFlushIoBuffers; a handle, b physical address, c bytes, d write, e adapter
-                        (of the firmware: e where the device sees the first byte) */
+    PROBE_RANGE,     /* id: 0 mapped, 1 bounced, 2 flushed by KeFlushIoBuffers; a handle, b physical address, c
+                        bytes, d write, e adapter (of the firmware: e where the device sees the first byte) */
     PROBE_UNMAPPED,  /* id: 1 flushed, 0 given up; a handle, b which of its mappings, 0: all */
     PROBE_VIOLATION, /* id: code; a p2, b p3 */
     PROBE_DMAGO,     /* id: channel; a address of the program */
@@ -65,8 +65,8 @@ enum probe_kind {
                          neighbouring addresses, as far as nothing else came between */
     PROBE_MAPPING,    /* a mapping begins, of which the next ranges are. id: the routine that made it; a handle,
                          b which of its mappings, c 1: looped, d where the routine was called, e adapter */
-    PROBE_MEMORY,     /* id: 0 common buffer, 1 private memory of a channel; a adapter, b physical address, c bytes,
-                         d 1: it is there for devices, 0: it is no longer */
+    PROBE_MEMORY,     /* id: 0 common buffer, 1 private memory of a channel, 2 window of the tests; a adapter, b
+                         physical address, c bytes, d 1: it is there for devices, 0: it is no longer */
     PROBE_ADAPTER,    /* one was made. id: channel of the PL330, 0xffffff: a bus master; a adapter */
     PROBE_KINDS,
 };
@@ -90,7 +90,7 @@ enum probe_finding_kind {
     FINDING_SHARED_LINE,
     FINDING_MISSING_BARRIER,
     FINDING_MISMATCHED_ALIAS,
-    FINDING_BUS_ERROR, /* a device's access was answered by an error (pl330/fault.h, devices/pci.h) */
+    FINDING_BUS_ERROR,           /* a device's access was answered by an error (pl330/fault.h, devices/pci.h) */
     FINDING_NOT_YOUR_BUFFER,     /* the CPU touched a buffer that was a device's (evidence/ownership.h) */
     FINDING_STRAY_DEVICE_ACCESS, /* a device reached what nothing gave it (evidence/stray.h) */
     FINDING_BAD_RECORD,          /* the image told what cannot be (evidence/declared.h) */
@@ -106,7 +106,7 @@ enum probe_near {
 };
 
 /* What a mapping, or memory for devices, is. */
-enum probe_memory { MEMORY_COMMON, MEMORY_PRIVATE, MEMORY_FLUSHED, MEMORY_MAPPED };
+enum probe_memory { MEMORY_COMMON, MEMORY_PRIVATE, MEMORY_WINDOW, MEMORY_FLUSHED, MEMORY_MAPPED };
 
 /* Why a record of the image cannot be. */
 enum probe_bad_record {

@@ -12,6 +12,9 @@
 /* Bits of ident_features(). */
 enum ident_feature { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4, IDENT_LOW_RAM = 8 };
 
+/* What an image can promise to record (oplog_announce()). */
+enum ident_records { IDENT_RECORDS_MEMORY = 1 };
+
 /* Is the page there (does it answer with its magic number)? Without it, nothing below does anything. */
 bool ident_present(void);
 

@@ -66,20 +66,56 @@ enum oplog_id {
 enum oplog_range {
     OPLOG_RANGE_MAPPED,  /* the device will access it directly; maintenance of it is owed */
     OPLOG_RANGE_BOUNCED, /* the caller's memory that a bounce page stands in for */
+    OPLOG_RANGE_FLUSHED, /* the range of KeFlushIoBuffers, which belongs to no mapping */
 };
 
-/* Entry of a routine, a callback or a back-end entry. Records nest; each entry has one exit. */
-void oplog_enter(enum oplog_id id, const void *adapter);
+/* Memory that devices may access without a mapping. */
+enum oplog_memory {
+    OPLOG_MEMORY_COMMON,  /* a common buffer */
+    OPLOG_MEMORY_PRIVATE, /* a channel's, for the back end */
+    OPLOG_MEMORY_WINDOW,  /* the one window of the tests, which drive devices by hand as well */
+};
+
+/* The channel of a bus master in oplog_adapter(). */
+enum { OPLOG_BUS_MASTER = 0xffffff };
+
+/* Promise that everything which a device may access in RAM is recorded, from here on: mappings with where the
+ * device sees them, common buffers, channels' private memory. Only then are accesses elsewhere findings. */
+void oplog_announce(void);
+
+/* Entry of a routine, a callback or a back-end entry. Records nest; each entry has one exit. `caller` is where
+ * a routine was called: its return address, 0 for the others. */
+void oplog_enter(enum oplog_id id, const void *adapter, uintptr_t caller);
 
 /* Exit. status: the routine's NTSTATUS or other result, 0 if it has none. bytes, elements: what
  * was mapped or flushed, 0 where that says nothing. */
 void oplog_exit(enum oplog_id id, const void *adapter, uint32_t status, uint32_t bytes, uint32_t elements);
 
-/* One physically contiguous piece of the mapping `handle`, recorded before its maintenance starts; `device`
- * is where the device sees it. The mapping lives until oplog_unmapped(). */
+/* An adapter was made, whose transfers are done by this channel of the controller, or OPLOG_BUS_MASTER. */
+void oplog_adapter(const void *adapter, uint32_t channel);
+
+/* Physically contiguous memory is there for devices, or is there no longer. */
+void oplog_memory(enum oplog_memory kind, const void *adapter, uint64_t physical, uint32_t length,
+                  bool is_there);
+
+/* A mapping begins; the ranges recorded next are its own. It lives until oplog_unmapped(). */
+struct oplog_mapping {
+    const void *handle;
+    const void *mapping; /* tells it from others with the same handle */
+    const void *adapter;
+    enum oplog_id maker; /* the routine that the driver called for it, perhaps long before */
+    uintptr_t caller;    /* ... and where */
+    bool looped;         /* the CPU may touch it at any time (AutoInitialize) */
+};
+void oplog_mapping(const struct oplog_mapping *mapping);
+
+/* One physically contiguous piece of the newest mapping `handle`, recorded before its maintenance starts;
+ * `device` is where the device sees it. */
 void oplog_range(enum oplog_range kind, const void *handle, uint64_t physical, uint64_t device, uint32_t length,
                  bool write);
-void oplog_unmapped(const void *handle);
+
+/* The mapping ends: `flushed` if its data was given back to the CPU, else it was given up. */
+void oplog_unmapped(const void *handle, const void *mapping, bool flushed);
 
 /* A caller's mistake: a code of docs/interface.md, table 1. */
 void oplog_violation(uint32_t code, uint64_t p2, uint64_t p3);

@@ -26,7 +26,7 @@ static void call_driver(const struct completion *owed, DMA_COMPLETION_STATUS sta
 {
     KIRQL level = KeGetCurrentIrql();
 
-    oplog_enter(OPLOG_DmaCompletionRoutine, owed->adapter);
+    oplog_enter(OPLOG_DmaCompletionRoutine, owed->adapter, 0);
     owed->routine(owed->adapter, owed->device, owed->context, status);
     oplog_exit(OPLOG_DmaCompletionRoutine, owed->adapter, status, 0, 0);
     irql_end_callback(level);

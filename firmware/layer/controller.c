@@ -28,7 +28,7 @@ ULONG channel_max_fragments(struct channel *channel, ULONG wanted)
     struct controller *controller = channel->controller;
     uint64_t state = irq_save();
 
-    oplog_enter(OPLOG_QueryMaxFragments, NULL);
+    oplog_enter(OPLOG_QueryMaxFragments, NULL, 0);
     ULONG answer = entries_of(controller)->QueryMaxFragments(context_of(controller), channel->number, wanted);
     oplog_exit(OPLOG_QueryMaxFragments, NULL, answer, 0, 0);
     irq_restore(state);
@@ -42,7 +42,7 @@ void channel_program(const struct mapping *mapping, PDMA_SCATTER_GATHER_LIST lis
     struct controller *controller = channel->controller;
     uint64_t state = irq_save();
 
-    oplog_enter(OPLOG_ProgramChannel, &adapter->public);
+    oplog_enter(OPLOG_ProgramChannel, &adapter->public, 0);
     entries_of(controller)
         ->ProgramChannel(context_of(controller), channel->number, adapter->request_line, list, device,
                          mapping->write, adapter->looped);
@@ -55,7 +55,7 @@ void channel_flush(struct channel *channel)
     struct controller *controller = channel->controller;
     uint64_t state = irq_save();
 
-    oplog_enter(OPLOG_FlushChannel, NULL);
+    oplog_enter(OPLOG_FlushChannel, NULL, 0);
     entries_of(controller)->FlushChannel(context_of(controller), channel->number);
     oplog_exit(OPLOG_FlushChannel, NULL, 0, 0, 0);
     irq_restore(state);
@@ -78,7 +78,7 @@ ULONG channel_bytes_left(struct channel *channel)
     struct controller *controller = channel->controller;
     uint64_t state = irq_save();
 
-    oplog_enter(OPLOG_BackendReadDmaCounter, NULL);
+    oplog_enter(OPLOG_BackendReadDmaCounter, NULL, 0);
     ULONG left = entries_of(controller)->ReadDmaCounter(context_of(controller), channel->number);
     oplog_exit(OPLOG_BackendReadDmaCounter, NULL, 0, left, 0);
     irq_restore(state);
@@ -90,7 +90,7 @@ NTSTATUS channel_configure(struct channel *channel, ULONG function, PVOID data)
     struct controller *controller = channel->controller;
     uint64_t state = irq_save();
 
-    oplog_enter(OPLOG_ConfigureChannel, NULL);
+    oplog_enter(OPLOG_ConfigureChannel, NULL, 0);
     NTSTATUS status =
         entries_of(controller)->ConfigureChannel(context_of(controller), channel->number, function, data);
     oplog_exit(OPLOG_ConfigureChannel, NULL, (uint32_t)status, 0, 0);
@@ -110,7 +110,7 @@ bool channel_cancel(struct channel *channel)
     struct controller *controller = channel->controller;
     uint64_t state = irq_save();
 
-    oplog_enter(OPLOG_CancelTransfer, NULL);
+    oplog_enter(OPLOG_CancelTransfer, NULL, 0);
     BOOLEAN stopped = entries_of(controller)->CancelTransfer(context_of(controller), channel->number);
     oplog_exit(OPLOG_CancelTransfer, NULL, stopped, 0, 0);
     irq_restore(state);
@@ -122,7 +122,7 @@ bool controller_next_report(struct controller *controller, struct channel **chan
     ULONG number = 0;
 
     *type = InterruptTypeError;
-    oplog_enter(OPLOG_HandleInterrupt, NULL);
+    oplog_enter(OPLOG_HandleInterrupt, NULL, 0);
     BOOLEAN found = entries_of(controller)->HandleInterrupt(context_of(controller), &number, type);
     oplog_exit(OPLOG_HandleInterrupt, NULL, found, 0, 0);
     *channel = number < controller->description.block.ChannelCount ? &controller->channels[number] : NULL;
@@ -161,7 +161,8 @@ static bool give_private_memory(struct controller *controller, ULONG number)
     }
     PHYSICAL_ADDRESS logical = {.QuadPart = (LONGLONG)physical};
 
-    oplog_enter(OPLOG_ReportCommonBuffer, NULL);
+    oplog_memory(OPLOG_MEMORY_PRIVATE, NULL, physical, size, true);
+    oplog_enter(OPLOG_ReportCommonBuffer, NULL, 0);
     entries_of(controller)->ReportCommonBuffer(context_of(controller), number, memory, logical);
     oplog_exit(OPLOG_ReportCommonBuffer, NULL, 0, size, 0);
     return true;
@@ -177,7 +178,7 @@ static bool start_controller(struct controller *controller, const struct dma_con
         return false;
     }
 
-    oplog_enter(OPLOG_InitializeController, NULL);
+    oplog_enter(OPLOG_InitializeController, NULL, 0);
     entries_of(controller)->InitializeController(context_of(controller));
     oplog_exit(OPLOG_InitializeController, NULL, 0, 0, 0);
     for (ULONG i = 0; i < description->block.ChannelCount; i++) {
@@ -218,7 +219,7 @@ static bool accepts(struct controller *controller, ULONG request_line, ULONG cha
 {
     DMA_REQUEST_LINE_BINDING_DESCRIPTION binding = {request_line, channel_number};
 
-    oplog_enter(OPLOG_ValidateRequestLineBinding, NULL);
+    oplog_enter(OPLOG_ValidateRequestLineBinding, NULL, 0);
     BOOLEAN valid = entries_of(controller)->ValidateRequestLineBinding(context_of(controller), &binding);
     oplog_exit(OPLOG_ValidateRequestLineBinding, NULL, valid, 0, 0);
     return valid && channel_number < controller->description.block.ChannelCount;

@@ -55,7 +55,7 @@ static void call_adapter_control(const struct request *request)
     const void *handle = request->handle;
     KIRQL level = KeGetCurrentIrql();
 
-    oplog_enter(OPLOG_AdapterControl, adapter);
+    oplog_enter(OPLOG_AdapterControl, adapter, 0);
     adapter_controls++;
     IO_ALLOCATION_ACTION action =
         request->routine(request->device, request->irp, request->handle, request->routine_context);
@@ -75,7 +75,7 @@ static void call_list_control(const struct request *request)
     const void *handle = request->handle;
     KIRQL level = KeGetCurrentIrql();
 
-    oplog_enter(OPLOG_AdapterListControl, adapter);
+    oplog_enter(OPLOG_AdapterListControl, adapter, 0);
     request->list_routine(request->device, request->irp, request->list, request->routine_context);
     oplog_exit(OPLOG_AdapterListControl, adapter, 0, 0, 0);
     irql_end_callback(level);

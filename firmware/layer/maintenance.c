@@ -41,11 +41,26 @@ static void record_fragment(const struct plan_fragment *fragment, const struct r
     }
 }
 
+static void record_mapping(const struct mapping *mapping)
+{
+    const struct request *request = mapping->request;
+
+    oplog_mapping(&(struct oplog_mapping){
+        .handle = request->handle,
+        .mapping = mapping,
+        .adapter = &request->adapter->public,
+        .maker = mapping->maker,
+        .caller = mapping->maker_caller,
+        .looped = request->adapter->looped,
+    });
+}
+
 static void record_ranges(const struct mapping *mapping)
 {
     struct mapping_walk walk = mapping_walk_of(mapping);
     struct plan_fragment fragment;
 
+    record_mapping(mapping);
     while (mapping_walk_next(&walk, &fragment)) {
         record_fragment(&fragment, mapping->request, mapping->write);
     }

@@ -6,6 +6,7 @@
 #include "layer/bounce.h"
 #include "layer/map_registers.h"
 #include "layer/mdl.h"
+#include "layer/routine_frame.h"
 #include "layer/violation.h"
 
 enum { MAPPINGS_MAX = 256 };
@@ -207,6 +208,7 @@ static NTSTATUS status_of_plan(const struct mapping *mapping, const struct mappi
 
 static struct mapping *take(struct request *request, const struct mapping_range *range)
 {
+    const struct routine_place routine = routine_now();
     struct mapping *new = free_mappings;
 
     if (new != NULL) {
@@ -218,6 +220,8 @@ static struct mapping *take(struct request *request, const struct mapping_range 
             .next_live = live_mappings,
             .range = plan_range_of(request, range),
             .write = range->write,
+            .maker = routine.id,
+            .maker_caller = routine.caller,
         };
         request->mappings = new;
         live_mappings = new;

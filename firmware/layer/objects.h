@@ -27,6 +27,7 @@
 
 #include <stdbool.h>
 
+#include "hal/oplog.h"
 #include "layer/plan.h"
 
 /* The rows of STM-01 that have a mapping; a request that is Granted has none. A bus master's mapping is
@@ -51,6 +52,8 @@ struct mapping {
     bool write;
     bool flushing;                 /* the driver no longer waits for its end */
     bool has_guards;               /* there are guard bytes around its bounced elements */
+    enum oplog_id maker;           /* the routine that the driver called for it, */
+    uintptr_t maker_caller;        /* and where */
     uint64_t chain_sum;            /* checksum of the MDLs of the range */
     uint64_t neighbours_sum;       /* checksum of other data in its shared lines (CCH-12 b) */
     struct completion *completion; /* NULL: the driver asked for none, or it is delivered */

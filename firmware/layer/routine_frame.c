@@ -4,11 +4,21 @@
 #include "layer/irql.h"
 #include "layer/violation.h"
 
-struct routine_call routine_enter(enum oplog_id id, const void *adapter, KIRQL lowest, KIRQL highest)
-{
-    oplog_enter(id, adapter);
+static struct routine_place now;
 
-    struct routine_call call = {id, adapter, irql_raise_to_dispatch()};
+struct routine_place routine_now(void)
+{
+    return now;
+}
+
+struct routine_call routine_enter_from(struct routine_place place, const void *adapter, KIRQL lowest,
+                                       KIRQL highest)
+{
+    oplog_enter(place.id, adapter, place.caller);
+
+    struct routine_call call = {place.id, adapter, irql_raise_to_dispatch(), now};
+
+    now = place;
 
     if (call.level < lowest || call.level > highest) { /* GEN-07 */
         bool exact = lowest == DISPATCH_LEVEL;
@@ -20,6 +30,7 @@ struct routine_call routine_enter(enum oplog_id id, const void *adapter, KIRQL l
 
 void routine_leave(struct routine_call call, NTSTATUS status, uint32_t bytes, uint32_t elements)
 {
+    now = call.outer;
     oplog_exit(call.id, call.adapter, (uint32_t)status, bytes, elements);
     irql_return_to(call.level);
 }

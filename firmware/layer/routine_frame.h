@@ -7,15 +7,36 @@
 
 #include "hal/oplog.h"
 
+/* A routine that runs, and where it was called. */
+struct routine_place {
+    enum oplog_id id; /* 0: none does */
+    uintptr_t caller;
+};
+
 struct routine_call {
     enum oplog_id id;
     const void *adapter;
     KIRQL level; /* the caller's */
+    struct routine_place outer;
 };
+
+/* The innermost routine that runs. */
+struct routine_place routine_now(void);
 
 /* Record that a routine was entered, raise to DISPATCH_LEVEL (BMT-05), and report a caller whose level is
  * below `lowest` or above `highest` (GEN-07). `adapter` is what the caller passed, unchecked, or NULL. */
-struct routine_call routine_enter(enum oplog_id id, const void *adapter, KIRQL lowest, KIRQL highest);
+struct routine_call routine_enter_from(struct routine_place place, const void *adapter, KIRQL lowest,
+                                       KIRQL highest);
+
+/* The same, called by the routine itself: where it returns to is where the driver called it. */
+static inline __attribute__((always_inline)) struct routine_call routine_enter(enum oplog_id id,
+                                                                               const void *adapter,
+                                                                               KIRQL lowest, KIRQL highest)
+{
+    const struct routine_place place = {id, (uintptr_t)__builtin_return_address(0)};
+
+    return routine_enter_from(place, adapter, lowest, highest);
+}
 
 /* Record the result, and return to the caller's level. Deferred calls may run inside. */
 void routine_leave(struct routine_call call, NTSTATUS status, uint32_t bytes, uint32_t elements);

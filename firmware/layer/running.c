@@ -217,14 +217,12 @@ static void leave_channel(struct mapping *mapping)
     }
 }
 
-static void forget(struct mapping *mapping)
+static void forget(struct mapping *mapping, bool flushed)
 {
-    const struct request *request = mapping->request;
+    const void *handle = mapping->request->handle;
 
     mapping_release(mapping);
-    if (request->mappings == NULL) {
-        oplog_unmapped(request->handle);
-    }
+    oplog_unmapped(handle, mapping, flushed);
 }
 
 uint32_t mapping_bytes_left(const struct mapping *mapping)
@@ -270,7 +268,7 @@ void mapping_take_from_device(struct mapping *mapping, uint32_t wanted)
     } else {
         maintenance_after_device(mapping, wanted, keep);
     }
-    forget(mapping);
+    forget(mapping, true);
 }
 
 void mapping_abandon(struct mapping *mapping)
@@ -281,5 +279,5 @@ void mapping_abandon(struct mapping *mapping)
     }
     (void)mapping_stop(mapping);
     leave_channel(mapping);
-    forget(mapping);
+    forget(mapping, false);
 }

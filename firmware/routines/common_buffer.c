@@ -135,6 +135,7 @@ static PVOID allocate(struct common_buffer wanted, uint64_t highest, PPHYSICAL_A
     wanted.logical.QuadPart = (LONGLONG)physical;
     *buffer = wanted;
     set_guard(buffer);
+    oplog_memory(OPLOG_MEMORY_COMMON, &buffer->adapter->public, physical, buffer->length, true);
     *logical = buffer->logical;
     return (PVOID)(uintptr_t)buffer->memory;
 }
@@ -207,6 +208,8 @@ static NTSTATUS free_buffer(const void *memory, const struct common_buffer *name
     }
     check_guard(buffer);
     buffer->live = false;
+    oplog_memory(OPLOG_MEMORY_COMMON, &named->adapter->public, (uint64_t)buffer->logical.QuadPart,
+                 buffer->length, false);
     memory_return_pages(buffer->kind, memory); /* FCB-04 */
     return STATUS_SUCCESS;
 }

@@ -140,6 +140,7 @@ PDMA_ADAPTER IoGetDmaAdapter(PDEVICE_OBJECT PhysicalDeviceObject, PDEVICE_DESCRI
     }
     if (adapter != NULL) {
         *NumberOfMapRegisters = adapter->register_maximum;
+        oplog_adapter(&adapter->public, adapter->master ? OPLOG_BUS_MASTER : adapter->channel->number);
     }
     call.adapter = adapter;
     routine_leave(call, adapter != NULL ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL, 0, 0);

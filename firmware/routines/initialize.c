@@ -2,6 +2,7 @@
 /* The start of the layer. */
 #include <dma.h>
 
+#include "hal/oplog.h"
 #include "layer/adapter.h"
 #include "layer/completion.h"
 #include "layer/controller.h"
@@ -18,6 +19,7 @@
 
 bool dma_initialize(const struct dma_controller *descriptions, size_t count)
 {
+    oplog_announce();
     irql_initialize();
     limits_initialize();
     adapters_initialize(dma_operations_table());

@@ -5,6 +5,7 @@
  */
 #include "hal/cache.h"
 #include "hal/memory.h"
+#include "hal/oplog.h"
 #include "layer/mapping.h"
 #include "layer/mdl.h"
 #include "layer/overlap.h"
@@ -26,6 +27,31 @@ static void maintain(const MDL *mdl, bool read)
     }
 }
 
+/* The bytes from `start` on, at most `left`, that lie at `physical` in one piece. */
+static uint32_t contiguous_bytes(uintptr_t start, uint64_t physical, uint32_t left)
+{
+    uint32_t length = PAGE_SIZE - BYTE_OFFSET(start);
+    uint64_t next;
+
+    while (length < left && memory_translate(start + length, &next) && next == physical + length) {
+        length += PAGE_SIZE;
+    }
+    return length < left ? length : left;
+}
+
+/* Record the range, piece by piece. */
+static void record(const MDL *mdl, bool read)
+{
+    uintptr_t start = (uintptr_t)MmGetMdlVirtualAddress(mdl);
+    uint64_t physical = 0;
+    uint32_t length;
+
+    for (uint32_t at = 0; at < mdl->ByteCount && memory_translate(start + at, &physical); at += length) {
+        length = contiguous_bytes(start + at, physical, mdl->ByteCount - at);
+        oplog_range(OPLOG_RANGE_FLUSHED, NULL, physical, physical, length, !read);
+    }
+}
+
 static NTSTATUS flush_buffers(const MDL *mdl, bool read)
 {
     if (!mdl_is_sound(mdl)) {
@@ -44,6 +70,7 @@ static NTSTATUS flush_buffers(const MDL *mdl, bool read)
     if (mappings_touch((uintptr_t)MmGetMdlVirtualAddress(mdl), mdl->ByteCount, true)) {
         violation_report(VIOLATION_CLEANED_UNDER_READ, (uintptr_t)mdl, 0); /* KFI-04 */
     }
+    record(mdl, read);
     maintain(mdl, read);
     barrier_sync();
     return STATUS_SUCCESS;

@@ -196,7 +196,9 @@ static NTSTATUS make_list(const struct list_call *call, DMA_TRANSFER_INFO_V1 *ne
     return NT_SUCCESS(status) ? submit(call, needs) : status;
 }
 
-static NTSTATUS run(struct list_call *call, PDMA_ADAPTER adapter, KIRQL lowest)
+/* Inlined into the routine, so that the routine's caller is recorded. */
+static inline __attribute__((always_inline)) NTSTATUS run(struct list_call *call, PDMA_ADAPTER adapter,
+                                                          KIRQL lowest)
 {
     struct routine_call frame = routine_enter(call->id, adapter, lowest, DISPATCH_LEVEL);
     DMA_TRANSFER_INFO_V1 needs = {0};
@@ -212,7 +214,8 @@ static NTSTATUS run(struct list_call *call, PDMA_ADAPTER adapter, KIRQL lowest)
 /* ---- versions 1 and 2 ---- */
 
 /* Make a list from an address, which is an index into the first MDL (MPT-01). */
-static NTSTATUS run_at_address(struct list_call *call, PDMA_ADAPTER adapter, const void *address)
+static inline __attribute__((always_inline)) NTSTATUS run_at_address(struct list_call *call,
+                                                                     PDMA_ADAPTER adapter, const void *address)
 {
     call->first_form = true;
     call->address = address;

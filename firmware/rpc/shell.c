@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/shell.h"
 
+#include "boot/memlayout.h"
 #include "hal/cpu.h"
 #include "hal/exception.h"
 #include "hal/ident.h"
 #include "hal/irq.h"
 #include "hal/irq_mask.h"
+#include "hal/oplog.h"
 #include "hal/string.h"
 #include "hal/uart.h"
 #include "layer/irql.h"
@@ -267,6 +269,7 @@ static uint64_t serve(uint32_t id)
 
 _Noreturn void rpc_serve(void)
 {
+    oplog_memory(OPLOG_MEMORY_WINDOW, NULL, STAGING_START, STAGING_SIZE, true);
     serve(0);
     exception_panic("the shell returned");
 }

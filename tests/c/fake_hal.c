@@ -333,8 +333,29 @@ void barrier_memory(void)
 {
 }
 
-void oplog_enter(enum oplog_id id, const void *adapter)
+void oplog_announce(void)
 {
+}
+
+void oplog_adapter(const void *adapter, uint32_t channel)
+{
+    (void)adapter, (void)channel;
+}
+
+void oplog_memory(enum oplog_memory kind, const void *adapter, uint64_t physical, uint32_t length,
+                  bool is_there)
+{
+    (void)kind, (void)adapter, (void)physical, (void)length, (void)is_there;
+}
+
+void oplog_mapping(const struct oplog_mapping *mapping)
+{
+    (void)mapping;
+}
+
+void oplog_enter(enum oplog_id id, const void *adapter, uintptr_t caller)
+{
+    (void)caller;
     CHECK(entered < ENTERED_MAX);
     inside[entered++] = id;
     record(FAKE_ENTER, id, (uintptr_t)adapter, 0, 0);
@@ -354,8 +375,9 @@ void oplog_range(enum oplog_range kind, const void *handle, uint64_t physical, u
     record(FAKE_RANGE, kind, physical, length, write);
 }
 
-void oplog_unmapped(const void *handle)
+void oplog_unmapped(const void *handle, const void *mapping, bool flushed)
 {
+    (void)mapping, (void)flushed;
     record(FAKE_UNMAPPED, 0, (uintptr_t)handle, 0, 0);
 }
 

@@ -9,11 +9,12 @@
 #include <dmav3.h>
 #include <dmav3_board.h>
 
-#define STREAM_CONTROL (*(volatile ULONG *)DMAV3_STREAM_CONTROL)
-#define PL330(offset)  (*(volatile ULONG *)(DMAV3_PL330_BASE + 0ull + (offset)))
-#define BOARD_UART     (*(volatile ULONG *)DMAV3_BOARD_UART_BASE)
-#define UNCACHED       ((volatile UCHAR *)0x40601000) /* in the staging window: a program, then data */
-#define ELSEWHERE      (UNCACHED + LINE)
+#define STREAM_CONTROL      (*(volatile ULONG *)DMAV3_STREAM_CONTROL)
+#define PL330(offset)       (*(volatile ULONG *)(DMAV3_PL330_BASE + 0ull + (offset)))
+#define BOARD_UART          (*(volatile ULONG *)DMAV3_BOARD_UART_BASE)
+#define IDENT(type, offset) (*(volatile type *)(0x0b020000ull + (offset)))
+#define UNCACHED            ((volatile UCHAR *)0x40601000) /* in the staging window: a program, then data */
+#define ELSEWHERE           (UNCACHED + LINE)
 
 #define DSB()                  __asm__ volatile("dsb sy" ::: "memory")
 #define ISB()                  __asm__ volatile("isb" ::: "memory")
@@ -22,6 +23,7 @@
 #define CLEAN_INVALIDATE(line) __asm__ volatile("dc civac, %0" : : "r"(line) : "memory")
 
 enum { LINE = 64, POLLS = 1000 };
+enum { RANGE = 6, UNMAPPED = 7, MAPPING = 17, MEMORY = 18 }; /* kinds of records */
 
 static volatile UCHAR Buffer[LINE] __attribute__((aligned(LINE)));
 static volatile UCHAR Program[LINE] __attribute__((aligned(LINE)));
@@ -108,10 +110,9 @@ static VOID StartProgram(volatile UCHAR *program)
 }
 
 /* DMAMOV SAR, DMAMOV DAR, DMAMOV CCR (32 bytes in one burst); DMALD, DMAST, DMAWMB, DMAEND. */
-static VOID DeviceCopy32(volatile UCHAR *to, volatile UCHAR *from)
+static VOID DeviceCopy32By(volatile UCHAR *at, volatile UCHAR *to, volatile UCHAR *from)
 {
     static const UCHAR rest[] = {0xbc, 1, 0x37, 0xc0, 0x0d, 0, 0x04, 0x08, 0x13, 0};
-    volatile UCHAR *at = UNCACHED;
 
     for (ULONG i = 0; i < 6; i++) {
         at[i] = i == 0 ? 0xbc : i == 1 ? 0 : (UCHAR)((ULONG_PTR)from >> 8 * (i - 2));
@@ -121,14 +122,19 @@ static VOID DeviceCopy32(volatile UCHAR *to, volatile UCHAR *from)
         at[i + 12] = rest[i];
     }
     DSB();
-    StartProgram(UNCACHED);
+    StartProgram(at);
     for (ULONG i = 0; i < POLLS && (PL330(0x138) & 15); i++) {
     }
 }
 
-/* ---- hazards ---- */
+static VOID DeviceCopy32(volatile UCHAR *to, volatile UCHAR *from)
+{
+    DeviceCopy32By(UNCACHED, to, from);
+}
 
-static NTSTATUS StaleCpuRead(const ULONGLONG *correct, struct dmav3_reply *reply)
+/* ---- a buffer that is the device's: found at the access, whatever the device has done ---- */
+
+static NTSTATUS EarlyLoad(const ULONGLONG *correct, struct dmav3_reply *reply)
 {
     Begin(0, LINE, FALSE);
     Map();
@@ -136,17 +142,17 @@ static NTSTATUS StaleCpuRead(const ULONGLONG *correct, struct dmav3_reply *reply
     if (*correct) {
         Flush();
     }
-    dmav3_reply_value(reply, "byte", Buffer[5]); /* RACE stale_cpu_read */
+    dmav3_reply_value(reply, "byte", Buffer[5]); /* RACE early_load */
     if (!*correct) {
         Flush();
     }
     End();
     return STATUS_SUCCESS;
 }
-DMAV3_COMMAND(stale_cpu_read, "correct", StaleCpuRead);
+DMAV3_COMMAND(early_load, "correct", EarlyLoad);
 
 /* Eight bytes in the middle of a line: they go through a bounce page. */
-static NTSTATUS StaleBouncedRead(const ULONGLONG *correct, struct dmav3_reply *reply)
+static NTSTATUS EarlyBouncedLoad(const ULONGLONG *correct, struct dmav3_reply *reply)
 {
     Begin(4, 8, FALSE);
     Map();
@@ -154,29 +160,134 @@ static NTSTATUS StaleBouncedRead(const ULONGLONG *correct, struct dmav3_reply *r
     if (*correct) {
         Flush();
     }
-    dmav3_reply_value(reply, "byte", Buffer[5]); /* RACE stale_bounced_read */
+    dmav3_reply_value(reply, "byte", Buffer[5]); /* RACE early_bounced_load */
     if (!*correct) {
         Flush();
     }
     End();
     return STATUS_SUCCESS;
 }
-DMAV3_COMMAND(stale_bounced_read, "correct", StaleBouncedRead);
+DMAV3_COMMAND(early_bounced_load, "correct", EarlyBouncedLoad);
 
-static NTSTATUS StaleDeviceRead(const ULONGLONG *correct, struct dmav3_reply *reply)
+static NTSTATUS LateStore(const ULONGLONG *correct, struct dmav3_reply *reply)
 {
     (void)reply;
     Begin(0, LINE, TRUE);
     if (!*correct) {
         Map();
     }
-    Buffer[5] = 1; /* RACE stale_device_read */
+    Buffer[5] = 1; /* RACE late_store */
     if (*correct) {
         Map();
     }
     Run();
     Flush();
     End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(late_store, "correct", LateStore);
+
+static NTSTATUS StoreToRead(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    (void)reply;
+    Begin(0, LINE, FALSE);
+    if (!*correct) {
+        Map();
+    }
+    Buffer[5] = 1; /* RACE store_to_read */
+    if (*correct) {
+        Map();
+    }
+    Run();
+    Flush();
+    End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(store_to_read, "correct", StoreToRead);
+
+/* The device never writes: the flush ends the transfer before. */
+static NTSTATUS DiscardedStore(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    Begin(0, LINE, FALSE);
+    Map();
+    if (*correct) {
+        Flush();
+    }
+    Buffer[5] = 1; /* RACE discarded_store */
+    if (!*correct) {
+        Flush();
+    }
+    dmav3_reply_value(reply, "byte", Buffer[5]);
+    End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(discarded_store, "correct", DiscardedStore);
+
+/* The device writes half of the line. */
+static NTSTATUS StoreBeside(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    (void)reply;
+    Begin(0, LINE, FALSE);
+    Map();
+    Run();
+    if (*correct) {
+        Flush();
+    }
+    Buffer[40] = 1; /* RACE store_beside */
+    if (!*correct) {
+        Flush();
+    }
+    End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(store_beside, "correct", StoreBeside);
+
+/* Eight bytes in the middle of a line: the store is to the buffer, which a bounce page stands in for. */
+static NTSTATUS LateBouncedStore(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    (void)reply;
+    Begin(4, 8, FALSE);
+    Map();
+    Run();
+    if (*correct) {
+        Flush();
+    }
+    Buffer[5] = 1; /* RACE late_bounced_store */
+    if (!*correct) {
+        Flush();
+    }
+    End();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(late_bounced_store, "correct", LateBouncedStore);
+
+/* ---- hazards of the cache, where no mapping is ---- */
+
+static NTSTATUS StaleCpuRead(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    CLEAN_INVALIDATE(Buffer);
+    DSB();
+    DeviceCopy32(Buffer, Source);
+    if (*correct) {
+        INVALIDATE(Buffer);
+        DSB();
+    }
+    dmav3_reply_value(reply, "byte", Buffer[5]); /* RACE stale_cpu_read */
+    INVALIDATE(Buffer);
+    DSB();
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(stale_cpu_read, "correct", StaleCpuRead);
+
+static NTSTATUS StaleDeviceRead(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    (void)reply;
+    Buffer[5] = 1; /* RACE stale_device_read */
+    if (*correct) {
+        CLEAN(Buffer);
+        DSB();
+    }
+    DeviceCopy32(ELSEWHERE, Buffer);
     return STATUS_SUCCESS;
 }
 DMAV3_COMMAND(stale_device_read, "correct", StaleDeviceRead);
@@ -184,57 +295,114 @@ DMAV3_COMMAND(stale_device_read, "correct", StaleDeviceRead);
 static NTSTATUS LostDeviceWrite(const ULONGLONG *correct, struct dmav3_reply *reply)
 {
     (void)reply;
-    Begin(0, LINE, FALSE);
-    if (!*correct) {
-        Map();
-    }
     Buffer[5] = 1; /* RACE lost_device_write */
     if (*correct) {
-        Map();
+        CLEAN_INVALIDATE(Buffer);
+        DSB();
     }
-    Run();
-    Flush();
-    End();
+    DeviceCopy32(Buffer, Source);
+    INVALIDATE(Buffer);
+    DSB();
     return STATUS_SUCCESS;
 }
 DMAV3_COMMAND(lost_device_write, "correct", LostDeviceWrite);
 
-/* The device never writes: the flush ends the transfer before. */
 static NTSTATUS LostCpuWrite(const ULONGLONG *correct, struct dmav3_reply *reply)
 {
-    Begin(0, LINE, FALSE);
-    Map();
-    if (*correct) {
-        Flush();
-    }
     Buffer[5] = 1;
-    if (!*correct) {
-        Flush();
+    if (*correct) {
+        CLEAN(Buffer);
     }
+    INVALIDATE(Buffer);
+    DSB();
     dmav3_reply_value(reply, "byte", Buffer[5]); /* RACE lost_cpu_write */
-    End();
     return STATUS_SUCCESS;
 }
 DMAV3_COMMAND(lost_cpu_write, "correct", LostCpuWrite);
 
-/* The device writes half of the line. */
+/* The device writes the other half of the line. */
 static NTSTATUS SharedLine(const ULONGLONG *correct, struct dmav3_reply *reply)
 {
     (void)reply;
-    Begin(0, LINE, FALSE);
-    Map();
-    Run();
+    CLEAN_INVALIDATE(Buffer);
+    DSB();
+    DeviceCopy32(Buffer, Source);
     if (*correct) {
-        Flush();
+        INVALIDATE(Buffer);
+        DSB();
     }
     Buffer[40] = 1; /* RACE shared_line */
-    if (!*correct) {
-        Flush();
-    }
-    End();
+    CLEAN_INVALIDATE(Buffer);
+    DSB();
     return STATUS_SUCCESS;
 }
 DMAV3_COMMAND(shared_line, "correct", SharedLine);
+
+/* ---- a device that strays, and records that cannot be ---- */
+
+/* The last channel belongs to an adapter, with a common buffer of a program and two places for data. */
+static NTSTATUS StrayWrite(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    DEVICE_DESCRIPTION description = {.Version = DEVICE_DESCRIPTION_VERSION3, .DmaWidth = Width8Bits};
+    PHYSICAL_ADDRESS logical;
+    ULONG maximum;
+
+    (void)reply;
+    description.DmaRequestLine = DMAV3_STREAM_RECEIVE_LINE;
+    description.DmaChannel = 7;
+    Adapter = IoGetDmaAdapter(NULL, &description, &maximum);
+    volatile UCHAR *common = Adapter->DmaOperations->AllocateCommonBuffer(Adapter, 3 * LINE, &logical, FALSE);
+
+    CLEAN_INVALIDATE(Buffer);
+    DSB();
+    DeviceCopy32By(common, *correct ? &common[2 * LINE] : Buffer, &common[LINE]);
+    INVALIDATE(Buffer);
+    DSB();
+    Adapter->DmaOperations->FreeCommonBuffer(Adapter, 3 * LINE, logical, (PVOID)(ULONG_PTR)common, FALSE);
+    Adapter->DmaOperations->PutDmaAdapter(Adapter);
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(stray_write, "correct", StrayWrite);
+
+/* A record of the operation log by hand (qemu-machines/ext/machine/ident.h). */
+static VOID Record(ULONG kind, ULONG id, ULONGLONG a, ULONGLONG b, ULONGLONG c, ULONGLONG d)
+{
+    IDENT(ULONGLONG, 0x48) = a;
+    IDENT(ULONGLONG, 0x50) = b;
+    IDENT(ULONGLONG, 0x58) = c;
+    IDENT(ULONGLONG, 0x60) = d;
+    IDENT(ULONG, 0x40) = kind | id << 8;
+}
+
+/* A common buffer of 16 bytes that reaches beyond the end of RAM, or does not. */
+static NTSTATUS BadRecord(const ULONGLONG *correct, struct dmav3_reply *reply)
+{
+    ULONGLONG start = 0x44000000 - (*correct ? 16 : 8);
+
+    (void)reply;
+    Record(MEMORY, 0, 0, start, 16, 1);
+    if (*correct) {
+        Record(MEMORY, 0, 0, start, 16, 0);
+    }
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(bad_record, "correct", BadRecord);
+
+/* So many mappings of a byte each, with one handle, and their end. */
+static NTSTATUS ManyMappings(const ULONGLONG *count, struct dmav3_reply *reply)
+{
+    (void)reply;
+    for (ULONGLONG i = 0; i < *count; i++) {
+        Record(MAPPING, 23, 2, i + 1, 0, 0);
+        Record(RANGE, 0, 2, (ULONG_PTR)&Source[i % LINE], 1, 1);
+    }
+    Source[0] = 1; /* RACE many_mappings */
+    Record(UNMAPPED, 1, 2, 0, 0, 0);
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(many_mappings, "count", ManyMappings);
+
+/* ---- barriers, aliases ---- */
 
 /* A descriptor in memory that is not cached, and the doorbell with no barrier between. */
 static NTSTATUS RacedDescriptor(const ULONGLONG *correct, struct dmav3_reply *reply)

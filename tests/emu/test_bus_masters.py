@@ -286,7 +286,7 @@ class TestNarrow:
             ScatterGatherBufferLength=4096,
         )
         edu.write(dmav3_board.dma.read_list(memory))
-        with dmav3_board.expect("stale-cpu-read"):
+        with dmav3_board.expect("not-your-buffer", routine="FlushAdapterBuffersEx"):
             dmav3_board.read(buffer)
 
 

@@ -140,12 +140,14 @@ enum {
     ALARM = 0x28,
     HELD = 0x30,
     COMMIT = 0x40,
-    ARGUMENT = 0x48
+    ARGUMENT = 0x48,
+    RECORDS = 0x70
 };
-enum { MAGIC_VALUE = 0x33764d44, ARGUMENTS = 5, KINDS = 9 };
+enum { MAGIC_VALUE = 0x33764d44, ARGUMENTS = 5, KINDS = 20 };
 
 /* How many arguments a record has, by its kind. */
-static const uint8_t argument_counts[KINDS] = {[4] = 1, [5] = 3, [6] = 5, [7] = 1, [8] = 2};
+static const uint8_t argument_counts[KINDS] = {[4] = 2, [5] = 3,  [6] = 5,  [7] = 2,
+                                               [8] = 2, [17] = 5, [18] = 4, [19] = 1};
 
 static uint64_t nonce, alarm_at, arguments[ARGUMENTS];
 static uint32_t features;
@@ -187,6 +189,8 @@ static void write_ident(uintptr_t offset, uint64_t value)
         commit(value & 0xff, (uint32_t)value >> 8);
     } else if (offset == ALARM) {
         alarm_at = value;
+    } else if (offset == RECORDS) {
+        CHECK(value == IDENT_RECORDS_MEMORY);
     } else if (offset >= ARGUMENT && offset < ARGUMENT + 8 * ARGUMENTS) {
         arguments[(offset - ARGUMENT) / 8] = value;
     } else {

@@ -150,6 +150,22 @@ def test_kinds_of_findings() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("mine", "name", "prefix"),
+    [
+        (probe.Near, "probe_near", "NEAR_"),
+        (probe.Memory, "probe_memory", "MEMORY_"),
+        (probe.BadRecord, "probe_bad_record", "BAD_RECORD_"),
+    ],
+)
+def test_what_findings_say_of_mappings(mine: type[enum.IntEnum], name: str, prefix: str) -> None:
+    """Where a stray access lies, what gives bytes to a device, why a record cannot be."""
+    agree(
+        (f"{mine.__name__} (evidence/probe.py)", python(mine)),
+        (f"enum {name} (probe/probe.h)", members(extension(), name, prefix)),
+    )
+
+
 def test_what_is_in_the_place_of_a_channel() -> None:
     """Findings name a device by one number, which says of some that they are no channel."""
     theirs = macros("qemu-machines/ext/memory/accessor.h", "qemu-machines/ext")
@@ -188,10 +204,11 @@ def test_the_identification_page() -> None:
             ("enum ident_offset (machine/ident.h)", page),
             subset=True,
         )
-    agree(
-        ("enum ident_feature (hal/ident.h)", firmware().enum("ident_feature")),
-        ("enum ident_feature (machine/ident.h)", extension().enum("ident_feature")),
-    )
+    for name in ("ident_feature", "ident_records"):
+        agree(
+            (f"enum {name} (hal/ident.h)", firmware().enum(name)),
+            (f"enum {name} (machine/ident.h)", extension().enum(name)),
+        )
 
 
 def test_the_operation_log() -> None:
@@ -204,6 +221,11 @@ def test_the_operation_log() -> None:
     agree(
         ("enum oplog_range (hal/oplog.h)", members(firmware(), "oplog_range", "OPLOG_RANGE_")),
         ("enum range_kind (evidence/declared.h)", members(extension(), "range_kind", "RANGE_")),
+    )
+    agree(
+        ("enum oplog_memory (hal/oplog.h)", members(firmware(), "oplog_memory", "OPLOG_MEMORY_")),
+        ("enum probe_memory (probe/probe.h)", members(extension(), "probe_memory", "MEMORY_")),
+        subset=True,
     )
     agree(
         ("enum routine_id (evidence/declared.h)", members(extension(), "routine_id", "ROUTINE_")),
@@ -304,7 +326,7 @@ def test_where_ram_is() -> None:
     )
     agree(
         (
-            "enum low_ram (devices/pci.h)",
+            "enum low_ram (memory/views.h)",
             {"LOW_RAM_START": low["LOW_RAM_BASE"], "LOW_RAM_SIZE": low["LOW_RAM_SIZE"]},
         ),
         ("boot/memlayout.h", macros("firmware/boot/memlayout.h")),

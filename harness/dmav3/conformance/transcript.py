@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: Records at the beginning and at the end that are kept of a long log.
 FIRST, LAST = 300, 100
 _LOW, _FAILED = 0xFFFFFFFF, 0x80000000
+#: What became of a range.
+_HOW = {0: "mapped", 1: "bounced", 2: "flushed"}
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,8 @@ def _result(record: Record) -> str:
 def _other(record: Record) -> tuple[str, str] | None:
     match record.kind:
         case Kind.RANGE:
-            how = "bounced" if record.id else "mapped"
             way = "write" if record.d else "read"
+            how = _HOW.get(record.id, "named")
             return "range", f"{how} for a {way}: {record.c} bytes at {record.b:#x}"
         case Kind.UNMAPPED:
             return "range", "mapping ended"

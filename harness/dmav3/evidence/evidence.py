@@ -173,6 +173,7 @@ class BoardEvidence(Evidence):
         """Explain addresses by the symbols of `image` and the buffers in `memory`."""
         super().__init__(probe, image)
         self.probe = probe
+        self._memory = memory
         self._findings = Observed(
             self._raw_findings, lambda raw: findings.resolve(raw, image, memory)
         )
@@ -217,4 +218,4 @@ class BoardEvidence(Evidence):
 
     def _raw_findings(self) -> list[dict[str, Any]]:
         self.probe.settle()
-        return self.probe.findings()
+        return findings.by_cause(self.probe.findings(), self._image, self._memory)

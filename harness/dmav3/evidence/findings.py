@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .probe import Limit
+from . import mappings
+from .probe import BadRecord, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +42,7 @@ _VIRTIO = {
 }
 #: Kinds of finding that are no hazard of the cache.
 _BUS_ERROR = 8
-_BYPASSING_DEVICE = 9
+_BYPASSING_DEVICE, _NOT_YOURS, _STRAY, _BAD_RECORD = 9, 10, 11, 12
 #: What makes a QEMU process useless, with the channel to be filled in.
 POISONED = (
     "channel {channel} of the PL330 was killed, or faulted, with bytes on their way, and QEMU's "
@@ -72,10 +73,48 @@ class _Kind:
     misuse: str
 
 
+#: Routines that give a buffer to the device, and that give it back.
+_GIVING = (
+    "MapTransferEx",
+    "MapTransfer",
+    "GetScatterGatherListEx",
+    "GetScatterGatherList",
+    "BuildScatterGatherListEx",
+    "BuildScatterGatherList",
+)
+_TAKING = (
+    "FlushAdapterBuffersEx",
+    "FlushAdapterBuffers",
+    "PutScatterGatherList",
+    "FreeAdapterObject",
+    "FreeAdapterChannel",
+)
+_ALLOCATORS = ("AllocateCommonBuffer", "AllocateCommonBufferEx")
+#: What routines of all kinds owe: the rule, and what it asks for in place of a kind's remedy.
+_UNCACHED = dict.fromkeys(_ALLOCATORS, "ACX-04")
+_RECIPE = {"KeFlushIoBuffers": "KFI-01"}
+_MICROCODE = {"ProgramChannel": "CCH-21"}
+_REMEDIES = {
+    **dict.fromkeys(
+        _ALLOCATORS, "must give memory that is not cached, as the device is not coherent"
+    ),
+    "KeFlushIoBuffers": "must maintain the lines of its range, and had been called in time",
+    "ProgramChannel": "must make its program visible to the controller before the start: memory "
+    "that is not cached, or a clean, and a barrier",
+}
+
+
+def _each(routines: Iterable[str], rule: str) -> dict[str, str]:
+    return dict.fromkeys(routines, rule)
+
+
+_TOUCHED_TOO_LATE = (
+    "had been called before that store, so the buffer was the device's already: store first"
+)
 _KINDS = {
     1: _Kind(
         "stale-cpu-read",
-        {"FlushAdapterBuffersEx": "CCH-03"},
+        _each(_TAKING, "CCH-03") | _RECIPE | _UNCACHED,
         "the CPU read bytes that the device had written to memory, without an invalidate between: "
         "it may have got what its cache held from before",
         "must invalidate the lines of the range after the transfer",
@@ -84,23 +123,23 @@ _KINDS = {
     ),
     2: _Kind(
         "stale-device-read",
-        {"MapTransferEx": "CCH-02"},
+        _each(_GIVING, "CCH-02") | _RECIPE | _UNCACHED | _MICROCODE,
         "the device read bytes that the CPU had stored, without a clean between: "
         "it may have got what memory held before the stores",
         "must clean the lines of the range before it starts the device",
-        "had been called before that store, so the buffer was the device's already: store first",
+        _TOUCHED_TOO_LATE,
     ),
     3: _Kind(
         "lost-device-write",
-        {"MapTransferEx": "CCH-04"},
+        _each(_GIVING, "CCH-04") | _RECIPE | _UNCACHED,
         "a device wrote bytes that were dirty in the cache: a write-back at any moment puts the "
         "CPU's old bytes over them",
         "must clean and invalidate the lines of the range before it starts the device",
-        "had been called before that store, so the buffer was the device's already: store first",
+        _TOUCHED_TOO_LATE,
     ),
     4: _Kind(
         "lost-cpu-write",
-        {"FlushAdapterBuffersEx": "CCH-15"},
+        _each(_TAKING, "CCH-15") | _UNCACHED,
         "bytes were read that the CPU had stored and an invalidate had then discarded",
         "must not invalidate a line that holds other data: only lines wholly inside the range",
         "had not ended the mapping when that was stored, so the buffer was still the device's: "
@@ -108,15 +147,15 @@ _KINDS = {
     ),
     5: _Kind(
         "shared-line",
-        {"MapTransferEx": "CCH-12"},
+        _each(_GIVING, "CCH-12") | _UNCACHED,
         "the CPU and a device wrote different bytes of one cache line: a write-back or an "
         "invalidate of the line loses one of them",
         "must bounce a line that the buffer shares with other data",
-        "had been called before that store, so the buffer was the device's already: store first",
+        _TOUCHED_TOO_LATE,
     ),
     6: _Kind(
         "missing-barrier",
-        {"MapTransferEx": "CCH-08", "FlushAdapterBuffersEx": "CCH-09"},
+        _each(_GIVING, "CCH-08") | _each(_TAKING, "CCH-09") | _MICROCODE,
         "there was no barrier between the maintenance, or the store, and the access that relied on "
         "it: it may not have been complete",
         "must issue a DSB behind its maintenance",
@@ -146,6 +185,37 @@ _KINDS = {
         "",
         "",
     ),
+    _NOT_YOURS: _Kind(
+        "not-your-buffer",
+        _each(_TAKING, "CCH-03"),
+        "the CPU loaded from a buffer that was the device's",
+        "",
+        "had not ended the mapping of these bytes (not called yet, refused, or with too small a "
+        "length), so the buffer was still the device's: call it first",
+    ),
+    _STRAY: _Kind(
+        "stray-device-access",
+        {},
+        "a device read memory that nothing had given it: no live mapping for that direction, no "
+        "common buffer, no memory of the layer's own",
+        "",
+        "",
+    ),
+    _BAD_RECORD: _Kind("bad-record", {}, "the image's operation log said what cannot be", "", ""),
+}
+#: Stores where a kind is of loads.
+_STORED = replace(
+    _KINDS[_NOT_YOURS],
+    rules=_each(_GIVING, "CCH-02"),
+    meaning="the CPU stored to a buffer that was the device's",
+    misuse=_TOUCHED_TOO_LATE,
+)
+_STORED_TO_READ = replace(_STORED, rules=_each(_GIVING, "CCH-04"))
+_STRAY_WRITE = replace(_KINDS[_STRAY], meaning=_KINDS[_STRAY].meaning.replace("read", "wrote"))
+_BAD_RECORDS = {
+    BadRecord.NOT_RAM: "bytes, from {address:#x} on, that are not in RAM, or none at all",
+    BadRecord.UNKNOWN: "the end of {address:#x}, which never began, or has ended",
+    BadRecord.TOO_MANY: "more at a time than there is room for, with {address:#x}",
 }
 #: The first kind where a bounce page stands in for the buffer; a driver that reads too early breaks
 #: the same rule there.
@@ -160,7 +230,7 @@ _PCI_BUS_ERROR = replace(
 )
 _NOT_COPIED = replace(
     _BOUNCED_MISUSE,
-    rules={"FlushAdapterBuffersEx": "MR-12"},
+    rules=_each(_TAKING, "MR-12"),
     remedy="must copy what the device has written out of the bounce page",
 )
 
@@ -246,10 +316,31 @@ def routine_names(image: Elf) -> dict[int, str]:
 def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
     """Explain one `struct probe_finding`."""
     kind = _kind(raw)
-    routine = routine_names(image).get(raw["routine"]) if raw["routine"] else None
+    names = routine_names(image)
+    routine = names.get(raw["routine"]) if raw["routine"] else None
     rule = kind.rules.get(routine) if routine else None
     buffer = _buffer(raw["address"], image, memory)
     pc, device = raw["cpu_pc"], _device(raw)
+    accessed = (image.place(pc) or f"{pc:#x}") if pc else None
+
+    def named(address: int) -> str:
+        place = _buffer(address, image, memory)
+        return place.name if place else ""
+
+    parts = [kind.meaning]
+    if buffer:
+        parts.append(f"at byte {buffer.offset} of {buffer.name}")
+    parts += _accesses(raw, accessed, device)
+    if routine:
+        parts.append(_debt(kind, routine, rule, while_mapped=bool(raw["while_mapped"])))
+        if raw["while_mapped"] and (made := mappings.made(raw, names, image)):
+            parts.append(made)
+    elif raw["kind"] == _STRAY:
+        parts.append(mappings.nearest(raw, names, image, named))
+    elif raw["kind"] == _BAD_RECORD:
+        parts.append(_BAD_RECORDS[BadRecord(raw["reason"])].format(**raw))
+    elif kind.rules and raw["has_layer"]:
+        parts.append("no mapping covers the address, so no routine owed anything")
     return Finding(
         kind=kind.name,
         count=raw["count"],
@@ -262,17 +353,34 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
         buffer=buffer,
         routine=routine,
         rule=rule,
-        text=_text(
-            kind,
-            routine,
-            rule,
-            (image.place(pc) or f"{pc:#x}") if pc else None,
-            device,
-            buffer,
-            raw["address"],
-            while_mapped=bool(raw["while_mapped"]),
-        ),
+        text="; ".join(parts),
     )
+
+
+def by_cause(raw: Iterable[Mapping[str, int]], image: Elf, memory: Memory) -> list[dict[str, int]]:
+    """Count those together that have one cause: the extension knows instructions, not functions.
+
+    :return: the first case of each, in their order, with the sum of the counts.
+    """
+    causes: dict[object, dict[str, int]] = {}
+    for one in raw:
+        same = causes.setdefault(_cause(one, image, memory), {**one, "count": 0})
+        same["count"] += one["count"]
+    return list(causes.values())
+
+
+def _cause(raw: Mapping[str, int], image: Elf, memory: Memory) -> object:
+    """Return what cases of one cause share: a routine that owed something, or else a function."""
+    if raw["kind"] == _STRAY:
+        near = (raw["near"], raw["maker"], mappings.caller(raw, image))
+        return _STRAY, raw["channel"], raw["is_write"], near
+    if raw["routine"] and not raw["while_mapped"]:
+        return raw["kind"], raw["routine"], raw["bounced"]
+    function = image.function(raw["cpu_pc"]) or raw["cpu_pc"]
+    device = raw["channel"] if raw["by_device"] else None
+    buffer = _buffer(raw["address"], image, memory)
+    name = buffer.name if buffer else None
+    return raw["kind"], raw["routine"], raw["bounced"], raw["reason"], function, device, name
 
 
 def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
@@ -307,6 +415,10 @@ def _kind(raw: Mapping[str, int]) -> _Kind:
         return _BOUNCED_MISUSE if raw["while_mapped"] else _NOT_COPIED
     if raw["kind"] == _BUS_ERROR and _is_pci(raw["channel"]):
         return _PCI_BUS_ERROR
+    if raw["kind"] == _NOT_YOURS and raw["is_write"]:
+        return _STORED if raw["for_write"] else _STORED_TO_READ
+    if raw["kind"] == _STRAY and raw["is_write"]:
+        return _STRAY_WRITE
     return _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "", "")
 
 
@@ -359,27 +471,17 @@ def _access(device: Device, address: int) -> str:
     return f"the device's was burst {device.burst} of channel {device.channel}"
 
 
-def _text(
-    kind: _Kind,
-    routine: str | None,
-    rule: str | None,
-    accessed: str | None,
-    device: Device | None,
-    buffer: Place | None,
-    address: int,
-    *,
-    while_mapped: bool,
-) -> str:
-    parts = [kind.meaning]
-    if buffer:
-        parts.append(f"at byte {buffer.offset} of {buffer.name}")
+def _accesses(raw: Mapping[str, int], accessed: str | None, device: Device | None) -> list[str]:
+    """Return the two sides of the race, as far as they are known."""
+    parts = []
     if accessed:
-        parts.append(f"the CPU's access was in {accessed}")
+        what = "the CPU's last store there" if raw["kind"] == _STRAY else "the CPU's access"
+        parts.append(f"{what} was in {accessed}")
     if device:
-        parts.append(_access(device, address))
-    if routine:
-        what = kind.misuse if while_mapped else kind.remedy
-        parts.append(f"{routine} {what}" + (f" ({rule})" if rule else ""))
-    elif kind.rules:
-        parts.append("no mapping covers the address, so no routine owed anything")
-    return "; ".join(parts)
+        parts.append(_access(device, raw["address"]))
+    return parts
+
+
+def _debt(kind: _Kind, routine: str, rule: str | None, *, while_mapped: bool) -> str:
+    what = kind.misuse if while_mapped else _REMEDIES.get(routine, kind.remedy)
+    return f"{routine} {what}" + (f" ({rule})" if rule else "")

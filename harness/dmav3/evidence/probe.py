@@ -44,6 +44,9 @@ class Kind(enum.IntEnum):
     LIMIT = 14
     DMAKILL = 15
     PCI_ACCESS = 16
+    MAPPING = 17
+    MEMORY = 18
+    ADAPTER = 19
     #: Of `HostShim` only: each operation, `a` its virtual address, `b` its bytes.
     CLEAN = 32
     INVALIDATE = 33
@@ -60,6 +63,34 @@ class Limit(enum.IntEnum):
     BUS_ERROR = 1
     POISONED = 2
     BLOCKED = 3
+
+
+class Near(enum.IntEnum):
+    """Where bytes lie that nothing gave a device, from the mapping that is nearest to them."""
+
+    NOTHING = 0
+    BEHIND = 1
+    BEFORE = 2
+    OTHER_DIRECTION = 3
+    ENDED = 4
+
+
+class Memory(enum.IntEnum):
+    """What gives bytes to a device."""
+
+    COMMON = 0
+    PRIVATE = 1
+    WINDOW = 2
+    FLUSHED = 3
+    MAPPED = 4
+
+
+class BadRecord(enum.IntEnum):
+    """Why a record of the operation log cannot be."""
+
+    NOT_RAM = 1
+    UNKNOWN = 2
+    TOO_MANY = 3
 
 
 class LineState(enum.IntFlag):

@@ -9,6 +9,7 @@
 
 #include "evidence/declared.h"
 #include "evidence/finding.h"
+#include "evidence/stray.h"
 #include "memory/fault_range.h"
 #include "memory/views.h"
 #include "probe/probe.h"
@@ -49,6 +50,7 @@ static struct accessor begin(const struct master *master, uint64_t address, unsi
 
     views_lock();
     probe_access(by.channel, address, size, is_write);
+    by.stray = stray_found(&by, address, size, is_write);
     return by;
 }
 
@@ -60,7 +62,9 @@ static bool is_refused(const struct master *master, uint64_t address, unsigned i
     if (!fault_range_has(address, size)) {
         return false;
     }
-    by = begin(master, address, size, is_write);
+    by = accessor_of(master);
+    views_lock();
+    probe_access(by.channel, address, size, is_write);
     finding_bus_error(address, &by);
     views_unlock();
     return true;

@@ -17,8 +17,6 @@
 
 #include "qemu/qemu_abi.h"
 
-enum low_ram { LOW_RAM_BASE = 0x0f000000, LOW_RAM_SIZE = 1 << 20 };
-
 /* Take the bus of the board over and lay low RAM into system memory. */
 bool pci_initialise(Error **errp);
 

@@ -1,40 +1,121 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "evidence/finding.h"
 
+#include <string.h>
+
 #include "time/clock.h"
 
-enum { PAGE_SHIFT = 12 };
+enum { SLOTS = 2 * PROBE_FINDINGS };
 
-static bool same_place(const struct probe_finding *a, const struct probe_finding *b)
+/* What two cases of one root cause have in common. */
+struct cause {
+    uint64_t pc, adapter, maker_pc;
+    uint32_t kind, routine, channel, flags, near, reason;
+};
+
+/* Where a cause is in the table of findings, plus 1; found by its hash, or behind it. */
+static uint16_t slots[SLOTS];
+static struct cause causes[PROBE_FINDINGS];
+static bool has_layer;
+
+void finding_reset(void)
 {
-    if (a->kind == FINDING_BYPASSING_DEVICE) {
-        return a->address == b->address;
-    }
-    return a->by_device ? a->address >> PAGE_SHIFT == b->address >> PAGE_SHIFT : a->cpu_pc == b->cpu_pc;
+    memset(slots, 0, sizeof(slots));
+    has_layer = false;
 }
 
-static bool same_cause(const struct probe_finding *a, const struct probe_finding *b)
+void finding_has_layer(void)
 {
-    return a->kind == b->kind && a->routine == b->routine && a->adapter == b->adapter &&
-           a->while_mapped == b->while_mapped && a->bounced == b->bounced &&
-           (a->routine || (a->by_device == b->by_device && same_place(a, b)));
+    has_layer = true;
+}
+
+/* Where a routine owed something, whoever ran into it; elsewhere, which instruction or device it was. */
+static struct cause cause_of(const struct probe_finding *found)
+{
+    bool is_owed = found->routine && !found->while_mapped;
+    bool is_stray = found->kind == FINDING_STRAY_DEVICE_ACCESS;
+    bool is_devices = found->by_device && !found->routine;
+
+    return (struct cause){
+        .pc = is_owed || is_stray ? 0 : found->cpu_pc,
+        .adapter = found->adapter,
+        .maker_pc = is_stray ? found->maker_pc : 0,
+        .kind = found->kind,
+        .routine = found->routine,
+        .channel = is_devices ? found->channel : 0,
+        .flags = found->while_mapped | found->bounced << 1 | (is_devices ? 4u : 0) |
+                 (is_stray && found->is_write ? 8u : 0),
+        .near = found->near,
+        .reason = found->reason,
+    };
+}
+
+static uint32_t hash(const struct cause *cause)
+{
+    uint64_t value = cause->pc;
+
+    value = value * 31 + cause->adapter;
+    value = value * 31 + cause->maker_pc;
+    value = value * 31 + (cause->kind | cause->routine << 8);
+    value = value * 31 + (cause->channel ^ (uint64_t)cause->flags << 32 ^ (uint64_t)cause->near << 40);
+    value = (value + cause->reason) * 0x9e3779b97f4a7c15ull;
+    return (uint32_t)(value >> 32) % SLOTS;
+}
+
+static bool is_same(const struct cause *a, const struct cause *b)
+{
+    return a->pc == b->pc && a->adapter == b->adapter && a->maker_pc == b->maker_pc && a->kind == b->kind &&
+           a->routine == b->routine && a->channel == b->channel && a->flags == b->flags && a->near == b->near &&
+           a->reason == b->reason;
+}
+
+/* The slot of the cause, or the empty one where it belongs: half of them are always empty. */
+static uint16_t *slot_of(const struct cause *cause)
+{
+    uint32_t at = hash(cause);
+
+    while (slots[at] && !is_same(&causes[slots[at] - 1], cause)) {
+        at = (at + 1) % SLOTS;
+    }
+    return &slots[at];
+}
+
+bool finding_knows(const struct probe_finding *like)
+{
+    struct cause cause = cause_of(like);
+
+    return *slot_of(&cause) != 0;
+}
+
+bool finding_counts(const struct probe_finding *like)
+{
+    struct cause cause = cause_of(like);
+    uint16_t slot = *slot_of(&cause);
+
+    if (slot) {
+        probe->finding[slot - 1].count++;
+    }
+    return slot != 0;
 }
 
 void finding_add(struct probe_finding found, const struct accessor *by)
 {
-    found.count = 1;
-    found.time_ns = clock_time();
-    found.command = clock_command();
-    for (uint32_t i = 0; i < probe->findings; i++) {
-        if (same_cause(&probe->finding[i], &found)) {
-            probe->finding[i].count++;
-            return;
-        }
+    struct cause cause;
+
+    if (finding_counts(&found)) {
+        return;
     }
     if (probe->findings == PROBE_FINDINGS) {
         probe->findings_lost++;
         return;
     }
+    cause = cause_of(&found);
+    *slot_of(&cause) = (uint16_t)(probe->findings + 1);
+    causes[probe->findings] = cause;
+    found.count = 1;
+    found.time_ns = clock_time();
+    found.command = clock_command();
+    found.has_layer = has_layer;
     found.seq = probe_record_finding(probe->findings, by->ungated);
     probe->finding[probe->findings++] = found;
 }
@@ -51,4 +132,18 @@ void finding_bus_error(uint64_t physical, const struct accessor *by)
             .burst = by->burst,
         },
         by);
+}
+
+void finding_bad_record(enum probe_bad_record reason, uint64_t value)
+{
+    static const struct accessor nobody = {.channel = ACCESSOR_NO_CHANNEL};
+
+    finding_add(
+        (struct probe_finding){
+            .kind = FINDING_BAD_RECORD,
+            .address = value,
+            .channel = ACCESSOR_NO_CHANNEL,
+            .reason = reason,
+        },
+        &nobody);
 }

@@ -7,16 +7,32 @@
 #ifndef DMAV3_FINDING_H
 #define DMAV3_FINDING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "memory/accessor.h"
 #include "probe/probe.h"
 
+/* Forget all of them; probe_reset() empties the table itself. */
+void finding_reset(void);
+
+/* The image writes an operation log: from now on findings say so. */
+void finding_has_layer(void);
+
 /* Add what `by` did: to the count of the entry with the same cause or, without one, as a new entry with a
  * record. Count, time, command and seq are filled in here. */
 void finding_add(struct probe_finding found, const struct accessor *by);
 
+/* Add to the count of the entry with the same cause. False: there is none, and nothing happens. */
+bool finding_counts(const struct probe_finding *like);
+
+/* Is there an entry with the same cause? */
+bool finding_knows(const struct probe_finding *like);
+
 /* A device's access at `physical`, which need not be in RAM, was answered by an error. */
 void finding_bus_error(uint64_t physical, const struct accessor *by);
+
+/* The image's operation log has a record that cannot be, for the reason given; `value` is what is wrong. */
+void finding_bad_record(enum probe_bad_record reason, uint64_t value);
 
 #endif

@@ -6,6 +6,7 @@
 #include "evidence/declared.h"
 #include "evidence/finding.h"
 #include "evidence/history.h"
+#include "evidence/ownership.h"
 #include "probe/probe.h"
 
 #define SAME_KIND(name) _Static_assert((int)CACHE_##name == (int)FINDING_##name, #name)
@@ -28,27 +29,26 @@ struct debt {
     /* What the mapping must cover: the byte itself; the byte, also by a bounce page; a byte of the line, by
      * either. */
     enum { BYTE, BYTE_OR_BOUNCED, LINE } covered;
-    uint32_t routine;
+    enum { NOBODY, MAKER, ENDER } owed; /* by which of the mapping's routines */
 };
 
 static struct debt debt_of(enum cache_hazard kind, bool by_device)
 {
     switch (kind) {
     case CACHE_STALE_CPU_READ:
-        return (struct debt){READS, false, BYTE_OR_BOUNCED, ROUTINE_FlushAdapterBuffersEx};
+        return (struct debt){READS, false, BYTE_OR_BOUNCED, ENDER};
     case CACHE_STALE_DEVICE_READ:
-        return (struct debt){WRITES, true, BYTE, ROUTINE_MapTransferEx};
+        return (struct debt){WRITES, true, BYTE, MAKER};
     case CACHE_LOST_DEVICE_WRITE:
-        return (struct debt){READS, by_device, BYTE, ROUTINE_MapTransferEx};
+        return (struct debt){READS, by_device, BYTE, MAKER};
     case CACHE_LOST_CPU_WRITE:
-        return (struct debt){READS, false, LINE, ROUTINE_FlushAdapterBuffersEx};
+        return (struct debt){READS, false, LINE, ENDER};
     case CACHE_SHARED_LINE:
-        return (struct debt){READS, false, LINE, ROUTINE_MapTransferEx};
+        return (struct debt){READS, false, LINE, MAKER};
     case CACHE_MISSING_BARRIER:
-        return by_device ? (struct debt){WRITES, true, BYTE, ROUTINE_MapTransferEx}
-                         : (struct debt){READS, false, BYTE, ROUTINE_FlushAdapterBuffersEx};
+        return by_device ? (struct debt){WRITES, true, BYTE, MAKER} : (struct debt){READS, false, BYTE, ENDER};
     default:
-        return (struct debt){EITHER, false, LINE, 0};
+        return (struct debt){EITHER, false, LINE, NOBODY};
     }
 }
 
@@ -56,16 +56,28 @@ static const struct mapping *newest_covering(const struct debt *debt, uint64_t p
 {
     uint64_t size = debt->covered == LINE ? probe->line_size : 1, first = physical & ~(size - 1);
 
-    for (uint32_t n = 0; n < MAPPINGS; n++) {
-        const struct mapping *mapping = declared_nth_newest(n);
+    for (const struct index_entry *entry = line_index_first(first); entry; entry = line_index_next(entry)) {
+        const struct mapping *mapping = entry->mapping;
         bool direction = debt->direction == EITHER || mapping->write == (debt->direction == WRITES);
 
-        if (mapping->handle && direction && (mapping->live || !debt->live_only) &&
-            mapping_covers(mapping, first, size, debt->covered != BYTE)) {
+        if (mapping->memory == MEMORY_MAPPED && direction && (mapping->live || !debt->live_only) &&
+            declared_covers(entry, first, size, debt->covered != BYTE)) {
             return mapping;
         }
     }
     return NULL;
+}
+
+/* The newest of that sort with the byte; live, unless it is what KeFlushIoBuffers had. */
+static const struct mapping *newest_of(enum probe_memory memory, uint64_t physical)
+{
+    const struct index_entry *entry = line_index_first(physical);
+
+    while (entry && (entry->mapping->memory != memory || !declared_covers(entry, physical, 1, false) ||
+                     entry->mapping->live != (memory != MEMORY_FLUSHED))) {
+        entry = line_index_next(entry);
+    }
+    return entry ? entry->mapping : NULL;
 }
 
 /* Had the mapping ended when the CPU stored the byte at `physical`? */
@@ -94,35 +106,94 @@ static const struct mapping *owner(enum cache_hazard kind, bool by_device, uint6
     return mapping;
 }
 
+static bool covers_itself(const struct mapping *mapping, uint64_t physical)
+{
+    const struct index_entry *entry = line_index_first(physical);
+
+    while (entry && (entry->mapping != mapping || !declared_covers(entry, physical, 1, false))) {
+        entry = line_index_next(entry);
+    }
+    return entry != NULL;
+}
+
 /* Did the CPU touch the mapping's own bytes, here at `physical`, while they were the device's? */
 static bool is_misuse(enum cache_hazard kind, const struct mapping *mapping, uint64_t physical)
 {
     switch (kind) {
     case CACHE_STALE_CPU_READ:
-        return mapping->live || mapping->abandoned || mapping_left_out(mapping, physical);
+        return mapping->live || !mapping->flushed || mapping_left_out(mapping, physical);
     case CACHE_STALE_DEVICE_READ:
     case CACHE_LOST_DEVICE_WRITE:
     case CACHE_LOST_CPU_WRITE:
     case CACHE_SHARED_LINE:
         return history_store_epoch(physical) >= mapping->began && !stored_behind(mapping, physical) &&
-               mapping_covers(mapping, physical, 1, false);
+               covers_itself(mapping, physical);
     default:
         return false;
     }
 }
 
-static struct probe_finding describe(enum cache_hazard kind, const struct cache_incident *incident,
-                                     uint64_t physical, const struct accessor *by)
+/* The routine that owed what a mapping needed. */
+static uint32_t routine_of(const struct mapping *mapping, struct debt debt)
 {
-    const struct mapping *mapping = owner(kind, incident->by_device, physical);
-    struct accessor device = incident->by_device ? *by : history_device_write(physical);
+    if (debt.owed == NOBODY) {
+        return 0;
+    }
+    if (debt.owed == MAKER) {
+        return mapping->maker;
+    }
+    return mapping->flushed ? mapping->ender : declared_flush_of(mapping->maker);
+}
 
-    return (struct probe_finding){
+/* Did KeFlushIoBuffers have the byte after what it should have maintained: the store, or the device's write? */
+static const struct mapping *flushed_in_vain(enum cache_hazard kind, uint64_t physical)
+{
+    const struct mapping *flushed = newest_of(MEMORY_FLUSHED, physical);
+    bool after_store = kind == CACHE_STALE_DEVICE_READ || kind == CACHE_LOST_DEVICE_WRITE;
+    uint32_t epoch;
+
+    if (!flushed || (!after_store && kind != CACHE_STALE_CPU_READ) || (flushed->write && !after_store)) {
+        return NULL;
+    }
+    epoch = after_store ? history_store_epoch(physical) : history_device_write_epoch(physical);
+    return epoch < flushed->began ? flushed : NULL;
+}
+
+/* Memory that must not be cached, and is: a common buffer, microcode. A barrier is owed by whoever stores to
+ * it, which is the driver in the first case and the back end in the second. */
+static const struct mapping *uncached_memory(enum cache_hazard kind, uint64_t physical)
+{
+    const struct mapping *memory = newest_of(MEMORY_COMMON, physical);
+
+    if (memory && kind != CACHE_MISSING_BARRIER && kind != CACHE_MISMATCHED_ALIAS) {
+        return memory;
+    }
+    return newest_of(MEMORY_PRIVATE, physical);
+}
+
+/* Where no mapping owed anything. */
+static void blame_others(struct probe_finding *found, enum cache_hazard kind, uint64_t physical)
+{
+    const struct mapping *memory = flushed_in_vain(kind, physical);
+
+    if (!memory) {
+        memory = uncached_memory(kind, physical);
+    }
+    if (memory) {
+        declared_describe(memory, found);
+        found->routine = memory->memory == MEMORY_PRIVATE ? (uint32_t)ROUTINE_ProgramChannel : memory->maker;
+    }
+}
+
+static struct probe_finding describe(enum cache_hazard kind, const struct cache_incident *incident,
+                                     uint64_t physical, const struct accessor *by,
+                                     const struct mapping *mapping)
+{
+    struct accessor device = incident->by_device ? *by : history_device_write(physical);
+    struct probe_finding found = {
         .kind = kind,
         .by_device = incident->by_device,
         .address = physical,
-        .adapter = mapping ? mapping->adapter : 0,
-        .routine = mapping ? debt_of(kind, incident->by_device).routine : 0,
         .cpu_pc = incident->by_device ? history_store(physical) : by->pc,
         .channel = device.channel,
         .microcode = device.microcode,
@@ -130,13 +201,40 @@ static struct probe_finding describe(enum cache_hazard kind, const struct cache_
         .while_mapped = mapping && is_misuse(kind, mapping, physical),
         .bounced = incident->bounced,
     };
+
+    if (mapping) {
+        declared_describe(mapping, &found);
+        found.routine = routine_of(mapping, debt_of(kind, incident->by_device));
+    } else {
+        blame_others(&found, kind, physical);
+    }
+    return found;
+}
+
+/* Is it what comes of an access that was a finding itself: the CPU touched the device's buffer, or the device
+ * strayed? Then it counts there. */
+static bool is_consequence(const struct probe_finding *found, const struct accessor *by,
+                           const struct mapping *mapping)
+{
+    uint64_t pc = found->kind == FINDING_STALE_CPU_READ ? found->cpu_pc : history_store(found->address);
+    struct probe_finding touched;
+
+    if (found->by_device ? by->stray : history_device_write(found->address).stray) {
+        return true;
+    }
+    if (!found->while_mapped) {
+        return false;
+    }
+    touched = ownership_finding(mapping, found->address, pc, found->kind != FINDING_STALE_CPU_READ);
+    /* The access itself is counted already, where it is the one that shows the hazard. */
+    return by->pc == pc ? finding_knows(&touched) : finding_counts(&touched);
 }
 
 /* A device writes a line with a byte that the CPU has stored. If the device is to write that byte too, the line
  * is not shared: it is in a buffer that was not made ready, or not left alone. */
 static bool is_shared_with_itself(const struct cache_incident *incident, uint64_t physical)
 {
-    static const struct debt own = {READS, true, BYTE, ROUTINE_MapTransferEx};
+    static const struct debt own = {READS, true, BYTE, MAKER};
 
     return incident->kind == CACHE_SHARED_LINE && incident->by_device && newest_covering(&own, physical);
 }
@@ -144,6 +242,11 @@ static bool is_shared_with_itself(const struct cache_incident *incident, uint64_
 void hazard_found(const struct cache_incident *incident, uint64_t physical, const struct accessor *by)
 {
     bool own = is_shared_with_itself(incident, physical);
+    enum cache_hazard kind = own ? CACHE_LOST_DEVICE_WRITE : incident->kind;
+    const struct mapping *mapping = owner(kind, incident->by_device, physical);
+    struct probe_finding found = describe(kind, incident, physical, by, mapping);
 
-    finding_add(describe(own ? CACHE_LOST_DEVICE_WRITE : incident->kind, incident, physical, by), by);
+    if (!is_consequence(&found, by, mapping)) {
+        finding_add(found, by);
+    }
 }

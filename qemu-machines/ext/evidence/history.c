@@ -14,6 +14,7 @@ static struct history {
     uint64_t origin[8];        /* of the last store to each 8 bytes: history_origin() */
     uint32_t epoch, channel;   /* of the device's last write */
     uint32_t microcode, burst; /* the same */
+    bool stray;                /* the same */
 } *history;
 
 static struct history *history_of(uint64_t physical)
@@ -59,6 +60,7 @@ void history_device_wrote(uint64_t physical, const struct accessor *by)
     line->channel = by->channel;
     line->microcode = (uint32_t)by->microcode;
     line->burst = (uint32_t)by->burst;
+    line->stray = by->stray;
 }
 
 uint64_t history_store(uint64_t physical)
@@ -78,7 +80,8 @@ struct accessor history_device_write(uint64_t physical)
     if (line->epoch < reset_epoch) {
         return (struct accessor){.channel = ACCESSOR_NO_CHANNEL};
     }
-    return (struct accessor){.channel = line->channel, .microcode = line->microcode, .burst = line->burst};
+    return (struct accessor){
+        .channel = line->channel, .stray = line->stray, .microcode = line->microcode, .burst = line->burst};
 }
 
 uint32_t history_device_write_epoch(uint64_t physical)

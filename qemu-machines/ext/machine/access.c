@@ -5,8 +5,9 @@
  *   pages  what a virtual page is (where in RAM, cacheable or not), from QEMU's own TLB. Everything that
  *          changes translation empties the table.
  *   lines  every resident line that was accessed through some virtual address, with what the model
- *          allows without asking (struct cache_shortcut). An entry goes when the model changes the
- *          line. A line of RAM is in one entry at most, so that it can be found.
+ *          allows without asking (struct cache_shortcut), less what belongs to a device
+ *          (evidence/ownership.h). An entry goes when the model changes the line, or a mapping begins there. A
+ * line of RAM is in one entry at most, so that it can be found.
  *
  * A memory callback comes after the access. For cacheable memory that does no harm, because an
  * invalid line has the same bytes in both views.
@@ -18,6 +19,7 @@
 
 #include "devices/bypass.h"
 #include "evidence/history.h"
+#include "evidence/ownership.h"
 #include "evidence/place.h"
 #include "memory/views.h"
 #include "probe/probe.h"
@@ -224,10 +226,15 @@ static void access_line(uint64_t address, unsigned int size, unsigned int mmu_in
     const struct accessor by = {.pc = pc};
     struct cache_shortcut shortcut;
 
+    if (page->kind != NOT_RAM && ownership_of(offset >> line_shift)) {
+        ownership_judge(views.base + offset, size, store, &by);
+    }
     if (page->kind == UNCACHED) {
         access_uncached(offset, size, store, &by);
     } else if (page->kind == CACHED) {
         shortcut = access_cached(offset, size, store, &by);
+        shortcut.readable &= !(ownership_of(shortcut.line) & OWNED_LOADS);
+        shortcut.writable &= !(ownership_of(shortcut.line) & OWNED_STORES);
         remember(address, mmu_index, &shortcut);
     }
 }

@@ -7,6 +7,7 @@
 #include "devices/gate.h"
 #include "devices/uart.h"
 #include "evidence/oplog.h"
+#include "evidence/stray.h"
 #include "memory/views.h"
 #include "pl330/schedule.h"
 #include "probe/probe.h"
@@ -66,6 +67,10 @@ static void ident_write(void *opaque, hwaddr offset, uint64_t value, unsigned in
         alarm_set(value);
     } else if (offset == IDENT_COMMIT) {
         commit((uint32_t)value);
+    } else if (offset == IDENT_RECORDS && value == IDENT_RECORDS_MEMORY) {
+        views_lock();
+        stray_announced();
+        views_unlock();
     } else if (offset >= IDENT_ARGUMENT && offset < IDENT_ARGUMENT_END && size == 8) {
         ident.argument[(offset - IDENT_ARGUMENT) / 8] = value;
     } else {

@@ -14,6 +14,7 @@
  * 0x30    R  32   HELD      bit n: channel n of the PL330 is held on request
  * 0x40    W  32   COMMIT    enum probe_kind in bits 7:0, id in bits 31:8: a record with the values of
  * 0x48..0x68 W 64 A to E    ... which the commit takes and clears
+ * 0x70    W  32   RECORDS   what the image records of its own accord from now on: IDENT_RECORDS_MEMORY
  *
  * Anything else reads as zero and is ignored when written, with a line in QEMU's log.
  */
@@ -37,11 +38,16 @@ enum ident_offset {
     IDENT_COMMIT = 0x40,
     IDENT_ARGUMENT = 0x48, /* A, of five */
     IDENT_ARGUMENT_END = 0x70,
+    IDENT_RECORDS = 0x70,
     IDENT_SIZE = 0x1000,
 };
 
 /* Bits of IDENT_FEATURES. */
 enum ident_feature { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4, IDENT_LOW_RAM = 8 };
+
+/* Bits of IDENT_RECORDS: mappings with where devices see them, common buffers, channels' private memory and
+ * adapters, all of them. */
+enum ident_records { IDENT_RECORDS_MEMORY = 1 };
 
 /* Returns the page, to be mapped. */
 MemoryRegion *ident_page(uint32_t features, uint64_t nonce);

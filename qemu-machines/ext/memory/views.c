@@ -216,6 +216,13 @@ void views_device_started(void)
     }
 }
 
+void views_forget_line(size_t line)
+{
+    if (views.model) {
+        tell->line_changed(line);
+    }
+}
+
 void views_record_counts(void)
 {
     static const struct cache_counts none;

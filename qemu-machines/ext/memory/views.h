@@ -15,6 +15,9 @@
 #include "model/cache_model.h"
 #include "qemu/qemu_abi.h"
 
+/* RAM for devices that reach nothing else; it is in no view (devices/pci.h). */
+enum low_ram { LOW_RAM_BASE = 0x0f000000, LOW_RAM_SIZE = 1 << 20 };
+
 struct views {
     uint64_t base, size;       /* of RAM, physical */
     uint8_t *cpu;              /* its bytes as the CPU sees them */
@@ -57,6 +60,9 @@ void views_unlock(void);
 
 void views_begin_command(uint32_t command);
 void views_record_counts(void); /* writes PROBE_READY */
+
+/* What is remembered of a line of RAM is void (views_events.line_changed), though the model did nothing. */
+void views_forget_line(size_t line);
 
 /* The CPU's store that is under way starts a device. */
 void views_device_started(void);

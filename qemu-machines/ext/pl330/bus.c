@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pl330/bus.h"
 
+#include "evidence/stray.h"
 #include "memory/fault_range.h"
 #include "memory/views.h"
 #include "pl330/fetch.h"
@@ -36,11 +37,14 @@ bool bus_is_faulty(uint64_t address, uint64_t span)
 /* ---- accesses ---- */
 
 /* Returns true if the bus answered with an error. */
-static bool access_ram(hwaddr address, void *value, unsigned int size, bool is_write, const struct accessor *by)
+static bool access_ram(hwaddr address, void *value, unsigned int size, bool is_write, struct accessor *by)
 {
     if (is_cut_off(address, size)) {
         return true;
     }
+    views_lock();
+    by->stray = stray_found(by, address, size, is_write);
+    views_unlock();
     if (is_write) {
         views_device_write(address - views.base, value, size, by);
     } else {
@@ -58,7 +62,7 @@ static bool access_rest(hwaddr address, void *value, unsigned int size, bool is_
                                                               value, size, is_write) != MEMTX_OK;
 }
 
-static bool access(hwaddr address, void *value, unsigned int size, bool is_write, const struct accessor *by)
+static bool access(hwaddr address, void *value, unsigned int size, bool is_write, struct accessor *by)
 {
     return views_has(address) ? access_ram(address, value, size, is_write, by)
                               : access_rest(address, value, size, is_write);

@@ -162,12 +162,13 @@ void probe_access(uint32_t requester, uint64_t address, unsigned int size, bool 
 
 void probe_reset(void)
 {
+    /* Only what was used: clearing all would touch every page. */
+    memset(probe->finding, 0, probe->findings * sizeof(probe->finding[0]));
+    memset(probe->cost, 0, probe->costs * sizeof(probe->cost[0]));
     probe->findings = 0;
     probe->findings_lost = 0;
     probe->costs = 0;
     probe->violations = 0;
-    memset(probe->finding, 0, sizeof(probe->finding));
-    memset(probe->cost, 0, sizeof(probe->cost));
     probe->ring_reset = probe->ring_head;
     seq = 0;
     seq_command = 0;

@@ -8,7 +8,7 @@
  * time: a record is complete before `ring_head` counts it.
  *
  * The file never grows: it is the header (PROBE_HEADER_BYTES), one byte for each line of RAM, and
- * PROBE_RING_RECORDS records of 64 bytes, that is, 5.03 MiB for 64 MiB of RAM with lines of 64 bytes. What does
+ * PROBE_RING_RECORDS records of 64 bytes, that is, 6 MiB for 64 MiB of RAM with lines of 64 bytes. What does
  * not fit is counted instead: `findings_lost`, and records by ring_head - ring_reset.
  *
  * The caller of all functions but probe_open(), probe_lines() and probe_wake() holds the views' lock.
@@ -22,9 +22,9 @@
 #define PROBE_MAGIC        0x33764d44u /* "DMv3" */
 #define PROBE_LAYOUT       1
 #define PROBE_RING_RECORDS 65536u
-#define PROBE_FINDINGS     256u
-#define PROBE_COSTS        256u
-#define PROBE_HEADER_BYTES 32768u
+#define PROBE_FINDINGS     4096u
+#define PROBE_COSTS        1024u
+#define PROBE_HEADER_BYTES (1u << 20)
 
 /* State bits of a line of RAM, in its byte at struct probe.lines_offset of the file. */
 enum probe_line {
@@ -44,12 +44,12 @@ enum probe_kind {
     PROBE_COMMAND,   /* the gate opened for command number `command` */
     PROBE_READY,     /* the gate closes. a device reads, b device writes, c speculative fills,
                         d evictions, e write-backs, all since reset */
-    PROBE_ENTER,     /* id; a adapter */
+    PROBE_ENTER,     /* id; a adapter, b where a routine was called, 0 for others */
     PROBE_EXIT,      /* id; a adapter, b status, c bytes | elements << 32, d lines cleaned |
                         lines invalidated << 32, e lines written back | other lines << 32 */
-    PROBE_RANGE,     /* id: 0 mapped, 1 bounced; a handle, b physical address, c bytes, d write, e adapter
-                        (of the firmware: e where the device sees the first byte) */
-    PROBE_UNMAPPED,  /* a handle */
+    PROBE_RANGE,     /* id: 0 mapped, 1 bounced, 2 flushed by KeFlushIoBuffers; a handle, b physical address, c
+                        bytes, d write, e adapter (of the firmware: e where the device sees the first byte) */
+    PROBE_UNMAPPED,  /* id: 1 flushed, 0 given up; a handle, b which of its mappings, 0: all */
     PROBE_VIOLATION, /* id: code; a p2, b p3 */
     PROBE_DMAGO,     /* id: channel; a address of the program */
     PROBE_FINDING,   /* id: index in `findings` */
@@ -63,6 +63,11 @@ enum probe_kind {
     /* PCI devices; always ungated. */
     PROBE_PCI_ACCESS, /* id: bus << 8 | device << 3 | function. a address, b bytes, d write: its accesses to
                          neighbouring addresses, as far as nothing else came between */
+    PROBE_MAPPING,    /* a mapping begins, of which the next ranges are. id: the routine that made it; a handle,
+                         b which of its mappings, c 1: looped, d where the routine was called, e adapter */
+    PROBE_MEMORY,     /* id: 0 common buffer, 1 private memory of a channel, 2 window of the tests; a adapter, b
+                         physical address, c bytes, d 1: it is there for devices, 0: it is no longer */
+    PROBE_ADAPTER,    /* one was made. id: channel of the PL330, 0xffffff: a bus master; a adapter */
     PROBE_KINDS,
 };
 
@@ -85,13 +90,35 @@ enum probe_finding_kind {
     FINDING_SHARED_LINE,
     FINDING_MISSING_BARRIER,
     FINDING_MISMATCHED_ALIAS,
-    FINDING_BUS_ERROR,        /* a device's access was answered by an error (pl330/fault.h, devices/pci.h) */
-    FINDING_BYPASSING_DEVICE, /* the CPU started a device that goes past the views (devices/bypass.h) */
+    FINDING_BUS_ERROR,           /* a device's access was answered by an error (pl330/fault.h, devices/pci.h) */
+    FINDING_BYPASSING_DEVICE,    /* the CPU started a device that goes past the views (devices/bypass.h) */
+    FINDING_NOT_YOUR_BUFFER,     /* the CPU touched a buffer that was a device's (evidence/ownership.h) */
+    FINDING_STRAY_DEVICE_ACCESS, /* a device reached what nothing gave it (evidence/stray.h) */
+    FINDING_BAD_RECORD,          /* the image told what cannot be (evidence/declared.h) */
 };
 
-/* One root cause, counted: what the same routine owed for the same adapter; where no mapping covers the
- * address, what the same code of the CPU did, or what a device did in the same page; each device that goes past
- * the views. The first case is kept. */
+/* Where the bytes of a stray access lie, from a mapping or memory for devices. */
+enum probe_near {
+    NEAR_NOTHING,         /* there is none, and was none */
+    NEAR_BEHIND,          /* behind its end */
+    NEAR_BEFORE,          /* before its start */
+    NEAR_OTHER_DIRECTION, /* inside, but it is for the other direction */
+    NEAR_ENDED,           /* inside, but it has ended */
+};
+
+/* What a mapping, or memory for devices, is. */
+enum probe_memory { MEMORY_COMMON, MEMORY_PRIVATE, MEMORY_WINDOW, MEMORY_FLUSHED, MEMORY_MAPPED };
+
+/* Why a record of the image cannot be. */
+enum probe_bad_record {
+    BAD_RECORD_NOT_RAM = 1, /* no bytes, or bytes that are not in RAM */
+    BAD_RECORD_UNKNOWN,     /* the end of what never began */
+    BAD_RECORD_TOO_MANY,    /* more at a time than there is room for */
+};
+
+/* One root cause, counted: what the same routine owed for the same adapter; where none owed anything, what the
+ * same instruction of the CPU did; what a device did beside mappings of the same caller; each device that goes past the views. The first case is
+ * kept. The harness counts those of one function together. */
 struct probe_finding {
     uint32_t kind;    /* enum probe_finding_kind */
     uint32_t count;   /* how many times */
@@ -110,7 +137,21 @@ struct probe_finding {
                               FlushAdapterBuffersEx */
     uint32_t by_device;    /* 1: the access that showed it was the device's */
     uint32_t bounced;      /* 1: the device's bytes were in a bounce page that stands in for the address */
+    uint32_t is_write;     /* 1: the access that showed it was a store, or a device's write */
+    uint32_t has_layer;    /* 1: the image writes an operation log, so it knows mappings */
+    uint32_t reason;       /* enum probe_bad_record; 0 for others */
     uint32_t unused;
+    /* The mapping of `adapter`; of a stray access: the nearest. */
+    uint32_t for_write;   /* 1: the device may read it, 0: write */
+    uint32_t near;        /* enum probe_near */
+    uint32_t memory;      /* enum probe_memory */
+    uint32_t maker;       /* the routine that made it; 0: there is none, as then are all below */
+    uint32_t ender;       /* the routine that ended it; 0: none did */
+    uint64_t maker_pc;    /* where the routine that made it was called; 0: not known */
+    uint64_t near_start;  /* of its piece, where the device sees it */
+    uint64_t near_memory; /* of the caller's memory for it: the same, unless it is bounced */
+    uint64_t near_length; /* bytes */
+    uint64_t ended_ns;    /* model time */
 };
 
 /* Maintenance by one instruction of the program, inside one routine. */

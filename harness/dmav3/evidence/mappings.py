@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mapping that a finding is about, in words: what, whose, and where bytes lie from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .probe import Memory as Sort
+from .probe import Near
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dmav3.elf.image import Elf
+
+#: Where the shell is: what it calls is called by a test, not by a driver in C.
+_SHELL = "firmware/rpc/"
+_SORTS = {
+    Sort.COMMON: "a common buffer",
+    Sort.PRIVATE: "private memory of the back end",
+    Sort.WINDOW: "the window of the tests",
+    Sort.FLUSHED: "memory",
+    Sort.MAPPED: "a mapping",
+}
+
+
+def caller(raw: Mapping[str, int], image: Elf) -> str:
+    """Return function, file and line of the call that made the mapping; empty: it was a test."""
+    pc = raw["maker_pc"]
+    line = image.line(pc - 1) if pc else None
+    if not line or line.file.startswith(_SHELL):
+        return ""
+    return image.place(pc - 1)  # a return address is behind the call
+
+
+def made(raw: Mapping[str, int], names: Mapping[int, str], image: Elf) -> str:
+    """Return who made the mapping, as a sentence; empty: nobody that has a name."""
+    routine, place = names.get(raw["maker"]), caller(raw, image)
+    return f"{routine} was called in {place}" if routine and place else ""
+
+
+def nearest(
+    raw: Mapping[str, int], names: Mapping[int, str], image: Elf, named: Callable[[int], str]
+) -> str:
+    """Return where the bytes of a stray access lie, from the nearest mapping.
+
+    :param named: returns the name of the variable or buffer at an address; empty if it has none.
+    """
+    near = Near(raw["near"])
+    if near == Near.NOTHING:
+        return "nothing is mapped, and there is no common buffer"
+    return f"they are {_POSITIONS[near](raw)} {_described(raw, names, image, named)}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count} byte" if count == 1 else f"{count} bytes"
+
+
+def _behind(raw: Mapping[str, int]) -> str:
+    distance = raw["address"] - raw["near_start"] - raw["near_length"]
+    return f"{_bytes(distance)} behind the end of" if distance else "directly behind the end of"
+
+
+_POSITIONS: dict[Near, Callable[[Mapping[str, int]], str]] = {
+    Near.BEHIND: _behind,
+    Near.BEFORE: lambda raw: f"{_bytes(raw['near_start'] - raw['address'])} before the start of",
+    Near.OTHER_DIRECTION: lambda _: "in a mapping of the other direction:",
+    Near.ENDED: lambda _: "in what has ended:",
+}
+
+
+def _described(
+    raw: Mapping[str, int], names: Mapping[int, str], image: Elf, named: Callable[[int], str]
+) -> str:
+    sort = Sort(raw["memory"])
+    text = f"{_SORTS[sort]} of {_bytes(raw['near_length'])} at {raw['near_start']:#x}"
+    if name := named(raw["near_memory"]):
+        text += f" ({'for ' if raw['near_memory'] != raw['near_start'] else ''}{name})"
+    if sort == Sort.MAPPED:
+        text += " that the device may " + ("read" if raw["for_write"] else "write")
+    if maker := names.get(raw["maker"]):
+        place = caller(raw, image)
+        text += f", made by {maker}" + (f", called in {place}" if place else "")
+    if Near(raw["near"]) == Near.ENDED:
+        text += _ended(sort, raw, names)
+    return text
+
+
+def _ended(sort: Sort, raw: Mapping[str, int], names: Mapping[int, str]) -> str:
+    verb = "unmapped" if sort == Sort.MAPPED else "freed"
+    by = names.get(raw["ender"])
+    return f", {verb}{f' by {by}' if by else ''} at {raw['ended_ns']} ns"

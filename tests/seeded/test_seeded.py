@@ -69,7 +69,7 @@ def caught(folder: Path, patch: Path, size: int, seed: int, *options: str) -> No
     assert len(set(report["sha256"].values())) in BYTES[expected["Bytes"]]
     named(report["findings"], expected)
     for finding in report["findings"]:
-        if finding["routine"]:
+        if finding["buffer"]:
             assert finding["buffer"]["name"] in ("source", "destination")
 
 

@@ -439,8 +439,8 @@ def _accesses(raw: Mapping[str, int], cpu: Cpu | None, device: Device | None) ->
     parts = []
     if cpu:
         where = f" ({cpu.file}:{cpu.line})" if cpu.file else ""
-        what = "the CPU's last store there" if raw["kind"] == _STRAY else "the CPU's access"
-        parts.append(f"{what} was in {cpu.function or cpu.pc}{where}")
+        there = " there" if raw["kind"] == _STRAY else ""
+        parts.append(f"the CPU's access{there} was in {cpu.function or cpu.pc}{where}")
     if device:
         parts.append(_access(device, raw["address"]))
     return parts

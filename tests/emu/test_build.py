@@ -194,7 +194,7 @@ def test_any_build_id_is_known_again(folder: Path) -> None:
 
 
 def test_a_map_call_before_the_store_is_found(folder: Path) -> None:
-    """The device reads what no clean has covered: the driver's store is named."""
+    """The buffer is the device's already: the driver's store is named."""
     store = '    if (Sending) {\n        RtlCopyMemory(Buffer, "hello, device", Length);\n    }\n'
     source = moved(EXAMPLE.read_text(), store, "    WRITE_REGISTER_ULONG(")
     (folder / "driver.c").write_text(source)
@@ -203,7 +203,7 @@ def test_a_map_call_before_the_store_is_found(folder: Path) -> None:
         board.wait(1_000_000)
         assert board.stream.sent_take() != b"hello"
         (finding,) = board.findings()
-    assert (finding.kind, finding.routine) == ("stale-device-read", "MapTransferEx")
+    assert (finding.kind, finding.routine) == ("not-your-buffer", "MapTransferEx")
     assert finding.cpu is not None
     assert (finding.cpu.function, finding.cpu.file) == ("Ready", "driver.c")
     assert finding.cpu.line == line_of(source, "RtlCopyMemory")
@@ -214,7 +214,7 @@ def test_a_map_call_before_the_store_is_found(folder: Path) -> None:
 
 @pytest.mark.parametrize("schedule", ["lru", "speculative"])
 def test_a_read_before_the_flush_is_found(folder: Path, schedule: str) -> None:
-    """The CPU reads what no invalidate has covered: the driver's load is named."""
+    """The buffer is still the device's: the driver's load is named."""
     example = EXAMPLE.read_text()
     flush = example[example.index("    adapter->DmaOperations->Flush") :].partition("\n")[0] + "\n"
     source = moved(example, flush, "    adapter->DmaOperations->FreeAdapterChannel")
@@ -225,7 +225,7 @@ def test_a_read_before_the_flush_is_found(folder: Path, schedule: str) -> None:
         board.call("hello_receive")
         board.wait(1_000_000)
         (finding,) = board.findings()
-    assert (finding.kind, finding.routine) == ("stale-cpu-read", "FlushAdapterBuffersEx")
+    assert (finding.kind, finding.routine) == ("not-your-buffer", "FlushAdapterBuffersEx")
     assert finding.cpu is not None
     assert (finding.cpu.function, finding.cpu.file) == ("Done", "driver.c")
     assert finding.cpu.line == line_of(source, "Sum += Buffer[i]")

@@ -179,7 +179,7 @@ def test_the_probe_memory_never_grows(board: Board) -> None:
     """It has the size that probe.h says, also when more happened than it can hold."""
     size = os.fstat(board.qemu.process.probe).st_size
     lines = board.evidence.probe.ram_size // board.evidence.probe.line_size
-    assert size == 32_768 + lines + 65_536 * 64
+    assert size == (1 << 20) + lines + 65_536 * 64
     board.qmp.set("trace-instructions", 1_000_000)
     MainJob(StreamPeripheral(board, 8)).run(io.BytesIO(bytes(40_000)))
     assert board.evidence.events.lost > 0

@@ -475,8 +475,8 @@ def _accesses(raw: Mapping[str, int], accessed: str | None, device: Device | Non
     """Return the two sides of the race, as far as they are known."""
     parts = []
     if accessed:
-        what = "the CPU's last store there" if raw["kind"] == _STRAY else "the CPU's access"
-        parts.append(f"{what} was in {accessed}")
+        there = " there" if raw["kind"] == _STRAY else ""
+        parts.append(f"the CPU's access{there} was in {accessed}")
     if device:
         parts.append(_access(device, raw["address"]))
     return parts

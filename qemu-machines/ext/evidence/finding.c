@@ -98,19 +98,26 @@ bool finding_counts(const struct probe_finding *like)
     return slot != 0;
 }
 
-void finding_add(struct probe_finding found, const struct accessor *by)
+void finding_met(uint32_t number, uint64_t pc)
 {
-    struct cause cause;
+    if (!probe->finding[number - 1].cpu_pc) {
+        probe->finding[number - 1].cpu_pc = pc;
+    }
+}
+
+uint32_t finding_add(struct probe_finding found, const struct accessor *by)
+{
+    struct cause cause = cause_of(&found);
+    uint16_t *slot = slot_of(&cause);
 
     if (finding_counts(&found)) {
-        return;
+        return *slot;
     }
     if (probe->findings == PROBE_FINDINGS) {
         probe->findings_lost++;
-        return;
+        return 0;
     }
-    cause = cause_of(&found);
-    *slot_of(&cause) = (uint16_t)(probe->findings + 1);
+    *slot = (uint16_t)(probe->findings + 1);
     causes[probe->findings] = cause;
     found.count = 1;
     found.time_ns = clock_time();
@@ -118,6 +125,7 @@ void finding_add(struct probe_finding found, const struct accessor *by)
     found.has_layer = has_layer;
     found.seq = probe_record_finding(probe->findings, by->ungated);
     probe->finding[probe->findings++] = found;
+    return probe->findings;
 }
 
 void finding_bus_error(uint64_t physical, const struct accessor *by)

@@ -20,11 +20,14 @@ void finding_reset(void);
 void finding_has_layer(void);
 
 /* Add what `by` did: to the count of the entry with the same cause or, without one, as a new entry with a
- * record. Count, time, command and seq are filled in here. */
-void finding_add(struct probe_finding found, const struct accessor *by);
+ * record. Count, time, command and seq are filled in here. Returns its number, from 1; 0: it had no room. */
+uint32_t finding_add(struct probe_finding found, const struct accessor *by);
 
 /* Add to the count of the entry with the same cause. False: there is none, and nothing happens. */
 bool finding_counts(const struct probe_finding *like);
+
+/* The instruction at `pc` ran into what finding number `number` did: it is named there, if none is. */
+void finding_met(uint32_t number, uint64_t pc);
 
 /* Is there an entry with the same cause? */
 bool finding_knows(const struct probe_finding *like);

@@ -219,7 +219,11 @@ static bool is_consequence(const struct probe_finding *found, const struct acces
     uint64_t pc = found->kind == FINDING_STALE_CPU_READ ? found->cpu_pc : history_store(found->address);
     struct probe_finding touched;
 
-    if (found->by_device ? by->stray : history_device_write(found->address).stray) {
+    if (found->by_device && by->stray) {
+        return true;
+    }
+    if (!found->by_device && history_device_write(found->address).stray) {
+        finding_met(history_device_write(found->address).stray, by->pc);
         return true;
     }
     if (!found->while_mapped) {

@@ -14,7 +14,7 @@ static struct history {
     uint64_t origin[8];        /* of the last store to each 8 bytes: history_origin() */
     uint32_t epoch, channel;   /* of the device's last write */
     uint32_t microcode, burst; /* the same */
-    bool stray;                /* the same */
+    uint32_t stray;            /* the same */
 } *history;
 
 static struct history *history_of(uint64_t physical)

@@ -206,7 +206,7 @@ static struct nearest nearest_to(const struct run *run, uint64_t physical)
 
 /* ---- findings ---- */
 
-static void report(const struct accessor *by, const struct run *run, uint64_t physical)
+static uint32_t report(const struct accessor *by, const struct run *run, uint64_t physical)
 {
     const struct nearest nearest = nearest_to(run, physical);
     struct probe_finding found = {
@@ -227,16 +227,16 @@ static void report(const struct accessor *by, const struct run *run, uint64_t ph
         found.near_memory = nearest.mapping->range[nearest.range].physical;
         found.near_length = nearest.mapping->range[nearest.range].length;
     }
-    finding_add(found, by);
+    return finding_add(found, by);
 }
 
-bool stray_found(const struct accessor *by, uint64_t physical, unsigned int size, bool is_write)
+uint32_t stray_found(const struct accessor *by, uint64_t physical, unsigned int size, bool is_write)
 {
     uint64_t line = probe->line_size, end = physical + size, first = end;
     struct run *run = run_of(by, is_write);
 
     if (!is_judged(by) || is_in_window(physical, size)) {
-        return false;
+        return 0;
     }
     if (!goes_on(run, by, physical, is_write)) {
         begin_run(run, by, is_write);
@@ -249,8 +249,5 @@ bool stray_found(const struct accessor *by, uint64_t physical, unsigned int size
         }
     }
     run->end = end;
-    if (first < end) {
-        report(by, run, first);
-    }
-    return first < end;
+    return first < end ? report(by, run, first) : 0;
 }

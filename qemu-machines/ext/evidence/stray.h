@@ -31,8 +31,8 @@ bool stray_set_window(uint64_t physical, uint64_t length);
 enum { STRAY_BUS_MASTER = 0xffffff };
 void stray_adapter_made(uint32_t channel);
 
-/* The device `by` is about to access the bytes, which are in RAM or in low RAM. True: some of them are
- * nobody's, and that is a finding. */
-bool stray_found(const struct accessor *by, uint64_t physical, unsigned int size, bool is_write);
+/* The device `by` is about to access the bytes, which are in RAM or in low RAM. Returns the number of the
+ * finding (finding_add()) if some of them are nobody's, else 0. */
+uint32_t stray_found(const struct accessor *by, uint64_t physical, unsigned int size, bool is_write);
 
 #endif

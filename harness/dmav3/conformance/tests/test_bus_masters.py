@@ -232,9 +232,10 @@ def test_a_flush_before_the_device_has_stopped_loses_data(board: Board) -> None:
     assert bench.flush(PACKET, write=False) == OK
     assert board.violations() == []
     board.read(buffer, 16, PACKET // 2)  # the line is in the cache now
-    edu.write([Element(element.Address + PACKET // 2, PACKET // 2)], offset=PACKET // 2)
-    with board.expect("stale-cpu-read"):
-        board.read(buffer)
+    rest = Element(element.Address + PACKET // 2, PACKET // 2)
+    with board.expect("stray-device-access"):
+        edu.write([rest], offset=PACKET // 2)
+        assert board.read(buffer, 16, PACKET // 2) == bytes([0xA5]) * 16
 
 
 @pytest.mark.dmav3_rule("FBX-03")

@@ -45,7 +45,7 @@ static struct debt debt_of(enum cache_hazard kind, bool by_device)
     case CACHE_SHARED_LINE:
         return (struct debt){READS, false, LINE, ROUTINE_MapTransferEx};
     case CACHE_MISSING_BARRIER:
-        return by_device ? (struct debt){WRITES, true, BYTE, ROUTINE_MapTransferEx}
+        return by_device ? (struct debt){EITHER, true, BYTE, ROUTINE_MapTransferEx}
                          : (struct debt){READS, false, BYTE, ROUTINE_FlushAdapterBuffersEx};
     default:
         return (struct debt){EITHER, false, LINE, 0};

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "evidence/history.h"
+#include "machine/telling.h"
 #include "memory/views.h"
 #include "probe/probe.h"
 #include "time/clock.h"
@@ -48,6 +49,7 @@ static void *cpu_env;
 void access_enter_callback(void)
 {
     views_lock();
+    cache_release(views.model, false); /* whichever there was, it is over */
     clock_enter_callback();
 }
 
@@ -151,6 +153,8 @@ static void look_up(struct page_entry *page, uint64_t address, unsigned int mmu_
         page->kind = cached ? CACHED : UNCACHED;
         if (cached) {
             cache_model_page_cacheable(views.model, page->offset);
+        } else {
+            cache_model_page_uncached(views.model, page->offset);
         }
     }
 }
@@ -199,7 +203,7 @@ static void access_uncached(size_t offset, unsigned int size, bool store, const 
         history_stored(views.base + offset, size, by->pc);
         cache_cpu_write_uncached(views.model, offset, size, by);
     } else {
-        cache_cpu_read_uncached(views.model, offset, by);
+        cache_cpu_read_uncached(views.model, offset, size, by);
     }
 }
 
@@ -237,6 +241,25 @@ void access_stored(uint64_t address, unsigned int size, unsigned int mmu_index, 
     }
 }
 
+void access_release(bool under_way)
+{
+    views_lock();
+    cache_release(views.model, under_way);
+    views_unlock();
+}
+
+/* A register may tell the CPU what devices have done in memory. */
+static void loaded_register(qemu_plugin_meminfo_t info, uint64_t physical)
+{
+    enum telling tells = telling_of(physical, info);
+
+    if (tells != TELLS_NOTHING) {
+        access_enter_callback();
+        cache_told(views.model, tells == TELLS_OF_A_DEVICE);
+        access_leave_callback();
+    }
+}
+
 static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool store, uint64_t pc)
 {
     unsigned int size = 1u << qemu.qemu_plugin_mem_size_shift(info);
@@ -245,6 +268,9 @@ static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool sto
     const uint64_t *checked = found ? &physical : NULL;
 
     if (found && qemu.qemu_plugin_hwaddr_is_io(found)) {
+        if (!store) {
+            loaded_register(info, physical);
+        }
         return;
     }
     access_enter_callback();
@@ -288,11 +314,17 @@ HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
         uint64_t origin = history_origin((uint64_t)(uintptr_t)pc);
 
         *entry->shortcut.stamp = ++*entry->shortcut.clock;
-        *entry->shortcut.unclean |= ~0ull >> (64 - size) << at;
+        cache_keep_store(entry->shortcut.stores, ~0ull >> (64 - size) << at, *entry->shortcut.barriers);
         for (unsigned int i = at / 8; i <= (at + size - 1) / 8; i++) {
             entry->origins[i] = origin;
         }
         return;
     }
     access_slowly(info, address, true, (uint64_t)(uintptr_t)pc);
+}
+
+void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+{
+    access_release(false);
+    access_store(vcpu, info, address, pc);
 }

@@ -303,15 +303,15 @@ static void doorbells_add_up_until_the_device_accesses(void)
     cache_device_started(model, &starts, true); /* after the access */
     device_load(100);
     expect_nothing();
-    for (unsigned int i = 0; i < 2 * ORDER_STARTS; i++) {
+    for (unsigned int i = 0; i < ORDER_STARTS + 3; i++) {
         store_uncached(100 + i, 1);
         cache_device_started(model, &starts, true);
         cache_barrier(model, ORDER_FULL);
     }
-    device_load(100); /* of so many the oldest are forgotten */
+    device_load(102); /* of so many the oldest are forgotten */
     expect_nothing();
-    device_load(100 + 2 * ORDER_STARTS - 1);
-    device_load(100 + ORDER_STARTS);
+    device_load(103);
+    device_load(100 + ORDER_STARTS + 2);
     expect(CACHE_MISSING_BARRIER, true, 2);
     end();
 }
@@ -468,13 +468,16 @@ static void set_and_way_stand_for_lines_that_have_left(void)
     begin(16, 1, CACHE_LRU, 0);
     store(100, 1);
     load(100 + 16 * LINE); /* in its place */
-    device_store(100 + 32 * LINE, 2);
     cache_barrier(model, ORDER_FULL);
-    maintain_set(CACHE_CLEAN_INVALIDATE, 100);
+    maintain_set(CACHE_CLEAN, 100);
     cache_barrier(model, ORDER_FULL);
     start();
     CHECK_EQ(device_load(100), 1);
-    CHECK_EQ(load(100 + 32 * LINE), 2);
+    device_store(100, 2);
+    cache_barrier(model, ORDER_FULL);
+    maintain_set(CACHE_INVALIDATE, 100);
+    cache_barrier(model, ORDER_FULL);
+    CHECK_EQ(load(100), 2);
     expect_nothing();
     end();
 }

@@ -47,7 +47,8 @@ static BOOLEAN Stopped(PVOID context)
     return (*Register(0, STATUS) & 1) == 0;
 }
 
-/* A store, the doorbell with no barrier between; then a barrier, and a store to another register of a device. */
+/* A store, the doorbell with no barrier between; then a barrier, and a store to another register of a device.
+ */
 static NTSTATUS RingAndTouch(const ULONGLONG *other, struct dmav3_reply *reply)
 {
     (void)reply;
@@ -108,8 +109,8 @@ static VOID Go(ULONG channel, volatile UCHAR *program)
     PL330(0xd04) = 0;
 }
 
-/* A program of channel 7 races with its start; a barrier follows, and the start of channel 6. Channel 7 takes its time
- * for a burst, and fetches the end of its program behind that. */
+/* A program of channel 7 races with its start; a barrier follows, and the start of channel 6. Channel 7 takes
+ * its time for a burst, and fetches the end of its program behind that. */
 static NTSTATUS TwoChannels(const ULONGLONG *argument, struct dmav3_reply *reply)
 {
     ULONG n = Move(UNCACHED, 0, 0, (ULONG)(ULONG_PTR)UNCACHED + 2 * LINE);

@@ -34,7 +34,7 @@ def silent(board: Board, schedule: str, paces: Iterable[int]) -> None:
     for number, pace in enumerate(paces):
         value = number % 255 + 1
         board.channel(CHANNEL).burst_interval_ns = pace
-        reply = board.call("poll", True, value)
+        reply = board.call("poll", 1, value)
         assert (pace, reply["sum"], board.findings()) == (pace, BYTES * value, [])
 
 
@@ -43,7 +43,7 @@ def found(board: Board, schedule: str, paces: Iterable[int]) -> None:
     for pace in paces:
         board.reset(schedule=schedule)
         board.channel(CHANNEL).burst_interval_ns = pace
-        board.call("poll", False, 1)
+        board.call("poll", 0, 1)
         assert (pace, [finding.kind for finding in board.findings()]) == (pace, ["stale-cpu-read"])
 
 

@@ -100,9 +100,9 @@ _KINDS = {
     6: _Kind(
         "missing-barrier",
         {"MapTransferEx": "CCH-08", "FlushAdapterBuffersEx": "CCH-09"},
-        "a device read bytes that were stored, or accessed a line under maintenance, with no barrier "
-        "that orders them between that and its start; or the CPU loaded a device's bytes whose "
-        "invalidate no barrier ordered behind the device's write",
+        "a device read bytes that were stored, or accessed a line under maintenance, with no "
+        "barrier that orders them between that and its start; or the CPU loaded a device's bytes "
+        "whose invalidate no barrier ordered behind the device's write",
         "must issue a barrier between its maintenance and the start of the device, or between the "
         "device's last write and its invalidate: a DMB of loads and stores is enough, one of loads "
         "(LD) or of the domain NSH is not",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The property `doorbells`: which registers of PCI devices start them. It is given as text at the start, such as
- * "pci1:0x98/pci2:0x1000+0x1008": ids of devices, and offsets in BAR 0.
+ * The property `doorbells`: which registers of PCI devices start them. It is given as text at the start, such
+ * as "pci1:0x98/pci2:0x1000+0x1008": ids of devices, and offsets in BAR 0.
  */
 #ifndef DMAV3_DOORBELLS_H
 #define DMAV3_DOORBELLS_H

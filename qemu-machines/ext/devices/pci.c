@@ -235,8 +235,8 @@ static struct target target_of(uint64_t address)
     return target;
 }
 
-/* The last store to a function's BARs is its start; of a function with doorbells, a store to one of these is one
- * more. */
+/* The last store to a function's BARs is its start; of a function with doorbells, a store to one of these is
+ * one more. */
 static void start_function(uint64_t address)
 {
     struct target target = target_of(address);

@@ -8,9 +8,9 @@
  * answered by an error. The gate does not stop these devices: what they do while it is closed happens then, and
  * what they cause is recorded as ungated.
  *
- * A store of the CPU to a BAR starts the function whose BAR it is (views_device_started), before the device sees it:
- * the last one counts. Of a function with doorbells (devices/doorbells.h) only stores to these do, and all that came
- * since its last access.
+ * A store of the CPU to a BAR starts the function whose BAR it is (views_device_started), before the device
+ * sees it: the last one counts. Of a function with doorbells (devices/doorbells.h) only stores to these do, and
+ * all that came since its last access.
  */
 #ifndef DMAV3_PCI_H
 #define DMAV3_PCI_H

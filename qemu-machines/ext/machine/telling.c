@@ -31,7 +31,7 @@ enum telling telling_of(uint64_t physical, qemu_plugin_meminfo_t info)
     }
     if (physical == GICC_BASE + GICC_IAR || physical == GICC_BASE + GICC_AIAR) {
         return is_of_a_device(qemu.qemu_plugin_mem_get_value(info).low & 0x3ff) ? TELLS_OF_AN_INTERRUPT
-                                                                                  : TELLS_NOTHING;
+                                                                                : TELLS_NOTHING;
     }
     return TELLS_NOTHING;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which loads of registers tell the CPU what devices have done in memory: of those of a device that accesses memory, or
- * moves data through one that does; and the interrupt controller's, when an interrupt of such a device is taken.
+ * Which loads of registers tell the CPU what devices have done in memory: of those of a device that accesses
+ * memory, or moves data through one that does; and the interrupt controller's, when an interrupt of such a
+ * device is taken.
  */
 #ifndef DMAV3_TELLING_H
 #define DMAV3_TELLING_H

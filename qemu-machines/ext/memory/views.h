@@ -58,8 +58,8 @@ void views_unlock(void);
 void views_begin_command(uint32_t command);
 void views_record_counts(void); /* writes PROBE_READY */
 
-/* The CPU's store that is under way starts the device of these starts. keep: those since its last access count as
- * well. */
+/* The CPU's store that is under way starts the device of these starts. keep: those since its last access count
+ * as well. */
 void views_device_started(struct order_starts *starts, bool keep);
 
 static inline bool views_has(uint64_t physical)

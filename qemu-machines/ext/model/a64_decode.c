@@ -11,13 +11,14 @@
 #define MSR_OP0_3                  0xd5180000u /* MSR S3_..., Xt */
 #define CLASS_MASK                 0xfff80000u
 
-/* Barriers, of whichever kind and domain (Arm ARM C6.2): of loads or stores in CRm bits 1:0, the domain above. */
+/* Barriers, of whichever kind and domain (Arm ARM C6.2): of loads or stores in CRm bits 1:0, the domain above.
+ */
 #define BARRIER_MASK 0xfffff0ffu
 #define DSB          0xd503309fu
 #define DMB          0xd50330bfu
 enum { CRM_AT = 8, NSH = 1, LOADS = 1, STORES = 2 };
 
-/* Stores with release semantics (Arm ARM C4.1.94), of any size and registers. */
+/* Stores with release semantics (Arm ARM C6.2), of any size and registers. */
 static const struct {
     uint32_t mask, opcode;
 } store_releases[] = {
@@ -63,7 +64,8 @@ static enum a64_kind system_register_write(uint32_t fields)
     }
 }
 
-/* A reserved CRm is as the strongest (C6.2.79, DMB), but for two of DSB, which are other instructions: SSBB, PSSBB. */
+/* A reserved CRm is as the strongest (C6.2, DMB), but for two of DSB, which are other instructions: SSBB,
+ * PSSBB. */
 static enum a64_kind barrier(uint32_t opcode)
 {
     unsigned int types = opcode >> CRM_AT & 3, domain = opcode >> CRM_AT >> 2 & 3;

@@ -17,18 +17,19 @@ struct line {
     struct cache_stores stores;
     uint64_t device, early, pending, lost_cpu, lost_device, bounced;
     uint64_t fresh, news, cleaned, rushed, stored;
-    /* Moments of the last operation that invalidates; of the last one before that a start came, without a barrier
-     * between; of that which made bytes `pending`. 0: there was none. */
+    /* Moments of the last operation that invalidates; of the last one before that a start came, without a
+     * barrier between; of that which made bytes `pending`. 0: there was none. */
     uint32_t invalidated, raced, pended;
 };
 
-/* A bit of a line's state beside CACHE_LINE_BITS, for use in here: something is kept of the line, which is nobody's
- * debt. */
+/* A bit of a line's state beside CACHE_LINE_BITS, for use in here: something is kept of the line, which is
+ * nobody's debt. */
 enum { LINE_KEPT = 32 };
 
 /* How the guest's tables are known to map a page; only one that is cacheable, and nothing else, is filled
  * speculatively. */
-enum page_kind { PAGE_UNKNOWN, PAGE_CACHEABLE, PAGE_ALIASED };_Static_assert((CACHE_LINE_BITS & LINE_KEPT) == 0, "a bit of its own");
+enum page_kind { PAGE_UNKNOWN, PAGE_CACHEABLE, PAGE_ALIASED };
+_Static_assert((CACHE_LINE_BITS & LINE_KEPT) == 0, "a bit of its own");
 
 struct cache_model {
     struct cache_geometry geometry;
@@ -43,8 +44,8 @@ struct cache_model {
     struct way *ways;
     struct line *line;
     struct order order;
-    uint32_t *moment; /* of each byte that is in `stored`, `cleaned`, `device`, `early`, `pending` or `news` */
-    uint8_t *absent;  /* of each set: lines outside of the cache may be owed maintenance by set and way */
+    uint32_t *moment;  /* of each byte that is in `stored`, `cleaned`, `device`, `early`, `pending` or `news` */
+    uint8_t *absent;   /* of each set: lines outside of the cache may be owed maintenance by set and way */
     uint64_t no_stamp; /* of lines under CACHE_NEVER, which are in no way */
     uint32_t *pages;   /* the first `page_count`: those that are or were PAGE_CACHEABLE */
     uint32_t page_count;
@@ -88,7 +89,8 @@ struct cache_model *cache_model_new(const struct cache_geometry *geometry, const
     model->absent = calloc(geometry->sets, sizeof(*model->absent));
     model->pages = calloc(views->size / PAGE, sizeof(*model->pages));
     model->page_known = calloc(views->size / PAGE, 1);
-    if (!model->ways || !model->line || !model->moment || !model->absent || !model->pages || !model->page_known) {
+    if (!model->ways || !model->line || !model->moment || !model->absent || !model->pages ||
+        !model->page_known) {
         cache_model_free(model);
         return NULL;
     }
@@ -404,7 +406,8 @@ static uint64_t asked_for(struct cache_model *model, size_t line, uint64_t bytes
 }
 
 /* Those of the bytes that were stored, or cleaned, with no barrier between that and the start. */
-static uint64_t racing(struct cache_model *model, size_t line, uint64_t bytes, const struct order_starts *starts,
+static uint64_t racing(struct cache_model *model, size_t line, uint64_t bytes,
+                       const struct order_starts *starts,
                        bool (*races)(const struct order_starts *, uint32_t moment))
 {
     const uint32_t *moment = moments_of(model, line);
@@ -552,8 +555,8 @@ static uint64_t equal_bytes(const struct cache_model *model, size_t line)
     return equal;
 }
 
-/* Polling is right: between an invalidate and the first load of a byte behind it, a device wrote what nothing has
- * told the CPU of. Returns such bytes of the line. */
+/* Polling is right: between an invalidate and the first load of a byte behind it, a device wrote what nothing
+ * has told the CPU of. Returns such bytes of the line. */
 static uint64_t polled(struct cache_model *model, size_t line)
 {
     const struct line *masks = &model->line[line];
@@ -562,8 +565,8 @@ static uint64_t polled(struct cache_model *model, size_t line)
     return bytes & ~told_of(model, line, bytes);
 }
 
-/* The CPU loads bytes; `arriving` are those of the line that are polled(). Where the load got what the device wrote,
- * the line was filled behind that, and has all of it. */
+/* The CPU loads bytes; `arriving` are those of the line that are polled(). Where the load got what the device
+ * wrote, the line was filled behind that, and has all of it. */
 static void learn(struct cache_model *model, size_t line, uint64_t bytes, uint64_t arriving)
 {
     struct line *masks = &model->line[line];
@@ -589,7 +592,8 @@ static void check_load(struct cache_model *model, size_t offset, uint64_t bytes,
     if (masks->pending && order_is_behind(&model->order, masks->pended)) {
         masks->pending = 0;
     }
-    if (!hazard(model, CACHE_STALE_CPU_READ, cpu, offset, ((masks->device & ~arriving) | masks->bounced) & bytes) &&
+    if (!hazard(model, CACHE_STALE_CPU_READ, cpu, offset,
+                ((masks->device & ~arriving) | masks->bounced) & bytes) &&
         !hazard(model, CACHE_LOST_DEVICE_WRITE, cpu, offset, masks->lost_device & bytes) &&
         !hazard(model, CACHE_LOST_CPU_WRITE, cpu, offset, masks->lost_cpu & bytes)) {
         hazard(model, CACHE_MISSING_BARRIER, cpu, offset, (masks->early | masks->pending) & bytes);
@@ -675,8 +679,8 @@ void cache_cpu_write_uncached(struct cache_model *model, size_t offset, unsigned
 
 /* ---- maintenance ---- */
 
-/* Operations by address are in program order with stores to their line and loads of it; those by set and way are
- * ordered by barriers only (DDI 0487, "Ordering and completion of data and instruction cache instructions"). */
+/* Operations by address are in program order with stores to their line and loads of it; those by set and way
+ * are ordered by barriers only (DDI 0487, G4.4.7). */
 enum way_of_naming { BY_ADDRESS, BY_SET_AND_WAY };
 
 static void clean(struct cache_model *model, size_t line, enum way_of_naming by)
@@ -717,8 +721,8 @@ static void invalidate_device(struct cache_model *model, size_t line, enum way_o
     }
 }
 
-/* An invalidate by address: the next load of each byte gets it from memory. A start may have come since the last
- * one, without a barrier between: that one is kept, because the device may access the line much later. */
+/* An invalidate by address: the next load of each byte gets it from memory. A start may have come since the
+ * last one, without a barrier between: that one is kept, because the device may access the line much later. */
 static void renew(struct cache_model *model, size_t line)
 {
     struct line *masks = &model->line[line];
@@ -770,8 +774,8 @@ unsigned int cache_maintain(struct cache_model *model, enum cache_operation oper
     return maintain(model, operation, line_of(model, offset), BY_ADDRESS);
 }
 
-/* Of the lines of a set that are outside of the cache: what was stored there has been written back, and what a device
- * has written there is in memory. */
+/* Of the lines of a set that are outside of the cache: what was stored there has been written back, and what a
+ * device has written there is in memory. */
 static void maintain_absent(struct cache_model *model, enum cache_operation operation, uint32_t set)
 {
     bool owed = false;
@@ -870,8 +874,8 @@ static void check_device_read(struct cache_model *model, size_t offset, uint64_t
     }
 }
 
-/* Bytes by which to name a device's write to a line under maintenance that no barrier orders before its start: those
- * that were cleaned, at best of what is written; of an invalidate, all that is written. */
+/* Bytes by which to name a device's write to a line under maintenance that no barrier orders before its start:
+ * those that were cleaned, at best of what is written; of an invalidate, all that is written. */
 static uint64_t under_maintenance(struct cache_model *model, size_t line, uint64_t bytes,
                                   const struct order_starts *starts)
 {

@@ -38,8 +38,8 @@
  *
  * Behind a device's write (DDI 0487, K11.5). The CPU is *told* of it by an interrupt, by a register of a device
  * (it has *asked*), or by a load of bytes that a device wrote. An invalidate by address counts
- *   - if a full barrier lies between the device's write and it: then it comes behind the write in any order that
- *     the core may choose, and loads of the line are behind it without another barrier, or
+ *   - if a full barrier lies between the device's write and it: then it comes behind the write in any order
+ * that the core may choose, and loads of the line are behind it without another barrier, or
  *   - if the CPU has not been told: polling is right, at whatever moment the device writes;
  *   - if the CPU has asked, it is pending: an order that no silicon promises, but that most drivers rely on;
  *   - else it came too early.
@@ -77,9 +77,9 @@ enum cache_hazard {
     CACHE_LOST_DEVICE_WRITE,  /* a device's write to `unclean` bytes, or any read of `lost_device` */
     CACHE_LOST_CPU_WRITE,     /* any read of `lost_cpu` bytes */
     CACHE_SHARED_LINE,        /* a device's write beside `unclean` bytes, a store beside `device` bytes */
-    CACHE_MISSING_BARRIER,    /* a load of `early` or `pending` bytes; a device's read of `stored` or `cleaned` bytes,
-                               * or its write to a line that was cleaned or invalidated, with no barrier between
-                               * that and the start */
+    CACHE_MISSING_BARRIER,    /* a load of `early` or `pending` bytes; a device's read of `stored` or `cleaned`
+                               * bytes, or its write to a line that was cleaned or invalidated, with no barrier
+                               * between that and the start */
     CACHE_MISMATCHED_ALIAS,   /* an uncached load of `unclean` bytes, or of those that the views differ in; an
                                * uncached store to a line with `unclean` bytes */
 };
@@ -130,7 +130,8 @@ struct cache_events {
 
 /* What is kept of the CPU's cacheable stores to a line. */
 struct cache_stores {
-    uint64_t unclean, recent; /* recent: bytes stored since a full barrier, the one that was number `barriers` */
+    uint64_t unclean,
+        recent; /* recent: bytes stored since a full barrier, the one that was number `barriers` */
     uint32_t barriers;
 };
 
@@ -171,9 +172,9 @@ void cache_model_set_schedule(struct cache_model *, enum cache_schedule, uint64_
 /* A command begins: draws depend on (seed, command, accesses since here) and on nothing else. */
 void cache_model_begin(struct cache_model *, uint32_t command);
 
-/* The guest's tables now map (or no longer map) the page at `offset` cacheable, or not cacheable: only pages that
- * are mapped cacheable and not in the other way as well are filled speculatively, because no software could use
- * the other mapping then. */
+/* The guest's tables now map (or no longer map) the page at `offset` cacheable, or not cacheable: only pages
+ * that are mapped cacheable and not in the other way as well are filled speculatively, because no software
+ * could use the other mapping then. */
 void cache_model_page_cacheable(struct cache_model *, size_t offset);
 void cache_model_page_uncached(struct cache_model *, size_t offset);
 void cache_model_forget_pages(struct cache_model *);
@@ -185,8 +186,8 @@ struct cache_shortcut cache_cpu_read(struct cache_model *, size_t offset, unsign
 struct cache_shortcut cache_cpu_write(struct cache_model *, size_t offset, unsigned int size,
                                       const void *access);
 
-/* A load or store through a mapping that is not cacheable, within one line. A valid line (an alias of another kind)
- * is written back if it is dirty, and dropped, so that the views are equal. */
+/* A load or store through a mapping that is not cacheable, within one line. A valid line (an alias of another
+ * kind) is written back if it is dirty, and dropped, so that the views are equal. */
 void cache_cpu_read_uncached(struct cache_model *, size_t offset, unsigned int size, const void *access);
 void cache_cpu_write_uncached(struct cache_model *, size_t offset, unsigned int size, const void *access);
 
@@ -196,7 +197,8 @@ unsigned int cache_maintain(struct cache_model *, enum cache_operation, size_t o
 /* Maintenance by set and way, each counted from 0. A set or way that the cache does not have does nothing. */
 void cache_maintain_set_way(struct cache_model *, enum cache_operation, uint32_t set, uint32_t way);
 
-/* A barrier of the CPU; a store-release that is under way; the CPU was told of what devices did (model/order.h). */
+/* A barrier of the CPU; a store-release that is under way; the CPU was told of what devices did
+ * (model/order.h). */
 void cache_barrier(struct cache_model *, enum order_barrier);
 void cache_release(struct cache_model *, bool under_way);
 void cache_told(struct cache_model *, bool asked);
@@ -204,10 +206,10 @@ void cache_told(struct cache_model *, bool asked);
 /* The CPU starts the device of these starts by the store that it executes now: order_start(). */
 void cache_device_started(struct cache_model *, struct order_starts *, bool keep);
 
-/* An access, of any size and alignment inside RAM, of the device with these starts. NULL: no start is known, and no
- * barrier is missed. */
-void cache_device_read(struct cache_model *, size_t offset, void *data, unsigned int size, struct order_starts *,
-                       const void *access);
+/* An access, of any size and alignment inside RAM, of the device with these starts. NULL: no start is known,
+ * and no barrier is missed. */
+void cache_device_read(struct cache_model *, size_t offset, void *data, unsigned int size,
+                       struct order_starts *, const void *access);
 void cache_device_write(struct cache_model *, size_t offset, const void *data, unsigned int size,
                         struct order_starts *, const void *access);
 

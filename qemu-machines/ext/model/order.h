@@ -4,9 +4,9 @@
  *
  * Theory of operation. Nothing is remembered in lists that a barrier empties. There is one counter, the
  * *moment*, which goes on at each barrier that orders anything, at each start of a device, and when the CPU is
- * told something. A store, a maintenance operation and a device's write keep the moment at which they were made;
- * a start keeps its own, and those of the last barriers before it. Whether one is ordered before the other is
- * then a comparison, however many others lie between, and however late somebody asks:
+ * told something. A store, a maintenance operation and a device's write keep the moment at which they were
+ * made; a start keeps its own, and those of the last barriers before it. Whether one is ordered before the
+ * other is then a comparison, however many others lie between, and however late somebody asks:
  *
  *     something of moment m is not ordered before a start if  last barrier <= m < start.
  *
@@ -34,8 +34,8 @@ struct order_start {
     uint32_t maintenance; /* of the last full one */
 };
 
-/* The starts that a device's accesses are judged by. Zeroes: it was never started, and nothing is judged. Of more
- * than ORDER_STARTS with different barriers before them, the oldest are forgotten. */
+/* The starts that a device's accesses are judged by. Zeroes: it was never started, and nothing is judged. Of
+ * more than ORDER_STARTS with different barriers before them, the oldest are forgotten. */
 enum { ORDER_STARTS = 16 };
 struct order_starts {
     struct order_start start[ORDER_STARTS];
@@ -73,8 +73,8 @@ bool order_maintenance_races(const struct order_starts *, uint32_t moment);
 /* Was there a full barrier since the moment? */
 bool order_is_behind(const struct order *, uint32_t moment);
 
-/* The CPU has been told of everything that devices have written so far: by an interrupt, or (asked) by a device's
- * register. */
+/* The CPU has been told of everything that devices have written so far: by an interrupt, or (asked) by a
+ * device's register. */
 void order_tell(struct order *, bool asked);
 
 /* The CPU has loaded what a device wrote at the moment: it has been told of that, and of what came before. */

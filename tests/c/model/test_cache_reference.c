@@ -20,8 +20,8 @@ static size_t line_size, lines; /* bytes of one; how many */
 struct byte {
     bool unclean, recent, device, early, pending, lost_cpu, lost_device, bounced;
     bool fresh, news, stored, cleaned, rushed;
-    unsigned int moment;   /* of the last uncached store, clean, or write by a device */
-    unsigned int pended;   /* of the invalidate that made it pending */
+    unsigned int moment; /* of the last uncached store, clean, or write by a device */
+    unsigned int pended; /* of the invalidate that made it pending */
 };
 
 /* Moments of a start, and of the last barriers before it. */
@@ -153,7 +153,8 @@ static const struct check of_device_read[] = {
     {CACHE_LOST_DEVICE_WRITE, MEMBER(lost_device), MEMBER(lost_device)},
 };
 
-static bool ref_check(const struct check *checks, unsigned int count, bool by_device, size_t offset, unsigned int size)
+static bool ref_check(const struct check *checks, unsigned int count, bool by_device, size_t offset,
+                      unsigned int size)
 {
     for (unsigned int i = 0; i < count; i++) {
         size_t one = ref_first(offset, size, checks[i].member),
@@ -208,7 +209,8 @@ static void ref_tell(unsigned int moment)
     }
 }
 
-/* Polling: between the last invalidate and the first load of it behind, a device wrote it, and nothing has told. */
+/* Polling: between the last invalidate and the first load of it behind, a device wrote it, and nothing has
+ * told. */
 static bool ref_polled(const struct byte *byte)
 {
     return byte->device && byte->fresh && byte->moment > reference.told;
@@ -516,7 +518,8 @@ static void ref_device_write(unsigned int device, size_t offset, unsigned int si
     if (ref_first(offset, size, MEMBER(unclean)) < SIZE) {
         ref_found(CACHE_LOST_DEVICE_WRITE, true, ref_first(offset, size, MEMBER(unclean)));
     } else if (ref_elsewhere(offset, size, MEMBER(unclean))) {
-        ref_found(CACHE_SHARED_LINE, true, ref_first(line * line_size, (unsigned int)line_size, MEMBER(unclean)));
+        ref_found(CACHE_SHARED_LINE, true,
+                  ref_first(line * line_size, (unsigned int)line_size, MEMBER(unclean)));
     } else {
         ref_check_maintenance(device, offset, size);
     }
@@ -560,7 +563,7 @@ static struct found found[KINDS][2];
 static struct cache_model *model;
 static struct order_starts starts[DEVICES];
 static struct cache_shortcut shortcuts[MOST_LINES]; /* what the model lets its caller do by itself */
-static const char access; /* who accesses: handed on to hazard() */
+static const char access;                           /* who accesses: handed on to hazard() */
 
 static void line_changed(void *opaque, size_t line, bool rewritten)
 {

@@ -49,7 +49,9 @@ def found(board: Board, command: str, argument: int = 0) -> list[tuple[str, int 
     board.call("open")
     board.call(command, argument)
     board.wait(LONG)
-    return [(finding.kind, finding.cpu and finding.cpu.line) for finding in board.findings()]
+    return [
+        (finding.kind, finding.cpu.line if finding.cpu else None) for finding in board.findings()
+    ]
 
 
 def race(command: str) -> list[tuple[str, int | None]]:

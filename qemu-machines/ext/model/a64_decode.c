@@ -64,8 +64,8 @@ static enum a64_kind system_register_write(uint32_t fields)
     }
 }
 
-/* A reserved CRm is as the strongest (C6.2, DMB), but for two of DSB, which are other instructions: SSBB,
- * PSSBB. */
+/* A reserved CRm is as the strongest (Arm ARM C6.2, DMB), but for two of DSB, which are other instructions:
+ * SSBB, PSSBB. */
 static enum a64_kind barrier(uint32_t opcode)
 {
     unsigned int types = opcode >> CRM_AT & 3, domain = opcode >> CRM_AT >> 2 & 3;

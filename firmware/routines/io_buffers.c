@@ -71,6 +71,7 @@ static NTSTATUS flush_buffers(const MDL *mdl, bool read)
         violation_report(VIOLATION_CLEANED_UNDER_READ, (uintptr_t)mdl, 0); /* KFI-04 */
     }
     record(mdl, read);
+    barrier_sync(); /* CCH-09: between what has told the caller of the device, and the maintenance */
     maintain(mdl, read);
     barrier_sync();
     return STATUS_SUCCESS;

@@ -190,12 +190,13 @@ static const char *run_fill(struct rpc_call *call)
 }
 RPC_COMMAND(fill, "address bytes byte", 3, 3, run_fill);
 
-/* Maintenance by hand, with its barrier; the layer's own is inside the routines. */
+/* Maintenance by hand, with its barriers; the layer's own is inside the routines. */
 static const char *maintain(struct rpc_call *call, void (*operation)(uintptr_t address, size_t size))
 {
     if (!memory_is_mapped((uintptr_t)call->argument[0], (size_t)call->argument[1])) {
         return no_memory;
     }
+    barrier_sync();
     operation((uintptr_t)call->argument[0], (size_t)call->argument[1]);
     barrier_sync();
     return NULL;

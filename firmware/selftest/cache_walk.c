@@ -86,6 +86,7 @@ static void execute_by_set_and_way(void (*execute)(uintptr_t operand), uintptr_t
     unsigned int level = cache_coherency_level();
     uint32_t size_id = cache_size_id(level), last_way = size_id >> 3 & 0x3ff, last_set = size_id >> 13 & 0x7fff;
 
+    barrier_sync(); /* only barriers order these operations: each ends with the one behind it */
     for (uint32_t way = 0; way <= last_way; way++) {
         execute((uintptr_t)way << __builtin_clz(last_way) | (address & last_set * LINE) | (level - 1) << 1);
     }

@@ -15,8 +15,9 @@ MDL := firmware/layer/mdl.c firmware/layer/violation.c
 PL330_PROGRAM := firmware/pl330/code.c firmware/pl330/program.c
 
 test_a64_decode_with := $(EXT)/model/a64_decode.c
-test_cache_model_with := $(EXT)/model/cache_model.c
-test_cache_reference_with := $(EXT)/model/cache_model.c
+CACHE_MODEL := $(EXT)/model/cache_model.c $(EXT)/model/order.c
+test_cache_model_with := $(CACHE_MODEL)
+test_cache_reference_with := $(CACHE_MODEL)
 test_pl330_thread_with := $(EXT)/model/pl330_thread.c
 test_place_with := $(EXT)/evidence/place.c
 test_frame_with := firmware/rpc/frame.c

@@ -96,12 +96,16 @@ class Disk:
 
 
 @contextmanager
-def disk_of(folder: Path, *options: str, **more: bool) -> Iterator[Disk]:
+def disk_of(
+    folder: Path, *options: str, read_only: bool = False, removable: bool = False
+) -> Iterator[Disk]:
     """Start a board; at the end everything must have been given back, and nothing been found."""
     path = folder / "disk.img"
     path.write_bytes(bytes(BLOCK * BLOCKS))
     options = ("serial=dmav3", *options)
-    device = Device(model="nvme", options=options, disk=path, **more)
+    device = Device(
+        model="nvme", options=options, disk=path, read_only=read_only, removable=removable
+    )
     with Board(image=installation.firmware("virt-a64-nvme"), devices=[device]) as board:
         idle = board.layer.counters()
         yield Disk(board, path)

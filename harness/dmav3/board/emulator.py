@@ -17,6 +17,7 @@ from dmav3.evidence.findings import LIMITS, POISONED
 from dmav3.evidence.probe import LAYOUTS, Probe
 from dmav3.guest.windows import Mapping
 from dmav3.machine.argv import Start
+from dmav3.machine.doorbells import check_doorbells
 from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.qemu.process import Process, qemu_binary
 from dmav3.qemu.qmp import Monitor
@@ -106,6 +107,8 @@ class Emulator:
             self.sockets.handed_over()
         self.monitor = resources.enter_context(Monitor(process.monitor, self._settle))
         resources.callback(process.quit, lambda: self.monitor.execute("quit"))
+        if any(device.doorbells for device in self._machine.devices):
+            check_doorbells(self._machine, self.monitor.execute("query-pci"))
         self.link = SocketLink(process.serial)
         self._read_layouts()
 

@@ -156,16 +156,19 @@ _KINDS = {
     6: _Kind(
         "missing-barrier",
         _each(_GIVING, "CCH-08") | _each(_TAKING, "CCH-09") | _MICROCODE,
-        "there was no barrier between the maintenance, or the store, and the access that relied on "
-        "it: it may not have been complete",
-        "must issue a DSB behind its maintenance",
+        "a device read bytes that were stored, or accessed a line under maintenance, with no "
+        "barrier that orders them between that and its start; or the CPU loaded a device's bytes "
+        "whose invalidate no barrier ordered behind the device's write",
+        "must issue a barrier between its maintenance and the start of the device, or between the "
+        "device's last write and its invalidate: a DMB of loads and stores is enough, one of loads "
+        "(LD) or of the domain NSH is not",
         "",
     ),
     7: _Kind(
         "mismatched-alias",
         {},
-        "a line that is in the cache was reached through a mapping that is not cacheable: what "
-        "such an access gives is not defined",
+        "bytes that the CPU had stored through the cache, and not cleaned, were reached through a "
+        "mapping that is not cacheable: what such an access gives, or leaves, is not defined",
         "",
         "",
     ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from dmav3.elf.image import Flat
@@ -113,7 +114,18 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
             "cache-sets": machine.cache.sets,
             "cache-ways": machine.cache.ways,
         }
+        if any(device.doorbells for device in machine.devices):
+            options["doorbells"] = _doorbells(machine.devices)
     return "dmav3-board," + ",".join(f"{key}={value}" for key, value in options.items())
+
+
+def _doorbells(devices: Iterable[Device]) -> str:
+    """Return the extension's property, such as "pci1:0x98/pci2:0x1000+0x1008"."""
+    return "/".join(
+        f"pci{slot}:" + "+".join(f"{offset:#x}" for offset in device.doorbells)
+        for slot, device in enumerate(devices, 1)
+        if device.doorbells
+    )
 
 
 def _pci_device(slot: int, device: Device) -> list[str]:

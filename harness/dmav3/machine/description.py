@@ -77,6 +77,9 @@ class Device(_Part):
     :ivar disk: file that its option `drive` is to name, a raw image; None: it has no disk.
     :ivar read_only: the image is not to be written.
     :ivar removable: it sits behind a root port, on a bus of its own: `device_del` can take it.
+    :ivar doorbells: offsets in BAR 0 of the registers that start it. Then only a store to one of
+        these is a start, and all since the device's last access count; without, the last store to
+        any of its BARs is the start.
     """
 
     model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -84,6 +87,9 @@ class Device(_Part):
     disk: Annotated[Path | None, Field(strict=False)] = None
     read_only: bool = False
     removable: bool = False
+    doorbells: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=1 << 32)], ...], Field(max_length=64, strict=False)
+    ] = ()
 
 
 RAM_BASE = 0x40000000  # of `virt`
@@ -174,7 +180,14 @@ _EXAMPLE: dict[str, Any] = {
     },
     "stream": {"base": "0x0B010000", "pl330": 0, "receive": 0, "transmit": 1},
     "uart": {"kind": "dmav3", "base": "0x0B030000", "irq": 193},
-    "devices": [{"model": "edu", "options": ["dma_mask=0xffffffff"], "disk": "disk.img"}],
+    "devices": [
+        {
+            "model": "edu",
+            "options": ["dma_mask=0xffffffff"],
+            "disk": "disk.img",
+            "doorbells": ["0x98"],
+        }
+    ],
 }
 
 

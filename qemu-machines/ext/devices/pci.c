@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "devices/doorbells.h"
 #include "evidence/declared.h"
 #include "evidence/finding.h"
 #include "evidence/stray.h"
@@ -14,13 +15,13 @@
 #include "memory/views.h"
 #include "probe/probe.h"
 
-/* PCIe memory of `virt`, and the number of its region in the host bridge. */
-enum { BAR_BASE = 0x10000000, BAR_SIZE = 0x2eff0000, BRIDGE_MEMORY = 1 };
-enum { MASTERS = 64 };
+enum { BRIDGE_MEMORY = 1 }; /* number of the region of PCIe memory in the host bridge */
+enum { MASTERS = 64, BARS = 6 };
 
 struct master {
     PCIBus *bus; /* NULL: this one and all behind it are not in use */
     int function;
+    struct order_starts starts;
     QemuAddressSpace space;
     QemuRegion root, system, ram, low;
 };
@@ -31,20 +32,21 @@ static struct {
     QemuAddressSpace bars;
 } pci;
 
-static struct accessor accessor_of(const struct master *master)
+static struct accessor accessor_of(struct master *master)
 {
     uint32_t bus = (uint32_t)qemu.pci_bus_num(master->bus);
 
     return (struct accessor){
         .channel = ACCESSOR_PCI | bus << 8 | (uint32_t)master->function,
         .ungated = true,
+        .starts = &master->starts,
     };
 }
 
 /* ---- accesses by devices ---- */
 
 /* Begin an access, which the caller makes and ends by views_unlock(). */
-static struct accessor begin(const struct master *master, uint64_t address, unsigned int size, bool is_write)
+static struct accessor begin(struct master *master, uint64_t address, unsigned int size, bool is_write)
 {
     struct accessor by = accessor_of(master);
 
@@ -55,7 +57,7 @@ static struct accessor begin(const struct master *master, uint64_t address, unsi
 }
 
 /* A refused access is a finding, too: not every model of a device looks at what the bus answered. */
-static bool is_refused(const struct master *master, uint64_t address, unsigned int size, bool is_write)
+static bool is_refused(struct master *master, uint64_t address, unsigned int size, bool is_write)
 {
     struct accessor by;
 
@@ -210,10 +212,55 @@ static uint32_t bar_read(void *opaque, hwaddr offset, uint64_t *value, unsigned 
     return access_bar(BAR_BASE + offset, value, size, attributes, false);
 }
 
+/* Where a store to a BAR goes: to the function whose BAR begins closest below. */
+struct target {
+    struct master *master; /* NULL: to none */
+    PCIDevice *device;
+    int bar;
+    uint64_t base;
+};
+
+static struct target target_of(uint64_t address)
+{
+    struct target target = {.master = NULL};
+
+    for (struct master *master = pci.masters; master < pci.masters + MASTERS && master->bus; master++) {
+        PCIDevice *device = qemu.pci_find_device(master->bus, (uint8_t)qemu.pci_bus_num(master->bus),
+                                                 (uint8_t)master->function);
+
+        for (int bar = 0; device && bar < BARS; bar++) {
+            uint64_t base = qemu.pci_get_bar_addr(device, bar);
+
+            if (base > target.base && base <= address) {
+                target = (struct target){master, device, bar, base};
+            }
+        }
+    }
+    return target;
+}
+
+/* The last store to a function's BARs is its start; of a function with doorbells, a store to one of these is
+ * one more. */
+static void start_function(uint64_t address)
+{
+    struct target target = target_of(address);
+    const struct doorbells *doorbells;
+
+    if (!target.master) {
+        return;
+    }
+    doorbells = doorbells_of(target.device);
+    if (!doorbells) {
+        views_device_started(&target.master->starts, false);
+    } else if (target.bar == 0 && doorbells_have(doorbells, address - target.base)) {
+        views_device_started(&target.master->starts, true);
+    }
+}
+
 static uint32_t bar_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs attributes)
 {
     (void)opaque;
-    views_device_started();
+    start_function(BAR_BASE + offset);
     return access_bar(BAR_BASE + offset, &value, size, attributes, true);
 }
 
@@ -275,4 +322,7 @@ bool pci_initialise(Error **errp)
 void pci_reset(void)
 {
     madvise(pci.low_ram, LOW_RAM_SIZE, MADV_DONTNEED);
+    for (size_t i = 0; i < MASTERS; i++) {
+        pci.masters[i].starts.count = 0;
+    }
 }

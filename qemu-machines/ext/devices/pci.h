@@ -8,7 +8,9 @@
  * answered by an error. The gate does not stop these devices: what they do while it is closed happens then, and
  * what they cause is recorded as ungated.
  *
- * A store of the CPU to a BAR starts a device (views_device_started), before the device sees it.
+ * A store of the CPU to a BAR starts the function whose BAR it is (views_device_started), before the device
+ * sees it: the last one counts. Of a function with doorbells (devices/doorbells.h) only stores to these do, and
+ * all that came since its last access.
  */
 #ifndef DMAV3_PCI_H
 #define DMAV3_PCI_H
@@ -16,6 +18,9 @@
 #include <stdbool.h>
 
 #include "qemu/qemu_abi.h"
+
+/* PCIe memory of `virt`, where BARs are. */
+enum { BAR_BASE = 0x10000000, BAR_SIZE = 0x2eff0000 };
 
 /* Take the bus of the board over and lay low RAM into system memory. */
 bool pci_initialise(Error **errp);

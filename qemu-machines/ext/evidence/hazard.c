@@ -46,7 +46,7 @@ static struct debt debt_of(enum cache_hazard kind, bool by_device)
     case CACHE_SHARED_LINE:
         return (struct debt){READS, false, LINE, MAKER};
     case CACHE_MISSING_BARRIER:
-        return by_device ? (struct debt){WRITES, true, BYTE, MAKER} : (struct debt){READS, false, BYTE, ENDER};
+        return by_device ? (struct debt){EITHER, true, BYTE, MAKER} : (struct debt){READS, false, BYTE, ENDER};
     default:
         return (struct debt){EITHER, false, LINE, NOBODY};
     }

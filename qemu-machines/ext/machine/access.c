@@ -21,6 +21,7 @@
 #include "evidence/history.h"
 #include "evidence/ownership.h"
 #include "evidence/place.h"
+#include "machine/telling.h"
 #include "memory/views.h"
 #include "probe/probe.h"
 #include "time/clock.h"
@@ -52,6 +53,7 @@ static void *cpu_env;
 void access_enter_callback(void)
 {
     views_lock();
+    cache_release(views.model, false); /* whichever there was, it is over */
     clock_enter_callback();
 }
 
@@ -155,6 +157,8 @@ static void look_up(struct page_entry *page, uint64_t address, unsigned int mmu_
         page->kind = cached ? CACHED : UNCACHED;
         if (cached) {
             cache_model_page_cacheable(views.model, page->offset);
+        } else {
+            cache_model_page_uncached(views.model, page->offset);
         }
     }
 }
@@ -203,7 +207,7 @@ static void access_uncached(size_t offset, unsigned int size, bool store, const 
         history_stored(views.base + offset, size, by->pc);
         cache_cpu_write_uncached(views.model, offset, size, by);
     } else {
-        cache_cpu_read_uncached(views.model, offset, by);
+        cache_cpu_read_uncached(views.model, offset, size, by);
     }
 }
 
@@ -246,6 +250,25 @@ void access_stored(uint64_t address, unsigned int size, unsigned int mmu_index, 
     }
 }
 
+void access_release(bool under_way)
+{
+    views_lock();
+    cache_release(views.model, under_way);
+    views_unlock();
+}
+
+/* A register may tell the CPU what devices have done in memory. */
+static void loaded_register(qemu_plugin_meminfo_t info, uint64_t physical)
+{
+    enum telling tells = telling_of(physical, info);
+
+    if (tells != TELLS_NOTHING) {
+        access_enter_callback();
+        cache_told(views.model, tells == TELLS_OF_A_DEVICE);
+        access_leave_callback();
+    }
+}
+
 static void store_to_register(uint64_t physical, unsigned int size, uint64_t pc)
 {
     if (bypass_starts(physical, size)) {
@@ -265,6 +288,8 @@ static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool sto
     if (found && qemu.qemu_plugin_hwaddr_is_io(found)) {
         if (store) {
             store_to_register(physical, size, pc);
+        } else {
+            loaded_register(info, physical);
         }
         return;
     }
@@ -309,11 +334,17 @@ HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
         uint64_t origin = history_origin((uint32_t)(uintptr_t)place);
 
         *entry->shortcut.stamp = ++*entry->shortcut.clock;
-        *entry->shortcut.unclean |= ~0ull >> (64 - size) << at;
+        cache_keep_store(entry->shortcut.stores, ~0ull >> (64 - size) << at, *entry->shortcut.barriers);
         for (unsigned int i = at / 8; i <= (at + size - 1) / 8; i++) {
             entry->origins[i] = origin;
         }
         return;
     }
     access_slowly(info, address, true, place_pc((uint32_t)(uintptr_t)place));
+}
+
+void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+{
+    access_release(false);
+    access_store(vcpu, info, address, pc);
 }

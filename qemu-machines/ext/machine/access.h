@@ -4,7 +4,7 @@
  * cache model and the history make of it.
  *
  * The caller of all functions holds the views' lock, except for access_initialise(), the two for callbacks, and
- * the callbacks access_load() and access_store(), which take it where they need it.
+ * access_release() and the callbacks after loads and stores, which take it where they need it.
  */
 #ifndef DMAV3_ACCESS_H
 #define DMAV3_ACCESS_H
@@ -36,6 +36,11 @@ void access_leave_callback(void);
  */
 void access_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc);
 void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place);
+
+/* A store-release is under way, from before it to its callback. If it faults, there is none, and the next
+ * other callback ends it. */
+void access_release(bool under_way);
+void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc);
 
 /* Does the virtual address lie in RAM, and at which offset? */
 bool access_finds_ram(uint64_t address, unsigned int mmu_index, size_t *offset);

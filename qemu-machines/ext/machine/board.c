@@ -8,6 +8,7 @@
 
 #include "devices/alarm.h"
 #include "devices/bypass.h"
+#include "devices/doorbells.h"
 #include "devices/gate.h"
 #include "devices/pci.h"
 #include "devices/stream.h"
@@ -19,6 +20,7 @@
 #include "machine/access.h"
 #include "machine/cpu.h"
 #include "machine/ident.h"
+#include "machine/places.h"
 #include "memory/fault_range.h"
 #include "memory/image.h"
 #include "memory/views.h"
@@ -31,18 +33,6 @@
 #include "qemu/qemu_abi.h"
 #include "time/clock.h"
 
-/* On `virt`: the hole at 0x0a004000 and shared peripheral interrupts from 176 are free. */
-enum board_place {
-    PL330_BASE = 0x0b000000,
-    PL330_SIZE = 0x1000,
-    STREAM_BASE = 0x0b010000,
-    IDENT_BASE = 0x0b020000,
-    UART_BASE = 0x0b030000,
-    RAM_BASE = 0x40000000,
-    PL330_ABORT_SPI = 176, /* event n: the next but n */
-    UART_SPI = 193,
-    ALARM_SPI = 194,
-};
 /* The request lines that no device has: a non-secure channel may wait on them too. */
 #define OWN_LINES (1u << SCHEDULE_LINE_KICK | 1u << FETCH_LINE_FREE | 1u << FETCH_LINE_BUSY)
 enum board_size {
@@ -134,6 +124,18 @@ static void set_command(Object *object, Visitor *visitor, const char *name, void
     (void)object;
     (void)opaque;
     qemu.visit_type_str(visitor, name, &board.command, errp);
+}
+
+static void set_doorbells(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    char *value = NULL;
+
+    (void)object;
+    (void)opaque;
+    if (qemu.visit_type_str(visitor, name, &value, errp)) {
+        doorbells_set(value, errp);
+        qemu.g_free(value);
+    }
 }
 
 static bool set_seed(uint64_t value, Error **errp)
@@ -493,6 +495,7 @@ static void board_class(ObjectClass *class, void *data)
     add_numbers(class, board_numbers);
     qemu.object_class_property_add(class, "schedule", "str", get_schedule, set_schedule, NULL, NULL);
     qemu.object_class_property_add(class, "command", "str", NULL, set_command, NULL, NULL);
+    qemu.object_class_property_add(class, "doorbells", "str", NULL, set_doorbells, NULL, NULL);
 }
 
 static void stream_class(ObjectClass *class, void *data)

@@ -7,6 +7,7 @@
  *   dram-fd, probe-fd, stream-fd, wake-fd, lifeline-fd   file descriptors; none unless given
  *   image-fd, image-base                                 the firmware's image (memory/image.h)
  *   command                                              id of the command UART's character device
+ *   doorbells                                            registers that start PCI devices (devices/doorbells.h)
  *   nonce                                                for the identification page
  *   cache-level, cache-line, cache-sets, cache-ways      the cache that is modelled
  *

@@ -117,13 +117,20 @@ static void on_set_way(unsigned int vcpu, void *opaque)
     access_leave_callback();
 }
 
-/* A DSB is hooked with something, a DMB with nothing. */
-static void on_barrier(unsigned int vcpu, void *is_dsb)
+/* A full barrier is hooked with something, one of stores with nothing. */
+static void on_barrier(unsigned int vcpu, void *is_full)
 {
     (void)vcpu;
     access_enter_callback();
-    cache_barrier(views.model, is_dsb != NULL);
+    cache_barrier(views.model, is_full ? ORDER_FULL : ORDER_STORES);
     access_leave_callback();
+}
+
+static void on_store_release(unsigned int vcpu, void *opaque)
+{
+    (void)vcpu;
+    (void)opaque;
+    access_release(true);
 }
 
 static void on_operation(unsigned int vcpu, void *opaque)
@@ -186,11 +193,16 @@ static void hook_instruction(struct qemu_plugin_insn *instruction)
     case A64_TRANSLATION:
         hook(instruction, on_translation_change, NULL);
         break;
-    case A64_DSB:
+    case A64_BARRIER:
         hook(instruction, on_barrier, views.model);
         break;
-    case A64_DMB:
+    case A64_BARRIER_STORES:
         hook(instruction, on_barrier, NULL);
+        break;
+    case A64_STORE_RELEASE:
+        hook(instruction, on_store_release, NULL);
+        qemu.qemu_plugin_register_vcpu_mem_cb(instruction, access_store_release, QEMU_PLUGIN_CB_NO_REGS,
+                                              QEMU_PLUGIN_MEM_W, (void *)(uintptr_t)pc);
         break;
     case A64_CLEAN_SET_WAY:
     case A64_INVALIDATE_SET_WAY:

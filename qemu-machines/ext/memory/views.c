@@ -207,11 +207,11 @@ void views_begin_command(uint32_t command)
     }
 }
 
-void views_device_started(void)
+void views_device_started(struct order_starts *starts, bool keep)
 {
     if (views.model) {
         views_lock();
-        cache_device_started(views.model);
+        cache_device_started(views.model, starts, keep);
         views_unlock();
     }
 }
@@ -241,7 +241,7 @@ void views_device_read(size_t offset, void *data, unsigned int size, const struc
         return;
     }
     views_lock();
-    cache_device_read(views.model, offset, data, size, by);
+    cache_device_read(views.model, offset, data, size, by->starts, by);
     views_unlock();
 }
 
@@ -254,6 +254,6 @@ void views_device_write(size_t offset, const void *data, unsigned int size, cons
     }
     views_lock();
     tell->device_writes(views.base + offset, size, by);
-    cache_device_write(views.model, offset, data, size, by);
+    cache_device_write(views.model, offset, data, size, by->starts, by);
     views_unlock();
 }

@@ -64,8 +64,9 @@ void views_record_counts(void); /* writes PROBE_READY */
 /* What is remembered of a line of RAM is void (views_events.line_changed), though the model did nothing. */
 void views_forget_line(size_t line);
 
-/* The CPU's store that is under way starts a device. */
-void views_device_started(void);
+/* The CPU's store that is under way starts the device of these starts. keep: those since its last access count
+ * as well. */
+void views_device_started(struct order_starts *starts, bool keep);
 
 static inline bool views_has(uint64_t physical)
 {

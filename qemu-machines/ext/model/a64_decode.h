@@ -18,9 +18,10 @@ enum a64_kind {
     A64_CLEAN_SET_WAY,            /* DC CSW */
     A64_INVALIDATE_SET_WAY,       /* DC ISW */
     A64_CLEAN_INVALIDATE_SET_WAY, /* DC CISW */
-    A64_DSB,
-    A64_DMB,
-    A64_TRANSLATION, /* changes how addresses translate: SCTLR, TTBR, TCR, MAIR, TLBI */
+    A64_BARRIER,                  /* DMB or DSB of loads and stores, SY, OSH or ISH */
+    A64_BARRIER_STORES,           /* ... of stores only */
+    A64_STORE_RELEASE,            /* STLR, STLLR, STLUR, STLXR, STLXP */
+    A64_TRANSLATION,              /* changes how addresses translate: SCTLR, TTBR, TCR, MAIR, TLBI */
 };
 
 /* An instruction. */

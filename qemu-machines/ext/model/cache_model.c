@@ -12,18 +12,24 @@ struct way {
     uint64_t stamp; /* of the last access; 0: the way is empty */
 };
 
-/* As the header says; a bit a byte. */
+/* As the header says; a bit a byte. What every load looks at comes first. */
 struct line {
-    uint64_t unclean, device, cleaned, invalidated, lost_cpu, lost_device, stored, raced, bounced;
-    unsigned int listed; /* a bit a list that it is in */
+    struct cache_stores stores;
+    uint64_t device, early, pending, lost_cpu, lost_device, bounced;
+    uint64_t fresh, news, cleaned, rushed, stored;
+    /* Moments of the last operation that invalidates; of the last one before that a start came, without a
+     * barrier between; of that which made bytes `pending`. 0: there was none. */
+    uint32_t invalidated, raced, pended;
 };
 
-/* Lines that a barrier, or the next start of a device, has to look at; each at most once. */
-struct list {
-    unsigned int bit;
-    uint32_t *line;
-    size_t count;
-};
+/* A bit of a line's state beside CACHE_LINE_BITS, for use in here: something is kept of the line, which is
+ * nobody's debt. */
+enum { LINE_KEPT = 32 };
+
+/* How the guest's tables are known to map a page; only one that is cacheable, and nothing else, is filled
+ * speculatively. */
+enum page_kind { PAGE_UNKNOWN, PAGE_CACHEABLE, PAGE_ALIASED };
+_Static_assert((CACHE_LINE_BITS & LINE_KEPT) == 0, "a bit of its own");
 
 struct cache_model {
     struct cache_geometry geometry;
@@ -37,11 +43,13 @@ struct cache_model {
     uint64_t begun; /* `clock` when the command began */
     struct way *ways;
     struct line *line;
-    struct list maintained, stored, raced; /* lines with `cleaned` or `invalidated`; `stored`; `raced` */
-    uint64_t no_stamp;                     /* of lines under CACHE_NEVER, which are in no way */
-    uint32_t *pages;                       /* the first `page_count`: pages that may be filled speculatively */
+    struct order order;
+    uint32_t *moment;  /* of each byte that is in `stored`, `cleaned`, `device`, `early`, `pending` or `news` */
+    uint8_t *absent;   /* of each set: lines outside of the cache may be owed maintenance by set and way */
+    uint64_t no_stamp; /* of lines under CACHE_NEVER, which are in no way */
+    uint32_t *pages;   /* the first `page_count`: those that are or were PAGE_CACHEABLE */
     uint32_t page_count;
-    uint8_t *page_known;
+    uint8_t *page_known; /* enum page_kind */
 };
 
 static size_t line_count(const struct cache_model *model)
@@ -77,19 +85,16 @@ struct cache_model *cache_model_new(const struct cache_geometry *geometry, const
     model->events = *events;
     model->ways = calloc((size_t)geometry->sets * geometry->ways, sizeof(*model->ways));
     model->line = calloc(line_count(model), sizeof(*model->line));
-    model->maintained.bit = 1;
-    model->stored.bit = 2;
-    model->raced.bit = 4;
-    model->maintained.line = calloc(line_count(model), sizeof(uint32_t));
-    model->stored.line = calloc(line_count(model), sizeof(uint32_t));
-    model->raced.line = calloc(line_count(model), sizeof(uint32_t));
+    model->moment = calloc(views->size, sizeof(*model->moment));
+    model->absent = calloc(geometry->sets, sizeof(*model->absent));
     model->pages = calloc(views->size / PAGE, sizeof(*model->pages));
     model->page_known = calloc(views->size / PAGE, 1);
-    if (!model->ways || !model->line || !model->maintained.line || !model->stored.line || !model->raced.line ||
-        !model->pages || !model->page_known) {
+    if (!model->ways || !model->line || !model->moment || !model->absent || !model->pages ||
+        !model->page_known) {
         cache_model_free(model);
         return NULL;
     }
+    order_reset(&model->order);
     return model;
 }
 
@@ -97,9 +102,8 @@ void cache_model_free(struct cache_model *model)
 {
     free(model->ways);
     free(model->line);
-    free(model->maintained.line);
-    free(model->stored.line);
-    free(model->raced.line);
+    free(model->moment);
+    free(model->absent);
     free(model->pages);
     free(model->page_known);
     free(model);
@@ -123,7 +127,8 @@ void cache_model_reset(struct cache_model *model)
     }
     memset(model->ways, 0, (size_t)model->geometry.sets * model->geometry.ways * sizeof(*model->ways));
     memset(&model->counts, 0, sizeof(model->counts));
-    model->maintained.count = model->stored.count = model->raced.count = 0;
+    memset(model->absent, 0, model->geometry.sets);
+    order_reset(&model->order); /* what `moment` has is of no mask any more */
     cache_model_forget_pages(model);
     model->clock = 0;
     cache_model_begin(model, 0);
@@ -145,17 +150,21 @@ void cache_model_page_cacheable(struct cache_model *model, size_t offset)
 {
     size_t page = offset / PAGE;
 
-    if (!model->page_known[page]) {
-        model->page_known[page] = 1;
+    if (model->page_known[page] == PAGE_UNKNOWN) {
+        model->page_known[page] = PAGE_CACHEABLE;
         model->pages[model->page_count++] = (uint32_t)page;
     }
 }
 
+void cache_model_page_uncached(struct cache_model *model, size_t offset)
+{
+    model->page_known[offset / PAGE] = PAGE_ALIASED;
+}
+
 void cache_model_forget_pages(struct cache_model *model)
 {
-    while (model->page_count) {
-        model->page_known[model->pages[--model->page_count]] = 0;
-    }
+    memset(model->page_known, PAGE_UNKNOWN, model->views.size / PAGE);
+    model->page_count = 0;
 }
 
 /* ---- one line ---- */
@@ -189,11 +198,11 @@ static void copy_up(struct cache_model *model, size_t line)
 
 static unsigned int owed_state(const struct line *masks)
 {
-    uint64_t others = masks->cleaned | masks->invalidated | masks->lost_cpu | masks->lost_device |
-                      masks->stored | masks->raced | masks->bounced;
+    uint64_t owed = masks->early | masks->pending | masks->lost_cpu | masks->lost_device | masks->bounced;
+    uint64_t kept = masks->fresh | masks->news | masks->cleaned | masks->rushed | masks->stored;
 
-    return (masks->unclean ? CACHE_LINE_UNCLEAN : 0) | (masks->device ? CACHE_LINE_STALE : 0) |
-           (others ? CACHE_LINE_OWED : 0);
+    return (masks->stores.unclean ? CACHE_LINE_UNCLEAN : 0) | (masks->device ? CACHE_LINE_STALE : 0) |
+           (owed ? CACHE_LINE_OWED : 0) | (kept || masks->invalidated ? LINE_KEPT : 0);
 }
 
 static void set_state(struct cache_model *model, size_t line, unsigned int valid_dirty)
@@ -212,9 +221,14 @@ static void line_changed(struct cache_model *model, size_t line, bool rewritten)
     model->events.line_changed(model->events.opaque, line, rewritten);
 }
 
+static size_t set_index(const struct cache_model *model, size_t line)
+{
+    return line & (model->geometry.sets - 1);
+}
+
 static struct way *set_of(struct cache_model *model, size_t line)
 {
-    return &model->ways[(line & (model->geometry.sets - 1)) * model->geometry.ways];
+    return &model->ways[set_index(model, line) * model->geometry.ways];
 }
 
 /* The way that holds a valid line; NULL if it is in none (CACHE_NEVER). */
@@ -244,6 +258,7 @@ static void write_back(struct cache_model *model, size_t line)
 /* Take a valid line out of the cache; the views become equal. */
 static void drop(struct cache_model *model, size_t line, bool keep_stores)
 {
+    const struct line *masks = &model->line[line];
     struct way *way = find(model, line);
     bool down = keep_stores && (model->views.lines[line] & CACHE_LINE_DIRTY);
 
@@ -254,6 +269,9 @@ static void drop(struct cache_model *model, size_t line, bool keep_stores)
     }
     if (way) {
         way->stamp = 0;
+    }
+    if (masks->stores.unclean | masks->device | masks->early | masks->pending | masks->rushed) {
+        model->absent[set_index(model, line)] = 1;
     }
     set_state(model, line, 0);
     line_changed(model, line, !down);
@@ -330,73 +348,144 @@ static bool hazard(struct cache_model *model, enum cache_hazard kind, struct sid
     return bytes != 0;
 }
 
-static void remember(struct cache_model *model, struct list *list, size_t line)
+/* ---- moments ---- */
+
+static uint32_t *moments_of(struct cache_model *model, size_t line)
 {
-    if (!(model->line[line].listed & list->bit)) {
-        model->line[line].listed |= list->bit;
-        list->line[list->count++] = (uint32_t)line;
+    return &model->moment[line * model->geometry.line];
+}
+
+static void keep_moment(struct cache_model *model, size_t line, uint64_t bytes)
+{
+    uint32_t now = order_moment(&model->order), *moment = moments_of(model, line);
+
+    for (; bytes; bytes &= bytes - 1) {
+        moment[__builtin_ctzll(bytes)] = now;
     }
 }
 
-static size_t take(struct cache_model *model, struct list *list)
+/* Those of the bytes of whose writing by a device the CPU has been told. */
+static uint64_t told_of(struct cache_model *model, size_t line, uint64_t bytes)
 {
-    size_t line = list->line[--list->count];
+    const uint32_t *moment = moments_of(model, line);
+    uint64_t told = 0;
 
-    model->line[line].listed &= ~list->bit;
-    return line;
+    for (uint64_t rest = bytes; rest; rest &= rest - 1) {
+        if (order_is_told(&model->order, moment[__builtin_ctzll(rest)])) {
+            told |= rest & -rest;
+        }
+    }
+    return told;
 }
+
+/* Those of the bytes, which a device wrote, for which an invalidate of now counts. */
+static uint64_t counts_for(struct cache_model *model, size_t line, uint64_t bytes)
+{
+    const uint32_t *moment = moments_of(model, line);
+    uint64_t counts = bytes & ~told_of(model, line, bytes);
+
+    for (uint64_t rest = bytes; rest; rest &= rest - 1) {
+        if (order_is_behind(&model->order, moment[__builtin_ctzll(rest)])) {
+            counts |= rest & -rest;
+        }
+    }
+    return counts;
+}
+
+static uint64_t asked_for(struct cache_model *model, size_t line, uint64_t bytes)
+{
+    const uint32_t *moment = moments_of(model, line);
+    uint64_t asked = 0;
+
+    for (uint64_t rest = bytes; rest; rest &= rest - 1) {
+        if (order_is_asked(&model->order, moment[__builtin_ctzll(rest)])) {
+            asked |= rest & -rest;
+        }
+    }
+    return asked;
+}
+
+/* Those of the bytes that were stored, or cleaned, with no barrier between that and the start. */
+static uint64_t racing(struct cache_model *model, size_t line, uint64_t bytes,
+                       const struct order_starts *starts,
+                       bool (*races)(const struct order_starts *, uint32_t moment))
+{
+    const uint32_t *moment = moments_of(model, line);
+    uint64_t found = 0;
+
+    for (; bytes; bytes &= bytes - 1) {
+        if (races(starts, moment[__builtin_ctzll(bytes)])) {
+            found |= bytes & -bytes;
+        }
+    }
+    return found;
+}
+
+static uint64_t racing_cleans(struct cache_model *model, size_t line, uint64_t bytes,
+                              const struct order_starts *starts)
+{
+    const struct line *masks = &model->line[line];
+
+    return (masks->rushed & bytes) |
+           racing(model, line, masks->cleaned & bytes, starts, order_maintenance_races);
+}
+
+/* The CPU has loaded these bytes, which it had not loaded since a device wrote them. */
+static void tell(struct cache_model *model, size_t line, uint64_t bytes)
+{
+    const uint32_t *moment = moments_of(model, line);
+    uint32_t latest = 0;
+
+    for (; bytes; bytes &= bytes - 1) {
+        uint32_t one = moment[__builtin_ctzll(bytes)];
+
+        latest = one > latest ? one : latest;
+    }
+    order_tell_moment(&model->order, latest);
+}
+
+void cache_barrier(struct cache_model *model, enum order_barrier kind)
+{
+    order_barrier(&model->order, kind);
+}
+
+void cache_release(struct cache_model *model, bool under_way)
+{
+    order_release(&model->order, under_way);
+}
+
+void cache_device_started(struct cache_model *model, struct order_starts *starts, bool keep)
+{
+    order_start(&model->order, starts, keep);
+}
+
+void cache_told(struct cache_model *model, bool asked)
+{
+    order_tell(&model->order, asked);
+}
+
+/* ---- who wrote last ---- */
 
 /* Somebody wrote the bytes anew: whatever was remembered of them is history. */
 static void overwritten(struct line *masks, uint64_t bytes)
 {
-    masks->unclean &= ~bytes;
+    masks->stores.unclean &= ~bytes;
     masks->device &= ~bytes;
+    masks->early &= ~bytes;
+    masks->pending &= ~bytes;
+    masks->news &= ~bytes;
     masks->lost_cpu &= ~bytes;
     masks->lost_device &= ~bytes;
-    masks->raced &= ~bytes;
     masks->bounced &= ~bytes;
 }
 
-static void completed(struct cache_model *model, size_t line)
+/* ... and not through the cache. */
+static void overwritten_in_memory(struct line *masks, uint64_t bytes)
 {
-    model->line[line].cleaned = 0;
-    model->line[line].invalidated = 0;
-    masks_changed(model, line);
-    line_changed(model, line, false);
-}
-
-void cache_barrier(struct cache_model *model, bool completes_maintenance)
-{
-    struct list *maintained = &model->maintained, *stored = &model->stored;
-
-    while (completes_maintenance && maintained->count) {
-        completed(model, take(model, maintained));
-    }
-    while (stored->count) {
-        size_t line = take(model, stored);
-
-        model->line[line].stored = 0;
-        masks_changed(model, line);
-    }
-}
-
-void cache_device_started(struct cache_model *model)
-{
-    struct list *stored = &model->stored, *raced = &model->raced;
-
-    while (raced->count) {
-        size_t line = take(model, raced);
-
-        model->line[line].raced = 0;
-        masks_changed(model, line);
-    }
-    while (stored->count) {
-        size_t line = take(model, stored);
-
-        remember(model, raced, line);
-        model->line[line].raced = model->line[line].stored;
-        model->line[line].stored = 0;
-    }
+    overwritten(masks, bytes);
+    masks->stored &= ~bytes;
+    masks->cleaned &= ~bytes;
+    masks->rushed &= ~bytes;
 }
 
 /* ---- of its own accord ---- */
@@ -440,28 +529,76 @@ static void act_by_itself(struct cache_model *model)
 static struct cache_shortcut shortcut(struct cache_model *model, size_t line, uint64_t *stamp)
 {
     struct line *masks = &model->line[line];
-    bool current =
-        !(masks->device | masks->invalidated | masks->lost_cpu | masks->lost_device | masks->bounced);
+    unsigned int state = model->views.lines[line];
+    bool writable = !(state & (CACHE_LINE_STALE | CACHE_LINE_OWED));
 
     return (struct cache_shortcut){
         .stamp = stamp,
         .clock = &model->clock,
-        .unclean = &masks->unclean,
+        .stores = &masks->stores,
+        .barriers = &model->order.full_count,
         .line = line,
-        .readable = current,
-        .writable = current && !masks->cleaned && (model->views.lines[line] & CACHE_LINE_DIRTY),
+        .readable = writable && !masks->fresh,
+        .writable = writable && (state & CACHE_LINE_DIRTY),
     };
 }
 
-static bool check_load(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
+/* Bytes of the line that are the same in both views. */
+static uint64_t equal_bytes(const struct cache_model *model, size_t line)
+{
+    size_t offset = line * model->geometry.line;
+    uint64_t equal = 0;
+
+    for (unsigned int i = 0; i < model->geometry.line; i++) {
+        equal |= (uint64_t)(model->views.cpu[offset + i] == model->views.dram[offset + i]) << i;
+    }
+    return equal;
+}
+
+/* Polling is right: between an invalidate and the first load of a byte behind it, a device wrote what nothing
+ * has told the CPU of. Returns such bytes of the line. */
+static uint64_t polled(struct cache_model *model, size_t line)
+{
+    const struct line *masks = &model->line[line];
+    uint64_t bytes = masks->device & masks->fresh;
+
+    return bytes & ~told_of(model, line, bytes);
+}
+
+/* The CPU loads bytes; `arriving` are those of the line that are polled(). Where the load got what the device
+ * wrote, the line was filled behind that, and has all of it. */
+static void learn(struct cache_model *model, size_t line, uint64_t bytes, uint64_t arriving)
+{
+    struct line *masks = &model->line[line];
+
+    arriving = arriving & bytes ? arriving & equal_bytes(model, line) : 0;
+    if (arriving & bytes) {
+        masks->device &= ~arriving;
+        masks->news |= arriving;
+    }
+    tell(model, line, masks->news & bytes & ~masks->stores.unclean);
+    masks->news &= ~bytes;
+    masks->fresh &= ~bytes;
+    masks_changed(model, line);
+}
+
+static void check_load(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
 {
     const struct side cpu = {false, access};
-    const struct line *masks = &model->line[line_of(model, offset)];
+    size_t line = line_of(model, offset);
+    struct line *masks = &model->line[line];
+    uint64_t arriving = polled(model, line);
 
-    return hazard(model, CACHE_STALE_CPU_READ, cpu, offset, (masks->device | masks->bounced) & bytes) ||
-           hazard(model, CACHE_LOST_DEVICE_WRITE, cpu, offset, masks->lost_device & bytes) ||
-           hazard(model, CACHE_LOST_CPU_WRITE, cpu, offset, masks->lost_cpu & bytes) ||
-           hazard(model, CACHE_MISSING_BARRIER, cpu, offset, masks->invalidated & bytes);
+    if (masks->pending && order_is_behind(&model->order, masks->pended)) {
+        masks->pending = 0;
+    }
+    if (!hazard(model, CACHE_STALE_CPU_READ, cpu, offset,
+                ((masks->device & ~arriving) | masks->bounced) & bytes) &&
+        !hazard(model, CACHE_LOST_DEVICE_WRITE, cpu, offset, masks->lost_device & bytes) &&
+        !hazard(model, CACHE_LOST_CPU_WRITE, cpu, offset, masks->lost_cpu & bytes)) {
+        hazard(model, CACHE_MISSING_BARRIER, cpu, offset, (masks->early | masks->pending) & bytes);
+    }
+    learn(model, line, bytes, arriving);
 }
 
 struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, unsigned int size,
@@ -472,7 +609,9 @@ struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, u
 
     act_by_itself(model);
     stamp = touch(model, line);
-    check_load(model, offset, byte_mask(model, offset, size), access);
+    if (model->views.lines[line] & (CACHE_LINE_STALE | CACHE_LINE_OWED | LINE_KEPT)) {
+        check_load(model, offset, byte_mask(model, offset, size), access);
+    }
     return shortcut(model, line, stamp);
 }
 
@@ -488,29 +627,36 @@ struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, 
     stamp = touch(model, line);
     hazard(model, CACHE_SHARED_LINE, cpu, offset, masks->device & ~bytes ? bytes : 0);
     overwritten(masks, bytes);
-    masks->cleaned &= ~bytes;
-    masks->invalidated &= ~bytes;
-    masks->unclean |= bytes;
+    masks->fresh &= ~bytes;
+    cache_keep_store(&masks->stores, bytes, model->order.full_count);
     set_state(model, line, CACHE_LINE_VALID | CACHE_LINE_DIRTY);
     return shortcut(model, line, stamp);
 }
 
-/* An uncached access to a line that is valid through another mapping: the bytes cannot be made right,
- * so the line goes and the views are equal again. */
-static void mismatched(struct cache_model *model, size_t offset, const void *access)
+/* An uncached access through an alias: these bytes are at stake. */
+static void check_alias(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
 {
     const struct side cpu = {false, access};
 
-    hazard(model, CACHE_MISMATCHED_ALIAS, cpu, offset, byte_mask(model, offset, 1));
-    drop(model, line_of(model, offset), true);
+    hazard(model, CACHE_MISMATCHED_ALIAS, cpu, offset, bytes);
 }
 
-void cache_cpu_read_uncached(struct cache_model *model, size_t offset, const void *access)
+void cache_cpu_read_uncached(struct cache_model *model, size_t offset, unsigned int size, const void *access)
 {
+    size_t line = line_of(model, offset);
+    struct line *masks = &model->line[line];
+    uint64_t bytes = byte_mask(model, offset, size), differing;
+
     model->clock++;
-    if (model->views.lines[line_of(model, offset)] & CACHE_LINE_VALID) {
-        mismatched(model, offset, access);
+    if (model->views.lines[line] == 0) {
+        return;
     }
+    differing = model->views.lines[line] & CACHE_LINE_VALID ? bytes & ~equal_bytes(model, line) : 0;
+    check_alias(model, offset, (masks->stores.unclean & bytes) | differing, access);
+    if (model->views.lines[line] & CACHE_LINE_VALID) {
+        drop(model, line, true);
+    }
+    tell(model, line, masks->device & bytes);
 }
 
 void cache_cpu_write_uncached(struct cache_model *model, size_t offset, unsigned int size, const void *access)
@@ -520,65 +666,135 @@ void cache_cpu_write_uncached(struct cache_model *model, size_t offset, unsigned
     struct line *masks = &model->line[line];
 
     model->clock++;
+    check_alias(model, offset, masks->stores.unclean ? bytes : 0, access);
+    memcpy(model->views.dram + offset, model->views.cpu + offset, size);
     if (model->views.lines[line] & CACHE_LINE_VALID) {
-        /* The store is already in the CPU view: the whole line goes down with it. */
-        model->views.lines[line] |= CACHE_LINE_DIRTY;
-        mismatched(model, offset, access);
-    } else {
-        memcpy(model->views.dram + offset, model->views.cpu + offset, size);
+        drop(model, line, true); /* the store is in the CPU view already, and goes down with the others */
     }
-    overwritten(masks, bytes);
-    remember(model, &model->stored, line);
+    overwritten_in_memory(masks, bytes);
     masks->stored |= bytes;
+    keep_moment(model, line, bytes);
     masks_changed(model, line);
 }
 
-static void clean(struct cache_model *model, size_t line)
+/* ---- maintenance ---- */
+
+/* Operations by address are in program order with stores to their line and loads of it; those by set and way
+ * are ordered by barriers only (DDI 0487, G4.4.7). */
+enum way_of_naming { BY_ADDRESS, BY_SET_AND_WAY };
+
+static void clean(struct cache_model *model, size_t line, enum way_of_naming by)
 {
     struct line *masks = &model->line[line];
+    uint64_t bytes = masks->stores.unclean | masks->rushed, hasty = 0;
 
     if (model->views.lines[line] & CACHE_LINE_DIRTY) {
         write_back(model, line);
     }
-    if (masks->unclean) {
-        remember(model, &model->maintained, line);
-        masks->cleaned |= masks->unclean;
-        masks->unclean = 0;
+    if (by == BY_SET_AND_WAY && masks->stores.barriers == model->order.full_count) {
+        hasty = masks->stores.recent & bytes;
+    }
+    masks->cleaned |= bytes;
+    masks->rushed = hasty;
+    masks->stored &= ~bytes;
+    masks->fresh &= ~masks->stores.unclean;
+    masks->news &= ~masks->stores.unclean;
+    masks->stores.unclean = 0;
+    if (bytes) {
+        keep_moment(model, line, bytes);
     }
 }
 
-static void invalidate(struct cache_model *model, size_t line)
+/* What becomes of a device's bytes at an invalidate: the header has the rules. */
+static void invalidate_device(struct cache_model *model, size_t line, enum way_of_naming by)
+{
+    struct line *masks = &model->line[line];
+    uint64_t bytes = masks->device | masks->early | masks->pending, counts;
+
+    if (bytes) {
+        counts = counts_for(model, line, bytes);
+        masks->device = 0;
+        masks->news |= by == BY_ADDRESS ? counts : 0;
+        masks->pending = (by == BY_ADDRESS ? 0 : counts) | (asked_for(model, line, bytes) & ~counts);
+        masks->early = bytes & ~counts & ~masks->pending;
+        masks->pended = order_moment(&model->order);
+    }
+}
+
+/* An invalidate by address: the next load of each byte gets it from memory. A start may have come since the
+ * last one, without a barrier between: that one is kept, because the device may access the line much later. */
+static void renew(struct cache_model *model, size_t line)
+{
+    struct line *masks = &model->line[line];
+    const struct order_starts latest = {{model->order.latest}, 1, false};
+
+    if (order_maintenance_races(&latest, masks->invalidated)) {
+        masks->raced = masks->invalidated;
+    }
+    masks->invalidated = order_moment(&model->order);
+    masks->fresh = byte_mask(model, 0, model->geometry.line);
+}
+
+static void invalidate(struct cache_model *model, size_t line, enum way_of_naming by)
 {
     struct line *masks = &model->line[line];
 
-    masks->lost_cpu |= masks->unclean;
-    masks->unclean = 0;
-    if (masks->device) {
-        remember(model, &model->maintained, line);
-        masks->invalidated |= masks->device;
-        masks->device = 0;
+    masks->news &= ~masks->stores.unclean;
+    masks->lost_cpu |= masks->stores.unclean;
+    masks->stores.unclean = 0;
+    invalidate_device(model, line, by);
+    if (by == BY_ADDRESS) {
+        renew(model, line);
     }
     if (model->views.lines[line] & CACHE_LINE_VALID) {
         drop(model, line, false);
     }
 }
 
-unsigned int cache_maintain(struct cache_model *model, enum cache_operation operation, size_t offset)
+static unsigned int maintain(struct cache_model *model, enum cache_operation operation, size_t line,
+                             enum way_of_naming by)
 {
-    size_t line = line_of(model, offset);
     unsigned int before = model->views.lines[line];
 
     if (operation & CACHE_CLEAN) {
-        clean(model, line);
+        clean(model, line, by);
     }
     if (operation & CACHE_INVALIDATE) {
-        invalidate(model, line);
+        invalidate(model, line, by);
     }
     masks_changed(model, line);
     if (model->views.lines[line] != before) {
         line_changed(model, line, false);
     }
-    return before;
+    return before & CACHE_LINE_BITS;
+}
+
+unsigned int cache_maintain(struct cache_model *model, enum cache_operation operation, size_t offset)
+{
+    return maintain(model, operation, line_of(model, offset), BY_ADDRESS);
+}
+
+/* Of the lines of a set that are outside of the cache: what was stored there has been written back, and what a
+ * device has written there is in memory. */
+static void maintain_absent(struct cache_model *model, enum cache_operation operation, uint32_t set)
+{
+    bool owed = false;
+
+    for (size_t line = set; model->absent[set] && line < line_count(model); line += model->geometry.sets) {
+        if (model->views.lines[line] == 0 || (model->views.lines[line] & CACHE_LINE_VALID)) {
+            continue;
+        }
+        if (operation & CACHE_CLEAN) {
+            clean(model, line, BY_SET_AND_WAY);
+        }
+        if (operation & CACHE_INVALIDATE) {
+            invalidate_device(model, line, BY_SET_AND_WAY);
+        }
+        masks_changed(model, line);
+        owed |= model->line[line].stores.unclean || model->line[line].rushed ||
+                (model->views.lines[line] & (CACHE_LINE_STALE | CACHE_LINE_OWED));
+    }
+    model->absent[set] = owed;
 }
 
 /* Under CACHE_NEVER no line is in a way: the first way of a set stands for all its lines. */
@@ -586,7 +802,7 @@ static void maintain_endless_set(struct cache_model *model, enum cache_operation
 {
     for (size_t line = set; line < line_count(model); line += model->geometry.sets) {
         if (model->views.lines[line] & CACHE_LINE_VALID) {
-            cache_maintain(model, operation, line * model->geometry.line);
+            maintain(model, operation, line, BY_SET_AND_WAY);
         }
     }
 }
@@ -599,11 +815,12 @@ void cache_maintain_set_way(struct cache_model *model, enum cache_operation oper
     if (set >= model->geometry.sets || way >= model->geometry.ways) {
         return;
     }
+    maintain_absent(model, operation, set);
     which = &model->ways[(size_t)set * model->geometry.ways + way];
     if (model->schedule == CACHE_NEVER && way == 0) {
         maintain_endless_set(model, operation, set);
     } else if (which->stamp) {
-        cache_maintain(model, operation, which->line * model->geometry.line);
+        maintain(model, operation, which->line, BY_SET_AND_WAY);
     }
 }
 
@@ -611,7 +828,7 @@ void cache_maintain_set_way(struct cache_model *model, enum cache_operation oper
 
 static void fill(struct cache_model *model, size_t line)
 {
-    if (line < line_count(model) && model->page_known[line * model->geometry.line / PAGE] &&
+    if (line < line_count(model) && model->page_known[line * model->geometry.line / PAGE] == PAGE_CACHEABLE &&
         !(model->views.lines[line] & CACHE_LINE_VALID)) {
         touch(model, line);
         model->counts.fills++;
@@ -641,29 +858,66 @@ static unsigned int within_line(const struct cache_model *model, size_t offset, 
     return size < room ? size : room;
 }
 
-static bool check_device_read(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
+static void check_device_read(struct cache_model *model, size_t offset, uint64_t bytes,
+                              const struct order_starts *starts, const void *access)
 {
     const struct side device = {true, access};
-    const struct line *masks = &model->line[line_of(model, offset)];
+    size_t line = line_of(model, offset);
+    const struct line *masks = &model->line[line];
 
-    return hazard(model, CACHE_STALE_DEVICE_READ, device, offset, masks->unclean & bytes) ||
-           hazard(model, CACHE_LOST_CPU_WRITE, device, offset, masks->lost_cpu & bytes) ||
-           hazard(model, CACHE_LOST_DEVICE_WRITE, device, offset, masks->lost_device & bytes) ||
-           hazard(model, CACHE_MISSING_BARRIER, device, offset, (masks->cleaned | masks->raced) & bytes);
+    if (!hazard(model, CACHE_STALE_DEVICE_READ, device, offset, masks->stores.unclean & bytes) &&
+        !hazard(model, CACHE_LOST_CPU_WRITE, device, offset, masks->lost_cpu & bytes) &&
+        !hazard(model, CACHE_LOST_DEVICE_WRITE, device, offset, masks->lost_device & bytes) && starts->count) {
+        hazard(model, CACHE_MISSING_BARRIER, device, offset,
+               racing_cleans(model, line, bytes, starts) |
+                   racing(model, line, masks->stored & bytes, starts, order_store_races));
+    }
 }
 
-static bool check_device_write(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
+/* Bytes by which to name a device's write to a line under maintenance that no barrier orders before its start:
+ * those that were cleaned, at best of what is written; of an invalidate, all that is written. */
+static uint64_t under_maintenance(struct cache_model *model, size_t line, uint64_t bytes,
+                                  const struct order_starts *starts)
+{
+    const struct line *masks = &model->line[line];
+    uint64_t cleans = racing_cleans(model, line, ~0ull, starts);
+
+    if (cleans) {
+        return cleans & bytes ? cleans & bytes : cleans;
+    }
+    return order_maintenance_races(starts, masks->invalidated) || order_maintenance_races(starts, masks->raced)
+               ? bytes
+               : 0;
+}
+
+static void check_device_write(struct cache_model *model, size_t offset, uint64_t bytes,
+                               const struct order_starts *starts, const void *access)
 {
     const struct side device = {true, access};
-    const struct line *masks = &model->line[line_of(model, offset)];
+    size_t line = line_of(model, offset);
+    const struct line *masks = &model->line[line];
 
-    return hazard(model, CACHE_LOST_DEVICE_WRITE, device, offset, masks->unclean & bytes) ||
-           hazard(model, CACHE_SHARED_LINE, device, offset, masks->unclean);
+    if (!hazard(model, CACHE_LOST_DEVICE_WRITE, device, offset, masks->stores.unclean & bytes) &&
+        !hazard(model, CACHE_SHARED_LINE, device, offset, masks->stores.unclean) && starts->count) {
+        hazard(model, CACHE_MISSING_BARRIER, device, offset, under_maintenance(model, line, bytes, starts));
+    }
+}
+
+static const struct order_starts *accessed(struct order_starts *starts)
+{
+    static const struct order_starts none;
+
+    if (!starts) {
+        return &none;
+    }
+    starts->accessed = true;
+    return starts;
 }
 
 void cache_device_read(struct cache_model *model, size_t offset, void *data, unsigned int size,
-                       const void *access)
+                       struct order_starts *starts, const void *access)
 {
+    const struct order_starts *by = accessed(starts);
     uint8_t *to = data;
 
     model->clock++;
@@ -671,40 +925,51 @@ void cache_device_read(struct cache_model *model, size_t offset, void *data, uns
     while (size) {
         unsigned int part = within_line(model, offset, size);
 
-        check_device_read(model, offset, byte_mask(model, offset, part), access);
+        check_device_read(model, offset, byte_mask(model, offset, part), by, access);
         memcpy(to, model->views.dram + offset, part);
         offset += part, to += part, size -= part;
     }
 }
 
-void cache_device_write(struct cache_model *model, size_t offset, const void *data, unsigned int size,
-                        const void *access)
+/* The part of a device's write that lies in the line of its first byte. */
+static void device_write(struct cache_model *model, size_t offset, const uint8_t *from, unsigned int size,
+                         const struct order_starts *by, const void *access)
 {
+    size_t line = line_of(model, offset);
+    uint64_t bytes = byte_mask(model, offset, size);
+    struct line *masks = &model->line[line];
+    bool valid = model->views.lines[line] & CACHE_LINE_VALID;
+
+    memcpy(model->views.dram + offset, from, size);
+    if (!valid) {
+        memcpy(model->views.cpu + offset, from, size);
+        model->absent[set_index(model, line)] = 1;
+    }
+    check_device_write(model, offset, bytes, by, access);
+    masks->fresh &= ~masks->stores.unclean;
+    overwritten_in_memory(masks, bytes);
+    masks->device |= bytes;
+    keep_moment(model, line, bytes);
+    masks_changed(model, line);
+    line_changed(model, line, !valid);
+}
+
+void cache_device_write(struct cache_model *model, size_t offset, const void *data, unsigned int size,
+                        struct order_starts *starts, const void *access)
+{
+    const struct order_starts *by = accessed(starts);
     const uint8_t *from = data;
 
     model->clock++;
     model->counts.device_writes++;
     while (size) {
         unsigned int part = within_line(model, offset, size);
-        size_t line = line_of(model, offset);
-        uint64_t bytes = byte_mask(model, offset, part);
-        bool valid;
 
         act_by_itself(model);
         if (model->schedule == CACHE_SPECULATIVE) {
-            speculate(model, line);
+            speculate(model, line_of(model, offset));
         }
-        valid = model->views.lines[line] & CACHE_LINE_VALID;
-        memcpy(model->views.dram + offset, from, part);
-        if (!valid) {
-            memcpy(model->views.cpu + offset, from, part);
-        }
-        check_device_write(model, offset, bytes, access);
-        overwritten(&model->line[line], bytes);
-        model->line[line].cleaned &= ~bytes;
-        model->line[line].device |= bytes;
-        masks_changed(model, line);
-        line_changed(model, line, !valid);
+        device_write(model, offset, from, part, by, access);
         offset += part, from += part, size -= part;
     }
 }

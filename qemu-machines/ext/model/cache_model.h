@@ -18,17 +18,34 @@
  * the line, because an eviction is luck and not maintenance; so a finding does not depend on the schedule.
  *
  *   unclean      stored by the CPU through a cacheable mapping, no clean or invalidate since
- *   device       written by a device, no invalidate since
- *   cleaned      was unclean, cleaned, and no barrier has completed that yet
- *   invalidated  was device, invalidated, and no barrier has completed that yet
+ *   device       written by a device, no invalidate since that counts
  *   lost_cpu     stores that an invalidate destroyed
  *   lost_device  device's bytes that a write-back of the line destroyed
- *   stored       stored uncached, no barrier since
- *   raced        was stored when a device was started: that start was not ordered behind the store
  *   bounced      a device's bytes for this place are in a bounce page, and no store has brought them here since
+ *   stored       stored uncached
+ *   cleaned      was unclean, and was cleaned
+ *   rushed       ... by set and way, with no full barrier between the store and that
+ *   early        was device, and an invalidate came that does not count
+ *   pending      was device, and an invalidate came that counts as soon as a full barrier follows
+ *   fresh        not accessed by the CPU since the last invalidate by address
+ *   news         was device; the next load is the first to get it
  *
  * A store or a device's write takes its bytes out of every mask of the other side: the last writer
  * counts. Which access is a hazard (enum cache_hazard) is said where it is found.
+ *
+ * Before a start. `stored`, `cleaned` and the last invalidate of a line have moments (model/order.h), and each
+ * access of a device is judged by the starts that are given with it.
+ *
+ * Behind a device's write (DDI 0487, K11.5). The CPU is *told* of it by an interrupt, by a register of a device
+ * (it has *asked*), or by a load of bytes that a device wrote. An invalidate by address counts
+ *   - if a full barrier lies between the device's write and it: then it comes behind the write in any order
+ * that the core may choose, and loads of the line are behind it without another barrier, or
+ *   - if the CPU has not been told: polling is right, at whatever moment the device writes;
+ *   - if the CPU has asked, it is pending: an order that no silicon promises, but that most drivers rely on;
+ *   - else it came too early.
+ * For the same reason the first load of a byte behind an invalidate may find what a device has written between:
+ * if the CPU has not been told of it, that is polling. An operation by set and way needs full barriers on both
+ * sides. It stands for the lines of its set that are outside of the cache, too: they have been written back.
  *
  * Offsets are bytes from the start of RAM. Callers serialise all calls.
  */
@@ -38,6 +55,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "model/order.h"
 
 enum cache_schedule {
     CACHE_LRU,         /* lines leave by geometry only */
@@ -58,17 +77,21 @@ enum cache_hazard {
     CACHE_LOST_DEVICE_WRITE,  /* a device's write to `unclean` bytes, or any read of `lost_device` */
     CACHE_LOST_CPU_WRITE,     /* any read of `lost_cpu` bytes */
     CACHE_SHARED_LINE,        /* a device's write beside `unclean` bytes, a store beside `device` bytes */
-    CACHE_MISSING_BARRIER,    /* a load of `invalidated` bytes, a device's read of `cleaned` or `raced` */
-    CACHE_MISMATCHED_ALIAS,   /* an uncached access to a valid line */
+    CACHE_MISSING_BARRIER,    /* a load of `early` or `pending` bytes; a device's read of `stored` or `cleaned`
+                               * bytes, or its write to a line that was cleaned or invalidated, with no barrier
+                               * between that and the start */
+    CACHE_MISMATCHED_ALIAS,   /* an uncached load of `unclean` bytes, or of those that the views differ in; an
+                               * uncached store to a line with `unclean` bytes */
 };
 
-/* State bits of a line, as in `lines` below. */
+/* State bits of a line, as in `lines` below. Higher bits are the model's own. */
 enum cache_line {
     CACHE_LINE_VALID = 1,
     CACHE_LINE_DIRTY = 2,
     CACHE_LINE_UNCLEAN = 4, /* `unclean` is not empty */
     CACHE_LINE_STALE = 8,   /* `device` is not empty */
-    CACHE_LINE_OWED = 16,   /* one of the other masks is not empty */
+    CACHE_LINE_OWED = 16,   /* `early`, `pending`, `lost_cpu`, `lost_device` or `bounced` is not empty */
+    CACHE_LINE_BITS = 31,
 };
 
 struct cache_geometry {
@@ -105,11 +128,31 @@ struct cache_events {
     void *opaque;
 };
 
+/* What is kept of the CPU's cacheable stores to a line. */
+struct cache_stores {
+    uint64_t unclean,
+        recent; /* recent: bytes stored since a full barrier, the one that was number `barriers` */
+    uint32_t barriers;
+};
+
+/* `barriers`: full barriers so far. */
+static inline void cache_keep_store(struct cache_stores *stores, uint64_t bytes, uint32_t barriers)
+{
+    if (stores->barriers != barriers) {
+        stores->barriers = barriers;
+        stores->recent = 0;
+    }
+    stores->recent |= bytes;
+    stores->unclean |= bytes;
+}
+
 /* What the caller may do by itself for a resident line until line_changed() is called for it:
  * loads if `readable`, stores if `writable`; each access must set *stamp = ++*clock, each store must
- * set its bytes in *unclean. */
+ * cache_keep_store(stores, its bytes, *barriers). */
 struct cache_shortcut {
-    uint64_t *stamp, *clock, *unclean;
+    uint64_t *stamp, *clock;
+    struct cache_stores *stores;
+    const uint32_t *barriers;
     size_t line;
     bool readable, writable;
 };
@@ -129,9 +172,11 @@ void cache_model_set_schedule(struct cache_model *, enum cache_schedule, uint64_
 /* A command begins: draws depend on (seed, command, accesses since here) and on nothing else. */
 void cache_model_begin(struct cache_model *, uint32_t command);
 
-/* The guest's tables now map (or no longer map) the page at `offset` cacheable: only such pages are
- * filled speculatively. */
+/* The guest's tables now map (or no longer map) the page at `offset` cacheable, or not cacheable: only pages
+ * that are mapped cacheable and not in the other way as well are filled speculatively, because no software
+ * could use the other mapping then. */
 void cache_model_page_cacheable(struct cache_model *, size_t offset);
+void cache_model_page_uncached(struct cache_model *, size_t offset);
 void cache_model_forget_pages(struct cache_model *);
 
 /* A load or store of the CPU within one line, after it happened in the CPU view. `access` is handed on to
@@ -141,9 +186,9 @@ struct cache_shortcut cache_cpu_read(struct cache_model *, size_t offset, unsign
 struct cache_shortcut cache_cpu_write(struct cache_model *, size_t offset, unsigned int size,
                                       const void *access);
 
-/* A load or store through a mapping that is not cacheable. A valid line (an alias of another kind) is
- * written back and dropped, so that the views are equal. */
-void cache_cpu_read_uncached(struct cache_model *, size_t offset, const void *access);
+/* A load or store through a mapping that is not cacheable, within one line. A valid line (an alias of another
+ * kind) is written back if it is dirty, and dropped, so that the views are equal. */
+void cache_cpu_read_uncached(struct cache_model *, size_t offset, unsigned int size, const void *access);
 void cache_cpu_write_uncached(struct cache_model *, size_t offset, unsigned int size, const void *access);
 
 /* Maintenance of the line that holds `offset`. Returns the line's CACHE_LINE_ bits from before it. */
@@ -152,16 +197,21 @@ unsigned int cache_maintain(struct cache_model *, enum cache_operation, size_t o
 /* Maintenance by set and way, each counted from 0. A set or way that the cache does not have does nothing. */
 void cache_maintain_set_way(struct cache_model *, enum cache_operation, uint32_t set, uint32_t way);
 
-/* A barrier of the CPU: DSB completes maintenance and orders stores, DMB only orders stores. */
-void cache_barrier(struct cache_model *, bool completes_maintenance);
+/* A barrier of the CPU; a store-release that is under way; the CPU was told of what devices did
+ * (model/order.h). */
+void cache_barrier(struct cache_model *, enum order_barrier);
+void cache_release(struct cache_model *, bool under_way);
+void cache_told(struct cache_model *, bool asked);
 
-/* The CPU starts a device by the store that it executes now. */
-void cache_device_started(struct cache_model *);
+/* The CPU starts the device of these starts by the store that it executes now: order_start(). */
+void cache_device_started(struct cache_model *, struct order_starts *, bool keep);
 
-/* A device's access, any size and alignment inside RAM. */
-void cache_device_read(struct cache_model *, size_t offset, void *data, unsigned int size, const void *access);
+/* An access, of any size and alignment inside RAM, of the device with these starts. NULL: no start is known,
+ * and no barrier is missed. */
+void cache_device_read(struct cache_model *, size_t offset, void *data, unsigned int size,
+                       struct order_starts *, const void *access);
 void cache_device_write(struct cache_model *, size_t offset, const void *data, unsigned int size,
-                        const void *access);
+                        struct order_starts *, const void *access);
 
 /* Mark bytes whose data is in a bounce page and still has to be copied here; clear the mark. */
 void cache_bounced(struct cache_model *, size_t offset, unsigned int size);

@@ -15,6 +15,7 @@ enum {
 
 static struct {
     struct fetch_thread thread[FETCH_CHANNELS];
+    struct order_starts starts[FETCH_CHANNELS];
     const struct fetch_hooks *hooks;
     uint32_t current;
     bool begun;                   /* the current channel's fetch, */
@@ -32,6 +33,11 @@ void fetch_initialise(const struct fetch_hooks *hooks)
 const struct fetch_thread *fetch_thread(uint32_t n)
 {
     return &fetch.thread[n];
+}
+
+struct order_starts *fetch_starts(uint32_t n)
+{
+    return &fetch.starts[n];
 }
 
 uint32_t fetch_current(void)
@@ -76,6 +82,7 @@ void fetch_reset(void)
         bool stale = fetch.thread[n].stale_request || fetch.thread[n].is.request != REQUEST_SINGLE;
 
         fetch.thread[n] = (struct fetch_thread){.stale_request = stale};
+        fetch.starts[n].count = 0;
     }
     fetch.current = FETCH_NOBODY;
     fetch.rest = 0;
@@ -142,6 +149,7 @@ struct accessor fetch_accessor(void)
 
     if (fetch.current != FETCH_NOBODY) {
         thread = &fetch.thread[fetch.current];
+        by.starts = &fetch.starts[fetch.current];
         by.microcode = fetch.begun ? fetch.place : thread->at;
         by.burst = thread->is.bursts + (thread->fetched && pl330_begins_burst(&thread->is, thread->code[0]));
     }

@@ -15,6 +15,7 @@
 #define DMAV3_FETCH_H
 
 #include "memory/accessor.h"
+#include "model/order.h"
 #include "model/pl330_thread.h"
 
 enum { FETCH_CHANNELS = 8 };
@@ -65,6 +66,9 @@ struct fetch_hooks {
 void fetch_initialise(const struct fetch_hooks *hooks);
 
 const struct fetch_thread *fetch_thread(uint32_t n);
+
+/* By which accesses of channel n are judged: its last DMAGO, since the reset. */
+struct order_starts *fetch_starts(uint32_t n);
 
 /* The channel that fetched last, or FETCH_NOBODY. */
 uint32_t fetch_current(void);

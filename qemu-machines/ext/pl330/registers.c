@@ -96,11 +96,13 @@ static void record(enum probe_kind kind, uint32_t n, uint64_t address)
 
 static bool start(uint32_t n, uint64_t address)
 {
-    if (registers_state(n) == CHANNEL_STOPPED && !registers.events->start(n, address)) {
-        return false;
+    if (registers_state(n) == CHANNEL_STOPPED) {
+        if (!registers.events->start(n, address)) {
+            return false;
+        }
+        views_device_started(fetch_starts(n), false);
     }
     registers.started |= 1u << n;
-    views_device_started();
     record(PROBE_DMAGO, n, address);
     return true;
 }

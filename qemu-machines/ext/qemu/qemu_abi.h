@@ -31,6 +31,7 @@ typedef struct SysBusDevice SysBusDevice;
 typedef struct MemoryRegion MemoryRegion;
 typedef struct AddressSpace AddressSpace;
 typedef struct PCIBus PCIBus;
+typedef struct PCIDevice PCIDevice;
 typedef struct HostMemoryBackend HostMemoryBackend;
 typedef struct ResettableClass ResettableClass;
 typedef struct Chardev Chardev;
@@ -127,6 +128,12 @@ typedef struct {
 enum { QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_CB_R_REGS };
 enum { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W };
 
+/* What was loaded or stored; the real one has a union of all sizes here. */
+typedef struct {
+    int type;
+    uint64_t low, high;
+} qemu_plugin_mem_value;
+
 typedef struct GArray {
     char *data;
     unsigned int len;
@@ -159,6 +166,7 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(bool, qemu_plugin_hwaddr_is_io, (const struct qemu_plugin_hwaddr *))                                     \
     F(uint64_t, qemu_plugin_hwaddr_phys_addr, (const struct qemu_plugin_hwaddr *))                             \
     F(unsigned int, qemu_plugin_mem_size_shift, (qemu_plugin_meminfo_t))                                       \
+    F(qemu_plugin_mem_value, qemu_plugin_mem_get_value, (qemu_plugin_meminfo_t))                               \
     F(GArray *, qemu_plugin_get_registers, (void))                                                             \
     F(int, qemu_plugin_read_register, (struct qemu_plugin_register *, GByteArray *))                           \
     F(GByteArray *, g_byte_array_new, (void))                                                                  \
@@ -218,6 +226,9 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, address_space_init, (AddressSpace *, MemoryRegion *, const char *))                                \
     F(void, pci_setup_iommu, (PCIBus *, const void *ops, void *))                                              \
     F(int, pci_bus_num, (PCIBus *))                                                                            \
+    F(PCIDevice *, pci_find_device, (PCIBus *, uint8_t bus, uint8_t function))                                 \
+    F(uint64_t, pci_get_bar_addr, (PCIDevice *, int bar))                                                      \
+    F(int, pci_qdev_find_device, (const char *id, PCIDevice **))                                               \
     F(bool, memory_region_present, (MemoryRegion *, hwaddr))                                                   \
     F(void *, memory_region_get_ram_ptr, (MemoryRegion *))                                                     \
     F(uint64_t, memory_region_get_ram_addr, (MemoryRegion *))                                                  \

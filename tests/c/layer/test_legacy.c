@@ -424,7 +424,7 @@ TEST(what_is_not_cached_is_left_alone, "KFI-01 CCH-06")
     fake_set_coherent(true);
     KeFlushIoBuffers(mdl, TRUE, TRUE); /* CCH-06 */
     CHECK_EQ(driver_maintenance(), 0);
-    CHECK_EQ(fake_count(FAKE_BARRIER), 2);
+    CHECK_EQ(fake_count(FAKE_BARRIER), 4);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     IoFreeMdl(mdl);
     IoFreeMdl(other);

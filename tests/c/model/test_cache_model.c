@@ -10,6 +10,7 @@ enum { SIZE = 64 * 4096, LINE = 64, LINES = SIZE / LINE };
 static uint8_t cpu[SIZE], dram[SIZE], states[LINES];
 static unsigned int found[8][2]; /* by kind and by who: the CPU, a device */
 static struct cache_model *model;
+static struct order_starts starts; /* of the device, where a test starts it */
 
 static void line_changed(void *opaque, size_t line, bool rewritten)
 {
@@ -51,6 +52,7 @@ static void begin(uint32_t sets, uint32_t ways, enum cache_schedule schedule, ui
     memset(dram, 0, SIZE);
     memset(states, 0, LINES);
     memset(found, 0, sizeof(found));
+    memset(&starts, 0, sizeof(starts));
     model = cache_model_new(&geometry, &views, &events);
     CHECK(model != NULL);
     cache_model_set_schedule(model, schedule, seed);
@@ -79,13 +81,13 @@ static uint8_t device_load(size_t offset)
 {
     uint8_t value;
 
-    cache_device_read(model, offset, &value, 1, NULL);
+    cache_device_read(model, offset, &value, 1, &starts, NULL);
     return value;
 }
 
 static void device_store(size_t offset, uint8_t value)
 {
-    cache_device_write(model, offset, &value, 1, NULL);
+    cache_device_write(model, offset, &value, 1, &starts, NULL);
 }
 
 static void a_store_stays_in_the_cache_until_it_is_cleaned(void)
@@ -94,13 +96,13 @@ static void a_store_stays_in_the_cache_until_it_is_cleaned(void)
     store(100, 7);
     CHECK_EQ(device_load(100), 0);
     expect(CACHE_STALE_DEVICE_READ, true, 1);
-    CHECK_EQ(states[1], CACHE_LINE_VALID | CACHE_LINE_DIRTY | CACHE_LINE_UNCLEAN);
+    CHECK_EQ(states[1] & CACHE_LINE_BITS, CACHE_LINE_VALID | CACHE_LINE_DIRTY | CACHE_LINE_UNCLEAN);
     CHECK_EQ(cache_maintain(model, CACHE_CLEAN, 64), CACHE_LINE_VALID | CACHE_LINE_DIRTY | CACHE_LINE_UNCLEAN);
-    CHECK_EQ(states[1], CACHE_LINE_VALID | CACHE_LINE_OWED);
-    cache_barrier(model, true);
+    CHECK_EQ(states[1] & CACHE_LINE_BITS, CACHE_LINE_VALID);
+    cache_barrier(model, ORDER_FULL);
     CHECK_EQ(device_load(100), 7);
     expect_nothing();
-    CHECK_EQ(states[1], CACHE_LINE_VALID);
+    CHECK_EQ(states[1] & CACHE_LINE_BITS, CACHE_LINE_VALID);
     end();
 }
 
@@ -112,7 +114,7 @@ static void a_device_write_hides_behind_a_valid_line(void)
     CHECK_EQ(load(100), 0);
     expect(CACHE_STALE_CPU_READ, false, 1);
     cache_maintain(model, CACHE_INVALIDATE, 100);
-    cache_barrier(model, true);
+    cache_barrier(model, ORDER_FULL);
     CHECK_EQ(load(100), 9);
     expect_nothing();
     end();
@@ -179,7 +181,7 @@ static void a_write_back_destroys_what_a_device_wrote_beside(void)
     device_store(110, 9);
     expect(CACHE_SHARED_LINE, true, 1);
     cache_maintain(model, CACHE_CLEAN_INVALIDATE, 100);
-    cache_barrier(model, true);
+    cache_barrier(model, ORDER_FULL);
     CHECK_EQ(load(110), 0);
     expect(CACHE_LOST_DEVICE_WRITE, false, 1);
     CHECK_EQ(device_load(110), 0);
@@ -206,36 +208,25 @@ static void a_dirty_receive_buffer_may_be_discarded(void)
     begin(16, 4, CACHE_LRU, 0);
     store(100, 1);
     cache_maintain(model, CACHE_INVALIDATE, 100);
-    cache_barrier(model, true);
+    cache_barrier(model, ORDER_FULL);
     device_store(100, 9);
     cache_maintain(model, CACHE_INVALIDATE, 100);
-    cache_barrier(model, true);
+    cache_barrier(model, ORDER_FULL);
     CHECK_EQ(load(100), 9);
     expect_nothing();
     end();
 }
 
-static void maintenance_is_complete_at_the_barrier(void)
+static void start(void)
 {
-    begin(16, 4, CACHE_LRU, 0);
-    store(100, 7);
-    cache_maintain(model, CACHE_CLEAN, 100);
-    device_load(100);
-    expect(CACHE_MISSING_BARRIER, true, 1);
-    cache_barrier(model, false); /* a DMB does not complete it */
-    device_load(100);
-    expect(CACHE_MISSING_BARRIER, true, 1);
-    cache_barrier(model, true);
-    device_load(100);
-    expect_nothing();
-    device_store(100, 9);
-    cache_maintain(model, CACHE_INVALIDATE, 100);
-    load(100);
-    expect(CACHE_MISSING_BARRIER, false, 1);
-    cache_barrier(model, true);
-    load(100);
-    expect_nothing();
-    end();
+    cache_device_started(model, &starts, false);
+}
+
+static void start_by_release(void)
+{
+    cache_release(model, true);
+    start();
+    cache_release(model, false);
 }
 
 static void store_uncached(size_t offset, uint8_t value)
@@ -244,31 +235,299 @@ static void store_uncached(size_t offset, uint8_t value)
     cache_cpu_write_uncached(model, offset, 1, NULL);
 }
 
-static void a_start_without_a_barrier_races_with_the_stores_before_it(void)
+static uint8_t load_uncached(size_t offset)
+{
+    uint8_t value = cpu[offset];
+
+    cache_cpu_read_uncached(model, offset, 1, NULL);
+    return value;
+}
+
+static void maintenance_must_be_ordered_before_the_start(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    store(100, 7);
+    cache_maintain(model, CACHE_CLEAN, 100);
+    device_load(100); /* of a device that nobody has started */
+    expect_nothing();
+    start();
+    device_load(100);
+    expect(CACHE_MISSING_BARRIER, true, 1);
+    cache_barrier(model, ORDER_FULL); /* after the start */
+    device_load(100);
+    expect(CACHE_MISSING_BARRIER, true, 1);
+    cache_barrier(model, ORDER_STORES);
+    start();
+    device_load(100);
+    expect_nothing();
+    store(100, 8);
+    cache_maintain(model, CACHE_CLEAN, 100);
+    cache_barrier(model, ORDER_STORES); /* orders no maintenance */
+    start();
+    device_load(100);
+    expect(CACHE_MISSING_BARRIER, true, 1);
+    start_by_release(); /* neither does that */
+    device_load(100);
+    expect(CACHE_MISSING_BARRIER, true, 1);
+    end();
+}
+
+static void a_neighbour_neither_hides_nor_blames(void)
 {
     begin(16, 4, CACHE_LRU, 0);
     store_uncached(100, 1);
-    cache_device_started(model);
-    store_uncached(200, 1); /* after the start: not judged */
-    device_load(200);
+    cache_barrier(model, ORDER_STORES);
+    store_uncached(101, 1);
+    start();
+    store_uncached(102, 1); /* after the start: not judged */
+    device_load(100);
+    device_load(102);
     expect_nothing();
-    device_load(100);
+    device_load(101);
     expect(CACHE_MISSING_BARRIER, true, 1);
-    cache_barrier(model, false);
-    cache_device_started(model);
-    device_load(100);
+    start_by_release();
+    device_load(101);
     expect_nothing();
     end();
 }
 
-static void an_uncached_access_to_a_valid_line_is_told(void)
+static void doorbells_add_up_until_the_device_accesses(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    store_uncached(100, 1);
+    cache_device_started(model, &starts, true);
+    cache_barrier(model, ORDER_FULL);
+    cache_device_started(model, &starts, true);
+    device_load(100);
+    expect(CACHE_MISSING_BARRIER, true, 1);
+    cache_device_started(model, &starts, true); /* after the access */
+    device_load(100);
+    expect_nothing();
+    for (unsigned int i = 0; i < ORDER_STARTS + 3; i++) {
+        store_uncached(100 + i, 1);
+        cache_device_started(model, &starts, true);
+        cache_barrier(model, ORDER_FULL);
+    }
+    device_load(102); /* of so many the oldest are forgotten */
+    expect_nothing();
+    device_load(103);
+    device_load(100 + ORDER_STARTS + 2);
+    expect(CACHE_MISSING_BARRIER, true, 2);
+    end();
+}
+
+static void a_line_under_maintenance_is_not_the_devices_yet(void)
 {
     begin(16, 4, CACHE_LRU, 0);
     store(100, 1);
-    cache_cpu_read_uncached(model, 100, NULL);
-    expect(CACHE_MISMATCHED_ALIAS, false, 1);
-    CHECK_EQ(states[1] & CACHE_LINE_VALID, 0);
+    cache_maintain(model, CACHE_CLEAN_INVALIDATE, 100);
+    start();
+    device_store(101, 9); /* the write-back of the line may come later */
+    expect(CACHE_MISSING_BARRIER, true, 1);
+    cache_barrier(model, ORDER_FULL);
+    cache_maintain(model, CACHE_INVALIDATE, 200);
+    start();
+    cache_barrier(model, ORDER_FULL);
+    cache_maintain(model, CACHE_INVALIDATE, 200); /* after the start, as a loop that polls has it */
+    device_store(200, 9);
+    expect(CACHE_MISSING_BARRIER, true, 1);
+    cache_barrier(model, ORDER_FULL);
+    start();
+    device_store(101, 9);
+    device_store(200, 9);
+    expect_nothing();
+    end();
+}
+
+static void an_invalidate_counts_behind_a_barrier(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    device_store(100, 9);
+    device_store(200, 9);
+    cache_told(model, false); /* by an interrupt */
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    cache_barrier(model, ORDER_FULL); /* too late */
+    load(100);
+    expect(CACHE_MISSING_BARRIER, false, 1);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    cache_maintain(model, CACHE_INVALIDATE, 200);
+    load(100);
+    load(200);
+    expect_nothing();
+    device_store(100, 9);
+    cache_told(model, true); /* by a register: a barrier behind the invalidate will do */
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    cache_barrier(model, ORDER_STORES);
+    load(100);
+    expect(CACHE_MISSING_BARRIER, false, 1);
+    cache_barrier(model, ORDER_FULL);
+    load(100);
+    expect_nothing();
+    end();
+}
+
+/* What a device writes at any moment of a loop that invalidates and loads. */
+static void polling_is_right(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    load(100);
+    device_store(100, 1);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    CHECK_EQ(load(100), 1);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    device_store(100, 2);
+    device_store(101, 3);
+    CHECK_EQ(load(100), 2);
+    CHECK_EQ(load(101), 3); /* of the same fill */
+    expect_nothing();
+    device_store(100, 4);
+    CHECK_EQ(load(100), 2); /* without another invalidate */
+    expect(CACHE_STALE_CPU_READ, false, 1);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    load(101);
+    device_store(100, 5);
+    device_store(101, 5);
+    CHECK_EQ(load(100), 4); /* the line was filled before: old, but another turn of the loop */
+    expect_nothing();
+    load(101); /* a second time */
+    expect(CACHE_STALE_CPU_READ, false, 1);
+    end();
+}
+
+static void whom_a_flag_tells_of_data_owes_a_barrier(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    device_store(100, 1);
+    device_store(200, 1); /* a flag */
+    CHECK_EQ(load_uncached(200), 1);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    load(100);
+    expect(CACHE_MISSING_BARRIER, false, 1);
+    device_store(100, 2);
+    device_store(300, 2); /* another, that is polled through the cache */
+    cache_maintain(model, CACHE_INVALIDATE, 300);
+    CHECK_EQ(load(300), 2);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    load(100);
+    expect(CACHE_MISSING_BARRIER, false, 1);
+    cache_maintain(model, CACHE_INVALIDATE, 300);
+    device_store(100, 3);
+    device_store(300, 3);
+    CHECK_EQ(load(300), 3);
+    load(100);
+    expect(CACHE_STALE_CPU_READ, false, 1);
+    cache_barrier(model, ORDER_FULL);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    CHECK_EQ(load(100), 3);
+    expect_nothing();
+    end();
+}
+
+/* Operations on every way of the set of a byte. */
+static void maintain_set(enum cache_operation operation, size_t offset)
+{
+    for (uint32_t way = 0; way < 4; way++) {
+        cache_maintain_set_way(model, operation, (uint32_t)(offset / LINE % 16), way);
+    }
+}
+
+static void set_and_way_take_a_barrier_on_both_sides(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    store(100, 1);
+    maintain_set(CACHE_CLEAN, 100); /* perhaps before the store */
+    cache_barrier(model, ORDER_FULL);
+    start();
+    device_load(100);
+    expect(CACHE_MISSING_BARRIER, true, 1);
+    maintain_set(CACHE_CLEAN, 100);
+    start();
+    device_load(100);
+    expect(CACHE_MISSING_BARRIER, true, 1);
+    cache_barrier(model, ORDER_FULL);
+    start();
+    device_load(100);
+    expect_nothing();
+    device_store(100, 2);
+    cache_told(model, false);
+    maintain_set(CACHE_INVALIDATE, 100);
+    cache_barrier(model, ORDER_FULL);
+    load(100);
+    expect(CACHE_MISSING_BARRIER, false, 1);
+    maintain_set(CACHE_INVALIDATE, 100);
+    load(100);
+    expect(CACHE_MISSING_BARRIER, false, 1);
+    cache_barrier(model, ORDER_FULL);
+    CHECK_EQ(load(100), 2);
+    expect_nothing();
+    end();
+}
+
+static void set_and_way_stand_for_lines_that_have_left(void)
+{
+    begin(16, 1, CACHE_LRU, 0);
+    store(100, 1);
+    load(100 + 16 * LINE); /* in its place */
+    cache_barrier(model, ORDER_FULL);
+    maintain_set(CACHE_CLEAN, 100);
+    cache_barrier(model, ORDER_FULL);
+    start();
+    CHECK_EQ(device_load(100), 1);
+    device_store(100, 2);
+    cache_barrier(model, ORDER_FULL);
+    maintain_set(CACHE_INVALIDATE, 100);
+    cache_barrier(model, ORDER_FULL);
+    CHECK_EQ(load(100), 2);
+    expect_nothing();
+    end();
+}
+
+static void an_alias_matters_where_bytes_are_at_stake(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    store(100, 1);
+    CHECK_EQ(load_uncached(101), 0);
+    expect_nothing();
+    CHECK_EQ(states[1] & CACHE_LINE_VALID, 0); /* written back */
+    load_uncached(100);
+    expect(CACHE_MISMATCHED_ALIAS, false, 1); /* that was luck */
     CHECK_EQ(dram[100], 1);
+    store_uncached(101, 2); /* a write-back of the line would bring back what was there */
+    expect(CACHE_MISMATCHED_ALIAS, false, 1);
+    cache_maintain(model, CACHE_CLEAN, 100);
+    load(100);
+    store_uncached(101, 3); /* to a clean line */
+    CHECK_EQ(load_uncached(100), 1);
+    CHECK_EQ(dram[101], 3);
+    expect_nothing();
+    load(100);
+    device_store(100, 9);
+    store_uncached(101, 4); /* what the device wrote beside is not lost */
+    CHECK_EQ(cpu[100], 9);
+    load(100);
+    expect(CACHE_STALE_CPU_READ, false, 1);
+    device_store(100, 8);
+    load_uncached(100); /* it got the cache's byte in this emulator */
+    expect(CACHE_MISMATCHED_ALIAS, false, 1);
+    end();
+}
+
+static void a_page_with_an_alias_is_not_filled_speculatively(void)
+{
+    begin(64, 4, CACHE_SPECULATIVE, 1);
+    cache_model_page_cacheable(model, 0);
+    cache_model_page_uncached(model, 0);
+    cache_model_page_cacheable(model, 0);
+    for (unsigned int i = 0; i < 10000; i++) {
+        device_store(i % 4096, 1);
+    }
+    CHECK_EQ(cache_model_counts(model)->fills, 0);
+    cache_model_forget_pages(model);
+    cache_model_page_cacheable(model, 0);
+    for (unsigned int i = 0; i < 10000; i++) {
+        device_store(i % 4096, 1);
+    }
+    CHECK(cache_model_counts(model)->fills > 0);
     end();
 }
 
@@ -330,7 +589,7 @@ static void clean_and_invalidate_keeps_them(void)
     begin(16, 4, CACHE_LRU, 0);
     store(100, 7);
     cache_maintain(model, CACHE_CLEAN_INVALIDATE, 100);
-    CHECK_EQ(states[1], CACHE_LINE_OWED);
+    CHECK_EQ(states[1] & CACHE_LINE_BITS, 0);
     CHECK_EQ(dram[100], 7);
     CHECK_EQ(load(100), 7);
     end();
@@ -354,8 +613,7 @@ static void the_oldest_way_leaves_and_luck_is_not_maintenance(void)
 static void an_uncached_store_reaches_the_device(void)
 {
     begin(16, 4, CACHE_LRU, 0);
-    cpu[100] = 5;
-    cache_cpu_write_uncached(model, 100, 1, NULL);
+    store_uncached(100, 5);
     CHECK_EQ(device_load(100), 5);
     expect_nothing();
     end();
@@ -443,7 +701,7 @@ static void what_a_device_wrote_to_a_bounce_page_is_not_here_before_it_is_copied
     load(128);
     expect(CACHE_STALE_CPU_READ, false, 2);
     cache_maintain(model, CACHE_INVALIDATE, 128); /* of no use */
-    cache_barrier(model, true);
+    cache_barrier(model, ORDER_FULL);
     load(128);
     expect(CACHE_STALE_CPU_READ, false, 1);
     store(128, 9);
@@ -507,17 +765,17 @@ static void random_step(void)
         cache_cpu_read(model, offset & ~7ull, 8, NULL);
         break;
     case 2:
-        cache_device_write(model, offset, bytes, size, NULL);
+        cache_device_write(model, offset, bytes, size, &starts, NULL);
         break;
     case 3:
-        cache_device_read(model, offset, bytes, size, NULL);
+        cache_device_read(model, offset, bytes, size, &starts, NULL);
         break;
     case 4:
         cache_maintain(model, (enum cache_operation)(1 + next_random() % 3), offset);
         break;
     case 5:
-        cache_barrier(model, next_random() & 1);
-        cache_device_started(model);
+        cache_barrier(model, next_random() & 1 ? ORDER_FULL : ORDER_STORES);
+        start();
         break;
     default:
         offset &= ~7ull;
@@ -555,9 +813,17 @@ int main(void)
     a_write_back_destroys_what_a_device_wrote_beside();
     a_discarded_store_is_missed_when_it_is_read();
     a_dirty_receive_buffer_may_be_discarded();
-    maintenance_is_complete_at_the_barrier();
-    a_start_without_a_barrier_races_with_the_stores_before_it();
-    an_uncached_access_to_a_valid_line_is_told();
+    maintenance_must_be_ordered_before_the_start();
+    a_neighbour_neither_hides_nor_blames();
+    doorbells_add_up_until_the_device_accesses();
+    a_line_under_maintenance_is_not_the_devices_yet();
+    an_invalidate_counts_behind_a_barrier();
+    polling_is_right();
+    whom_a_flag_tells_of_data_owes_a_barrier();
+    set_and_way_take_a_barrier_on_both_sides();
+    set_and_way_stand_for_lines_that_have_left();
+    an_alias_matters_where_bytes_are_at_stake();
+    a_page_with_an_alias_is_not_filled_speculatively();
     set_and_way_reach_the_line();
     under_never_nothing_leaves();
     under_eager_dirty_lines_go_down_at_any_moment();

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 EXT = ROOT / "qemu-machines" / "ext"
-MODEL = EXT / "model" / "cache_model.c"
+MODEL = [EXT / "model" / "cache_model.c", EXT / "model" / "order.c"]
 FLAGS = ["-std=c11", "-O1", "-w", f"-I{EXT}", f"-I{ROOT / 'tests' / 'c'}"]
 #: What is broken: the text in the model, and what stands there instead.
 MUTANTS = {
@@ -22,26 +22,167 @@ MUTANTS = {
     ),
     "wrong tag compare": ("if (way->stamp && way->line == line)", "if (way->stamp)"),
     "no LRU update": ("    way->stamp = model->clock;\n", "    way->stamp = 1;\n"),
-    "no mask update": ("    masks->unclean |= bytes;\n", ""),
-    "no device mask": ("        model->line[line].device |= bytes;\n", ""),
-    "bounce pages ignored": ("(masks->device | masks->bounced) & bytes", "masks->device & bytes"),
+    "no mask update": (
+        "    cache_keep_store(&masks->stores, bytes, model->order.full_count);\n",
+        "",
+    ),
+    "no device mask": ("    masks->device |= bytes;\n", ""),
+    "bounce pages ignored": (
+        "((masks->device & ~arriving) | masks->bounced) & bytes",
+        "(masks->device & ~arriving) & bytes",
+    ),
     "no invalidate": (
-        "    if (operation & CACHE_INVALIDATE) {\n        invalidate(model, line);\n    }\n",
+        "    if (operation & CACHE_INVALIDATE) {\n        invalidate(model, line, by);\n    }\n",
         "",
     ),
     "set taken for way": (
         "which = &model->ways[(size_t)set * model->geometry.ways + way];",
         "which = &model->ways[(size_t)way * model->geometry.ways + set];",
     ),
-    "no DSB completion": (
-        "    while (completes_maintenance && maintained->count)",
-        "    while (0)",
+    "no alias check": ("    hazard(model, CACHE_MISMATCHED_ALIAS, cpu, offset, bytes);\n", ""),
+    "alias blamed for a clean byte": ("(masks->stores.unclean & bytes) | differing", "bytes"),
+    "alias with wrong bytes": (
+        "(masks->stores.unclean & bytes) | differing",
+        "masks->stores.unclean & bytes",
     ),
-    "no alias check": (
-        "    hazard(model, CACHE_MISMATCHED_ALIAS, cpu, offset, byte_mask(model, offset, 1));\n",
-        "",
+    "store to an alias of its own bytes only": (
+        "masks->stores.unclean ? bytes : 0",
+        "masks->stores.unclean & bytes",
     ),
+    "alias filled": ("    model->page_known[offset / PAGE] = PAGE_ALIASED;\n", ""),
     "seed ignored": ("model->seed * 0x9e3779b97f4a7c15ull", "0x9e3779b97f4a7c15ull"),
+    # What a barrier orders.
+    "barrier without effect": ("    go_on(order);\n    order->stores", "    order->stores"),
+    "ST takes maintenance": ("    if (kind == ORDER_FULL) {\n", "    {\n"),
+    "full barrier takes no stores": (
+        "    order->stores = order->now;\n",
+        "    if (kind != ORDER_FULL) {\n        order->stores = order->now;\n    }\n",
+    ),
+    "STLR is a plain store": ("order->releasing ? order->now : order->stores", "order->stores"),
+    "STLR takes maintenance": (
+        ".maintenance = order->full,",
+        ".maintenance = order->releasing ? order->now : order->full,",
+    ),
+    # Which start judges.
+    "start without a moment": ("    go_on(order);\n    order->latest", "    order->latest"),
+    "stores after the start": (
+        "starts->start[i].stores <= moment && moment < starts->start[i].at",
+        "starts->start[i].stores <= moment",
+    ),
+    "maintenance after the start": (
+        "starts->start[i].maintenance <= moment && moment < starts->start[i].at",
+        "starts->start[i].maintenance <= moment",
+    ),
+    "store of a neighbour": ("masks->stored & bytes, starts", "masks->stored, starts"),
+    "clean of a neighbour": ("masks->cleaned & bytes, starts", "masks->cleaned, starts"),
+    "moment of the neighbour": (
+        "        moment[__builtin_ctzll(bytes)] = now;\n",
+        "        moment[__builtin_ctzll(bytes) & ~1] = now;\n",
+    ),
+    "starts not judged": (
+        "            return true;\n        }\n    }\n    return false;\n}\n\nbool order_maint",
+        "            return false;\n        }\n    }\n    return false;\n}\n\nbool order_maint",
+    ),
+    "starts add up without doorbells": ("if (!keep || starts->accessed)", "if (starts->accessed)"),
+    "doorbells of before an access": ("if (!keep || starts->accessed)", "if (!keep)"),
+    "every start is the first": ("    starts->accessed = true;\n", ""),
+    "last doorbell only": ("if (!keep || starts->accessed)", "if (true)"),
+    "starts merged over barriers": (
+        "one->stores == other->stores && one->maintenance == other->maintenance",
+        "true",
+    ),
+    "too many starts": ("            starts->count--;\n", "            starts->count = 0;\n"),
+    # A device's write.
+    "no maintenance under way": (
+        "        hazard(model, CACHE_MISSING_BARRIER, device, offset, under_maintenance",
+        "        (void)(under_maintenance",
+    ),
+    "last invalidate only": (" || order_maintenance_races(starts, masks->raced)", ""),
+    "race forgotten": ("        masks->raced = masks->invalidated;\n", ""),
+    "race kept of ordered ones": (
+        "    if (order_maintenance_races(&latest, masks->invalidated)) {\n",
+        "    {\n",
+    ),
+    # An invalidate behind it.
+    "invalidate counts always": ("counts = counts_for(model, line, bytes);", "counts = bytes;"),
+    "barrier of no use": ("return moment < order->full || order->full == LAST;", "return false;"),
+    "polling takes a barrier": (
+        "bytes & ~told_of(model, line, bytes);\n\n    for",
+        "0;\n\n    for",
+    ),
+    "asking is of no use": ("(asked_for(model, line, bytes) & ~counts)", "0"),
+    "asking suffices": (
+        "        masks->pending = (by == BY_ADDRESS ? 0 : counts) |",
+        "        masks->pending = (by == BY_ADDRESS ? 0 : counts) & 0 &",
+    ),
+    "pending for ever": ("        masks->pending = 0;\n", "        ;\n"),
+    "pending without a barrier": (
+        "if (masks->pending && order_is_behind",
+        "if (true || order_is_behind",
+    ),
+    "an interrupt asks": ("    if (asked) {\n", "    {\n"),
+    "nothing tells": ("    order->told = order->now - 1;\n", ""),
+    "a flag does not tell": ("        order->told = moment;\n", ""),
+    "an uncached flag does not tell": ("    tell(model, line, masks->device & bytes);\n", ""),
+    "told of what comes": (
+        "        order->told = moment;\n        go_on(order);\n",
+        "        order->told = moment;\n",
+    ),
+    "news forgotten": ("        masks->news |= by == BY_ADDRESS ? counts : 0;\n", ""),
+    "news of the fill forgotten": ("        masks->news |= arriving;\n", ""),
+    # Polling.
+    "no polling": (
+        "    uint64_t bytes = masks->device & masks->fresh;\n",
+        "    uint64_t bytes = 0;\n",
+    ),
+    "polling without an invalidate": (
+        "    uint64_t bytes = masks->device & masks->fresh;\n",
+        "    uint64_t bytes = masks->device;\n",
+    ),
+    "told and polling": (
+        "    return bytes & ~told_of(model, line, bytes);\n",
+        "    return bytes;\n",
+    ),
+    "one load is enough": ("    masks->fresh &= ~bytes;\n    masks_changed", "    masks_changed"),
+    "the fill brings one byte": (
+        "        masks->device &= ~arriving;\n",
+        "        masks->device &= ~(arriving & bytes);\n",
+    ),
+    "the fill brings what it could not": ("arriving & equal_bytes(model, line)", "arriving"),
+    "fresh behind a store that a device overwrites": (
+        "    masks->fresh &= ~masks->stores.unclean;\n    overwritten_in_memory",
+        "    overwritten_in_memory",
+    ),
+    "news behind a store": (
+        "    masks->news &= ~masks->stores.unclean;\n    masks->stores",
+        "    masks->stores",
+    ),
+    "news behind a store, invalidated": (
+        "    masks->news &= ~masks->stores.unclean;\n    masks->lost",
+        "    masks->lost",
+    ),
+    "shortcut past fresh bytes": ("writable && !masks->fresh", "writable"),
+    "fresh behind a store": (
+        "    masks->fresh &= ~masks->stores.unclean;\n    masks->news",
+        "    masks->news",
+    ),
+    # By set and way.
+    "set and way in program order": ("by == BY_SET_AND_WAY && masks", "false && masks"),
+    "stores of before the barrier": (
+        "by == BY_SET_AND_WAY && masks->stores.barriers == model->order.full_count",
+        "by == BY_SET_AND_WAY",
+    ),
+    "rushed for ever": ("    masks->rushed = hasty;\n", "    masks->rushed |= hasty;\n"),
+    "set and way invalidate in program order": ("(by == BY_ADDRESS ? 0 : counts) |", "0 |"),
+    "lines that have left": ("    maintain_absent(model, operation, set);\n", ""),
+    "lines that leave": (
+        "    if (masks->stores.unclean | masks->device |",
+        "    if (masks->device |",
+    ),
+    "lines that a device wrote": (
+        "from, size);\n        model->absent[set_index(model, line)] = 1;\n",
+        "from, size);\n",
+    ),
 }
 
 
@@ -53,17 +194,19 @@ def test_the_model_itself_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "instead"), MUTANTS.values(), ids=MUTANTS)
 def test_a_broken_model_is_noticed(tmp_path: Path, text: str, instead: str) -> None:
     """One of the two test programs fails on the mutant."""
-    model = MODEL.read_text()
-    assert model.count(text) == 1
-    mutant = tmp_path / "cache_model.c"
-    mutant.write_text(model.replace(text, instead))
-    assert not all(passes(tmp_path, name, mutant) for name in ("cache_model", "cache_reference"))
+    (broken,) = (part for part in MODEL if part.read_text().count(text))
+    source = broken.read_text()
+    assert source.count(text) == 1
+    mutant = tmp_path / broken.name
+    mutant.write_text(source.replace(text, instead))
+    parts = [mutant, *(part for part in MODEL if part != broken)]
+    assert not all(passes(tmp_path, name, parts) for name in ("cache_model", "cache_reference"))
 
 
-def passes(folder: Path, test: str, model: Path) -> bool:
+def passes(folder: Path, test: str, model: list[Path]) -> bool:
     """Compile a test program with a model and run it."""
     program = folder / test
     source = Path(__file__).with_name(f"test_{test}.c")
-    subprocess.run(["clang-19", *FLAGS, "-o", program, source, model], check=True)  # noqa: S607
+    subprocess.run(["clang-19", *FLAGS, "-o", program, source, *model], check=True)  # noqa: S607
     done = subprocess.run([program], capture_output=True, check=False, timeout=60)
     return done.returncode == 0

@@ -95,6 +95,13 @@ def test_unknown_machine_lists_the_known_ones() -> None:
         ("view: dma", "view: none", 1, "", "no `cache`"),
         ("view: dma", "view: dma\ndevices: [{model: Edu}]", 8, "devices.0.model", "'Edu'.*edu"),
         ("view: dma", "view: dma\ndevices: [{mask: 1}]", 8, "devices.0.model", "missing.*edu"),
+        (
+            "view: dma",
+            "view: dma\ndevices: [{model: edu, doorbells: [-8]}]",
+            8,
+            "devices.0.doorbells.0",
+            "-8.*0x98",
+        ),
     ],
 )
 def test_mistake_is_named_with_its_place(

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The property `doorbells`: which registers of PCI devices start them. It is given as text at the start, such
+ * as "pci1:0x98/pci2:0x1000+0x1008": ids of devices, and offsets in BAR 0.
+ */
+#ifndef DMAV3_DOORBELLS_H
+#define DMAV3_DOORBELLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "qemu/qemu_abi.h"
+
+struct doorbells;
+
+/* False with *errp set where the text is none as above. */
+bool doorbells_set(const char *text, Error **errp);
+
+/* Of a device; NULL if none were given for it. */
+const struct doorbells *doorbells_of(const PCIDevice *);
+
+bool doorbells_have(const struct doorbells *, uint64_t offset);
+
+#endif

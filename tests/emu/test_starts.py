@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which start of which device a store must be ordered before (starts.c)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dmav3 import Board, build_image
+from dmav3.errors import UsageError
+from dmav3.machine.description import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE = Path(__file__).with_name("starts.c")
+WIDE = ("dma_mask=0xffffffff",)
+STATUS = 0x98
+LONG = 200_000_000  # ns: longer than a transfer of `edu`
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the program."""
+    return build_image(SOURCE, output=tmp_path_factory.mktemp("starts") / "starts.elf")
+
+
+@pytest.fixture(scope="module")
+def plain(image: Path) -> Iterator[Board]:
+    """Start a board whose devices have no doorbells."""
+    edu = Device(model="edu", options=WIDE)
+    with Board(image=image, devices=[edu, edu]) as board:
+        yield board
+
+
+@pytest.fixture(scope="module")
+def ringing(image: Path) -> Iterator[Board]:
+    """Start a board that knows the doorbells."""
+    edu = Device(model="edu", options=WIDE, doorbells=(STATUS,))
+    with Board(image=image, devices=[edu, edu]) as board:
+        yield board
+
+
+def found(board: Board, command: str, argument: int = 0) -> list[tuple[str, int | None]]:
+    """Return kinds and lines of what a command of a fresh board gives."""
+    board.reset()
+    board.call("open")
+    board.call(command, argument)
+    board.wait(LONG)
+    return [
+        (finding.kind, finding.cpu.line if finding.cpu else None) for finding in board.findings()
+    ]
+
+
+def race(command: str) -> list[tuple[str, int | None]]:
+    """Return the finding at the marked line."""
+    lines = SOURCE.read_text().splitlines()
+    (number,) = (n for n, text in enumerate(lines, 1) if f"RACE {command} " in text)
+    return [("missing-barrier", number)]
+
+
+def test_the_start_of_another_device_serves_nobody_else(plain: Board) -> None:
+    """What raced with a doorbell is found, though another device was started behind a barrier."""
+    assert found(plain, "ring_and_touch", 1) == race("ring_and_touch")
+
+
+def test_without_doorbells_the_last_store_to_a_bar_is_the_start(plain: Board) -> None:
+    """A known difference: whoever stores to another register behind a barrier is forgiven."""
+    assert found(plain, "ring_and_touch", 0) == []
+
+
+def test_with_doorbells_only_they_are_starts(ringing: Board) -> None:
+    """The store to another register changes nothing: what raced with the doorbell is found."""
+    assert found(ringing, "ring_and_touch", 0) == race("ring_and_touch")
+
+
+def test_a_channel_is_judged_by_its_own_start(plain: Board) -> None:
+    """A start of another channel, behind a barrier, does not hide what the first one raced with."""
+    plain.channel(7).burst_interval_ns = 10000
+    assert found(plain, "two_channels") == race("two_channels")
+
+
+def test_a_load_behind_a_status_needs_no_barrier_here(plain: Board) -> None:
+    """A known difference: silicon wants one between; the emulated CPU executes in order."""
+    assert found(plain, "poll_uncached") == []
+    assert found(plain, "poll_and_load", 1) == []
+    assert [kind for kind, _ in found(plain, "poll_and_load", 0)] == ["missing-barrier"]
+
+
+def test_a_doorbell_must_be_in_bar_0(image: Path) -> None:
+    """The message has the value, the size of the BAR, and what would work."""
+    wrong = Device(model="edu", doorbells=(STATUS, 0x100000))
+    words = "devices.0.doorbells.1 .* is 0x100000, outside of BAR 0 of 'edu', which has 0x100000"
+    with pytest.raises(UsageError, match=words), Board(image=image, devices=[wrong]):
+        pass
+    none = Device(model="pci-bridge", options=("chassis_nr=9", "shpc=off"), doorbells=(8,))
+    with pytest.raises(UsageError, match="which it does not have"), Board(devices=[none]):
+        pass

@@ -62,8 +62,8 @@ struct mapping {
     uint64_t maker_pc;     /* where the first was called; 0: not known */
     uint64_t ended_ns;     /* model time */
     bool live, write;
-    bool looped;           /* the CPU may touch it */
-    bool flushed;          /* its end gave data back to the CPU, these bytes from its start: */
+    bool looped;  /* the CPU may touch it */
+    bool flushed; /* its end gave data back to the CPU, these bytes from its start: */
     uint32_t given_back;
     uint32_t began, ended; /* epochs (evidence/history.h) */
     uint32_t users;        /* entries of the index, and others, that name it: declared_hold() */

@@ -34,10 +34,11 @@ static struct cause cause_of(const struct probe_finding *found)
 {
     bool is_owed = found->routine && !found->while_mapped;
     bool is_stray = found->kind == FINDING_STRAY_DEVICE_ACCESS;
-    bool is_devices = found->by_device && !found->routine;
+    bool bypasses = found->kind == FINDING_BYPASSING_DEVICE;
+    bool is_devices = (found->by_device && !found->routine) || bypasses;
 
     return (struct cause){
-        .pc = is_owed || is_stray ? 0 : found->cpu_pc,
+        .pc = is_owed || is_stray || bypasses ? 0 : found->cpu_pc,
         .adapter = found->adapter,
         .maker_pc = is_stray ? found->maker_pc : 0,
         .kind = found->kind,

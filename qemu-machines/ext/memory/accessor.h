@@ -20,12 +20,12 @@ struct order_starts;
 
 /* The CPU sets `pc` only; a device leaves it 0. */
 struct accessor {
-    uint64_t pc;                 /* of the CPU's instruction */
-    uint32_t channel;            /* of the PL330, or a device's number as above, or ACCESSOR_NO_CHANNEL */
-    uint32_t stray;              /* nothing gave the device these bytes: that finding (evidence/stray.h); 0: no */
-    bool ungated;                /* the gate does not stop this device: its findings are marked so */
-    uint64_t microcode;          /* address of the channel's instruction; 0 for PCI */
-    uint64_t burst;              /* bursts that the channel's program has begun; 0 for PCI */
+    uint64_t pc;        /* of the CPU's instruction */
+    uint32_t channel;   /* of the PL330, or a device's number as above, or ACCESSOR_NO_CHANNEL */
+    uint32_t stray;     /* nothing gave the device these bytes: that finding (evidence/stray.h); 0: no */
+    bool ungated;       /* the gate does not stop this device: its findings are marked so */
+    uint64_t microcode; /* address of the channel's instruction; 0 for PCI */
+    uint64_t burst;     /* bursts that the channel's program has begun; 0 for PCI */
     struct order_starts *starts; /* by which a device's access is judged (model/order.h); NULL: by none */
 };
 

@@ -117,8 +117,8 @@ enum probe_bad_record {
 };
 
 /* One root cause, counted: what the same routine owed for the same adapter; where none owed anything, what the
- * same instruction of the CPU did; what a device did beside mappings of the same caller; each device that goes past the views. The first case is
- * kept. The harness counts those of one function together. */
+ * same instruction of the CPU did; what a device did beside mappings of the same caller; each device that goes
+ * past the views. The first case is kept. The harness counts those of one function together. */
 struct probe_finding {
     uint32_t kind;    /* enum probe_finding_kind */
     uint32_t count;   /* how many times */

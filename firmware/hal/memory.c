@@ -151,6 +151,11 @@ bool memory_is_ram(uintptr_t start, size_t size)
     return (low && memory_take_low(size) != NULL) || is_mapped_above(start, size, IMAGE_START);
 }
 
+bool memory_has_ram_at(uint64_t physical)
+{
+    return physical >= IMAGE_START; /* all devices are below */
+}
+
 bool memory_is_coherent(void)
 {
     return (ident_features() & IDENT_COHERENT) != 0 || !cpu_is_caching(); /* BMT-14 */

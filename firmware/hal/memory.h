@@ -21,6 +21,9 @@ bool memory_is_mapped(uintptr_t start, size_t size);
  * are not. */
 bool memory_is_ram(uintptr_t start, size_t size);
 
+/* Is there RAM at the physical address, mapped or not? Low RAM does not count. */
+bool memory_has_ram_at(uint64_t physical);
+
 /* Physical address of a mapped virtual address; false and *physical unchanged if it is not mapped. */
 bool memory_translate(uintptr_t virtual_address, uint64_t *physical);
 

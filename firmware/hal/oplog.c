@@ -58,17 +58,17 @@ void oplog_exit(enum oplog_id id, const void *adapter, uint32_t status, uint32_t
 
 void oplog_adapter(const void *adapter, uint32_t channel)
 {
-    argument(0, (uintptr_t)adapter);
+    argument(1, (uintptr_t)adapter);
     commit(RECORD_ADAPTER, channel);
 }
 
 void oplog_memory(enum oplog_memory kind, const void *adapter, uint64_t physical, uint32_t length,
                   bool is_there)
 {
-    argument(0, (uintptr_t)adapter);
     argument(1, physical);
     argument(2, length);
     argument(3, is_there);
+    argument(4, (uintptr_t)adapter);
     commit(RECORD_MEMORY, kind);
 }
 

@@ -67,6 +67,7 @@ enum oplog_range {
     OPLOG_RANGE_MAPPED,  /* the device will access it directly; maintenance of it is owed */
     OPLOG_RANGE_BOUNCED, /* the caller's memory that a bounce page stands in for */
     OPLOG_RANGE_FLUSHED, /* the range of KeFlushIoBuffers, which belongs to no mapping */
+    OPLOG_RANGE_DEVICE,  /* the device's side, where that is RAM: the channel may read and write it */
 };
 
 /* Memory that devices may access without a mapping. */

@@ -2,6 +2,7 @@
 #include "layer/maintenance.h"
 
 #include "hal/cache.h"
+#include "hal/memory.h"
 #include "hal/oplog.h"
 #include "layer/bounce.h"
 #include "layer/mapping.h"
@@ -55,6 +56,19 @@ static void record_mapping(const struct mapping *mapping)
     });
 }
 
+/* A device may have its register, or its memory, in RAM: the channel accesses that as well. */
+static void record_device_side(const struct mapping *mapping)
+{
+    const struct adapter *adapter = mapping->request->adapter;
+    uint64_t device = (uint64_t)adapter->device_address.QuadPart + mapping->device_offset;
+    uint32_t bytes =
+        adapter->width == WidthNoWrap ? mapping->length : UINT32_C(1) << adapter->width; /* MTX-34 */
+
+    if (!adapter->master && memory_has_ram_at(device)) {
+        oplog_range(OPLOG_RANGE_DEVICE, mapping->request->handle, device, device, bytes, mapping->write);
+    }
+}
+
 static void record_ranges(const struct mapping *mapping)
 {
     struct mapping_walk walk = mapping_walk_of(mapping);
@@ -64,6 +78,7 @@ static void record_ranges(const struct mapping *mapping)
     while (mapping_walk_next(&walk, &fragment)) {
         record_fragment(&fragment, mapping->request, mapping->write);
     }
+    record_device_side(mapping);
 }
 
 /* The bytes of the bounced element that starts with this fragment; 0 if none starts here. */

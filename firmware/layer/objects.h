@@ -48,7 +48,8 @@ struct mapping {
     struct plan_range range;   /* as planned; the part of it that is mapped: */
     uint32_t length;
     uint32_t elements;
-    uint32_t registers; /* map registers that it uses */
+    uint32_t registers;     /* map registers that it uses */
+    uint32_t device_offset; /* of a subordinate device: where its side starts (MTX-33) */
     bool write;
     bool flushing;                 /* the driver no longer waits for its end */
     bool has_guards;               /* there are guard bytes around its bounced elements */

@@ -149,6 +149,7 @@ static NTSTATUS map_range(const struct map_call *call)
         mapping_abandon(mapping); /* MTX-48 */
         return status;
     }
+    mapping->device_offset = call->device_offset;
     (void)mapping_give_to_device(mapping);
     if (call->list != NULL) {
         mapping_write_list(mapping, call->list); /* MTX-31 */

@@ -333,6 +333,12 @@ void barrier_memory(void)
 {
 }
 
+bool memory_has_ram_at(uint64_t physical)
+{
+    (void)physical;
+    return false;
+}
+
 void oplog_announce(void)
 {
 }

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FIRST, LAST = 300, 100
 _LOW, _FAILED = 0xFFFFFFFF, 0x80000000
 #: What became of a range.
-_HOW = {0: "mapped", 1: "bounced", 2: "flushed"}
+_HOW = {0: "mapped", 1: "bounced", 2: "flushed", 3: "the device's side"}
 
 
 @dataclass(frozen=True)

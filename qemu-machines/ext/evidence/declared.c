@@ -168,7 +168,8 @@ static bool replaces(const struct mapping *newer, const struct mapping *older)
 
 static bool index_range(struct mapping *mapping, uint64_t physical, uint32_t length, uint32_t sides)
 {
-    uint64_t line = probe->line_size, end = physical + length;
+    uint64_t line = probe->line_size;
+    uint64_t end = line_index_has(physical, length) ? physical + length : physical; /* no lines elsewhere */
     const struct index_entry like = {.mapping = mapping, .range = mapping->ranges - 1, .sides = sides};
 
     for (uint64_t at = physical; at < end; at = (at | (line - 1)) + 1) {
@@ -212,14 +213,37 @@ static void expect_bounced(const struct range *range)
     }
 }
 
+/* Is it wholly in RAM, or wholly elsewhere? A caller's memory may be anywhere, if it is not touched. */
+static bool is_possible(const struct range *range)
+{
+    uint64_t last = range->physical + range->length - 1;
+    bool is_in = line_index_has(range->physical, 1);
+
+    return range->length && last >= range->physical && is_in == line_index_has(last, 1) &&
+           is_in == line_index_has(range->physical, range->length) &&
+           (range->kind != RANGE_BOUNCED || line_index_has(range->device, range->length));
+}
+
+static bool index_sides(struct mapping *mapping, const struct range *range)
+{
+    uint32_t reach = mapping->memory == MEMORY_FLUSHED ? 0 : SIDE_DEVICE;
+
+    switch (range->kind) {
+    case RANGE_DEVICE:
+        return index_range(mapping, range->physical, range->length, SIDE_DEVICE | SIDE_EITHER);
+    case RANGE_BOUNCED:
+        return index_range(mapping, range->physical, range->length, SIDE_MEMORY | SIDE_BOUNCED) &&
+               index_range(mapping, range->device, range->length, SIDE_BOUNCED | SIDE_DEVICE);
+    default:
+        return index_range(mapping, range->physical, range->length, SIDE_MEMORY | reach);
+    }
+}
+
 bool declared_add(struct mapping *mapping, const struct range *range)
 {
-    bool bounced = range->kind == RANGE_BOUNCED;
-    uint32_t reach = mapping->memory == MEMORY_FLUSHED ? 0 : SIDE_DEVICE;
     struct range *added;
 
-    if (!line_index_has(range->physical, range->length) ||
-        (bounced && !line_index_has(range->device, range->length))) {
+    if (!is_possible(range) || (mapping->memory != MEMORY_MAPPED && !line_index_has(range->physical, 1))) {
         finding_bad_record(BAD_RECORD_NOT_RAM, range->physical);
         return false;
     }
@@ -229,15 +253,13 @@ bool declared_add(struct mapping *mapping, const struct range *range)
         return false;
     }
     *added = *range;
-    own(mapping, range);
-    if (!bounced) {
-        return index_range(mapping, range->physical, range->length, SIDE_MEMORY | reach);
+    if (range->kind != RANGE_DEVICE) {
+        own(mapping, range);
     }
-    if (!mapping->write) {
+    if (range->kind == RANGE_BOUNCED && !mapping->write) {
         expect_bounced(range);
     }
-    return index_range(mapping, range->physical, range->length, SIDE_MEMORY | SIDE_BOUNCED) &&
-           index_range(mapping, range->device, range->length, SIDE_BOUNCED | SIDE_DEVICE);
+    return index_sides(mapping, range);
 }
 
 void declared_flushed(struct mapping *mapping, uint32_t length)

@@ -44,6 +44,7 @@ enum range_kind {
     RANGE_MAPPED,  /* the device accesses the range itself */
     RANGE_BOUNCED, /* a bounce page stands in for it */
     RANGE_FLUSHED, /* KeFlushIoBuffers had it; there is no mapping */
+    RANGE_DEVICE,  /* the device's side, where that is RAM: it may be read and written */
 };
 
 struct range {
@@ -83,7 +84,8 @@ struct mapping *declared_find(uint64_t handle, uint64_t identity);
 /* The live memory for devices that begins there; NULL: there is none. */
 struct mapping *declared_find_memory(uint64_t physical);
 
-/* Add a range. False: it was not in RAM, or there was no room, and is ignored. */
+/* Add a range; of one that is wholly outside of RAM nothing is judged. False: it cannot be, or there was no
+ * room. */
 bool declared_add(struct mapping *mapping, const struct range *range);
 
 /* It ends, in `routine`. */

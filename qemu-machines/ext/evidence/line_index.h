@@ -21,6 +21,7 @@ enum line_side {
     SIDE_MEMORY = 1,  /* the caller's memory */
     SIDE_BOUNCED = 2, /* ... for which a bounce page stands in, or that bounce page */
     SIDE_DEVICE = 4,  /* the device accesses them */
+    SIDE_EITHER = 8,  /* ... in either direction */
 };
 
 struct index_entry {

@@ -172,7 +172,7 @@ static void provide(uint32_t kind, const uint64_t *a)
 {
     const struct range range = {a[1], a[1], (uint32_t)a[2], RANGE_MAPPED};
     const struct mapping like = {.memory = kind == MEMORY_COMMON ? MEMORY_COMMON : MEMORY_PRIVATE,
-                                 .adapter = a[0],
+                                 .adapter = a[4],
                                  .maker = top()->id,
                                  .maker_pc = top()->caller};
     struct mapping *memory = declared_begin(&like);
@@ -199,13 +199,13 @@ static void memory(uint32_t kind, const uint64_t *a)
     } else {
         finding_bad_record(BAD_RECORD_UNKNOWN, a[1]);
     }
-    probe_record(PROBE_MEMORY, kind, a[0], a[1], a[2], a[3], 0);
+    probe_record(PROBE_MEMORY, kind, 0, a[1], a[2], a[3], a[4]);
 }
 
 static void adapter(uint32_t channel, const uint64_t *a)
 {
     stray_adapter_made(channel);
-    probe_record(PROBE_ADAPTER, channel, a[0], 0, 0, 0, 0);
+    probe_record(PROBE_ADAPTER, channel, 0, a[1], 0, 0, 0);
 }
 
 bool oplog_record(uint32_t kind, uint32_t id, const uint64_t a[5])

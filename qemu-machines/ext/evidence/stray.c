@@ -129,7 +129,7 @@ static uint64_t nobodys(struct run *run, uint64_t physical, uint64_t size, bool 
     for (const struct index_entry *entry = line_index_first(physical); left && entry;
          entry = line_index_next(entry)) {
         if (entry->mapping->live && (entry->sides & SIDE_DEVICE) && (entry->bytes & left) &&
-            is_for(entry->mapping, is_write)) {
+            ((entry->sides & SIDE_EITHER) || is_for(entry->mapping, is_write))) {
             left &= ~entry->bytes;
             enter(run, entry);
         }

@@ -47,8 +47,9 @@ enum probe_kind {
     PROBE_ENTER,     /* id; a adapter, b where a routine was called, 0 for others */
     PROBE_EXIT,      /* id; a adapter, b status, c bytes | elements << 32, d lines cleaned |
                         lines invalidated << 32, e lines written back | other lines << 32 */
-    PROBE_RANGE,     /* id: 0 mapped, 1 bounced, 2 flushed by KeFlushIoBuffers; a handle, b physical address, c
-                        bytes, d write, e adapter (of the firmware: e where the device sees the first byte) */
+    PROBE_RANGE,     /* id: 0 mapped, 1 bounced, 2 flushed by KeFlushIoBuffers, 3 the device's side in RAM; a
+                        handle, b physical address, c bytes, d write, e adapter (of the firmware: e where the device
+                        sees the first byte) */
     PROBE_UNMAPPED,  /* id: 1 flushed, 0 given up; a handle, b which of its mappings, 0: all */
     PROBE_VIOLATION, /* id: code; a p2, b p3 */
     PROBE_DMAGO,     /* id: channel; a address of the program */
@@ -65,9 +66,9 @@ enum probe_kind {
                          neighbouring addresses, as far as nothing else came between */
     PROBE_MAPPING,    /* a mapping begins, of which the next ranges are. id: the routine that made it; a handle,
                          b which of its mappings, c 1: looped, d where the routine was called, e adapter */
-    PROBE_MEMORY,     /* id: 0 common buffer, 1 private memory of a channel, 2 window of the tests; a adapter, b
-                         physical address, c bytes, d 1: it is there for devices, 0: it is no longer */
-    PROBE_ADAPTER,    /* one was made. id: channel of the PL330, 0xffffff: a bus master; a adapter */
+    PROBE_MEMORY,     /* id: 0 common buffer, 1 private memory of a channel, 2 window of the tests; b physical
+                         address, c bytes, d 1: it is there for devices, 0: no longer, e adapter */
+    PROBE_ADAPTER,    /* one was made. id: channel of the PL330, 0xffffff: a bus master; b adapter */
     PROBE_KINDS,
 };
 

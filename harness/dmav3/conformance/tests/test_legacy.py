@@ -242,7 +242,7 @@ class TestFlush:
     @pytest.mark.dmav3_machine("virt-a53")
     @pytest.mark.parametrize("flushed", [True, False])
     def test_before_the_data_is_used(self, board: Board, *, flushed: bool) -> None:
-        """Else the CPU reads what is not the device's, which is found."""
+        """Else the CPU reads what is still the device's, which is found."""
         adapter, (buffer, mdl) = adapter_for(board, write=False), described(board, 256)
         board.fill(buffer, 0x5A)
         base = granted(board, adapter)
@@ -252,7 +252,7 @@ class TestFlush:
         board.wait(1_000_000)
         assert adapter.ReadDmaCounter() == 0
         if not flushed:
-            with board.expect("stale-cpu-read"):
+            with board.expect("not-your-buffer", routine="FlushAdapterBuffers"):
                 board.read(buffer)
         assert adapter.FlushAdapterBuffers(mdl, base, buffer.address, 256, WriteToDevice=False)
         assert board.read(buffer) == moved(256)

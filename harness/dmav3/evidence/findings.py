@@ -26,7 +26,7 @@ _NO_CHANNEL = 0xFFFFFFFF
 _PCI = 0x10000
 #: In the same place, above the id of a virtio device that is not on PCI; alone: fw_cfg.
 _OTHER = 0x20000
-#: How QEMU calls these devices, by the id of the virtio standard (chapter 5).
+#: How QEMU calls these devices, by their id in the virtio standard.
 _VIRTIO = {
     1: "virtio-net-device",
     2: "virtio-blk-device",

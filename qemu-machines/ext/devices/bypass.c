@@ -8,8 +8,8 @@
 #include "memory/accessor.h"
 #include "qemu/qemu_abi.h"
 
-/* Places on `virt`, and registers there (virtio 1.2 chapter 4.2.2, QEMU's docs/specs/fw_cfg.rst). A store to
- * the lower half of the address, the second in memory, starts fw_cfg's DMA. */
+/* Places on `virt`, and registers there (the virtio standard's chapter on MMIO; QEMU's docs/specs/fw_cfg.rst).
+ * A store to the lower half of the address, the second in memory, starts fw_cfg's DMA. */
 enum bypass_place {
     FW_CFG_BASE = 0x09020000,
     FW_CFG_DMA_LOW = FW_CFG_BASE + 0x14,

@@ -42,8 +42,10 @@ uint32_t history_begin_epoch(void)
 
 void history_stored(uint64_t physical, unsigned int size, uint64_t pc)
 {
+    uint64_t value = history_origin(place_of(pc));
+
     for (uint64_t *origin = origin_of(physical); origin <= origin_of(physical + size - 1); origin++) {
-        *origin = history_origin(place_of(pc));
+        *origin = value;
     }
 }
 

@@ -324,6 +324,12 @@ HOT void access_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t add
     access_slowly(info, address, false, (uint64_t)(uintptr_t)pc);
 }
 
+/* On its own, so that the fast path has no registers to save. */
+static __attribute__((noinline)) void store_slowly(qemu_plugin_meminfo_t info, uint64_t address, void *place)
+{
+    access_slowly(info, address, true, place_pc((uint32_t)(uintptr_t)place));
+}
+
 HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
 {
     struct line_entry *entry = &lines[(address >> line_shift) % LINES];
@@ -340,7 +346,7 @@ HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
         }
         return;
     }
-    access_slowly(info, address, true, place_pc((uint32_t)(uintptr_t)place));
+    store_slowly(info, address, place);
 }
 
 void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)

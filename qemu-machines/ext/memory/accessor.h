@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* `channel` of a PCI device: this, plus bus number << 8, device << 3 and function. Of another one that is no
- * channel of the PL330: this, plus the id of a virtio device (virtio 1.2 chapter 5), or 0 for fw_cfg. */
+ * channel of the PL330: this, plus the id of a virtio device in its standard, or 0 for fw_cfg. */
 enum accessor_channel { ACCESSOR_PCI = 0x10000, ACCESSOR_OTHER = 0x20000 };
 
 /* `channel` where no device is known. */

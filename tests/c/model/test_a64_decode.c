@@ -71,8 +71,8 @@ static const struct {
     {0xf9400000, A64_OTHER, 0, "ldr x0, [x0]"},
 };
 
-/* Of the Cortex-A53's L2 and the Cortex-A9's L1 data cache, as their manuals have them, and of the Neoverse V1's
- * L2. */
+/* Of the Cortex-A53's L2 and the Cortex-A9's L1 data cache, as their manuals have them, and of the Neoverse
+ * V1's L2. */
 static void cache_sizes(void)
 {
     struct cache_geometry l2 = a64_decode_ccsidr(0x707fe07a), l1 = a64_decode_ccsidr(0xe01fe019);

@@ -279,7 +279,7 @@ class TestDriver:
         flight.done.then = use
         board.stream.receive_put(moved(256))
         if early:
-            with board.expect("stale-cpu-read"):
+            with board.expect("not-your-buffer"):
                 finished(board, flight.done)
             assert flight.flush() == OK
         else:

@@ -51,7 +51,7 @@ static struct {
     uint64_t nonce, seed, wake_mask;
     uint64_t cache_level, cache_line, cache_sets, cache_ways;
     enum cache_schedule schedule;
-    char *command;
+    char *command, *doorbells;
     bool realized;
     void (*parent_realize)(DeviceState *, Error **);
     ResettablePhases parent_phases;
@@ -126,16 +126,31 @@ static void set_command(Object *object, Visitor *visitor, const char *name, void
     qemu.visit_type_str(visitor, name, &board.command, errp);
 }
 
+static void get_doorbells(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    char *value = qemu.g_strdup(board.doorbells ? board.doorbells : "");
+
+    (void)object;
+    (void)opaque;
+    qemu.visit_type_str(visitor, name, &value, errp);
+    qemu.g_free(value);
+}
+
 static void set_doorbells(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
 {
     char *value = NULL;
 
     (void)object;
     (void)opaque;
-    if (qemu.visit_type_str(visitor, name, &value, errp)) {
-        doorbells_set(value, errp);
-        qemu.g_free(value);
+    if (!qemu.visit_type_str(visitor, name, &value, errp)) {
+        return;
     }
+    if (board.realized) {
+        error_setg(errp, "doorbells=%s: can only be given at the start", value);
+    } else if (doorbells_set(value, errp)) {
+        board.doorbells = qemu.g_strdup(value);
+    }
+    qemu.g_free(value);
 }
 
 static bool set_seed(uint64_t value, Error **errp)
@@ -495,7 +510,7 @@ static void board_class(ObjectClass *class, void *data)
     add_numbers(class, board_numbers);
     qemu.object_class_property_add(class, "schedule", "str", get_schedule, set_schedule, NULL, NULL);
     qemu.object_class_property_add(class, "command", "str", NULL, set_command, NULL, NULL);
-    qemu.object_class_property_add(class, "doorbells", "str", NULL, set_doorbells, NULL, NULL);
+    qemu.object_class_property_add(class, "doorbells", "str", get_doorbells, set_doorbells, NULL, NULL);
 }
 
 static void stream_class(ObjectClass *class, void *data)

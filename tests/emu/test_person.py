@@ -171,7 +171,8 @@ def test_crash_of_the_firmware_leaves_the_board_for_a_look(person: Person) -> No
     """Function and line are shown; after a reset by the monitor the shell is back."""
     console = person.console()
     report = ask(console, CRASH)
-    assert "the firmware crashed in run_peek (firmware/rpc/commands.c:" in report
+    assert "the firmware crashed in load (firmware/rpc/commands.c:" in report
+    assert ", inlined in run_peek (firmware/rpc/commands.c:" in report
     assert "far=0x000000000c000000" in report
     assert "has crashed and answers nothing" in ask(console, "ping")
     monitor = person.dmav3("qmp")
@@ -192,7 +193,7 @@ def test_crash_of_the_firmware_ends_a_pipe(person: Person) -> None:
     """Nobody is there to look: status 1, the firmware's."""
     done = person.piped("console", lines=f"{CRASH}\nping\n")
     assert done.returncode == 1
-    assert "the firmware crashed in run_peek" in done.stderr
+    assert "the firmware crashed in load (firmware/rpc/commands.c:" in done.stderr
     assert done.stdout == ""
 
 

@@ -28,15 +28,11 @@ struct routine_place routine_now(void);
 struct routine_call routine_enter_from(struct routine_place place, const void *adapter, KIRQL lowest,
                                        KIRQL highest);
 
-/* The same, called by the routine itself: where it returns to is where the driver called it. */
-static inline __attribute__((always_inline)) struct routine_call routine_enter(enum oplog_id id,
-                                                                               const void *adapter,
-                                                                               KIRQL lowest, KIRQL highest)
-{
-    const struct routine_place place = {id, (uintptr_t)__builtin_return_address(0)};
-
-    return routine_enter_from(place, adapter, lowest, highest);
-}
+/* Called by the routine itself: where it returns to is where the driver called it. A macro, because a debugger
+ * would show an inline function as the place of a breakpoint on the routine. */
+#define routine_enter(id, adapter, lowest, highest)                                                            \
+    routine_enter_from((struct routine_place){id, (uintptr_t)__builtin_return_address(0)}, adapter, lowest,    \
+                       highest)
 
 /* Record the result, and return to the caller's level. Deferred calls may run inside. */
 void routine_leave(struct routine_call call, NTSTATUS status, uint32_t bytes, uint32_t elements);

@@ -132,7 +132,7 @@ def test_a_finding_names_the_innermost_function_and_the_chain(board: Board) -> N
     adapter = adapter_for(board, write=True)
     adapter.MapTransferEx(mdl, granted(board, adapter), WriteToDevice=True)
     board.call("go", 7)
-    with board.expect("stale-device-read", routine="MapTransferEx"):
+    with board.expect("not-your-buffer", routine="MapTransferEx"):
         arm(board, write=True)
     (finding,) = board.findings()
     assert finding.cpu is not None

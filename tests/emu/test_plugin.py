@@ -27,6 +27,7 @@ STALE = """
         board.fill(buffer, 1)
         board.request("clean_invalidate", buffer.address, buffer.size)
         from_device(board, buffer.address)
+        board.request("peek", board.machine.pl330[0].base + 0x100, "32")  # what tells the CPU
         board.read(buffer)
 
     def from_device(board, address):

@@ -380,7 +380,7 @@ def _cause(raw: Mapping[str, int], image: Elf, memory: Memory) -> object:
     if raw["routine"] and not raw["while_mapped"]:
         return raw["kind"], raw["routine"], raw["bounced"]
     function = image.function(raw["cpu_pc"]) or raw["cpu_pc"]
-    device = raw["channel"] if raw["by_device"] else None
+    device = raw["channel"] if raw["by_device"] or raw["kind"] == _BYPASSING_DEVICE else None
     buffer = _buffer(raw["address"], image, memory)
     name = buffer.name if buffer else None
     return raw["kind"], raw["routine"], raw["bounced"], raw["reason"], function, device, name

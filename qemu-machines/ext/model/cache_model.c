@@ -739,6 +739,7 @@ static void invalidate(struct cache_model *model, size_t line, enum way_of_namin
 {
     struct line *masks = &model->line[line];
 
+    masks->fresh &= ~masks->stores.unclean;
     masks->news &= ~masks->stores.unclean;
     masks->lost_cpu |= masks->stores.unclean;
     masks->stores.unclean = 0;

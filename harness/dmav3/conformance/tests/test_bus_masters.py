@@ -245,11 +245,13 @@ def test_a_flush_of_less_than_the_device_wrote(board: Board) -> None:
     """The layer cannot know what a bus master moved; who reads the rest is found."""
     edu, data = Edu(board), moved(PACKET)
     source, _ = described(board, PACKET)
-    buffer, mdl = described(board, PACKET)
-    bench = Bench(board, bus_master(board), mdl)
     board.write(source, data)
     board.request("clean", source.address, PACKET)
-    edu.read([Element(source.address, PACKET)])
+    edu.read(
+        [Element(source.address, PACKET)]
+    )  # before there is an adapter, nobody asks whose it is
+    buffer, mdl = described(board, PACKET)
+    bench = Bench(board, bus_master(board), mdl)
     assert bench.map(write=False) == (OK, PACKET)
     edu.write(bench.list)
     assert bench.flush(PACKET // 2, write=False) == OK

@@ -163,13 +163,17 @@ MUTANTS = {
     ),
     "shortcut past fresh bytes": ("writable && !masks->fresh", "writable"),
     "fresh behind a store": (
-        "    masks->fresh &= ~masks->stores.unclean;\n    masks->news &= ~masks->stores.unclean;\n"
-        "    masks->stores",
+        (
+            "    masks->fresh &= ~masks->stores.unclean;\n"
+            "    masks->news &= ~masks->stores.unclean;\n    masks->stores"
+        ),
         "    masks->news &= ~masks->stores.unclean;\n    masks->stores",
     ),
     "fresh behind a store that is discarded": (
-        "    masks->fresh &= ~masks->stores.unclean;\n    masks->news &= ~masks->stores.unclean;\n"
-        "    masks->lost_cpu",
+        (
+            "    masks->fresh &= ~masks->stores.unclean;\n"
+            "    masks->news &= ~masks->stores.unclean;\n    masks->lost_cpu"
+        ),
         "    masks->news &= ~masks->stores.unclean;\n    masks->lost_cpu",
     ),
     # By set and way.

@@ -663,10 +663,22 @@ static void order(uint32_t lot)
     }
 }
 
+/* Where the next operation is: mostly in the line of the one before, or else in a quarter of the memory, so
+ * that what follows from several operations on one line is met often. */
+static size_t place(unsigned int size)
+{
+    static size_t line;
+
+    if (next_random() % 8 == 0) {
+        line = next_random() % (SIZE / 4) / line_size;
+    }
+    return line * line_size + next_random() % (line_size / size) * size;
+}
+
 static void step(void)
 {
     unsigned int size = 1u << next_random() % 5;
-    size_t offset = next_random() % (SIZE / 4) / size * size; /* a quarter: lines meet often */
+    size_t offset = place(size);
     enum cache_operation operation = (enum cache_operation)(1 + next_random() % 3);
     uint8_t bytes[16];
 

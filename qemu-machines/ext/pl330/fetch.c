@@ -40,11 +40,6 @@ struct order_starts *fetch_starts(uint32_t n)
     return &fetch.starts[n];
 }
 
-uint32_t fetch_current(void)
-{
-    return fetch.current;
-}
-
 void fetch_start(uint32_t n, uint64_t address, uint32_t source, uint32_t target, uint32_t control)
 {
     struct fetch_thread *thread = &fetch.thread[n];

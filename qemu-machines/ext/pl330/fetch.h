@@ -70,9 +70,6 @@ const struct fetch_thread *fetch_thread(uint32_t n);
 /* By which accesses of channel n are judged: its last DMAGO, since the reset. */
 struct order_starts *fetch_starts(uint32_t n);
 
-/* The channel that fetched last, or FETCH_NOBODY. */
-uint32_t fetch_current(void);
-
 /* Channel n will start at `address`, with these registers. */
 void fetch_start(uint32_t n, uint64_t address, uint32_t source, uint32_t target, uint32_t control);
 void fetch_stop(uint32_t n);

@@ -28,7 +28,7 @@
 
 #define HOT __attribute__((hot))
 
-enum { LINES = 4096, MIXED_SHIFT = 8, PAGES = 4096, PAGE_SHIFT = 12 };
+enum { LINES = 4096, PAGES = 4096, PAGE_SHIFT = 12 };
 enum { SCTLR_C = 1 << 2, PHYS_ADDR_AT = 8, PTE_ATTRS_AT = 30 };
 #define NO_KEY (~0ull)
 
@@ -77,7 +77,7 @@ static inline struct line_entry *entry_of(uint64_t address)
 {
     uint64_t line = address >> line_shift;
 
-    return &lines[(line ^ line >> MIXED_SHIFT) % LINES];
+    return &lines[(line ^ line >> 4 ^ line >> 8) % LINES];
 }
 
 static void forget_line_entry(struct line_entry *entry)
@@ -372,6 +372,16 @@ static __attribute__((noinline)) void store_slowly(qemu_plugin_meminfo_t info, u
     access_slowly(info, address, true, place_pc((uint32_t)(uintptr_t)place));
 }
 
+/* Of an access of at most 16 bytes: it is in at most three words. */
+static inline void keep_origin(size_t first, size_t last, uint64_t origin)
+{
+    origins[first] = origin;
+    if (last != first) {
+        origins[first + 1] = origin;
+        origins[last] = origin;
+    }
+}
+
 HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
 {
     const struct line_entry *entry = entry_of(address);
@@ -383,9 +393,7 @@ HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
 
         *entry->stamp = ++*shared.clock;
         cache_keep_store(&shared.stores[entry->line], ~0ull >> (64 - size) << at, *shared.barriers);
-        for (size_t i = offset / 8; i <= (offset + size - 1) / 8; i++) {
-            origins[i] = history_origin((uint32_t)(uintptr_t)place);
-        }
+        keep_origin(offset / 8, (offset + size - 1) / 8, history_origin((uint32_t)(uintptr_t)place));
         return;
     }
     store_slowly(info, address, place);

@@ -479,9 +479,10 @@ static void overwritten(struct line *masks, uint64_t bytes)
     masks->bounced &= ~bytes;
 }
 
-/* ... and not through the cache. */
+/* ... and not through the cache. What tells of stores by a shortcut (`unclean`) goes, so it is used before. */
 static void overwritten_in_memory(struct line *masks, uint64_t bytes)
 {
+    masks->fresh &= ~masks->stores.unclean;
     overwritten(masks, bytes);
     masks->stored &= ~bytes;
     masks->cleaned &= ~bytes;
@@ -947,7 +948,6 @@ static void device_write(struct cache_model *model, size_t offset, const uint8_t
         model->absent[set_index(model, line)] = 1;
     }
     check_device_write(model, offset, bytes, by, access);
-    masks->fresh &= ~masks->stores.unclean;
     overwritten_in_memory(masks, bytes);
     masks->device |= bytes;
     keep_moment(model, line, bytes);

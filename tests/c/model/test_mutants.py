@@ -151,13 +151,17 @@ MUTANTS = {
         "        masks->device &= ~(arriving & bytes);\n",
     ),
     "the fill brings what it could not": ("arriving & equal_bytes(model, line)", "arriving"),
-    "fresh behind a store that a device overwrites": (
-        "    masks->fresh &= ~masks->stores.unclean;\n    overwritten_in_memory",
-        "    overwritten_in_memory",
+    "fresh behind a store that is overwritten in memory": (
+        "    masks->fresh &= ~masks->stores.unclean;\n    overwritten(",
+        "    overwritten(",
     ),
     "news behind a store": (
         "    masks->news &= ~masks->stores.unclean;\n    masks->stores",
         "    masks->stores",
+    ),
+    "news behind a store that is discarded": (
+        "    masks->news &= ~masks->stores.unclean;\n    masks->lost_cpu",
+        "    masks->lost_cpu",
     ),
     "shortcut past fresh bytes": ("writable && !masks->fresh", "writable"),
     "fresh behind a store": (

@@ -280,6 +280,7 @@ void oplog_maintenance(uint64_t pc, uint64_t physical, bool cleaned, bool invali
     uint64_t line = physical & ~(uint64_t)(probe->line_size - 1);
     bool wrote_back = cleaned && (before & PROBE_LINE_DIRTY);
 
+    history_maintained(line, pc);
     if (is_mapped(line)) {
         frame->cleaned += cleaned;
         frame->invalidated += invalidated;

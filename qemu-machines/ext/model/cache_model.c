@@ -319,7 +319,7 @@ static uint64_t *touch(struct cache_model *model, size_t line)
 
 /* Who makes the access that is checked. */
 struct side {
-    bool device;
+    enum { CPU, DEVICE_READ, DEVICE_WRITE } who;
     const void *access; /* the caller's */
 };
 
@@ -329,7 +329,8 @@ static __attribute__((noinline, cold)) void report(struct cache_model *model, en
 {
     const struct cache_incident incident = {
         .kind = kind,
-        .by_device = by.device,
+        .by_device = by.who != CPU,
+        .by_device_write = by.who == DEVICE_WRITE,
         .bounced = kind == CACHE_STALE_CPU_READ && (model->line[line].bounced >> byte & 1),
         .offset = line * model->geometry.line + byte,
         .access = by.access,
@@ -585,7 +586,7 @@ static void learn(struct cache_model *model, size_t line, uint64_t bytes, uint64
 
 static void check_load(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
 {
-    const struct side cpu = {false, access};
+    const struct side cpu = {CPU, access};
     size_t line = line_of(model, offset);
     struct line *masks = &model->line[line];
     uint64_t arriving = polled(model, line);
@@ -619,7 +620,7 @@ struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, u
 struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, unsigned int size,
                                       const void *access)
 {
-    const struct side cpu = {false, access};
+    const struct side cpu = {CPU, access};
     size_t line = line_of(model, offset);
     uint64_t bytes = byte_mask(model, offset, size), *stamp;
     struct line *masks = &model->line[line];
@@ -637,7 +638,7 @@ struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, 
 /* An uncached access through an alias: these bytes are at stake. */
 static void check_alias(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
 {
-    const struct side cpu = {false, access};
+    const struct side cpu = {CPU, access};
 
     hazard(model, CACHE_MISMATCHED_ALIAS, cpu, offset, bytes);
 }
@@ -863,7 +864,7 @@ static unsigned int within_line(const struct cache_model *model, size_t offset, 
 static void check_device_read(struct cache_model *model, size_t offset, uint64_t bytes,
                               const struct order_starts *starts, const void *access)
 {
-    const struct side device = {true, access};
+    const struct side device = {DEVICE_READ, access};
     size_t line = line_of(model, offset);
     const struct line *masks = &model->line[line];
 
@@ -895,7 +896,7 @@ static uint64_t under_maintenance(struct cache_model *model, size_t line, uint64
 static void check_device_write(struct cache_model *model, size_t offset, uint64_t bytes,
                                const struct order_starts *starts, const void *access)
 {
-    const struct side device = {true, access};
+    const struct side device = {DEVICE_WRITE, access};
     size_t line = line_of(model, offset);
     const struct line *masks = &model->line[line];
 

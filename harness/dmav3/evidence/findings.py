@@ -41,6 +41,7 @@ _VIRTIO = {
     20: "virtio-crypto-device",
 }
 _LOST_DEVICE_WRITE, _SHARED_LINE = 3, 5
+_OTHER_PLACES = "(instructions that found no room)"
 #: Kinds of finding that are no hazard of the cache.
 _BUS_ERROR = 8
 _BYPASSING_DEVICE, _NOT_YOURS, _STRAY, _BAD_RECORD = 9, 10, 11, 12
@@ -405,12 +406,14 @@ def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
     :return: `function` is the routine or callback whose part it was, outside of them the function
         of the instruction, the innermost one if it was inlined; `operations` is how many it
         executed, `lines` how many of them found nothing to do (one instruction acts on one line).
-        Functions without any are left out.
+        Functions without any are left out. For instructions beyond the first 1023 there is no
+        room: they are in one entry, whose `function` says so.
     """
     sums: dict[str, list[int]] = {}
     routines = routine_names(image)
     for cost in raw:
-        name = routines.get(cost["routine"]) or image.function(cost["pc"]) or f"{cost['pc']:#x}"
+        place = f"{cost['pc']:#x}" if cost["pc"] else _OTHER_PLACES
+        name = routines.get(cost["routine"]) or image.function(cost["pc"]) or place
         total = sums.setdefault(name, [0, 0])
         total[0] += cost["operations"]
         total[1] += cost["redundant"]

@@ -152,6 +152,9 @@ static void an_entry_goes_when_a_newer_one_takes_its_place(void)
     CHECK_EQ(mappings[0].entries + mappings[1].entries, 0);
     add(&mappings[4], RAM, LINE, SIDE_MEMORY);
     CHECK_EQ(mappings[3].entries, 1); /* it lives */
+    mappings[3].ended = mappings[4].ended = true;
+    add(&mappings[5], RAM, LINE, SIDE_MEMORY);
+    CHECK_EQ(mappings[3].entries + mappings[4].entries, 0);
     compare_all();
 }
 

@@ -147,6 +147,33 @@ PAIR(store_behind_the_clean, "stale-device-read", "at byte 9 of Buffer")
     Run(CHANNEL, FALSE);
 }
 
+/* A release orders what is before it, not itself, and needs a clean as any store does. */
+PAIR(release_without_a_clean, "stale-device-read", "at byte 9 of Buffer")
+{
+    Prepare(CHANNEL, FALSE, Buffer, LINE);
+    Buffer[8] = 1;
+    CLEAN(Buffer);
+    __atomic_store_n(&Buffer[9], 1, __ATOMIC_RELEASE); /* RACE release_without_a_clean */
+    if (right) {
+        CLEAN(Buffer);
+    }
+    DMB();
+    Run(CHANNEL, FALSE);
+}
+
+PAIR(release_to_the_descriptor, "missing-barrier", "the device was pci 00:01.0")
+{
+    EduOpen();
+    Prepare(EDU, FALSE, DATA, LINE);
+    __atomic_store_n(&DATA[5], 1, __ATOMIC_RELEASE); /* RACE release_to_the_descriptor */
+    if (right) {
+        DMB();
+    }
+    Start(EDU, FALSE, FALSE);
+    Await(EDU);
+    DMB();
+}
+
 /* ---- invalidates ---- */
 
 PAIR(invalidate_before_only, "stale-cpu-read", "at byte 9 of Buffer")

@@ -146,6 +146,18 @@ PAIR(load_over_the_end, "not-your-buffer", "byte 252 of Buffer")
     Leave();
 }
 
+PAIR(release_to_a_list, "not-your-buffer", "GetScatterGatherListEx .*CCH-02")
+{
+    BeginMaster(0, 256);
+    GetList(TRUE);
+    if (!right) {
+        __atomic_store_n(&Buffer[100], 1, __ATOMIC_RELEASE); /* RACE release_to_a_list */
+    }
+    MoveElement(256, FALSE);
+    PutList(TRUE);
+    Leave();
+}
+
 /* A chain of two MDLs, both of one mapping. */
 PAIR(store_to_the_second_mdl, "not-your-buffer", "at byte 9 of Second")
 {

@@ -426,11 +426,12 @@ static void whom_a_flag_tells_of_data_owes_a_barrier(void)
 /* A store, and one to the byte behind it that the model lets its caller do by itself. */
 static void store_two(size_t offset)
 {
+    const struct cache_shared shared = cache_model_shared(model);
     struct cache_shortcut shortcut = cache_cpu_write(model, offset, 1, NULL);
 
     CHECK(shortcut.writable);
-    *shortcut.stamp = ++*shortcut.clock;
-    cache_keep_store(shortcut.stores, 2ull << offset % LINE, *shortcut.barriers);
+    *shortcut.stamp = ++*shared.clock;
+    cache_keep_store(&shared.stores[shortcut.line], 2ull << offset % LINE, *shared.barriers);
 }
 
 /* A byte that the CPU has stored is not polled for, and whoever loads it is told of nothing. */

@@ -12,6 +12,7 @@ static uint32_t reset_epoch; /* began with the last reset */
 
 static uint64_t *origin; /* of the last store to each 8 bytes of RAM: history_origin() */
 static struct history {
+    uint64_t maintained;       /* history_origin() of the last maintenance by address */
     uint32_t epoch, channel;   /* of the device's last write */
     uint32_t microcode, burst; /* the same */
     uint32_t stray;            /* the same */
@@ -61,6 +62,11 @@ uint64_t *history_origins(void)
     return origin;
 }
 
+void history_maintained(uint64_t physical, uint64_t pc)
+{
+    history_of(physical)->maintained = history_origin(place_of(pc));
+}
+
 void history_device_wrote(uint64_t physical, const struct accessor *by)
 {
     struct history *line = history_of(physical);
@@ -72,9 +78,20 @@ void history_device_wrote(uint64_t physical, const struct accessor *by)
     line->stray = by->stray;
 }
 
+/* The program counter of what has this origin. */
+static uint64_t pc_of(uint64_t at)
+{
+    return at >> 32 >= reset_epoch ? place_pc((uint32_t)at) : 0;
+}
+
 uint64_t history_store(uint64_t physical)
 {
-    return history_store_epoch(physical) >= reset_epoch ? place_pc((uint32_t)*origin_of(physical)) : 0;
+    return pc_of(*origin_of(physical));
+}
+
+uint64_t history_maintenance(uint64_t physical)
+{
+    return pc_of(history_of(physical)->maintained);
 }
 
 uint32_t history_store_epoch(uint64_t physical)

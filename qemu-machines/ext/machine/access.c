@@ -399,8 +399,8 @@ HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
     store_slowly(info, address, place);
 }
 
-void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
 {
     access_release(false);
-    access_store(vcpu, info, address, pc);
+    access_store(vcpu, info, address, place);
 }

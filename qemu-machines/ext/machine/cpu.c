@@ -202,7 +202,7 @@ static void hook_instruction(struct qemu_plugin_insn *instruction)
     case A64_STORE_RELEASE:
         hook(instruction, on_store_release, NULL);
         qemu.qemu_plugin_register_vcpu_mem_cb(instruction, access_store_release, QEMU_PLUGIN_CB_NO_REGS,
-                                              QEMU_PLUGIN_MEM_W, (void *)(uintptr_t)pc);
+                                              QEMU_PLUGIN_MEM_W, (void *)(uintptr_t)place_of(pc));
         break;
     case A64_CLEAN_SET_WAY:
     case A64_INVALIDATE_SET_WAY:

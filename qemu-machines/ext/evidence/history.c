@@ -10,6 +10,7 @@ uint32_t history_epoch;
 
 static uint32_t reset_epoch; /* began with the last reset */
 
+static unsigned int line_shift;
 static uint64_t *origin; /* of the last store to each 8 bytes of RAM: history_origin() */
 static struct history {
     uint64_t maintained;       /* history_origin() of the last maintenance by address */
@@ -20,7 +21,7 @@ static struct history {
 
 static struct history *history_of(uint64_t physical)
 {
-    return &history[(physical - probe->ram_base) / probe->line_size];
+    return &history[(physical - probe->ram_base) >> line_shift];
 }
 
 static uint64_t *origin_of(uint64_t physical)
@@ -31,7 +32,8 @@ static uint64_t *origin_of(uint64_t physical)
 static void take_memory(void)
 {
     if (!history) {
-        history = calloc(probe->ram_size / probe->line_size, sizeof(*history));
+        line_shift = (unsigned int)__builtin_ctz(probe->line_size);
+        history = calloc(probe->ram_size >> line_shift, sizeof(*history));
         origin = calloc(probe->ram_size / 8, sizeof(*origin));
     }
 }

@@ -14,6 +14,7 @@ struct line {
     /* Moments of the last operation that invalidates; of the last one before that a start came, without a
      * barrier between; of that which made bytes `pending`. 0: there was none. */
     uint32_t invalidated, raced, pended;
+    uint32_t kept; /* the last of the moments of bytes in `stored` and `cleaned` */
 };
 
 /* Bits of a line's state beside CACHE_LINE_BITS, for use in here: something is kept of the line, which is
@@ -411,12 +412,24 @@ static uint32_t *moments_of(struct cache_model *model, size_t line)
     return &model->moment[offset_of(model, line)];
 }
 
+/* `bytes` are `stored` or `cleaned` now. */
 static void keep_moment(struct cache_model *model, size_t line, uint64_t bytes)
 {
     uint32_t now = order_moment(&model->order), *moment = moments_of(model, line);
 
+    model->line[line].kept = now;
     for (; bytes; bytes &= bytes - 1) {
         moment[__builtin_ctzll(bytes)] = now;
+    }
+}
+
+/* A device has written these bytes. */
+static void keep_moments(struct cache_model *model, size_t offset, unsigned int size)
+{
+    uint32_t now = order_moment(&model->order);
+
+    for (size_t at = offset; at < offset + size; at++) {
+        model->moment[at] = now;
     }
 }
 
@@ -469,6 +482,9 @@ static uint64_t racing(struct cache_model *model, size_t line, uint64_t bytes,
     const uint32_t *moment = moments_of(model, line);
     uint64_t found = 0;
 
+    if (model->line[line].kept < starts->start[0].maintenance) {
+        return 0; /* every start has that barrier before it, or a later one */
+    }
     for (; bytes; bytes &= bytes - 1) {
         if (races(starts, moment[__builtin_ctzll(bytes)])) {
             found |= bytes & -bytes;
@@ -1013,7 +1029,7 @@ static void device_write(struct cache_model *model, size_t offset, const uint8_t
     check_device_write(model, offset, bytes, by, access);
     overwritten_in_memory(model, line, bytes);
     masks->device |= bytes;
-    keep_moment(model, line, bytes);
+    keep_moments(model, offset, size);
     masks_changed(model, line);
     line_changed(model, line, !valid);
 }

@@ -387,7 +387,10 @@ def _fold_shared_lines(causes: dict[tuple[object, ...], dict[str, int]]) -> None
 
 
 def _cause(raw: Mapping[str, int], image: Elf, memory: Memory) -> tuple[object, ...]:
-    """Return what cases of one cause share: a routine that owed something, or else a function."""
+    """Return what cases of one cause share: a routine that owed something, or else a function.
+
+    A function that loads and stores in a buffer of the device has one cause, whichever came first.
+    """
     if raw["kind"] == _STRAY:
         near = (raw["near"], raw["maker"], mappings.caller(raw, image))
         return _STRAY, raw["channel"], raw["is_write"], near
@@ -397,7 +400,8 @@ def _cause(raw: Mapping[str, int], image: Elf, memory: Memory) -> tuple[object, 
     device = raw["channel"] if raw["by_device"] or raw["kind"] == _BYPASSING_DEVICE else None
     buffer = _buffer(raw["address"], image, memory)
     name = buffer.name if buffer else None
-    return raw["kind"], raw["routine"], raw["bounced"], raw["reason"], function, device, name
+    routine = None if raw["kind"] == _NOT_YOURS else raw["routine"]
+    return raw["kind"], routine, raw["bounced"], raw["reason"], function, device, name
 
 
 def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:

@@ -54,6 +54,19 @@ PAIR(store_to_a_list_to_be_written, "not-your-buffer", "GetScatterGatherListEx .
     Leave();
 }
 
+/* A load and a store of one cause. */
+PAIR(count_in_a_list, "not-your-buffer", "PutScatterGatherList .*CCH-03")
+{
+    BeginMaster(0, 256);
+    GetList(FALSE);
+    if (!right) {
+        Buffer[9]++; /* RACE count_in_a_list */
+    }
+    PutList(FALSE);
+    Buffer[9]++;
+    Leave();
+}
+
 /* The device is done with it, and its interrupt has come: but the list has not been put. */
 PAIR(store_behind_the_device, "not-your-buffer", "GetScatterGatherListEx .*CCH-02")
 {

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 from dmav3 import installation
 from dmav3.devices.channel import Channel
 from dmav3.devices.stream import Stream
-from dmav3.elf.image import read_elf
+from dmav3.elf.image import read_elf, read_own
 from dmav3.errors import (
     ClosedError,
     DeadlineError,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from dmav3.qemu.qmp import Monitor
 
 _PROTOCOL_LEVEL = 1
+_CPU = "EM_AARCH64"
 
 
 class Board(Shim):
@@ -100,8 +101,10 @@ class Board(Shim):
         described = machine if isinstance(machine, Machine) else load(machine)
         self.machine = described.with_devices(devices)
         schedule, seed = checked_schedule(self.machine, schedule), checked_seed(seed)
-        self.image = read_elf(
-            Path(image) if image else installation.firmware(self.machine.firmware), "EM_AARCH64"
+        self.image = (
+            read_elf(Path(image), _CPU)
+            if image
+            else read_own(installation.firmware(self.machine.firmware), _CPU)
         )
         self.qemu = Emulator(self.machine, self.image, log, seed=seed, schedule=schedule)
         self._with_sockets, self._trace = sockets, trace

@@ -8,7 +8,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, BinaryIO
 
-from .errors import UsageError
+from .errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,15 @@ def check_output(path: Path, *inputs: Path | None) -> None:
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror}"
         raise UsageError(msg) from error
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a result; `InfrastructureError` if that fails after all."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}"
+        raise InfrastructureError(msg) from error
 
 
 def _is_same(path: Path, other: Path) -> bool:

@@ -39,7 +39,7 @@ from dmav3.wire.rpc import Reply, Rpc
 
 from .emulator import Emulator
 from .shim import Shim
-from .started import Started
+from .started import Started, this_computer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -115,8 +115,9 @@ class Board(Shim):
 
         :raises QemuError: QEMU is missing, too old, or refused. Nothing is left running.
         :raises PeerError: what answers is not the image that was started.
+        :raises InfrastructureError: this computer has no room for it.
         """
-        with ExitStack() as resources:
+        with this_computer("the board"), ExitStack() as resources:
             self._start(resources)
             self._resources = resources.pop_all()
         return self

@@ -37,7 +37,7 @@ from dmav3.wire.link import SocketLink
 from dmav3.wire.rpc import Reply, Rpc
 
 from .shim import Shim
-from .started import Started
+from .started import Started, this_computer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,7 @@ class HostShim(Shim):
 
     def __enter__(self) -> Self:
         """Start it and wait for its first word."""
-        with ExitStack() as resources:
+        with this_computer("the shim"), ExitStack() as resources:
             self._start(resources)
             self._resources = resources.pop_all()
         return self

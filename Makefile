@@ -151,7 +151,8 @@ $(B)/selftest/virt-a64.elf: $(patsubst %,$(B)/%.o,$(call in,firmware/selftest)) 
 # ---- tests ----
 
 # A program says what it has reached to the file in LLVM_PROFILE_FILE (ci/coverage), and else nowhere.
-HOST_FLAGS := -std=c11 -g -O1 $(WARNINGS) -fsanitize=address,undefined -fno-sanitize-recover=all \
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+HOST_FLAGS := -std=c11 -g -O1 $(WARNINGS) $(SANITIZERS) \
 	-fprofile-instr-generate=/dev/null -fcoverage-mapping
 # The same program for people without a checkout: small, without sanitizers.
 SMALL_FLAGS := -std=c11 -O1 $(WARNINGS)
@@ -159,7 +160,8 @@ include tests/c/tests.mk
 
 # What tests load into QEMU or into the console, ahead of the libraries.
 PRELOADED := $(patsubst tests/emu/%.c,$(B)/tests/%.so,$(wildcard tests/emu/preloaded_*.c))
-tests: $(PRELOADED) $(B)/tests/dmav3-missing-symbol.so  ## programs of tests/c and tests/host, and what tests preload
+tests: $(PRELOADED) $(B)/tests/dmav3-missing-symbol.so $(B)/sanitized/dmav3.so
+tests:  ## programs of tests/c and tests/host, what tests preload, the extension with sanitizers
 
 $(B)/tests/preloaded_%.so: tests/emu/preloaded_%.c Makefile
 	$(Q)mkdir -p $(@D)
@@ -170,6 +172,13 @@ $(B)/tests/preloaded_%.so: tests/emu/preloaded_%.c Makefile
 $(B)/tests/dmav3-missing-symbol.so: $(EXT_SOURCES) $(B)/dmav3.so
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(EXT_FLAGS) -O0 -DQEMU_ABI_TEST_MISSING=qemu_function_for_the_test $(EXT_LINK) -o $@ $(EXT_SOURCES)
+	$(built)
+
+# What tests/emu/sanitized_qemu loads: the sanitizers' runtime has to come before everything else.
+$(B)/sanitized/dmav3.so: $(EXT_SOURCES) $(B)/dmav3.so
+	$(Q)mkdir -p $(@D)
+	$(Q)ln -sf "$$($(CC) -print-file-name=libclang_rt.asan-$$(uname -m).so)" $(@D)
+	$(Q)$(CC) $(EXT_FLAGS) -O1 $(SANITIZERS) -shared-libsan $(EXT_LINK) -o $@ $(EXT_SOURCES)
 	$(built)
 
 clean:  ## remove build/

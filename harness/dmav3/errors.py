@@ -55,11 +55,25 @@ class Explained(Protocol):
         """Return all that a person needs, on one line."""
 
 
+def printable(text: str) -> str:
+    """Spell out control characters, and what else has no shape, except the ends of lines."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode()
+        for one in text
+    )
+
+
 class Dmav3Error(Exception):
     """The root. Its text is one message for a person; subclasses add evidence as attributes."""
 
     #: What `dmav3 run` exits with.
     exit_status: ClassVar[int] = 3
+
+    def __str__(self) -> str:
+        """Return the text with every character spelled out that a terminal might obey."""
+        return printable(super().__str__())
 
 
 class UsageError(Dmav3Error):

@@ -128,15 +128,6 @@ def seeded(bug: str, name: str) -> Path:
     return _fresh(layout, image, *_sources(name), "tests/seeded")
 
 
-def writable(path: Path) -> None:
-    """Make sure, before the work, that its result can be written; raises `UsageError`."""
-    try:
-        path.open("a").close()
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror}"
-        raise UsageError(msg) from error
-
-
 def _fresh(layout: Layout, path: Path, *sources: str) -> Path:
     """Check that `path` is there and that no source is younger than the last build.
 

@@ -17,13 +17,16 @@ from microcode import (
     FSRC,
     FTR0,
     LD,
+    NOP,
     READ,
     ST,
     STOPPED,
+    STZ,
     WAITING_PERIPHERAL,
     WRITE,
     Controller,
     copy,
+    loop,
     mov,
     wait_for,
 )
@@ -31,7 +34,7 @@ from microcode import (
 from dmav3.deadlines import deadline
 from dmav3.errors import QemuLimitError
 from dmav3.evidence.probe import Kind, Limit
-from dmav3.machine.description import load
+from dmav3.machine.description import RAM_BASE, load
 from dmav3.testing.marks import Wanted
 from dmav3.testing.pool import Pool
 
@@ -119,6 +122,40 @@ class TestBusErrors:
         board.qmp.set("fault-base", controller.program_at + 3)
         board.qmp.set("fault-size", 64)
         assert self.fault_of(controller, mov(0, 0x1234)) == (FAULTING, 1, FETCH, 0)
+
+    @pytest.mark.parametrize(
+        ("last", "fault"),
+        [
+            (STZ + END, 0),
+            (NOP + END, 0),
+            (NOP, FETCH),
+            (STZ, FETCH),
+            (mov(0, 0)[:1], FETCH),
+            (mov(0, 0)[:5], FETCH),
+            (wait_for(NOT_READY)[:1], FETCH),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(name, marks=pytest.mark.dmav3_machine(name))
+            for name in ("virt-a53", "virt-a53-coherent")
+        ],
+    )
+    def test_nothing_is_fetched_from_behind_the_memory(
+        self, board: Board, controller: Controller, name: str, last: bytes, fault: int
+    ) -> None:
+        """A program may end where RAM does; one that goes on faults, and QEMU lives."""
+        assert board.machine.name == name
+        start = RAM_BASE + (board.machine.memory_mib << 20) - len(last)
+        stored = board.memory.allocate(64, name="its bytes")
+        board.write(stored, last)
+        board.request("clean", stored.address, 64)
+        move = mov(0, stored.address) + mov(2, start) + mov(1, COPY_1) + loop(len(last), LD + ST)
+        controller.start(move + mov(2, stored.address) + END)
+        controller.execute(0x00A00000, start)
+        assert (controller.state(), controller.fault()) == (FAULTING if fault else STOPPED, fault)
+        controller.kill()
 
     def test_a_range_may_be_made_faulty(
         self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]

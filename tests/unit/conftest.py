@@ -4,14 +4,24 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from dmav3 import installation
 from dmav3.elf.image import Elf
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from types import FrameType
+
+#: Seconds of this process's own time that reading one file may take.
+SECONDS = 10
 ROOT = Path(__file__).parents[2]
 #: A library that holds the layouts of probe.h, as the real extension does.
 _LAYOUTS = """\
@@ -57,3 +67,23 @@ def fake_build(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def extension(built: Path) -> Elf:
     """Return the layouts of the extension."""
     return Elf(built / "dmav3.so", "EM_X86_64" if os.uname().machine == "x86_64" else "EM_AARCH64")
+
+
+@pytest.fixture
+def bounded() -> Callable[[str], AbstractContextManager[None]]:
+    """Return what fails a block, named by a text, that takes more than its share of time."""
+    return _bounded
+
+
+@contextmanager
+def _bounded(what: str) -> Iterator[None]:
+    def too_long(_number: int, _frame: FrameType | None) -> None:
+        pytest.fail(f"{what} takes more than {SECONDS} s")
+
+    before = signal.signal(signal.SIGVTALRM, too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 from dmav3 import installation
 from dmav3.devices.channel import Channel
 from dmav3.devices.stream import Stream
-from dmav3.elf.image import read_elf
+from dmav3.elf.image import read_elf, read_own
 from dmav3.errors import (
     ClosedError,
     DeadlineError,
@@ -39,7 +39,7 @@ from dmav3.wire.rpc import Reply, Rpc
 
 from .emulator import Emulator
 from .shim import Shim
-from .started import Started
+from .started import Started, this_computer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from dmav3.qemu.qmp import Monitor
 
 _PROTOCOL_LEVEL = 1
+_CPU = "EM_AARCH64"
 
 
 class Board(Shim):
@@ -100,8 +101,10 @@ class Board(Shim):
         described = machine if isinstance(machine, Machine) else load(machine)
         self.machine = described.with_devices(devices)
         schedule, seed = checked_schedule(self.machine, schedule), checked_seed(seed)
-        self.image = read_elf(
-            Path(image) if image else installation.firmware(self.machine.firmware), "EM_AARCH64"
+        self.image = (
+            read_elf(Path(image), _CPU)
+            if image
+            else read_own(installation.firmware(self.machine.firmware), _CPU)
         )
         self.qemu = Emulator(self.machine, self.image, log, seed=seed, schedule=schedule)
         self._with_sockets, self._trace = sockets, trace
@@ -112,8 +115,9 @@ class Board(Shim):
 
         :raises QemuError: QEMU is missing, too old, or refused. Nothing is left running.
         :raises PeerError: what answers is not the image that was started.
+        :raises InfrastructureError: this computer has no room for it.
         """
-        with ExitStack() as resources:
+        with this_computer("the board"), ExitStack() as resources:
             self._start(resources)
             self._resources = resources.pop_all()
         return self

@@ -11,7 +11,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING
 
 from dmav3.deadlines import deadline
-from dmav3.elf.image import read_extension
+from dmav3.elf.image import ours, read_extension
 from dmav3.errors import DeadlineError, Dmav3Error, FaultError, HangError
 from dmav3.evidence.findings import LIMITS, POISONED
 from dmav3.evidence.probe import LAYOUTS, Probe
@@ -282,6 +282,7 @@ class Emulator:
 
     def _read_layouts(self) -> None:
         """Read what will be needed while QEMU starts, on another core if there is one."""
-        for name in LAYOUTS:
-            self.extension.struct(name)
+        with ours(self.extension.path):
+            for name in LAYOUTS:
+                self.extension.struct(name)
         self._image.function(0)

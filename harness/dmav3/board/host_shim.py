@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from dmav3 import installation
 from dmav3.dma import Element
-from dmav3.elf.image import host_machine, read_elf
+from dmav3.elf.image import host_machine, read_own
 from dmav3.errors import ClosedError, CrashError, DeadlineError, HangError, PeerError, UsageError
 from dmav3.evidence.evidence import Evidence
 from dmav3.evidence.host_log import HostLog
@@ -37,7 +37,7 @@ from dmav3.wire.link import SocketLink
 from dmav3.wire.rpc import Reply, Rpc
 
 from .shim import Shim
-from .started import Started
+from .started import Started, this_computer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,13 +100,13 @@ class HostShim(Shim):
             if name not in REGISTRATION:
                 msg = f"{name} cannot be chosen; such as {', '.join(REGISTRATION)}"
                 raise UsageError(msg)
-        self.image = read_elf(installation.host_shim(), host_machine())
+        self.image = read_own(installation.host_shim(), host_machine())
         self._options = {"coherent": int(coherent), "caching": int(caching)} | registration
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
         """Start it and wait for its first word."""
-        with ExitStack() as resources:
+        with this_computer("the shim"), ExitStack() as resources:
             self._start(resources)
             self._resources = resources.pop_all()
         return self

@@ -1,13 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attributes that exist only while a board runs."""
+"""The start of a board: attributes that exist from then on, and what this computer may refuse."""
 
 from __future__ import annotations
 
-from typing import Generic, Self, TypeVar, overload
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, overload
 
-from dmav3.errors import NotStartedError
+from dmav3.errors import InfrastructureError, NotStartedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 T = TypeVar("T")
+
+
+@contextmanager
+def this_computer(what: str) -> Iterator[None]:
+    """Make an `InfrastructureError` of what the operating system refuses at a start."""
+    try:
+        yield
+    except OSError as error:
+        msg = f"this computer refuses to start {what}: {error}"
+        raise InfrastructureError(msg) from error
 
 
 class Started(Generic[T]):

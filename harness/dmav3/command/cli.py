@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130  # what shells report for Ctrl-C
 _SOMETHING_MISSING = 3
+_STDERR = 2
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,6 +42,9 @@ def _failures() -> Iterator[None]:
     except Dmav3Error as error:
         typer.echo(f"dmav3: {error}", err=True)
         raise typer.Exit(error.exit_status) from None
+    except OSError as error:
+        typer.echo(f"dmav3: this computer refuses: {error}", err=True)
+        raise typer.Exit(_SOMETHING_MISSING) from None
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
 
@@ -79,7 +83,8 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"dmav3 {version('dmav3')}")
+        with _output(0):
+            typer.echo(f"dmav3 {version('dmav3')}")
         raise typer.Exit
 
 
@@ -196,29 +201,33 @@ def conformance(
     from dmav3.conformance.console import show, show_untested
     from dmav3.conformance.run import ConformanceOptions, run_tests
     from dmav3.conformance.run import untested as find_untested
-    from dmav3.installation import writable
+    from dmav3.files import check_output, write_output
 
     from .tables import wide
 
     options = ConformanceOptions(machine, image, tuple(rule or ()))
     with _failures():
         if untested:
-            show_untested(wide(Console(highlight=False)), find_untested(options))
+            found = find_untested(options)
+            with _output(0):
+                show_untested(wide(Console(highlight=False)), found)
+                sys.stdout.flush()
             return
         if html is not None:
-            writable(html)
+            check_output(html, image, Path(machine))
         with _progress(Console(stderr=True), "testing") as begin:
             report = run_tests(options, begin)
-    if html is not None:
-        from dmav3.conformance.page import render
-
-        html.write_text(render(report), encoding="utf-8")
     with _output(report.exit_status):
         if json_output:
             typer.echo(json.dumps(report.json(), indent=2))
         else:
             show(wide(Console(highlight=False)), report)
             sys.stdout.flush()
+    if html is not None:
+        from dmav3.conformance.page import render
+
+        with _failures():
+            write_output(html, render(report))
     raise typer.Exit(report.exit_status)
 
 
@@ -271,7 +280,9 @@ def boards(*, json_output: Json = False) -> None:
     from .tables import boards_table
 
     with _failures():
-        typer.echo(json.dumps(running(), indent=2) if json_output else "\n".join(boards_table()))
+        text = json.dumps(running(), indent=2) if json_output else "\n".join(boards_table())
+    with _output(0):
+        typer.echo(text)
 
 
 @app.command()
@@ -280,7 +291,9 @@ def machines(*, json_output: Json = False) -> None:
     from .tables import machines, machines_table
 
     with _failures():
-        typer.echo(json.dumps(machines(), indent=2) if json_output else "\n".join(machines_table()))
+        text = json.dumps(machines(), indent=2) if json_output else "\n".join(machines_table())
+    with _output(0):
+        typer.echo(text)
 
 
 @app.command()
@@ -292,9 +305,11 @@ def doctor() -> None:
     from .doctor import examine
 
     status = 0
-    for check in examine():
-        typer.echo(str(check))
-        status = status if check.right else _SOMETHING_MISSING
+    with _failures():
+        for check in examine():
+            status = status if check.right else _SOMETHING_MISSING
+            with _output(status):
+                typer.echo(str(check))
     raise typer.Exit(status)
 
 
@@ -330,7 +345,8 @@ def build(
             optimise=optimise,
             say=lambda text: typer.echo(text, nl=False, err=True),
         )
-    typer.echo(f"built {output}")
+    with _output(0):
+        typer.echo(f"built {output}")
 
 
 @contextmanager
@@ -349,4 +365,19 @@ def _progress(console: Console, doing: str) -> Iterator[Callable[[int], Callable
 
 def main() -> None:
     """Run the command line; the entry point of `dmav3`."""
-    app()
+    _open_streams()
+    try:
+        with _failures():
+            app()
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+
+
+def _open_streams() -> None:
+    """Open what is closed of the standard streams; else files of ours get their numbers."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(number)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(_STDERR, "w", closefd=False)

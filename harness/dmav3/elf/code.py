@@ -22,6 +22,7 @@ _LAST_VERSION_FROM_ONE = 4  # up to DWARF 4, files are counted from 1
 _FUNCTIONS = {"DW_TAG_subprogram", "DW_TAG_inlined_subroutine"}
 #: Where an entry that stands for a copy of a function keeps what the copies have in common.
 _ORIGINS = ("DW_AT_abstract_origin", "DW_AT_specification")
+_LONGEST_CHAIN = 64  # of such entries: one of a damaged file may have no end
 
 
 class Line(NamedTuple):
@@ -198,12 +199,14 @@ class _Unit:
 
 def _named(entry: Any) -> Any:
     """Return the entry with the name of a function, which a copy of it does not repeat, or None."""
-    while "DW_AT_name" not in entry.attributes:
+    for _ in range(_LONGEST_CHAIN):
+        if "DW_AT_name" in entry.attributes:
+            return entry
         origin = next((name for name in _ORIGINS if name in entry.attributes), None)
         if origin is None:
             return None
         entry = entry.get_DIE_from_attribute(origin)
-    return entry
+    return None
 
 
 def _text(entry: Any) -> str:

@@ -23,6 +23,7 @@ _TRANSPARENT = {
     "DW_TAG_atomic_type",
     "DW_TAG_restrict_type",
 }
+_LONGEST_CHAIN = 64  # of them: one of a damaged file may have no end
 _COMPOSED = {"DW_TAG_structure_type", "DW_TAG_union_type"}
 _SIGNED = {5, 6, 13}  # DW_ATE_signed, DW_ATE_signed_char, and the fixed-point signed form
 #: Types that are an address whatever they point at.
@@ -79,8 +80,9 @@ class Types:
 
 
 def _type(entry: Any) -> Type:
-    while entry.tag in _TRANSPARENT:
-        entry = entry.get_DIE_from_attribute("DW_AT_type")
+    for _ in range(_LONGEST_CHAIN):
+        if entry.tag in _TRANSPARENT:
+            entry = entry.get_DIE_from_attribute("DW_AT_type")
     attributes = entry.attributes
     if entry.tag in _COMPOSED:
         name = _text(entry) if "DW_AT_name" in attributes else ""

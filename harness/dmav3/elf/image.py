@@ -11,22 +11,29 @@ import bisect
 import io
 import os
 import struct
-from functools import cached_property, lru_cache
+import threading
+from contextlib import contextmanager
+from functools import cached_property, lru_cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from dmav3 import installation
-from dmav3.errors import ImageError, UsageError
+from dmav3.errors import Dmav3Error, ImageError, NotBuiltError, UsageError
+from dmav3.files import open_regular
 
 from .code import Code, Frame
 from .dwarf import Types
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from .code import Line
     from .layout import Struct
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _WIDE = 64
 #: STT_FUNC, STT_OBJECT, STB_LOCAL, STB_GLOBAL
@@ -50,9 +57,25 @@ def read_elf(path: Path, machine: str) -> Elf:
     return _read_elf(path, machine, seen.st_mtime_ns, seen.st_size)
 
 
+def read_own(path: Path, machine: str) -> Elf:
+    """Return a file of dmav3's own; raises `NotBuiltError` if it is damaged."""
+    with ours(path):
+        return read_elf(path, machine)
+
+
 def read_extension() -> Elf:
     """Return the QEMU extension, which is for this computer; raises `NotBuiltError`."""
-    return read_elf(installation.extension(), host_machine())
+    return read_own(installation.extension(), host_machine())
+
+
+@contextmanager
+def ours(path: Path) -> Iterator[None]:
+    """Make a `NotBuiltError` of what is wrong with a file of dmav3's own."""
+    try:
+        yield
+    except UsageError as error:
+        problem = str(error).removeprefix(f"{path}: ")
+        raise NotBuiltError(path, f"is not what ci/build makes: {problem}") from error
 
 
 def host_machine() -> str:
@@ -65,6 +88,29 @@ def _read_elf(path: Path, machine: str, _changed_ns: int, _size: int) -> Elf:
     return Elf(path, machine)
 
 
+@contextmanager
+def _damage(path: Path, problem: str = "is damaged") -> Iterator[None]:
+    """Make an `ImageError` of whatever a library raises when it reads a damaged file."""
+    try:
+        yield
+    except Dmav3Error:
+        raise
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise ImageError(path, f"{problem} ({reason})") from error
+
+
+def _reads(method: Callable[Concatenate[Elf, P], T]) -> Callable[Concatenate[Elf, P], T]:
+    """Let a method read the file: one thread at a time, because all share a position in it."""
+
+    @wraps(method)
+    def reading(elf: Elf, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with elf.lock, _damage(elf.path):
+            return method(elf, *args, **kwargs)
+
+    return reading
+
+
 class Flat(NamedTuple):
     """What an ELF puts into memory: bytes from a physical address on, and where to begin."""
 
@@ -74,7 +120,10 @@ class Flat(NamedTuple):
 
 
 class Elf:
-    """One ELF file."""
+    """One ELF file. What is asked of a damaged one may raise an `ImageError`.
+
+    :ivar lock: held while the file is read.
+    """
 
     def __init__(self, path: Path, machine: str) -> None:
         """Read the file.
@@ -83,25 +132,26 @@ class Elf:
         :raises ImageError: unreadable, no ELF, or for another machine.
         """
         self.path = Path(path)
+        self.lock = threading.RLock()
         self._structs: dict[str, Struct] = {}
         self._frames: dict[int, list[Frame]] = {}
-        try:
-            self._elf = ELFFile(io.BytesIO(self.path.read_bytes()))
-        except OSError as error:
-            raise ImageError(self.path, f"cannot be read: {error.strerror}") from error
-        except (ELFError, UnicodeDecodeError, ValueError) as error:
-            raise ImageError(self.path, f"is not an ELF file ({error})") from error
-        found = self._elf["e_machine"]
+        data = _bytes_of(self.path)
+        self._size = len(data)
+        with _damage(self.path, "is not an ELF file"):
+            self._elf = ELFFile(io.BytesIO(data))
+            found = self._elf["e_machine"]
         if found != machine:
             raise ImageError(self.path, f"is an ELF for {found}, {machine} is needed")
 
     @cached_property
+    @_reads
     def build_id(self) -> str:
         """The GNU build id in lower-case digits, empty if there is none."""
         section: Any = self._elf.get_section_by_name(".note.gnu.build-id")
         notes = section.iter_notes() if section else ()
         return next((str(note["n_desc"]) for note in notes), "")
 
+    @_reads
     def flat(self, memory: range) -> Flat:
         """Return what is loaded into `memory` as one stretch of bytes, with zeroes between.
 
@@ -124,12 +174,14 @@ class Elf:
             data[address - base : address - base + len(part)] = part
         return Flat(base, bytes(data), self._elf["e_entry"])
 
+    @_reads
     def symbol(self, name: str) -> Symbol:
         """Return the symbol `name`; `ImageError` if the file has none."""
         if name not in self._symbols:
             raise ImageError(self.path, f"has no symbol `{name}`")
         return self._symbols[name]
 
+    @_reads
     def exports(self, name: str) -> bool:
         """Return whether other object files could be linked with the symbol `name`."""
         return any(symbol.name == name and bind != _LOCAL for symbol, bind, _ in self._table)
@@ -142,6 +194,7 @@ class Elf:
         frames = self.frames(pc)
         return frames[0].function if frames else None
 
+    @_reads
     def frames(self, pc: int) -> list[Frame]:
         """Return the functions around `pc`, the innermost first: each is inlined in the next one.
 
@@ -152,6 +205,7 @@ class Elf:
             self._frames[pc] = self._frames_in(symbol, pc) if symbol else []
         return self._frames[pc]
 
+    @_reads
     def line(self, pc: int) -> Line | None:
         """Return file and line of the instruction at `pc`; None where they are not known."""
         return self._code.line(pc) if self._code else None
@@ -163,6 +217,7 @@ class Elf:
         """
         return ", inlined in ".join(str(frame) for frame in self.frames(pc))
 
+    @_reads
     def variable(self, address: int) -> Symbol | None:
         """Return the variable that the byte at `address` belongs to, if any."""
         starts, variables = self._variables
@@ -171,6 +226,7 @@ class Elf:
             return None
         return variables[index]
 
+    @_reads
     def struct(self, name: str) -> Struct:
         """Return the layout of `struct name`, or of a typedef of that name.
 
@@ -180,6 +236,7 @@ class Elf:
             self._structs[name] = self._types.struct(name)
         return self._structs[name]
 
+    @_reads
     def enum(self, name: str) -> dict[str, int]:
         """Return the members of `enum name` in order; raises as `struct`."""
         return self._types.enum(name)
@@ -210,6 +267,7 @@ class Elf:
         section: Any = self._elf.get_section_by_name(".symtab")
         if section is None:
             return []
+        self._check_sizes()
         names: bytes = self._elf.get_section(section["sh_link"]).data()
         wide = self._elf.elfclass == _WIDE
         table = []
@@ -240,11 +298,31 @@ class Elf:
 
     @cached_property
     def _code(self) -> Code | None:
-        return Code(self._elf.get_dwarf_info()) if self._elf.has_dwarf_info() else None
+        return Code(self._dwarf) if self._elf.has_dwarf_info() else None
 
     @cached_property
     def _types(self) -> Types:
         if not self._elf.has_dwarf_info():
             msg = f"{self.path} has no debug information"
             raise UsageError(msg)
-        return Types(self._elf.get_dwarf_info())
+        return Types(self._dwarf)
+
+    @property
+    def _dwarf(self) -> Any:
+        self._check_sizes()
+        return self._elf.get_dwarf_info()
+
+    def _check_sizes(self) -> None:
+        """Raise for a section of more bytes than the file has; a library would make them all."""
+        for section in self._elf.iter_sections():
+            if section["sh_size"] > self._size and section.name != ".bss":
+                raise ImageError(self.path, f"is damaged: its section {section.name} is too long")
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Return all of a file."""
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except OSError as error:
+        raise ImageError(path, f"cannot be read: {error.strerror}") from error

@@ -10,6 +10,7 @@ everything is right, the three digests are equal.
 from __future__ import annotations
 
 import hashlib
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
@@ -99,49 +100,52 @@ class Peripheral(ABC):
 
 
 class MainJob:
-    """The main job on a board that does nothing else meanwhile."""
+    """The main job on a board that does nothing else meanwhile.
+
+    :ivar board: the board.
+    """
 
     def __init__(self, peripheral: Peripheral) -> None:
         """Use the board of `peripheral`; `run` does the work."""
-        self._board, self._peripheral = peripheral.board, peripheral
+        self.board, self._peripheral = peripheral.board, peripheral
         self.outcome = Outcome()
 
-    def run(self, file: BinaryIO) -> Outcome:
-        """Move all that can be read from `file`.
+    def run(self, file: BinaryIO, size: int = sys.maxsize) -> Outcome:
+        """Move the first `size` bytes of `file`, or all if it has fewer.
 
         :raises TransferError: a routine or the device failed; `outcome` has what was done.
         """
-        chunk = _read(file, self._chunk_size())
+        chunk = _read(file, min(size, self._chunk_size()))
         self._peripheral.open()
         if chunk:
             self._source = self._buffer("source", len(chunk))
             self._destination = self._buffer("destination", len(chunk))
         while chunk:
             self._there_and_back(chunk)
-            chunk = _read(file, len(chunk))
+            chunk = _read(file, min(size - self.outcome.bytes, len(chunk)))
         self._peripheral.close()
         self.outcome.complete = True
         return self.outcome
 
     def steps(self) -> list[Step]:
         """Return every call so far with what it did."""
-        names = routine_names(self._board.image)
+        names = routine_names(self.board.image)
         return self._peripheral.journal.steps(names, complete=self.outcome.complete)
 
     def _chunk_size(self) -> int:
-        window = self._board.memory.region("scatter")
+        window = self.board.memory.region("scatter")
         half = (window.end - window.start) // 2
         return min(CHUNK, half - half % PAGE, self._peripheral.CHUNK)
 
     def _buffer(self, name: str, size: int) -> Buffer:
         unit, offset = self._peripheral.BUFFER_UNIT, self._peripheral.BUFFER_OFFSET
         whole = -(-size // unit) * unit
-        return self._board.memory.allocate(
+        return self.board.memory.allocate(
             whole, name=name, region="scatter", align=PAGE, offset=offset
         )
 
     def _there_and_back(self, chunk: bytes) -> None:
-        digests, board = self.outcome.digests, self._board
+        digests, board = self.outcome.digests, self.board
         digests["input"].update(chunk)
         board.write(self._source, chunk)
         received = self._peripheral.send(self._source, len(chunk))

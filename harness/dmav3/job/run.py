@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+import os
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmav3 import installation
 from dmav3.board.board import Board
 from dmav3.errors import Dmav3Error, UsageError
+from dmav3.files import check_output, open_regular, write_output
 from dmav3.machine.description import Device, load
 
 from .edu import DEVICE as EDU
@@ -20,11 +23,8 @@ from .stream import StreamPeripheral
 from .verdict import Facts, Report, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from pathlib import Path
-    from typing import TextIO
-
 
 #: What `device` may be, with the PCI devices that it needs; a disk is added in `_board`.
 DEVICES: dict[str, tuple[str, ...]] = {"stream": (), "edu": (EDU,), "nvme": ()}
@@ -60,12 +60,15 @@ def run_main_job(options: RunOptions, begin: Callable[[int], Callable[[int], obj
     :raises UsageError: the options, or a file in them, are wrong; nothing was started.
     """
     try:
-        file = options.input.open("rb")
+        file = open_regular(options.input)
     except OSError as error:
         msg = f"the input {options.input} cannot be read: {error.strerror}"
         raise UsageError(msg) from error
-    size = options.input.stat().st_size
-    with file, _opened(options.trace) as trace, _disk(options, size) as disk:
+    size = os.fstat(file.fileno()).st_size
+    if options.trace is not None:
+        read = options.input, options.image, options.disk, Path(options.machine)
+        check_output(options.trace, *read)
+    with file, _disk(options, size) as disk:
         try:
             board = _board(options, disk)
         except UsageError:
@@ -77,26 +80,11 @@ def run_main_job(options: RunOptions, begin: Callable[[int], Callable[[int], obj
         try:
             with board:
                 job = MainJob(_peripheral(board, options, disk, begin(2 * size)))
-                return _report(facts, board, job, _attempt(lambda: job.run(file)), trace)
+                return _report(facts, job, _attempt(lambda: job.run(file, size)), options.trace)
         except UsageError:
             raise
         except Dmav3Error as error:
             return judge(facts, error)
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[TextIO | None]:
-    """Open a file for writing before anything else is done."""
-    if path is None:
-        yield None
-        return
-    try:
-        file = path.open("w", encoding="utf-8")
-    except OSError as error:
-        msg = f"the trace {path} cannot be written: {error.strerror}"
-        raise UsageError(msg) from error
-    with file:
-        yield file
 
 
 def _disk(options: RunOptions, size: int) -> AbstractContextManager[Path | None]:
@@ -150,15 +138,9 @@ def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
     return None
 
 
-def _report(
-    facts: Facts,
-    board: Board,
-    job: MainJob,
-    error: Dmav3Error | None,
-    trace: TextIO | None,
-) -> Report:
+def _report(facts: Facts, job: MainJob, error: Dmav3Error | None, trace: Path | None) -> Report:
     """Judge with all the facts that can be had; after an error, that may be less."""
-    outcome = job.outcome
+    board, outcome = job.board, job.outcome
     digests = {name: digest.hexdigest() for name, digest in outcome.digests.items()}
     facts = replace(facts, bytes=outcome.bytes, digests=digests if outcome.complete else {})
     try:
@@ -172,7 +154,7 @@ def _report(
                 untraced=board.evidence.events.untraced,
             )
             if trace is not None:
-                trace.writelines(f"{line}\n" for line in board.evidence.trace())
+                write_output(trace, "".join(f"{line}\n" for line in board.evidence.trace()))
     except Dmav3Error as second:
         error = error or second
     return judge(facts, error)

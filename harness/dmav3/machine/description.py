@@ -8,18 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dmav3 import installation
 from dmav3.errors import MachineFileError, UsageError
+from dmav3.files import open_regular
 
-from .yaml_lines import Place, parse
+from .yaml_lines import Place, brief, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]  # below 4 GiB: `highmem=off`
 Interrupt = Annotated[int, Field(ge=0, le=987)]  # number of a shared peripheral interrupt
+#: What goes to QEMU's command line.
+Printable = Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")]
 PowerOfTwo = Annotated[int, Field(gt=0, le=1 << 16)]
 
 
@@ -83,7 +86,7 @@ class Device(_Part):
     """
 
     model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    options: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    options: Annotated[tuple[Printable, ...], Field(strict=False)] = ()
     disk: Annotated[Path | None, Field(strict=False)] = None
     read_only: bool = False
     removable: bool = False
@@ -91,8 +94,17 @@ class Device(_Part):
         tuple[Annotated[int, Field(ge=0, lt=1 << 32)], ...], Field(max_length=64, strict=False)
     ] = ()
 
+    @field_validator("disk")
+    @classmethod
+    def _printable(cls, disk: Path | None) -> Path | None:
+        if disk is not None and not str(disk).isprintable():
+            msg = "a path of printable characters is needed"
+            raise ValueError(msg)
+        return disk
+
 
 RAM_BASE = 0x40000000  # of `virt`
+_LONGEST = 1 << 16  # bytes of a description
 _SLOTS = 31  # of its PCI bus, behind the host bridge's
 
 
@@ -235,9 +247,16 @@ def _device(text: str) -> Device:
 def load_file(path: Path) -> Machine:
     """Read one file; raises as `load`."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MachineFileError(path, 1, "", f"cannot be read: {error}") from error
+        with open_regular(path) as file:
+            data = file.read(_LONGEST + 1)
+        text = data.decode()
+    except OSError as error:
+        raise MachineFileError(path, 1, "", f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise MachineFileError(path, line, "", f"cannot be read: {error}") from error
+    if len(data) > _LONGEST:
+        raise MachineFileError(path, 1, "", f"has more than {_LONGEST} bytes")
     value, places = parse(text, partial(MachineFileError, path))
     try:
         machine = Machine.model_validate(value)
@@ -281,7 +300,7 @@ def _explain(path: Path, places: dict[Place, int], error: ValidationError) -> Ma
         case "missing":
             text = "is missing"
         case _:
-            given = "" if isinstance(problem["input"], dict) else f", not {problem['input']!r}"
+            given = "" if isinstance(problem["input"], dict) else f", not {brief(problem['input'])}"
             text = problem["msg"] + given
     return MachineFileError(path, places[known], key, text, _spell(example))
 

@@ -8,10 +8,11 @@ is made there at once, while the caller goes on; the first command waits for it.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from qemu.qmp import ExecuteError, QMPClient, QMPError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: What qemu.qmp raises when QEMU has gone.
 _GONE = (QMPError, OSError, EOFError)
+#: Descriptors that asyncio needs besides the socket, with some to spare.
+_LOOP_DESCRIPTORS = 6
 #: The extension's device in QEMU's object tree.
 BOARD = "/machine/peripheral/dmav3"
 
@@ -60,7 +63,8 @@ class Monitor:
         self._thread = threading.Thread(target=self._run, name="dmav3-monitor", daemon=True)
 
     def __enter__(self) -> Self:
-        """Start the thread and the connection."""
+        """Start the thread and the connection; `OSError` if descriptors are too few for it."""
+        self._check_room()
         self._thread.start()
         return self
 
@@ -158,6 +162,12 @@ class Monitor:
             return future.result(seconds)
         except FutureTimeoutError:
             raise DeadlineError(waiting_for, seconds) from None
+
+    def _check_room(self) -> None:
+        """Raise `OSError` here, because a loop that is made without room cannot be caught."""
+        with ExitStack() as room:
+            for _ in range(_LOOP_DESCRIPTORS):
+                room.callback(os.close, os.dup(self._socket.fileno()))
 
     def _run(self) -> None:
         asyncio.run(self._session())

@@ -147,12 +147,11 @@ static void look_up(struct page_entry *page, uint64_t address, unsigned int mmu_
     void *host = NULL;
     uint8_t *full = NULL;
     uint64_t physical;
-    int flags =
-        qemu.probe_access_full_mmu(cpu_env, address, 0, MMU_DATA_LOAD, (int)mmu_index, &host, (void **)&full);
 
+    qemu.probe_access_full_mmu(cpu_env, address, 0, MMU_DATA_LOAD, (int)mmu_index, &host, (void **)&full);
     page->key = key_of(address, PAGE_SHIFT, mmu_index);
     page->kind = NOT_RAM;
-    if (flags & TLB_INVALID) {
+    if (!full) { /* nothing is mapped there */
         page->key = NO_KEY;
         return;
     }

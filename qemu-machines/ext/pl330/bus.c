@@ -62,10 +62,22 @@ static bool access_rest(hwaddr address, void *value, unsigned int size, bool is_
                                                               value, size, is_write) != MEMTX_OK;
 }
 
+/* How many of the bytes from `address` on lie on its side of a border of RAM. */
+static unsigned int before_border(hwaddr address, unsigned int size)
+{
+    hwaddr left = (views_has(address) ? views.base + views.size : views.base) - address;
+
+    return left < size ? (unsigned int)left : size;
+}
+
 static bool access(hwaddr address, void *value, unsigned int size, bool is_write, struct accessor *by)
 {
-    return views_has(address) ? access_ram(address, value, size, is_write, by)
-                              : access_rest(address, value, size, is_write);
+    unsigned int part = before_border(address, size);
+    bool failed = views_has(address) ? access_ram(address, value, part, is_write, by)
+                                     : access_rest(address, value, part, is_write);
+
+    return part < size ? access(address + part, (uint8_t *)value + part, size - part, is_write, by) || failed
+                       : failed;
 }
 
 static uint64_t bus_read(void *opaque, hwaddr address, unsigned int size)

@@ -69,7 +69,6 @@ enum {
     SCALE_NS = 1,
     MO_32 = 2,
     MMU_DATA_LOAD = 0,
-    TLB_INVALID = 1 << 11,
     CF_PARALLEL = 1 << 15,
     CF_NOIRQ = 1 << 16,
     CF_PCREL = 1 << 17,

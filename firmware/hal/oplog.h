@@ -49,6 +49,7 @@ enum oplog_id {
     OPLOG_AdapterControl = 80,
     OPLOG_AdapterListControl,
     OPLOG_DmaCompletionRoutine,
+    OPLOG_DriverCommand, /* after it, if it left another IRQL behind */
 
     OPLOG_InitializeController = 96,
     OPLOG_ValidateRequestLineBinding,
@@ -85,7 +86,7 @@ enum { OPLOG_BUS_MASTER = 0xffffff };
 void oplog_announce(void);
 
 /* Entry of a routine, a callback or a back-end entry. Records nest; each entry has one exit. `caller` is where
- * a routine was called: its return address, 0 for the others. */
+ * a routine was called, its return address; of a callback the driver's routine itself; 0 for the others. */
 void oplog_enter(enum oplog_id id, const void *adapter, uintptr_t caller);
 
 /* Exit. status: the routine's NTSTATUS or other result, 0 if it has none. bytes, elements: what

@@ -134,17 +134,18 @@ void irql_leave_interrupt(KIRQL interrupted)
     current_level = interrupted;
 }
 
-void irql_end_callback(KIRQL level)
+void irql_check(KIRQL level)
 {
-    KIRQL left = current_level;
-
-    if (left == level) {
-        return;
+    if (current_level != level) {
+        violation_report(VIOLATION_CALLBACK_IRQL, current_level, level);
     }
-    violation_report(VIOLATION_CALLBACK_IRQL, left, level);
-    if (left < level) {
+}
+
+void irql_restore(KIRQL level)
+{
+    if (current_level < level) {
         current_level = level;
-    } else {
+    } else if (current_level > level) {
         KeLowerIrql(level);
     }
 }

@@ -208,7 +208,6 @@ static NTSTATUS status_of_plan(const struct mapping *mapping, const struct mappi
 
 static struct mapping *take(struct request *request, const struct mapping_range *range)
 {
-    const struct routine_place routine = routine_now();
     struct mapping *new = free_mappings;
 
     if (new != NULL) {
@@ -220,8 +219,7 @@ static struct mapping *take(struct request *request, const struct mapping_range 
             .next_live = live_mappings,
             .range = plan_range_of(request, range),
             .write = range->write,
-            .maker = routine.id,
-            .maker_caller = routine.caller,
+            .maker = routine_now(),
         };
         request->mappings = new;
         live_mappings = new;

@@ -58,6 +58,7 @@ struct request *request_take(struct adapter *adapter, PDEVICE_OBJECT device, con
             .device = device,
             .irp = current_irp(device),
             .handle = (PVOID)(last_handle | 1),
+            .maker = routine_now(),
         };
         *live_end() = request;
     }

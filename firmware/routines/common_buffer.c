@@ -24,6 +24,7 @@ struct common_buffer {
     bool cache_wanted; /* as the driver said */
     ULONG length;
     PHYSICAL_ADDRESS logical;
+    struct routine_place maker;
     volatile UCHAR *memory; /* volatile: byte by byte, since it may be device memory (BMT-13) */
 };
 
@@ -44,6 +45,19 @@ uint32_t common_buffers_live(void)
         count += buffers[i].live ? 1 : 0;
     }
     return count;
+}
+
+void common_buffers_each_live(dma_tell *tell, void *context)
+{
+    for (size_t i = 0; i < COMMON_BUFFERS_MAX; i++) {
+        const struct common_buffer *buffer = &buffers[i];
+
+        if (buffer->live) {
+            tell(&(struct dma_live){"common_buffer", (uintptr_t)buffer->memory, buffer->maker.id,
+                                    buffer->maker.caller},
+                 context);
+        }
+    }
 }
 
 void common_buffers_leave(const struct adapter *adapter)
@@ -132,6 +146,7 @@ static PVOID allocate(struct common_buffer wanted, uint64_t highest, PPHYSICAL_A
         return NULL;
     }
     wanted.live = true;
+    wanted.maker = routine_now();
     wanted.logical.QuadPart = (LONGLONG)physical;
     *buffer = wanted;
     set_guard(buffer);

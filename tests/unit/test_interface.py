@@ -11,7 +11,7 @@ from dmav3.evidence.violations import CODES
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "interface.md").read_text()
 #: Codes of which the table says that another one is reported instead, or that none can be.
-NEVER_REPORTED = {0x0B, 0x11, 0x20}
+NEVER_REPORTED = {0x0B, 0x11, 0x20, 0x54}
 
 
 def rows(number: int) -> list[list[str]]:

@@ -10,6 +10,7 @@ import select
 import socket
 import subprocess
 import sys
+import textwrap
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,8 @@ class TestFindings:
         result = run(project)
         result.assert_outcomes(failed=1)
         said = (
-            r"unexpected findings:\nstale-cpu-read at 0x4080\d+, 4 times: .* at byte 0 of mine; "
+            r"unexpected: stale-cpu-read in memcpy \(firmware/hal/string.c:\d+\)\n"
+            r"stale-cpu-read at 0x4080\d+, 4 times: .* at byte 0 of mine; "
             r"the CPU's access was in memcpy \(firmware/hal/string.c:\d+\); "
         )
         assert re.search(said, result.stdout.str())
@@ -108,7 +110,7 @@ class TestFindings:
         )
         result = run(project)
         result.assert_outcomes(failed=1)
-        said = "unexpected findings:\nviolation 0x19 in FreeAdapterChannel: a NULL adapter (p2=0x0"
+        said = "violation 0x19 in FreeAdapterChannel: a NULL adapter (p2=0x0"
         assert said in result.stdout.str()
 
     def test_an_expected_finding_passes(self, project: pytest.Pytester) -> None:
@@ -325,6 +327,79 @@ class TestWhoseFault:
         result.assert_outcomes(failed=1, passed=1)
         said = r"the firmware crashed in \w+ \(firmware/.*:\d+\): kind="
         assert re.search(said, result.stdout.str())
+
+
+class TestImage:
+    """The fixture with a driver of the project's own."""
+
+    DRIVER = """
+    #include <dmav3.h>
+    static NTSTATUS Answer(const ULONGLONG *argument, struct dmav3_reply *reply)
+    {
+        (void)argument;
+        dmav3_reply_value(reply, "value", ANSWER);
+        return STATUS_SUCCESS;
+    }
+    DMAV3_COMMAND(answer, "", Answer);
+    """
+    TESTS = """
+    import pytest
+
+    @pytest.mark.dmav3_image("driver.c", define=["ANSWER=1"])
+    @pytest.mark.parametrize("again", range(2))
+    def test_one(dmav3_board, again):
+        assert dmav3_board.call("answer")["value"] == 1
+
+    @pytest.mark.dmav3_image("driver.c", define=["ANSWER=2"])
+    def test_two(dmav3_board):
+        assert dmav3_board.call("answer")["value"] == 2
+    """
+
+    def test_it_is_built_once_for_what_it_is_made_of(
+        self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Files are beside the test, wherever pytest was started; an ELF is taken as it is."""
+        folder = project.mkdir("inner")
+        (folder / "driver.c").write_text(self.DRIVER)
+        (folder / "test_it.py").write_text(textwrap.dedent(self.TESTS))
+        calls = project.path / "calls"
+        calls.write_text(f'#!/bin/sh\necho >>{calls}.log\nexec clang-19 "$@"\n')
+        calls.chmod(0o755)
+        monkeypatch.setenv("CC", str(calls))
+        run(project, "--basetemp=kept").assert_outcomes(passed=3)
+        compiled_and_linked = 2
+        assert len((project.path / "calls.log").read_text()) == 2 * compiled_and_linked
+        (image, *_) = sorted((project.path / "kept").glob("*.elf"))
+        image.rename(folder / "app.elf")
+        (folder / "test_it.py").write_text(
+            "import pytest\n"
+            "@pytest.mark.dmav3_image('app.elf')\n"
+            "def test_it(dmav3_board): dmav3_board.call('answer')\n"
+        )
+        run(project).assert_outcomes(passed=1)
+
+    @pytest.mark.parametrize(
+        ("mark", "said"),
+        [
+            ("'missing.c'", "missing.c"),
+            ("'wrong.c'", "does not compile"),
+            ("", "it needs a text; such as dmav3_image"),
+            ("'wrong.c', optimize=2", "does not take these arguments"),
+        ],
+    )
+    def test_what_cannot_be_built_is_an_error(
+        self, project: pytest.Pytester, mark: str, said: str
+    ) -> None:
+        """It names the file, or the mark."""
+        (project.path / "wrong.c").write_text("#error on purpose\n")
+        project.makepyfile(
+            f"import pytest\n@pytest.mark.dmav3_image({mark})\ndef test_it(dmav3_board): pass\n"
+        )
+        project.makeconftest("")
+        result = run(project)
+        assert result.ret != 0
+        assert said in result.stdout.str() + result.stderr.str()
+        assert "passed" not in result.stdout.str()
 
 
 class TestArtefacts:

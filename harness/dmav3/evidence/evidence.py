@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dmav3.errors import InfrastructureError, UsageError
+from dmav3.deadlines import deadline
+from dmav3.errors import Dmav3Error, FindingsError, InfrastructureError, UsageError
 
 from . import findings
+from .calls import Call, calls
 from .events import EventLog, Ring
 from .expectation import Observed
 from .trace import lines
 from .violations import VIOLATION, Violation, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from dmav3.elf.image import Elf
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
     from .findings import Finding
     from .probe import Probe
+
+
+#: Seconds of real time for memory to stand still where something has gone wrong.
+_PATIENCE_SECONDS = 1.0
 
 
 class Log(Ring, Protocol):
@@ -76,21 +82,36 @@ class Evidence:
         """Return the driver's mistakes since the last reset, in order."""
         return self._violations.all()
 
+    def calls(self) -> list[Call]:
+        """Return the driver's calls since the last reset, with what came of each."""
+        return calls(self.events.all(), self._image, self._routine_names)
+
     def unexpected(self) -> list[Finding | Violation]:
         """Return the findings and violations that no `expect` has consumed."""
         return [*self._violations.unexpected()]
 
-    def complaint(self) -> str | None:
-        """Return what is wrong with the evidence; None if all of it was expected.
+    def judge(self, left: Sequence[Violation] = ()) -> None:
+        """Return if there is nothing but what was expected.
 
+        :param left: what was left behind, which counts as well.
+        :raises FindingsError: there is more.
         :raises InfrastructureError: some had no room, so that the rest proves nothing.
         """
-        if found := self.unexpected():
-            return "\n".join(["unexpected findings:", *(one.line() for one in found)])
+        if found := [*self.unexpected(), *left]:
+            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+            problem = f"unexpected: {found[0].summary()}{more}"
+            raise FindingsError(problem, found)
         if lost := self.lost:
             msg = f"{lost} findings had no room: it is not known whether they were expected"
             raise InfrastructureError(msg)
-        return None
+
+    def annotate(self, error: BaseException) -> None:
+        """Add what nobody expected to an exception, as its notes, if memory stands still."""
+        with suppress(Dmav3Error), deadline(_PATIENCE_SECONDS):
+            told = getattr(error, "findings", ())
+            for one in self.unexpected():
+                if one not in told:
+                    error.add_note(f"unexpected: {one.line()}")
 
     def kinds(self) -> list[str]:
         """Return the kinds that `expect` knows."""
@@ -143,7 +164,7 @@ class Evidence:
     def _raw_violations(self) -> list[dict[str, Any]]:
         if not self.violation_count:
             return []
-        found = violations(self.events.all(), self._routine_names)
+        found = violations(self.events.all(), self._image, self._routine_names)
         return [{"count": 1, "violation": one} for one in found]
 
     def _check_expectation(

@@ -119,6 +119,7 @@ def _board(options: RunOptions, disk: Path | None) -> Board:
         seed=options.seed,
         schedule=options.schedule,
         devices=devices,
+        judge=False,
     )
 
 

@@ -45,11 +45,15 @@ enum oplog_id {
 
     OPLOG_IoGetDmaAdapter = 64,
     OPLOG_KeFlushIoBuffers,
+    OPLOG_MmBuildMdlForNonPagedPool, /* this and the next: only where a mistake is reported */
+    OPLOG_IoFreeMdl,
+    OPLOG_KeRaiseIrql,
+    OPLOG_KeLowerIrql,
 
     OPLOG_AdapterControl = 80,
     OPLOG_AdapterListControl,
     OPLOG_DmaCompletionRoutine,
-    OPLOG_DriverCommand, /* after it, if it left another IRQL behind */
+    OPLOG_DriverCommand, /* only where it left another IRQL behind */
 
     OPLOG_InitializeController = 96,
     OPLOG_ValidateRequestLineBinding,
@@ -121,5 +125,8 @@ void oplog_unmapped(const void *handle, const void *mapping, bool flushed);
 
 /* A caller's mistake: a code of docs/interface.md, table 1. */
 void oplog_violation(uint32_t code, uint64_t p2, uint64_t p3);
+
+/* Why a routine does not do what it was asked for: the address of a literal, and two numbers for it. */
+void oplog_reason(const char *why, uint64_t a, uint64_t b);
 
 #endif

@@ -94,7 +94,8 @@ PMDL IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBuffer, 
 void IoFreeMdl(PMDL Mdl)
 {
     if (!mdl_is_sound(Mdl) || Mdl->Process != seal_of(Mdl)) {
-        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, 0);
+        violation_report_in(OPLOG_IoFreeMdl, (uintptr_t)__builtin_return_address(0), VIOLATION_NOT_LOCKED,
+                            (uintptr_t)Mdl, VIOLATION_NOT_TO_BE_FREED);
         return;
     }
     forget_maker(Mdl);
@@ -126,7 +127,8 @@ void MmBuildMdlForNonPagedPool(PMDL Mdl)
     bool cached;
 
     if (!mdl_is_sound(Mdl)) {
-        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, 0);
+        violation_report_in(OPLOG_MmBuildMdlForNonPagedPool, (uintptr_t)__builtin_return_address(0),
+                            VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, VIOLATION_NO_MDL);
         return;
     }
     if (!find_pages(Mdl, &cached)) {

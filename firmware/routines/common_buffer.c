@@ -139,10 +139,14 @@ static PVOID allocate(struct common_buffer wanted, uint64_t highest, PPHYSICAL_A
     uint64_t physical;
 
     if (buffer == NULL || wanted.length == 0 || logical == NULL) { /* ACB-09 */
+        (void)refuse(STATUS_UNSUCCESSFUL, "Length is {0}, LogicalAddress {1:#x}, or there are too many buffers",
+                     wanted.length, (uintptr_t)logical);
         return NULL;
     }
     wanted.memory = memory_take_pages(wanted.kind, wanted.length, highest);
     if (wanted.memory == NULL || !memory_translate((uintptr_t)wanted.memory, &physical)) {
+        (void)refuse(STATUS_INSUFFICIENT_RESOURCES, "no {0} contiguous bytes are free up to address {1:#x}",
+                     wanted.length, highest);
         return NULL;
     }
     wanted.live = true;

@@ -2,9 +2,9 @@
 /* The commands of a driver that is linked with the shim: dmav3.h's side of the table. */
 #include "rpc/shell.h"
 
-#include "hal/oplog.h"
 #include "hal/string.h"
 #include "layer/irql.h"
+#include "layer/violation.h"
 
 /* Bytes of a line that stay free for ` status=0x…`, ` ...` and ` *CRC`. */
 enum { LINE_RESERVED = 48, PAIR_OVERHEAD = 1 + 1 + 2 + 16 };
@@ -43,9 +43,8 @@ const char *dmav3_run(struct rpc_call *call)
     NTSTATUS status = call->row->routine(call->argument, &reply);
 
     if (KeGetCurrentIrql() != level) {
-        oplog_enter(OPLOG_DriverCommand, NULL, (uintptr_t)call->row->routine);
-        irql_check(level);
-        oplog_exit(OPLOG_DriverCommand, NULL, (uint32_t)status, 0, 0);
+        violation_report_in(OPLOG_DriverCommand, (uintptr_t)call->row->routine, VIOLATION_CALLBACK_IRQL,
+                            KeGetCurrentIrql(), level);
         irql_restore(level);
     }
     frame_append_pair(call->reply, "status", (uint32_t)status);

@@ -69,6 +69,8 @@ enum probe_kind {
     PROBE_MEMORY,     /* id: 0 common buffer, 1 private memory of a channel, 2 window of the tests; b physical
                          address, c bytes, d 1: it is there for devices, 0: no longer, e adapter */
     PROBE_ADAPTER,    /* one was made. id: channel of the PL330, 0xffffff: a bus master; b adapter */
+    PROBE_REASON,     /* why a routine does not do what it was asked for. a address of a text of the image,
+                         b, c numbers for it */
     PROBE_KINDS,
 };
 

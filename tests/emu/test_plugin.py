@@ -407,12 +407,12 @@ class TestArtefacts:
 
     FILES = (
         *("console.log", "qmp.jsonl", "qemu.log"),
-        *("findings.json", "events.jsonl", "trace.txt"),
+        *("findings.json", "events.jsonl", "trace.txt", "calls.txt", "run.json"),
     )
 
     def folders(self, project: pytest.Pytester) -> list[Path]:
         """Return the folders with artefacts."""
-        return sorted({path.parent for path in project.path.glob("kept/**/console.log")})
+        return sorted({path.parent for path in project.path.glob(".dmav3/*/*/console.log")})
 
     def test_a_failed_test_keeps_its_own(self, project: pytest.Pytester) -> None:
         """Named in the report; a passed test leaves nothing."""
@@ -426,7 +426,7 @@ class TestArtefacts:
         stale(dmav3_board)
     """
         )
-        result = run(project, "--basetemp=kept")
+        result = run(project)
         (folder,) = self.folders(project)
         assert str(folder) in result.stdout.str()
         assert sorted(path.name for path in folder.iterdir()) == sorted(self.FILES)
@@ -438,11 +438,49 @@ class TestArtefacts:
         assert (finding["kind"], finding["expected"]) == ("stale-cpu-read", False)
         events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
         assert {"reset", "command", "ready", "dmago", "finding"} <= {one["kind"] for one in events}
+        ran = json.loads((folder / "run.json").read_text())
+        assert (ran["machine"], ran["seed"], ran["schedule"]) == ("virt-a53", "1", "speculative")
+        again = re.escape(f"again, in {project.path}: {ran['again']}")
+        assert re.search(rf"machine virt-a53, seed 1, .*\n{again}\n", result.stdout.str())
+        assert "test_fails - Failed: unexpected: stale-cpu-read in memcpy" in result.stdout.str()
+
+    REFUSED = """
+    def test_it(dmav3_board):
+        assert dmav3_board.IoGetDmaAdapter(Version=1) is not None
+    """
+
+    @pytest.mark.parametrize("options", [(), ("-n2",)], ids=["alone", "xdist"])
+    def test_a_refusal_is_told_with_its_reason(
+        self, project: pytest.Pytester, options: tuple[str, ...]
+    ) -> None:
+        """On the terminal, and in the list of calls; the run has one folder."""
+        project.makepyfile(self.REFUSED)
+        result = run(project, *options)
+        said = "STATUS_UNSUCCESSFUL (0xc0000001): Version 1 of DEVICE_DESCRIPTION: only 3 is served"
+        assert said in result.stdout.str()
+        (folder,) = self.folders(project)
+        (call,) = (folder / "calls.txt").read_text().splitlines()
+        assert re.match(r"IoGetDmaAdapter, called in test_it \(.*\.py:2\), ", call)
+        assert said in call
+        events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+        assert "IoGetDmaAdapter" in {one.get("name") for one in events}
+
+    def test_the_last_ten_runs_stay(self, project: pytest.Pytester) -> None:
+        """Where `--dmav3-artefacts` says; what else is there stays, too."""
+        project.makepyfile(self.REFUSED)
+        for day in range(10, 22):
+            (project.path / "kept" / f"200001{day}-000000-7" / "test").mkdir(parents=True)
+        (project.path / "kept" / "mine").mkdir()
+        run(project, "--dmav3-artefacts=kept")
+        left = sorted(path.name for path in (project.path / "kept").iterdir() if path.is_dir())
+        assert left[:9] == [f"200001{day}-000000-7" for day in range(13, 22)]
+        assert left[10:] == ["mine"]
+        assert not (project.path / ".dmav3").exists()
 
     def test_a_dead_board_has_artefacts_too(self, project: pytest.Pytester) -> None:
         """What QEMU said last, and what its memory shows."""
         project.makepyfile(TestWhoseFault.KILLED)
-        run(project, "--basetemp=kept")
+        run(project)
         (folder,) = self.folders(project)
         assert sorted(path.name for path in folder.iterdir()) == sorted(self.FILES)
 
@@ -453,7 +491,7 @@ class TestArtefacts:
             "@pytest.mark.dmav3_rule('MTX-07')\n"
             "def test_it(dmav3_board): dmav3_board.request('ping')\n"
         )
-        run(project, "--basetemp=kept", "--dmav3-keep", "--junitxml=report.xml")
+        run(project, "--dmav3-keep", "--junitxml=report.xml")
         (folder,) = self.folders(project)
         found = ET.parse(project.path / "report.xml").getroot().iter("property")  # noqa: S314
         properties = {one.attrib["name"]: one.attrib["value"] for one in found}

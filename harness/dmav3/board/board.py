@@ -222,7 +222,7 @@ class Board(Shim):
         rings = view(process.stream, writable=True)
         self.stream = Stream(rings, self.qemu.extension, probe.settle)
         self._assemble(self.cpu.read, self._stage)
-        self.evidence = BoardEvidence(probe, self.image, self.memory)
+        self.evidence = BoardEvidence(probe, self.image, self.memory, self._rpc.origin)
 
     def _stage(self, address: int, data: bytes) -> None:
         """Put bytes into the staging window, in both views."""

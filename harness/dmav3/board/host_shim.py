@@ -251,7 +251,7 @@ class HostShim(Shim):
         view = resources.enter_context(Mapping(self._ram)).view
         self.cpu = self.dram = Window("RAM", view, RAM_BASE, lambda: None)
         log_view = resources.enter_context(Mapping(log)).view
-        self.evidence = Evidence(HostLog(log_view, self.image), self.image)
+        self.evidence = Evidence(HostLog(log_view, self.image), self.image, self._rpc.origin)
         self._assemble(self._look, self.store_as_device)
 
     def _look(self, address: int, size: int) -> bytes:

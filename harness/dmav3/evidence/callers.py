@@ -21,5 +21,6 @@ def place(image: Elf, oplog_id: int, caller: int) -> str:
     """
     is_routine = oplog_id < FIRST_CALLBACK
     pc = caller - is_routine  # a return address is behind the call
-    line = image.line(pc) if caller else None
-    return image.place(pc) if line and not line.file.startswith(_SHELL) else ""
+    frames = image.frames(pc) if caller else []
+    is_known = any(frame.line and not frame.line.file.startswith(_SHELL) for frame in frames)
+    return image.place(pc) if is_known else ""

@@ -19,7 +19,7 @@ from .trace import lines
 from .violations import VIOLATION, Violation, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from dmav3.elf.image import Elf
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 #: Seconds of real time for memory to stand still where something has gone wrong.
 _PATIENCE_SECONDS = 1.0
+#: So many refused calls are told with an exception.
+_REFUSALS = 3
+
+
+def _nowhere(_command: int) -> str:
+    return ""
 
 
 class Log(Ring, Protocol):
@@ -51,9 +57,12 @@ class Evidence:
     :ivar events: the event log since the last reset.
     """
 
-    def __init__(self, log: Log, image: Elf) -> None:
-        """Read what is in `log` when it is asked for."""
-        self._log, self._image = log, image
+    def __init__(self, log: Log, image: Elf, origin: Callable[[int], str] = _nowhere) -> None:
+        """Read what is in `log` when it is asked for.
+
+        :param origin: returns where in a test a command was sent, by its number; empty: not known.
+        """
+        self._log, self._image, self._origin = log, image, origin
         self.events = EventLog(log)
         self._violations = Observed(self._raw_violations, lambda raw: raw["violation"])
 
@@ -84,7 +93,7 @@ class Evidence:
 
     def calls(self) -> list[Call]:
         """Return the driver's calls since the last reset, with what came of each."""
-        return calls(self.events.all(), self._image, self._routine_names)
+        return calls(self.events.all(), self._image, self._routine_names, self._origin)
 
     def unexpected(self) -> list[Finding | Violation]:
         """Return the findings and violations that no `expect` has consumed."""
@@ -106,12 +115,17 @@ class Evidence:
             raise InfrastructureError(msg)
 
     def annotate(self, error: BaseException) -> None:
-        """Add what nobody expected to an exception, as its notes, if memory stands still."""
+        """Add notes to an exception, if memory stands still: what nobody expected, and refusals.
+
+        Of the calls that were refused the last ones, which say why a status is not success.
+        """
         with suppress(Dmav3Error), deadline(_PATIENCE_SECONDS):
             told = getattr(error, "findings", ())
             for one in self.unexpected():
                 if one not in told:
                     error.add_note(f"unexpected: {one.line()}")
+            for call in [call for call in self.calls() if call.reasons][-_REFUSALS:]:
+                error.add_note(f"refused: {call.line().strip()}")
 
     def kinds(self) -> list[str]:
         """Return the kinds that `expect` knows."""
@@ -164,7 +178,7 @@ class Evidence:
     def _raw_violations(self) -> list[dict[str, Any]]:
         if not self.violation_count:
             return []
-        found = violations(self.events.all(), self._image, self._routine_names)
+        found = violations(self.events.all(), self._image, self._routine_names, self._origin)
         return [{"count": 1, "violation": one} for one in found]
 
     def _check_expectation(
@@ -190,9 +204,11 @@ class BoardEvidence(Evidence):
     :ivar probe: line states, counters and findings as the extension writes them.
     """
 
-    def __init__(self, probe: Probe, image: Elf, memory: Memory) -> None:
+    def __init__(
+        self, probe: Probe, image: Elf, memory: Memory, origin: Callable[[int], str]
+    ) -> None:
         """Explain addresses by the symbols of `image` and the buffers in `memory`."""
-        super().__init__(probe, image)
+        super().__init__(probe, image, origin)
         self.probe = probe
         self._memory = memory
         self._findings = Observed(

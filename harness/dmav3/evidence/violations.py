@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import callers
+from .mistakes import explain
 from .probe import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from dmav3.elf.image import Elf
 
@@ -18,59 +19,6 @@ if TYPE_CHECKING:
 
 #: The kind by which `expect` knows them.
 VIOLATION = "violation"
-#: What each code means (firmware/layer/violation.h); below 0x40 as in Windows' DMA verifier.
-CODES = {
-    0x00: "a flush of more than is mapped",
-    0x03: "a common buffer freed more often than allocated",
-    0x04: "a channel freed that is not owned",
-    0x05: "map registers freed that are not owned, or another number of them",
-    0x06: "a scatter-gather list freed more often than built",
-    0x07: "an adapter released with live common buffers",
-    0x08: "an adapter released with its channel owned or wanted",
-    0x09: "an adapter released with live map registers",
-    0x0A: "an adapter released with live scatter-gather lists",
-    0x0B: "a second channel held on one adapter",
-    0x0C: "more map registers asked for than the adapter's maximum",
-    0x0D: "a mapping was not flushed before",
-    0x0E: "an MDL whose pages are not locked or resident",
-    0x0F: "bytes outside of the DMA buffer were changed",
-    0x10: "map registers freed while they are mapped",
-    0x11: "a wrong count of adapter references",
-    0x13: "a call at the wrong IRQL",
-    0x15: "more map registers held than the adapter's maximum",
-    0x16: "a flush of what is not mapped",
-    0x18: "an adapter that was released, or none",
-    0x19: "a NULL adapter",
-    0x1B: "an address outside of the MDL",
-    0x1D: "a range mapped twice",
-    0x1F: "a range that leaves the MDL",
-    0x20: "a flush of what is not mapped",
-    0x21: "a mapping of nothing",
-    0x23: "a flush of a transfer that neither ended nor was cancelled",
-    0x24: "a length that the buffer does not have",
-    0x25: "an unknown version of the device description",
-    0x40: "a context initialised or used again while its request lives",
-    0x41: "a second AllocateAdapterChannel of a device object, or one inside AdapterControl",
-    0x42: "a callback, or a command of the driver, returned at another IRQL",
-    0x43: "an MDL chain modified between map and flush",
-    0x44: "FreeCommonBuffer with other arguments than the allocation's",
-    0x45: "AdapterControl of a subordinate device did not return KeepObject",
-    0x46: "an unknown IO_ALLOCATION_ACTION",
-    0x47: "ReadDmaCounter on a bus-master adapter",
-    0x48: "another direction than the mapping's",
-    0x49: "a completion routine for a bus-master adapter",
-    0x4A: "a device offset for a bus-master adapter",
-    0x4B: "ConfigureAdapterChannel on a bus-master adapter",
-    0x4C: "a cancel with another adapter or device object than the request's",
-    0x4D: "a MapRegisterBase that is no live handle of the adapter",
-    0x4E: "GetScatterGatherListEx or BuildScatterGatherListEx for a subordinate device",
-    0x4F: "CancelMappedTransfer on a bus-master adapter",
-    0x50: "KeFlushIoBuffers on memory of a live read mapping",
-    0x51: "a store of the CPU to a line shared with a live read mapping",
-    0x52: "a looped mapping of cached memory on an adapter that is not coherent",
-    0x53: "a flush of less than a transfer that completed has moved",
-    0x54: "left behind",
-}
 #: The code of what still lives at the end.
 LEFT_BEHIND = 0x54
 #: What can be left behind, by the kinds of `struct dma_live`: what it is, and what would end it.
@@ -93,7 +41,7 @@ class Violation:
     :ivar p2, p3: what the code says of them.
     :ivar routine: in which it was noticed; None outside of all.
     :ivar place: function, file and line where the driver called that routine, or of the callback;
-        empty where a test called it, or where it is not known.
+        where a test in Python called it, that place; empty where it is not known.
     :ivar time_ns: model time.
     """
 
@@ -107,6 +55,10 @@ class Violation:
     time_ns: int = 0
     command: int = 0
     seq: int = 0
+
+    def json(self) -> dict[str, Any]:
+        """Return it as an object, `kind` and `text` as those of a finding."""
+        return {"kind": self.kind, **asdict(self), "text": self.line()}
 
     def summary(self) -> str:
         """Return what it is and where, in a few words."""
@@ -123,8 +75,7 @@ class Violation:
         """Return all that a person needs, on one line."""
         if self.code == LEFT_BEHIND:
             return f"{self.summary()}, at {self.p2:#x}: end it by {LEFT[self._left][1]}"
-        meaning = CODES.get(self.code, "not known here")
-        return f"{self.summary()}: {meaning} (p2={self.p2:#x}, p3={self.p3:#x})"
+        return f"{self.summary()}: {explain(self.code, self.p2, self.p3)}"
 
     def _where(self) -> str:
         if not self.routine:
@@ -133,11 +84,12 @@ class Violation:
 
 
 def violations(
-    records: Iterable[Record], image: Elf, names: Mapping[int, str]
+    records: Iterable[Record], image: Elf, names: Mapping[int, str], origin: Callable[[int], str]
 ) -> Iterator[Violation]:
     """Yield the violations among the records of one run, from its start.
 
     :param names: of the routines, by their ids in the records.
+    :param origin: returns where in a test a command was sent, by its number.
     """
     entered: list[tuple[int, int]] = []  # the routine, and where it was called
     for record in records:
@@ -152,7 +104,7 @@ def violations(
                 p2=record.a,
                 p3=record.b,
                 routine=names.get(routine),
-                place=callers.place(image, routine, caller),
+                place=callers.place(image, routine, caller) or origin(record.command),
                 time_ns=record.time_ns,
                 command=record.command,
                 seq=record.seq,

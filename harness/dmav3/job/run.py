@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from dmav3 import installation
@@ -76,6 +77,7 @@ def run_main_job(options: RunOptions, begin: Callable[[int], Callable[[int], obj
         facts = Facts(board.machine.name, board.qemu.seed, board.qemu.schedule, options.device)
         try:
             with board:
+                facts = replace(facts, versions=_versions(board))
                 job = MainJob(_peripheral(board, options, disk, begin(2 * size)))
                 return _report(facts, board, job, _attempt(lambda: job.run(file)), trace)
         except UsageError:
@@ -143,6 +145,14 @@ def _peripheral(
     return StreamPeripheral(board, options.width, advance)
 
 
+def _versions(board: Board) -> dict[str, str]:
+    return {
+        "dmav3": metadata.version("dmav3"),
+        "qemu": board.qemu.version,
+        "build": board.image.build_id,
+    }
+
+
 def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
     try:
         work()
@@ -168,6 +178,7 @@ def _report(
                 facts,
                 findings=tuple(board.findings()),
                 costs=tuple(board.evidence.costs()),
+                violations=tuple(board.violations()),
                 steps=tuple(job.steps()),
                 lost=board.evidence.events.lost + board.evidence.probe.findings_lost,
                 untraced=board.evidence.events.untraced,

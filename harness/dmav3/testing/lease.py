@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import platform
 import shlex
+import tempfile
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +17,11 @@ import pytest
 from dmav3.deadlines import unhurried
 from dmav3.errors import FindingsError
 
-from .artefacts import save, save_host
+from .artefacts import run_folder, save, save_host
 from .gdb import serve_gdb
-from .marks import leaves, options_again, rules_of, wanted
+from .marks import RUN, artefacts_root, leaves, options_again, rules_of, wanted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dmav3.board.board import Board
     from dmav3.board.host_shim import HostShim
     from dmav3.board.shim import Shim
@@ -64,9 +66,26 @@ class Lease(ABC):
     def folder(self) -> Path:
         """The test's own folder; made when it is first needed."""
         if self._folder is None:
-            name = "".join(c if c.isalnum() else "_" for c in self._item.name)
-            self._folder = self._factory.mktemp(f"dmav3-{name[:_NAME_LENGTH]}", numbered=True)
+            name = "".join(c if c.isalnum() else "_" for c in self._item.name)[:_NAME_LENGTH]
+            if root := artefacts_root(self._item.config):
+                run = run_folder(root, self._item.config.stash[RUN])
+                self._folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=run))
+            else:
+                self._folder = self._factory.mktemp(f"dmav3-{name}", numbered=True)
         return self._folder
+
+    def facts(self) -> dict[str, object]:
+        """Return on what the test ran, for `run.json`."""
+        return {
+            **self._facts,
+            "test": self._item.nodeid,
+            "again": shlex.join(self._again()),
+            "folder": str(self._item.config.rootpath),
+            "arguments": list(self._item.config.invocation_params.args),
+            "python": platform.python_version(),
+            "dmav3": metadata.version("dmav3"),
+            "host": platform.platform(),
+        }
 
     def judge(self, *, left: bool) -> None:
         """Return if what has happened is what the test expected.
@@ -87,9 +106,11 @@ class Lease(ABC):
 
     def story(self) -> str:
         """Return on what the test ran, and the command that runs it again."""
-        again = ["pytest", self._item.nodeid, *options_again(self._item.config)]
         ran = ", ".join(f"{name} {value}" for name, value in self._facts.items())
-        return f"{ran}\nagain, in {self._item.config.rootpath}: {shlex.join(again)}"
+        return f"{ran}\nagain, in {self._item.config.rootpath}: {shlex.join(self._again())}"
+
+    def _again(self) -> list[str]:
+        return ["pytest", self._item.nodeid, *options_again(self._item.config)]
 
     def _announce(self, **properties: str) -> None:
         """Say in the test's properties what it runs on, and what it means to leave behind."""
@@ -132,7 +153,7 @@ class HostLease(Lease):
 
     def save(self) -> None:
         """Write the artefacts as of now into `folder`."""
-        save_host(self.shim, self.folder)
+        save_host(self.shim, self.folder, self.facts())
 
     def end(self) -> None:
         """End the shim."""
@@ -170,7 +191,7 @@ class BoardLease(Lease):
 
     def save(self) -> None:
         """Write the artefacts as of now into `folder`."""
-        save(self.shim, self.folder)
+        save(self.shim, self.folder, self.facts())
 
     def end(self) -> None:
         """Give the board back if the test passed; else end it, because its state is not known."""
@@ -193,7 +214,7 @@ class BoardLease(Lease):
         )
         if self._item.config.getoption("dmav3_gdb"):
             resources.enter_context(unhurried())
-            serve_gdb(board, self.folder / "gdb", self._say)
+            serve_gdb(board, self._factory.mktemp("dmav3-gdb") / "gdb", self._say)
 
     def _say(self, text: str) -> None:
         """Show a line although pytest captures output."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dmav3.machine.description import Machine
 
 _DEFAULT_MACHINE, _DEFAULT_SEED = "virt-a53", 1
+#: The name of the run, the same in every process of it.
+RUN = pytest.StashKey[str]()
 _BOARD_OPTIONS = ("machine", "schedule", "seed", "image")
 _BUILD_OPTIONS = {"include", "define", "optimise"}
 _EXAMPLES = {
@@ -97,6 +99,14 @@ def wanted(item: pytest.Item, tmp_path_factory: pytest.TempPathFactory) -> Wante
         schedule=checked_schedule(chosen, given.get("schedule", schedule)),
         fresh=item.get_closest_marker("dmav3_fresh") is not None,
     )
+
+
+def artefacts_root(config: pytest.Config) -> Path | None:
+    """Return the folder for artefacts; None: pytest's own for temporary files."""
+    given: str | None = config.getoption("dmav3_artefacts")
+    if given is None:
+        return config.rootpath / ".dmav3"
+    return Path(config.invocation_params.dir, given) if given else None
 
 
 def leaves(item: pytest.Item) -> dict[str, Any]:

@@ -7,8 +7,10 @@ without our tests would have to wait for; what does the work is in the other `py
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -48,6 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--dmav3-image", metavar="ELF", help="firmware (default: the machine's own)")
     group.addoption(
         "--dmav3-keep", action="store_true", help="keep the artefacts of passed tests, too"
+    )
+    group.addoption(
+        "--dmav3-artefacts",
+        metavar="DIR",
+        help="where the artefacts of the last ten runs stay (default: .dmav3 in the root folder; "
+        "empty: with pytest's temporary files)",
     )
     group.addoption(
         "--dmav3-gdb",
@@ -155,8 +163,24 @@ def dmav3_host_shim(
     return HostLease(request.node, tmp_path_factory, wanted).shim
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give the run a name before pytest-xdist starts a process for it."""
+    node.workerinput["dmav3_run"] = _run_name(node.config)
+
+
+def _run_name(config: pytest.Config) -> str:
+    from .marks import RUN  # noqa: PLC0415 - see above
+
+    if RUN not in config.stash:
+        own = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        config.stash[RUN] = getattr(config, "workerinput", {}).get("dmav3_run", own)
+    return config.stash[RUN]
+
+
 def _watch_reports(config: pytest.Config) -> None:
     """Register the hooks that act on every test, which is not before there is a board."""
+    _run_name(config)
     if not config.pluginmanager.has_plugin(_ACTIVE):
         from .reports import Reports  # noqa: PLC0415 - see above
 

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 
+@pytest.fixture(autouse=True)
+def leave(request: pytest.FixtureRequest) -> None:
+    """Let a test leave anything behind, unless it says itself what it leaves."""
+    request.node.add_marker(pytest.mark.dmav3_leaves(anything=True))
+
+
 @pytest.fixture
 def board(dmav3_board: Board) -> Board:
     """Return a board as the test's marks say: virt-a53, speculative, seed 1 without any."""

@@ -22,6 +22,7 @@ enum oplog_record {
     RECORD_MAPPING = 17,
     RECORD_MEMORY,
     RECORD_ADAPTER,
+    RECORD_REASON,
 };
 
 static void argument(unsigned int index, uint64_t value)
@@ -105,4 +106,12 @@ void oplog_violation(uint32_t code, uint64_t p2, uint64_t p3)
     argument(0, p2);
     argument(1, p3);
     commit(RECORD_VIOLATION, code);
+}
+
+void oplog_reason(const char *why, uint64_t a, uint64_t b)
+{
+    argument(0, (uintptr_t)why);
+    argument(1, a);
+    argument(2, b);
+    commit(RECORD_REASON, 0);
 }

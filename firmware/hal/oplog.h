@@ -45,10 +45,15 @@ enum oplog_id {
 
     OPLOG_IoGetDmaAdapter = 64,
     OPLOG_KeFlushIoBuffers,
+    OPLOG_MmBuildMdlForNonPagedPool, /* this and the next: only where a mistake is reported */
+    OPLOG_IoFreeMdl,
+    OPLOG_KeRaiseIrql,
+    OPLOG_KeLowerIrql,
 
     OPLOG_AdapterControl = 80,
     OPLOG_AdapterListControl,
     OPLOG_DmaCompletionRoutine,
+    OPLOG_DriverCommand, /* only where it left another IRQL behind */
 
     OPLOG_InitializeController = 96,
     OPLOG_ValidateRequestLineBinding,
@@ -85,7 +90,7 @@ enum { OPLOG_BUS_MASTER = 0xffffff };
 void oplog_announce(void);
 
 /* Entry of a routine, a callback or a back-end entry. Records nest; each entry has one exit. `caller` is where
- * a routine was called: its return address, 0 for the others. */
+ * a routine was called, its return address; of a callback the driver's routine itself; 0 for the others. */
 void oplog_enter(enum oplog_id id, const void *adapter, uintptr_t caller);
 
 /* Exit. status: the routine's NTSTATUS or other result, 0 if it has none. bytes, elements: what
@@ -120,5 +125,8 @@ void oplog_unmapped(const void *handle, const void *mapping, bool flushed);
 
 /* A caller's mistake: a code of docs/interface.md, table 1. */
 void oplog_violation(uint32_t code, uint64_t p2, uint64_t p3);
+
+/* Why a routine does not do what it was asked for: the address of a literal, and two numbers for it. */
+void oplog_reason(const char *why, uint64_t a, uint64_t b);
 
 #endif

@@ -36,6 +36,19 @@ struct dma_counters {
 };
 struct dma_counters dma_count(void);
 
+/* An object that lives, and the call that made it. */
+struct dma_live {
+    const char *kind; /* adapter, channel, map_registers, request, list, mapping, common_buffer or mdl */
+    uintptr_t object; /* its address or handle */
+    uint32_t maker;   /* the routine, by its id in the operation log; 0: none, as of MDLs */
+    uintptr_t caller; /* where it was called: a return address */
+};
+
+/* Tell of each object that lives: adapters, what each request has, common buffers, MDLs. A request is told as
+ * what it is now: one that waits, a list, the owner of a channel, or one that has kept its map registers. */
+typedef void dma_tell(const struct dma_live *live, void *context);
+void dma_each_live(dma_tell *tell, void *context);
+
 /* A channel of a controller, or the one of a bus master. */
 struct dma_channel_state {
     PDMA_ADAPTER owner; /* the adapter whose request has the channel; NULL: the channel is free */

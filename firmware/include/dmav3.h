@@ -14,8 +14,9 @@
  * In Python:                      board.call("add", 2, 40)    {"status": 0, "sum": 42}
  *
  * A command runs at the IRQL of the command line, PASSIVE_LEVEL unless somebody raised it, with
- * interrupts enabled. Model time passes while it runs and stands still between commands; what a
- * command has only started goes on in the next one, such as `wait`.
+ * interrupts enabled. If it returns at another one, that is violation 0x42, and is undone. Model
+ * time passes while it runs and stands still between commands; what a command has only started goes
+ * on in the next one, such as `wait`.
  */
 #ifndef DMAV3_H
 #define DMAV3_H

@@ -19,14 +19,14 @@ void adapters_initialize(PDMA_OPERATIONS operations)
     table = operations;
 }
 
-uint32_t adapters_count(void)
+const struct adapter *adapter_next_live(const struct adapter *before)
 {
-    uint32_t count = 0;
+    const struct adapter *adapter = before == NULL ? adapters : before + 1;
 
-    for (size_t i = 0; i < ADAPTERS_MAX; i++) {
-        count += adapters[i].live;
+    while (adapter < adapters + ADAPTERS_MAX && !adapter->live) {
+        adapter++;
     }
-    return count;
+    return adapter < adapters + ADAPTERS_MAX ? adapter : NULL;
 }
 
 struct adapter *adapter_take(void)
@@ -39,6 +39,7 @@ struct adapter *adapter_take(void)
             *adapter = (struct adapter){
                 .public = {.Version = 1, .Size = sizeof(DMA_ADAPTER), .DmaOperations = table},
                 .live = true,
+                .maker = routine_now(),
             };
             return adapter;
         }

@@ -8,8 +8,8 @@
 /* Empty the table. Every adapter that is taken from now on points to `operations`. */
 void adapters_initialize(PDMA_OPERATIONS operations);
 
-/* How many adapters are live. */
-uint32_t adapters_count(void);
+/* The first live adapter, or the next one after `before`; NULL: there is no more. */
+const struct adapter *adapter_next_live(const struct adapter *before);
 
 /* A live adapter whose other fields are zero; NULL if the table is full. It is given back when the caller
  * clears `live`. */

@@ -26,10 +26,11 @@ static void call_driver(const struct completion *owed, DMA_COMPLETION_STATUS sta
 {
     KIRQL level = KeGetCurrentIrql();
 
-    oplog_enter(OPLOG_DmaCompletionRoutine, owed->adapter, 0);
+    oplog_enter(OPLOG_DmaCompletionRoutine, owed->adapter, (uintptr_t)owed->routine);
     owed->routine(owed->adapter, owed->device, owed->context, status);
+    irql_check(level);
     oplog_exit(OPLOG_DmaCompletionRoutine, owed->adapter, status, 0, 0);
-    irql_end_callback(level);
+    irql_restore(level);
 }
 
 /* Take what waits out of the record: an interrupt may add to it from then on. The record is free before the

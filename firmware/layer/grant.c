@@ -55,13 +55,14 @@ static void call_adapter_control(const struct request *request)
     const void *handle = request->handle;
     KIRQL level = KeGetCurrentIrql();
 
-    oplog_enter(OPLOG_AdapterControl, adapter, 0);
+    oplog_enter(OPLOG_AdapterControl, adapter, (uintptr_t)request->routine);
     adapter_controls++;
     IO_ALLOCATION_ACTION action =
         request->routine(request->device, request->irp, request->handle, request->routine_context);
     adapter_controls--;
+    irql_check(level);
     oplog_exit(OPLOG_AdapterControl, adapter, (uint32_t)action, 0, 0);
-    irql_end_callback(level);
+    irql_restore(level);
 
     struct request *still = request_find_handle(handle);
 
@@ -75,10 +76,11 @@ static void call_list_control(const struct request *request)
     const void *handle = request->handle;
     KIRQL level = KeGetCurrentIrql();
 
-    oplog_enter(OPLOG_AdapterListControl, adapter, 0);
+    oplog_enter(OPLOG_AdapterListControl, adapter, (uintptr_t)request->list_routine);
     request->list_routine(request->device, request->irp, request->list, request->routine_context);
+    irql_check(level);
     oplog_exit(OPLOG_AdapterListControl, adapter, 0, 0, 0);
-    irql_end_callback(level);
+    irql_restore(level);
 
     struct request *still = request_find_handle(handle);
 

@@ -75,7 +75,8 @@ void KeRaiseIrql(KIRQL NewIrql, PKIRQL OldIrql)
 {
     *OldIrql = current_level;
     if (NewIrql < current_level) {
-        violation_report(VIOLATION_IRQL, VIOLATION_IRQL_ABOVE, current_level);
+        violation_report_in(OPLOG_KeRaiseIrql, (uintptr_t)__builtin_return_address(0), VIOLATION_IRQL,
+                            VIOLATION_IRQL_ABOVE, current_level);
         return;
     }
     if (NewIrql > DISPATCH_LEVEL) {
@@ -89,7 +90,8 @@ void KeLowerIrql(KIRQL NewIrql)
     KIRQL old = current_level;
 
     if (NewIrql > old) {
-        violation_report(VIOLATION_IRQL, VIOLATION_IRQL_ABOVE, NewIrql);
+        violation_report_in(OPLOG_KeLowerIrql, (uintptr_t)__builtin_return_address(0), VIOLATION_IRQL,
+                            VIOLATION_IRQL_ABOVE, NewIrql);
         return;
     }
     if (NewIrql >= DISPATCH_LEVEL) {
@@ -134,17 +136,18 @@ void irql_leave_interrupt(KIRQL interrupted)
     current_level = interrupted;
 }
 
-void irql_end_callback(KIRQL level)
+void irql_check(KIRQL level)
 {
-    KIRQL left = current_level;
-
-    if (left == level) {
-        return;
+    if (current_level != level) {
+        violation_report(VIOLATION_CALLBACK_IRQL, current_level, level);
     }
-    violation_report(VIOLATION_CALLBACK_IRQL, left, level);
-    if (left < level) {
+}
+
+void irql_restore(KIRQL level)
+{
+    if (current_level < level) {
         current_level = level;
-    } else {
+    } else if (current_level > level) {
         KeLowerIrql(level);
     }
 }

@@ -40,8 +40,9 @@ void irql_return_to(KIRQL level);
 KIRQL irql_enter_interrupt(void);
 void irql_leave_interrupt(KIRQL interrupted);
 
-/* Call this after driver code that was entered at `level`. If it left another level behind, that is violation
- * 0x42, and is undone (GEN-09). */
-void irql_end_callback(KIRQL level);
+/* Call these after driver code that was entered at `level`. If it left another level behind, that is violation
+ * 0x42, and is undone (GEN-09); deferred calls may run then. */
+void irql_check(KIRQL level);
+void irql_restore(KIRQL level);
 
 #endif

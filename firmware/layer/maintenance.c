@@ -50,8 +50,8 @@ static void record_mapping(const struct mapping *mapping)
         .handle = request->handle,
         .mapping = mapping,
         .adapter = &request->adapter->public,
-        .maker = mapping->maker,
-        .caller = mapping->maker_caller,
+        .maker = mapping->maker.id,
+        .caller = mapping->maker.caller,
         .looped = request->adapter->looped,
     });
 }

@@ -65,7 +65,10 @@ NTSTATUS mapping_check_range(const struct mapping_range *range)
     } else if (found == MDL_RANGE_TOO_LONG) {
         violation_report(VIOLATION_LENGTH, range->chain_offset, range->length); /* MTX-02 */
     } else if (found == MDL_RANGE_NOT_LOCKED) {
-        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)range->chain, 0); /* MDL-08 */
+        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)range->chain, VIOLATION_NOT_BUILT); /* MDL-08 */
+    } else if (found == MDL_RANGE_NOT_AN_MDL) {
+        (void)refuse(STATUS_INVALID_PARAMETER, "{0:#x}, or what its chain goes on with, is no MDL",
+                     (uintptr_t)range->chain, 0);
     }
     return found == MDL_RANGE_INSIDE ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
 }
@@ -92,7 +95,7 @@ NTSTATUS mapping_check_memory(const struct mapping_range *range)
     if (is_memory_there(range)) {
         return STATUS_SUCCESS;
     }
-    violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)range->chain, 0); /* MDL-08 */
+    violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)range->chain, VIOLATION_NO_MEMORY); /* MDL-08 */
     return STATUS_INVALID_PARAMETER;
 }
 
@@ -198,8 +201,14 @@ static NTSTATUS status_of_plan(const struct mapping *mapping, const struct mappi
                                enum plan_end end)
 {
     if (mapping->length == 0) {
-        return end == PLAN_ODD_PIECE ? STATUS_INVALID_PARAMETER       /* MTX-38 */
-                                     : STATUS_INSUFFICIENT_RESOURCES; /* MTX-25 */
+        return end == PLAN_ODD_PIECE /* MTX-38, MTX-25 */
+                   ? refuse(STATUS_INVALID_PARAMETER,
+                            "the first piece of memory is less than the device's {0} bytes",
+                            mapping->request->adapter->unit, 0)
+                   : refuse(STATUS_INSUFFICIENT_RESOURCES,
+                            "the request's {0} map registers are too few, and the memory cannot be reached "
+                            "without",
+                            mapping->request->register_count, 0);
     }
     bool is_untouched = mapping->registers == 0 && mapping->request->adapter->coherent;
 
@@ -208,7 +217,6 @@ static NTSTATUS status_of_plan(const struct mapping *mapping, const struct mappi
 
 static struct mapping *take(struct request *request, const struct mapping_range *range)
 {
-    const struct routine_place routine = routine_now();
     struct mapping *new = free_mappings;
 
     if (new != NULL) {
@@ -220,8 +228,7 @@ static struct mapping *take(struct request *request, const struct mapping_range 
             .next_live = live_mappings,
             .range = plan_range_of(request, range),
             .write = range->write,
-            .maker = routine.id,
-            .maker_caller = routine.caller,
+            .maker = routine_now(),
         };
         request->mappings = new;
         live_mappings = new;

@@ -20,6 +20,46 @@ static PVOID seal_of(const MDL *mdl)
     return (PVOID)(SEAL ^ (uintptr_t)mdl);
 }
 
+/* ---- who made those that live ---- */
+
+enum { MAKERS_MAX = 256 };
+
+static struct {
+    const MDL *mdl; /* NULL: the row is free */
+    uintptr_t caller;
+} makers[MAKERS_MAX];
+static size_t next_maker; /* a row is reused as late as possible, if need be while its MDL lives */
+
+static void note_maker(const MDL *mdl, uintptr_t caller)
+{
+    for (size_t tried = 0; tried < MAKERS_MAX && makers[next_maker].mdl != NULL; tried++) {
+        next_maker = (next_maker + 1) % MAKERS_MAX;
+    }
+    makers[next_maker].mdl = mdl;
+    makers[next_maker].caller = caller;
+    next_maker = (next_maker + 1) % MAKERS_MAX;
+}
+
+static void forget_maker(const MDL *mdl)
+{
+    for (size_t i = 0; i < MAKERS_MAX; i++) {
+        if (makers[i].mdl == mdl) {
+            makers[i].mdl = NULL;
+        }
+    }
+}
+
+void mdls_each_live(dma_tell *tell, void *context)
+{
+    for (size_t i = 0; i < MAKERS_MAX; i++) {
+        if (makers[i].mdl != NULL) {
+            tell(&(struct dma_live){"mdl", (uintptr_t)makers[i].mdl, 0, makers[i].caller}, context);
+        }
+    }
+}
+
+/* ---- allocation ---- */
+
 static uint64_t bytes_with_pages(uint64_t page_offset, uint64_t length)
 {
     return sizeof(MDL) + (page_offset + length + PAGE_SIZE - 1) / PAGE_SIZE * sizeof(PFN_NUMBER);
@@ -45,6 +85,7 @@ PMDL IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBuffer, 
         mdl->StartVa = PAGE_ALIGN(VirtualAddress);
         mdl->ByteOffset = BYTE_OFFSET(VirtualAddress);
         mdl->ByteCount = Length;
+        note_maker(mdl, (uintptr_t)__builtin_return_address(0));
     }
     return mdl;
 }
@@ -53,9 +94,11 @@ PMDL IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBuffer, 
 void IoFreeMdl(PMDL Mdl)
 {
     if (!mdl_is_sound(Mdl) || Mdl->Process != seal_of(Mdl)) {
-        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, 0);
+        violation_report_in(OPLOG_IoFreeMdl, (uintptr_t)__builtin_return_address(0), VIOLATION_NOT_LOCKED,
+                            (uintptr_t)Mdl, VIOLATION_NOT_TO_BE_FREED);
         return;
     }
+    forget_maker(Mdl);
     memset(Mdl, 0, sizeof *Mdl);
     memory_release(Mdl);
 }
@@ -84,7 +127,8 @@ void MmBuildMdlForNonPagedPool(PMDL Mdl)
     bool cached;
 
     if (!mdl_is_sound(Mdl)) {
-        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, 0);
+        violation_report_in(OPLOG_MmBuildMdlForNonPagedPool, (uintptr_t)__builtin_return_address(0),
+                            VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, VIOLATION_NO_MDL);
         return;
     }
     if (!find_pages(Mdl, &cached)) {

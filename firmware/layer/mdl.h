@@ -3,9 +3,7 @@
 #ifndef LAYER_MDL_H
 #define LAYER_MDL_H
 
-#include <wdm_dma.h>
-
-#include <stdbool.h>
+#include <dma.h>
 
 enum mdl_range {
     MDL_RANGE_INSIDE,
@@ -14,6 +12,9 @@ enum mdl_range {
     MDL_RANGE_NOT_LOCKED,   /* an MDL without page numbers */
     MDL_RANGE_NOT_AN_MDL,   /* one that mdl_is_sound() refuses, or a chain without end */
 };
+
+/* Tell of each MDL that is not freed, the last 256 that were made. */
+void mdls_each_live(dma_tell *tell, void *context);
 
 /* Does the chain describe `length` bytes from the byte `chain_offset` on? No MDL behind the range is looked at.
  */

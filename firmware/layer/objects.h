@@ -27,8 +27,8 @@
 
 #include <stdbool.h>
 
-#include "hal/oplog.h"
 #include "layer/plan.h"
+#include "layer/routine_frame.h"
 
 /* The rows of STM-01 that have a mapping; a request that is Granted has none. A bus master's mapping is
  * Running until it is flushed. */
@@ -53,8 +53,7 @@ struct mapping {
     bool write;
     bool flushing;                 /* the driver no longer waits for its end */
     bool has_guards;               /* there are guard bytes around its bounced elements */
-    enum oplog_id maker;           /* the routine that the driver called for it, */
-    uintptr_t maker_caller;        /* and where */
+    struct routine_place maker;    /* the routine that the driver called for it, and where */
     uint64_t chain_sum;            /* checksum of the MDLs of the range */
     uint64_t neighbours_sum;       /* checksum of other data in its shared lines (CCH-12 b) */
     struct completion *completion; /* NULL: the driver asked for none, or it is delivered */
@@ -91,6 +90,7 @@ struct adapter {
     uint32_t byte_limit;        /* bytes of a mapping, 0: no limit */
     uint32_t address_bits;
     ULONG register_maximum; /* map registers of one request */
+    struct routine_place maker;
 
     /* The rest is set for a subordinate device only. */
     DMA_WIDTH width;
@@ -109,9 +109,10 @@ enum request_state {
 struct request {
     enum request_state state;
     bool has_channel;
-    bool cancelled;       /* CancelMappedTransfer set this mark, and nothing clears it (CMT-02) */
-    bool called_back;     /* its routine has returned, or there is none */
-    bool empty_mapping;   /* a map of length 0 awaits its flush of length 0 (OQ-04) */
+    bool cancelled;     /* CancelMappedTransfer set this mark, and nothing clears it (CMT-02) */
+    bool called_back;   /* its routine has returned, or there is none */
+    bool empty_mapping; /* a map of length 0 awaits its flush of length 0 (OQ-04) */
+    struct routine_place maker;
     struct request *next; /* in the queue it waits in */
     struct request *next_live;
     struct adapter *adapter;

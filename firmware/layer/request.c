@@ -58,6 +58,7 @@ struct request *request_take(struct adapter *adapter, PDEVICE_OBJECT device, con
             .device = device,
             .irp = current_irp(device),
             .handle = (PVOID)(last_handle | 1),
+            .maker = routine_now(),
         };
         *live_end() = request;
     }
@@ -152,9 +153,13 @@ NTSTATUS request_check_context(const void *context)
     case CONTEXT_IDLE:
         return STATUS_SUCCESS;
     case CONTEXT_PRECANCELLED:
-        return STATUS_CANCELLED; /* AAX-11 */
+        return refuse(STATUS_CANCELLED,
+                      "DmaTransferContext {0:#x} was cancelled before it was used", /* AAX-11 */
+                      (uintptr_t)context, 0);
     default:
-        return STATUS_INVALID_PARAMETER; /* AAX-12, AAX-15 */
+        return refuse(STATUS_INVALID_PARAMETER, /* AAX-12, AAX-15 */
+                      "DmaTransferContext {0:#x} was not initialised: InitializeDmaTransferContext",
+                      (uintptr_t)context, 0);
     }
 }
 
@@ -164,7 +169,10 @@ NTSTATUS request_check_registers(const struct adapter *adapter, ULONG registers)
         violation_report(VIOLATION_TOO_MANY_REGISTERS, registers, adapter->register_maximum);
         return STATUS_INSUFFICIENT_RESOURCES; /* QUE-05 */
     }
-    return registers > limits_now()->map_registers ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
+    return registers > limits_now()->map_registers
+               ? refuse(STATUS_INSUFFICIENT_RESOURCES, "{0} map registers are asked for, and there are {1}",
+                        registers, limits_now()->map_registers)
+               : STATUS_SUCCESS;
 }
 
 /* ---- its mappings ---- */

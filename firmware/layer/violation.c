@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer/violation.h"
 
-#include "hal/oplog.h"
-
 static bool checked = true;
 
 void violations_enable(bool enable)
@@ -20,4 +18,19 @@ void violation_report(enum violation code, uint64_t p2, uint64_t p3)
     if (checked) {
         oplog_violation(code, p2, p3);
     }
+}
+
+void violation_report_in(enum oplog_id routine, uintptr_t caller, enum violation code, uint64_t p2, uint64_t p3)
+{
+    if (checked) {
+        oplog_enter(routine, NULL, caller);
+        oplog_violation(code, p2, p3);
+        oplog_exit(routine, NULL, 0, 0, 0);
+    }
+}
+
+NTSTATUS refuse(NTSTATUS status, const char *why, uint64_t a, uint64_t b)
+{
+    oplog_reason(why, a, b);
+    return status;
 }

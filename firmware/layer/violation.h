@@ -6,8 +6,11 @@
 #ifndef LAYER_VIOLATION_H
 #define LAYER_VIOLATION_H
 
+#include <wdm_dma.h>
+
 #include <stdbool.h>
-#include <stdint.h>
+
+#include "hal/oplog.h"
 
 enum violation {
     VIOLATION_FLUSH_TOO_LONG = 0x00,
@@ -21,7 +24,7 @@ enum violation {
     VIOLATION_RELEASED_WITH_LIST = 0x0A,
     VIOLATION_TOO_MANY_REGISTERS = 0x0C,
     VIOLATION_NOT_FLUSHED = 0x0D,
-    VIOLATION_NOT_LOCKED = 0x0E, /* also where there is no MDL */
+    VIOLATION_NOT_LOCKED = 0x0E,
     VIOLATION_GUARD = 0x0F,
     VIOLATION_FREED_WHILE_MAPPED = 0x10,
     VIOLATION_IRQL = 0x13,
@@ -61,6 +64,9 @@ enum violation {
 /* p2 of VIOLATION_IRQL. */
 enum { VIOLATION_IRQL_EXACT = 1, VIOLATION_IRQL_ABOVE = 2 };
 
+/* p3 of VIOLATION_NOT_LOCKED. */
+enum { VIOLATION_NOT_BUILT = 1, VIOLATION_NO_MDL, VIOLATION_NOT_TO_BE_FREED, VIOLATION_NO_MEMORY };
+
 /* p2 of VIOLATION_OUTSIDE_MDL. */
 enum {
     VIOLATION_MDL_AFTER = 2,
@@ -77,5 +83,14 @@ void violations_enable(bool enable);
 bool violations_are_enabled(void);
 
 void violation_report(enum violation code, uint64_t p2, uint64_t p3);
+
+/* Report one in a routine that has no frame of its own (routine_frame.h), which was called at `caller`. */
+void violation_report_in(enum oplog_id routine, uintptr_t caller, enum violation code, uint64_t p2,
+                         uint64_t p3);
+
+/* Record in words why the routine that runs does not do what it was asked for, where no violation says so, in
+ * both modes. `why` must be a literal; {0} and {1} in it stand for the numbers, {0:#x} for one in hexadecimal.
+ */
+NTSTATUS refuse(NTSTATUS status, const char *why, uint64_t a, uint64_t b);
 
 #endif

@@ -71,7 +71,7 @@ DMA_ROUTINE_NAME(CancelAdapterChannel, dma_cancel_adapter_channel);
 static NTSTATUS cancel_under(struct request *request)
 {
     if (request->cancelled) {
-        return STATUS_UNSUCCESSFUL; /* CMT-06 */
+        return refuse(STATUS_UNSUCCESSFUL, "the request has been cancelled before", 0, 0); /* CMT-06 */
     }
     request->cancelled = true; /* CMT-02, CMT-05, CMT-07 */
     if (request->mappings != NULL) {
@@ -92,7 +92,11 @@ static NTSTATUS cancel_transfer(const struct adapter *adapter, const void *conte
     struct request *request = request_find_context(context);
 
     if (request == NULL) {
-        return context_state(context) == CONTEXT_RAW ? STATUS_INVALID_PARAMETER : STATUS_UNSUCCESSFUL;
+        return context_state(context) == CONTEXT_RAW
+                   ? refuse(STATUS_INVALID_PARAMETER, "DmaTransferContext {0:#x} was not initialised",
+                            (uintptr_t)context, 0)
+                   : refuse(STATUS_UNSUCCESSFUL, "no request has DmaTransferContext {0:#x}", (uintptr_t)context,
+                            0);
     }
     if (request->adapter != adapter) {
         violation_report(VIOLATION_CANCEL_FOREIGN, (uintptr_t)context, 0); /* CMT-11 */

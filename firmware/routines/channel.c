@@ -23,8 +23,14 @@ static bool are_combinable(ULONG flags, PDRIVER_CONTROL routine, PVOID *handle)
 static NTSTATUS check_allocation(const struct adapter *adapter, const void *context, ULONG registers,
                                  bool combinable)
 {
-    if (adapter == NULL || !combinable) {
+    if (adapter == NULL) {
         return STATUS_INVALID_PARAMETER;
+    }
+    if (!combinable) {
+        return refuse(STATUS_INVALID_PARAMETER,
+                      "Flags, ExecutionRoutine and MapRegisterBase do not fit: 0 takes a routine and no "
+                      "MapRegisterBase, DMA_SYNCHRONOUS_CALLBACK one of them or both",
+                      0, 0);
     }
     NTSTATUS status = request_check_context(context);
 
@@ -50,7 +56,7 @@ NTSTATUS dma_allocate_adapter_channel_ex(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT
         request->register_count = NumberOfMapRegisters;
         status = request_submit(request, Flags == DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase);
     } else if (NT_SUCCESS(status)) {
-        status = STATUS_INSUFFICIENT_RESOURCES;
+        status = refuse(STATUS_INSUFFICIENT_RESOURCES, "too many requests live", 0, 0);
     }
     routine_leave(call, status, 0, 0);
     return status;
@@ -74,7 +80,8 @@ static NTSTATUS allocate(struct adapter *adapter, PDEVICE_OBJECT device, ULONG r
                          PDRIVER_CONTROL routine, PVOID context)
 {
     if (adapter == NULL || routine == NULL) {
-        return STATUS_INVALID_PARAMETER; /* AAC-10 */
+        return refuse(STATUS_INVALID_PARAMETER, "there is no adapter, or ExecutionRoutine is NULL", 0,
+                      0); /* AAC-10 */
     }
     NTSTATUS status = check_first_of_device(device);
 
@@ -212,7 +219,8 @@ static NTSTATUS configure(const struct adapter *adapter, ULONG function, PVOID d
         return STATUS_NOT_IMPLEMENTED; /* CFG-03 */
     }
     if (request_find_holder(adapter) == NULL) {
-        return STATUS_INVALID_DEVICE_STATE; /* CFG-06 */
+        return refuse(STATUS_INVALID_DEVICE_STATE, "the adapter does not have its channel: allocate it", 0,
+                      0); /* CFG-06 */
     }
     if (function == DMA_CONFIGURE_NEW_OWNER) {
         return STATUS_NOT_IMPLEMENTED; /* only the layer itself may call it */

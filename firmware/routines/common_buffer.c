@@ -24,6 +24,7 @@ struct common_buffer {
     bool cache_wanted; /* as the driver said */
     ULONG length;
     PHYSICAL_ADDRESS logical;
+    struct routine_place maker;
     volatile UCHAR *memory; /* volatile: byte by byte, since it may be device memory (BMT-13) */
 };
 
@@ -44,6 +45,19 @@ uint32_t common_buffers_live(void)
         count += buffers[i].live ? 1 : 0;
     }
     return count;
+}
+
+void common_buffers_each_live(dma_tell *tell, void *context)
+{
+    for (size_t i = 0; i < COMMON_BUFFERS_MAX; i++) {
+        const struct common_buffer *buffer = &buffers[i];
+
+        if (buffer->live) {
+            tell(&(struct dma_live){"common_buffer", (uintptr_t)buffer->memory, buffer->maker.id,
+                                    buffer->maker.caller},
+                 context);
+        }
+    }
 }
 
 void common_buffers_leave(const struct adapter *adapter)
@@ -125,13 +139,18 @@ static PVOID allocate(struct common_buffer wanted, uint64_t highest, PPHYSICAL_A
     uint64_t physical;
 
     if (buffer == NULL || wanted.length == 0 || logical == NULL) { /* ACB-09 */
+        (void)refuse(STATUS_UNSUCCESSFUL, "Length is {0}, LogicalAddress {1:#x}, or there are too many buffers",
+                     wanted.length, (uintptr_t)logical);
         return NULL;
     }
     wanted.memory = memory_take_pages(wanted.kind, wanted.length, highest);
     if (wanted.memory == NULL || !memory_translate((uintptr_t)wanted.memory, &physical)) {
+        (void)refuse(STATUS_INSUFFICIENT_RESOURCES, "no {0} contiguous bytes are free up to address {1:#x}",
+                     wanted.length, highest);
         return NULL;
     }
     wanted.live = true;
+    wanted.maker = routine_now();
     wanted.logical.QuadPart = (LONGLONG)physical;
     *buffer = wanted;
     set_guard(buffer);

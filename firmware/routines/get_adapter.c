@@ -26,8 +26,19 @@ static bool is_served(const DEVICE_DESCRIPTION *description)
     if (description->Version > DEVICE_DESCRIPTION_VERSION3) {
         violation_report(VIOLATION_DESCRIPTION_VERSION, description->Version, 0); /* IGA-02 */
     }
-    return description->Version == DEVICE_DESCRIPTION_VERSION3 && !description->Reserved1 &&
-           is_served_bus(description->InterfaceType);
+    if (description->Version != DEVICE_DESCRIPTION_VERSION3) {
+        (void)refuse(STATUS_UNSUCCESSFUL, "Version {0} of DEVICE_DESCRIPTION: only {1} is served",
+                     description->Version, DEVICE_DESCRIPTION_VERSION3);
+        return false;
+    }
+    if (description->Reserved1 || !is_served_bus(description->InterfaceType)) {
+        (void)refuse(
+            STATUS_UNSUCCESSFUL,
+            "InterfaceType {0} is not served (Internal, PCIBus and ACPIBus are), or Reserved1 ({1}) is not 0",
+            (uint64_t)description->InterfaceType, description->Reserved1);
+        return false;
+    }
+    return true;
 }
 
 /* The most map registers of one request (IGA-07, IGA-10). `useful` is at least 2 by its form (IGA-08). */
@@ -52,6 +63,8 @@ static struct adapter *take_adapter(const DEVICE_DESCRIPTION *description)
 
     if (adapter != NULL) {
         adapter->register_maximum = register_maximum(description->MaximumLength);
+    } else {
+        (void)refuse(STATUS_UNSUCCESSFUL, "there are as many adapters as there can be: put one", 0, 0);
     }
     return adapter;
 }
@@ -60,7 +73,12 @@ static struct adapter *take_adapter(const DEVICE_DESCRIPTION *description)
 static struct adapter *create_master(const DEVICE_DESCRIPTION *description)
 {
     ULONG bits = description->DmaAddressWidth;
-    struct adapter *adapter = bits < 24 || bits > 64 ? NULL : take_adapter(description); /* IGA-11, IGA-12 */
+
+    if (bits < 24 || bits > 64) { /* IGA-11, IGA-12 */
+        (void)refuse(STATUS_UNSUCCESSFUL, "DmaAddressWidth is {0}: 24 to 64 bits are served", bits, 0);
+        return NULL;
+    }
+    struct adapter *adapter = take_adapter(description);
 
     if (adapter != NULL) {
         adapter->master = true;
@@ -101,11 +119,20 @@ static void describe_channel(struct adapter *adapter)
 static struct adapter *create_subordinate(const DEVICE_DESCRIPTION *description)
 {
     if ((unsigned)description->DmaWidth > WidthNoWrap) {
+        (void)refuse(STATUS_UNSUCCESSFUL, "DmaWidth is {0}, which is no DMA_WIDTH",
+                     (unsigned)description->DmaWidth, 0);
         return NULL;
     }
     struct channel *channel =
         controller_bind(description->DmaRequestLine, description->DmaChannel, description->DmaWidth);
-    struct adapter *adapter = channel == NULL ? NULL : take_adapter(description);
+
+    if (channel == NULL) {
+        (void)refuse(STATUS_UNSUCCESSFUL,
+                     "no controller serves DmaRequestLine {0} by DmaChannel {1} in this DmaWidth",
+                     description->DmaRequestLine, description->DmaChannel);
+        return NULL;
+    }
+    struct adapter *adapter = take_adapter(description);
 
     if (adapter != NULL) {
         adapter->ignore_count = description->IgnoreCount; /* IGA-14 */
@@ -137,6 +164,8 @@ PDMA_ADAPTER IoGetDmaAdapter(PDEVICE_OBJECT PhysicalDeviceObject, PDEVICE_DESCRI
 
     if (DeviceDescription != NULL && NumberOfMapRegisters != NULL) { /* IGA-26 */
         adapter = create(DeviceDescription);
+    } else {
+        (void)refuse(STATUS_UNSUCCESSFUL, "DeviceDescription or NumberOfMapRegisters is NULL", 0, 0);
     }
     if (adapter != NULL) {
         *NumberOfMapRegisters = adapter->register_maximum;

@@ -55,8 +55,12 @@ NTSTATUS dma_get_adapter_info(PDMA_ADAPTER DmaAdapter, PDMA_ADAPTER_INFO Adapter
             AdapterInfo->V1 = capabilities(adapter);
             status = STATUS_SUCCESS;
         } else {
-            status = STATUS_NOT_SUPPORTED; /* GAI-02 */
+            status =
+                refuse(STATUS_NOT_SUPPORTED, "Version {0} of DMA_ADAPTER_INFO: only {1} is served", /* GAI-02 */
+                       AdapterInfo->Version, DMA_ADAPTER_INFO_VERSION1);
         }
+    } else if (adapter != NULL) {
+        (void)refuse(status, "AdapterInfo is NULL", 0, 0);
     }
     routine_leave(call, status, 0, 0);
     return status;
@@ -95,11 +99,15 @@ static NTSTATUS describe(const struct adapter *adapter, const struct mapping_ran
                          PDMA_TRANSFER_INFO info)
 {
     if (info->Version != DMA_TRANSFER_INFO_VERSION1) {
-        return STATUS_NOT_SUPPORTED; /* GTI-02 */
+        return refuse(STATUS_NOT_SUPPORTED, "Version {0} of DMA_TRANSFER_INFO: only {1} is served", /* GTI-02 */
+                      info->Version, DMA_TRANSFER_INFO_VERSION1);
     }
     if (range->length == 0 ||
         mdl_check_range(range->chain, range->chain_offset, range->length) != MDL_RANGE_INSIDE) {
-        return STATUS_INVALID_PARAMETER; /* GTI-03 */
+        return refuse(STATUS_INVALID_PARAMETER, /* GTI-03 */
+                      "the chain has no {0} bytes from byte {1} on, or an MDL of it was not built: "
+                      "MmBuildMdlForNonPagedPool",
+                      range->length, range->chain_offset);
     }
     adapter_count_needs(adapter, range, write_only, &info->V1);
     return STATUS_SUCCESS;
@@ -112,9 +120,10 @@ NTSTATUS dma_get_transfer_info(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGLONG Offs
         routine_enter(OPLOG_GetDmaTransferInfo, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     const struct mapping_range range = {.chain = Mdl, .chain_offset = Offset, .length = Length};
-    NTSTATUS status = adapter != NULL && TransferInfo != NULL
-                          ? describe(adapter, &range, WriteOnly, TransferInfo)
-                          : STATUS_INVALID_PARAMETER;
+    NTSTATUS status =
+        adapter != NULL && TransferInfo != NULL
+            ? describe(adapter, &range, WriteOnly, TransferInfo)
+            : refuse(STATUS_INVALID_PARAMETER, "there is no adapter, or TransferInfo is NULL", 0, 0);
 
     routine_leave(call, status, Length, NT_SUCCESS(status) ? TransferInfo->V1.ScatterGatherElementCount : 0);
     return status;

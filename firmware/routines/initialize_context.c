@@ -12,7 +12,10 @@
 static NTSTATUS initialize(void *context)
 {
     if (!context_is_usable(context)) {
-        return STATUS_INVALID_PARAMETER;
+        return refuse(
+            STATUS_INVALID_PARAMETER,
+            "DmaTransferContext {0:#x} is NULL, not aligned to 8, or not in memory: it takes {1} bytes",
+            (uintptr_t)context, DMA_TRANSFER_CONTEXT_SIZE_V1);
     }
     if (request_find_context(context) != NULL) {
         violation_report(VIOLATION_CONTEXT_BUSY, (uintptr_t)context, 0); /* ITC-08 */

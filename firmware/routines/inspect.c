@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What tests see of the layer: the counters and channel states of dma.h. */
+/* What tests see of the layer: the counters, live objects and channel states of dma.h. */
 #include <dma.h>
 
 #include "layer/adapter.h"
 #include "layer/controller.h"
 #include "layer/map_registers.h"
+#include "layer/mdl.h"
 #include "layer/request.h"
 #include "routines/common_buffer.h"
 
@@ -23,14 +24,57 @@ struct dma_counters dma_count(void)
     struct dma_counters counters = {
         .free_map_registers = map_registers_free(),
         .free_low_map_registers = map_registers_free_low(),
-        .adapters = adapters_count(),
         .common_buffers = common_buffers_live(),
     };
 
+    for (const struct adapter *adapter = adapter_next_live(NULL); adapter;
+         adapter = adapter_next_live(adapter)) {
+        counters.adapters++;
+    }
     for (const struct request *request = request_first(); request != NULL; request = request->next_live) {
         count_request(&counters, request);
     }
     return counters;
+}
+
+static const char *kind_of(const struct request *request)
+{
+    if (request->state < REQUEST_GRANTED) {
+        return "request";
+    }
+    if (request->list != NULL) {
+        return "list";
+    }
+    return request->has_channel ? "channel" : "map_registers";
+}
+
+/* The mapping of a list is a part of it. */
+static void tell_request(const struct request *request, dma_tell *tell, void *context)
+{
+    tell(&(struct dma_live){kind_of(request), (uintptr_t)request->handle, request->maker.id,
+                            request->maker.caller},
+         context);
+    for (const struct mapping *mapping = request->mappings; mapping != NULL; mapping = mapping->next) {
+        if (request->list == NULL && mapping->state != MAPPING_PLANNED) {
+            tell(&(struct dma_live){"mapping", (uintptr_t)request->handle, mapping->maker.id,
+                                    mapping->maker.caller},
+                 context);
+        }
+    }
+}
+
+void dma_each_live(dma_tell *tell, void *context)
+{
+    for (const struct adapter *adapter = adapter_next_live(NULL); adapter;
+         adapter = adapter_next_live(adapter)) {
+        tell(&(struct dma_live){"adapter", (uintptr_t)adapter, adapter->maker.id, adapter->maker.caller},
+             context);
+    }
+    for (const struct request *request = request_first(); request != NULL; request = request->next_live) {
+        tell_request(request, tell, context);
+    }
+    common_buffers_each_live(tell, context);
+    mdls_each_live(tell, context);
 }
 
 static void describe(const struct channel *channel, struct dma_channel_state *state)

@@ -55,7 +55,7 @@ static void record(const MDL *mdl, bool read)
 static NTSTATUS flush_buffers(const MDL *mdl, bool read)
 {
     if (!mdl_is_sound(mdl)) {
-        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)mdl, 0);
+        violation_report(VIOLATION_NOT_LOCKED, (uintptr_t)mdl, VIOLATION_NO_MDL);
         return STATUS_INVALID_PARAMETER;
     }
     const struct mapping_range range = {.chain = mdl, .length = mdl->ByteCount};

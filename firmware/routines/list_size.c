@@ -7,6 +7,7 @@
 #include "layer/mdl.h"
 #include "layer/needs.h"
 #include "layer/routine_frame.h"
+#include "layer/violation.h"
 #include "routines/routines.h"
 
 static NTSTATUS count_list(const struct adapter *adapter, const MDL *mdl, const void *current, ULONG length,
@@ -15,23 +16,26 @@ static NTSTATUS count_list(const struct adapter *adapter, const MDL *mdl, const 
     struct mapping_range range = {.chain = mdl, .length = length};
 
     if (adapter == NULL || length == 0) {
-        return STATUS_INVALID_PARAMETER;
+        return refuse(STATUS_INVALID_PARAMETER, "there is no adapter, or Length is 0", 0, 0);
     }
     if (mdl == NULL) {
         adapter_count_worst(adapter, (uintptr_t)current, length, needs);
         return STATUS_SUCCESS;
     }
     if (!mdl_find_address(mdl, current, &range.chain_offset)) {
-        return STATUS_INVALID_PARAMETER;
+        return refuse(STATUS_INVALID_PARAMETER, "CurrentVa {0:#x} is outside the MDL {1:#x}",
+                      (uintptr_t)current, (uintptr_t)mdl);
     }
     switch (mdl_check_range(mdl, range.chain_offset, length)) {
     case MDL_RANGE_INSIDE:
         adapter_count_needs(adapter, &range, false, needs);
         return STATUS_SUCCESS;
     case MDL_RANGE_TOO_LONG:
-        return STATUS_BUFFER_TOO_SMALL; /* CSL-03 */
+        return refuse(STATUS_BUFFER_TOO_SMALL, "the MDL {0:#x} is shorter than Length ({1})", /* CSL-03 */
+                      (uintptr_t)mdl, length);
     default:
-        return STATUS_INVALID_PARAMETER;
+        return refuse(STATUS_INVALID_PARAMETER,
+                      "the MDL {0:#x} is none, or was not built: MmBuildMdlForNonPagedPool", (uintptr_t)mdl, 0);
     }
 }
 
@@ -46,12 +50,16 @@ static NTSTATUS calculate(const struct adapter *adapter, const MDL *mdl, const v
     DMA_TRANSFER_INFO_V1 needs;
 
     if (!may_be_written(size) || (registers != NULL && !may_be_written(registers))) {
-        return STATUS_INVALID_PARAMETER;
+        return refuse(
+            STATUS_INVALID_PARAMETER,
+            "ScatterGatherListSize ({0:#x}) or NumberOfMapRegisters ({1:#x}) is no address of a ULONG",
+            (uintptr_t)size, (uintptr_t)registers);
     }
     NTSTATUS status = count_list(adapter, mdl, current, length, &needs);
 
     if (NT_SUCCESS(status) && needs.MapRegisterCount > adapter->register_maximum) {
-        status = STATUS_INSUFFICIENT_RESOURCES; /* CSL-03 */
+        status = refuse(STATUS_INSUFFICIENT_RESOURCES, "{0} map registers are needed, the adapter may have {1}",
+                        needs.MapRegisterCount, adapter->register_maximum); /* CSL-03 */
     }
     if (NT_SUCCESS(status)) {
         *size = needs.ScatterGatherListSize;

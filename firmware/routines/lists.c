@@ -104,7 +104,13 @@ static NTSTATUS check_arguments(const struct list_call *call)
         violation_report(VIOLATION_LIST_OF_SUBORDINATE, (uintptr_t)&call->adapter->public, 0); /* GSX-02 */
         return STATUS_INVALID_PARAMETER;
     }
-    NTSTATUS status = are_combinable(call) ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+    NTSTATUS status =
+        are_combinable(call)
+            ? STATUS_SUCCESS
+            : refuse(STATUS_INVALID_PARAMETER,
+                     "Flags ({0}), ExecutionRoutine and ScatterGatherList do not fit: there must be a "
+                     "routine, or DMA_SYNCHRONOUS_CALLBACK and a place for the list",
+                     call->flags, 0);
 
     if (NT_SUCCESS(status)) {
         status = check_range(call);
@@ -131,9 +137,16 @@ static NTSTATUS check_buffer(const struct list_call *call, uint32_t needed)
     }
     if (call->buffer == NULL || (uintptr_t)call->buffer % sizeof(uint64_t) != 0 ||
         is_list_in_use(call->buffer) || !memory_is_ram((uintptr_t)call->buffer, call->buffer_bytes)) {
-        return STATUS_INVALID_PARAMETER;
+        return refuse(
+            STATUS_INVALID_PARAMETER,
+            "ScatterGatherBuffer {0:#x} is NULL, not aligned to 8, a list that lives, or its {1} bytes are "
+            "not all in memory",
+            (uintptr_t)call->buffer, call->buffer_bytes);
     }
-    return call->buffer_bytes < needed ? STATUS_BUFFER_TOO_SMALL : STATUS_SUCCESS;
+    return call->buffer_bytes < needed
+               ? refuse(STATUS_BUFFER_TOO_SMALL, "list buffer of {0} bytes, {1} are needed", call->buffer_bytes,
+                        needed)
+               : STATUS_SUCCESS;
 }
 
 /* ---- the request ---- */

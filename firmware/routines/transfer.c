@@ -50,19 +50,31 @@ static struct request *find_request(const struct adapter *adapter, const void *h
 
 static NTSTATUS check_map(struct map_call *call)
 {
-    if (call->request == NULL || call->length == NULL || !is_list_usable(call)) {
+    if (call->request == NULL) {
         return STATUS_INVALID_PARAMETER;
+    }
+    if (call->length == NULL) {
+        return refuse(STATUS_INVALID_PARAMETER, "Length is NULL", 0, 0);
+    }
+    if (!is_list_usable(call)) {
+        return refuse(
+            STATUS_INVALID_PARAMETER,
+            "list buffer of {0} bytes: {1} are needed at least, at an address aligned to 8, which only a "
+            "subordinate device may leave out",
+            call->list_bytes, sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT));
     }
     if (call->request->mappings != NULL) {
         violation_report(VIOLATION_NOT_FLUSHED, (uintptr_t)call->request->handle, 0);
         return STATUS_INVALID_PARAMETER; /* MTX-14 */
     }
     if (call->request->cancelled) {
-        return STATUS_CANCELLED; /* MTX-17 */
+        return refuse(STATUS_CANCELLED, "CancelMappedTransfer was called for the request", 0, 0); /* MTX-17 */
     }
     call->range.length = *call->length;
     if (call->range.length % call->adapter->unit != 0) {
-        return STATUS_INVALID_PARAMETER; /* MTX-38 */
+        return refuse(STATUS_INVALID_PARAMETER,
+                      "Length {0} is no multiple of the device's {1} bytes", /* MTX-38 */
+                      call->range.length, call->adapter->unit);
     }
     return mapping_check_range(&call->range);
 }
@@ -131,9 +143,12 @@ static bool is_list_writable(const struct map_call *call, const struct mapping *
 static NTSTATUS prepare(const struct map_call *call, struct mapping *mapping)
 {
     if (!is_list_writable(call, mapping)) {
-        return STATUS_INVALID_PARAMETER;
+        return refuse(STATUS_INVALID_PARAMETER, "the list buffer is not all in memory: {0} elements do not fit",
+                      mapping->elements, 0);
     }
-    return reserve_completion(call, mapping) ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+    return reserve_completion(call, mapping)
+               ? STATUS_SUCCESS
+               : refuse(STATUS_INSUFFICIENT_RESOURCES, "too many completion routines wait for their end", 0, 0);
 }
 
 static NTSTATUS map_range(const struct map_call *call)

@@ -20,6 +20,38 @@ static const char *run_counters(struct rpc_call *call)
 }
 RPC_COMMAND(counters, "", 0, 0, run_counters);
 
+enum { NOTICES_MAX = 64 };
+
+struct live_notices {
+    const struct rpc_call *call;
+    uint32_t count;
+};
+
+static void notice_live(const struct dma_live *live, void *context)
+{
+    struct live_notices *notices = context;
+    struct frame_text notice = {.size = 0};
+
+    if (notices->count++ < NOTICES_MAX) {
+        frame_append(&notice, "!0 live kind=");
+        frame_append(&notice, live->kind);
+        frame_append_pair(&notice, "object", live->object);
+        frame_append_pair(&notice, "maker", live->maker);
+        frame_append_pair(&notice, "caller", live->caller);
+        rpc_notice(notices->call, &notice);
+    }
+}
+
+static const char *run_live(struct rpc_call *call)
+{
+    struct live_notices notices = {.call = call};
+
+    dma_each_live(notice_live, &notices);
+    frame_append_pair(call->reply, "count", notices.count);
+    return NULL;
+}
+RPC_COMMAND(live, "", 0, 0, run_live);
+
 static const char *reply_channel(struct rpc_call *call, const struct dma_channel_state *state)
 {
     frame_append_pair(call->reply, "owner", (uintptr_t)state->owner);

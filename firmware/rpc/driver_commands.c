@@ -3,6 +3,8 @@
 #include "rpc/shell.h"
 
 #include "hal/string.h"
+#include "layer/irql.h"
+#include "layer/violation.h"
 
 /* Bytes of a line that stay free for ` status=0x…`, ` ...` and ` *CRC`. */
 enum { LINE_RESERVED = 48, PAIR_OVERHEAD = 1 + 1 + 2 + 16 };
@@ -37,8 +39,14 @@ void dmav3_reply_value(struct dmav3_reply *reply, const char *key, ULONGLONG val
 const char *dmav3_run(struct rpc_call *call)
 {
     struct dmav3_reply reply = {.text = call->reply};
+    KIRQL level = KeGetCurrentIrql();
     NTSTATUS status = call->row->routine(call->argument, &reply);
 
+    if (KeGetCurrentIrql() != level) {
+        violation_report_in(OPLOG_DriverCommand, (uintptr_t)call->row->routine, VIOLATION_CALLBACK_IRQL,
+                            KeGetCurrentIrql(), level);
+        irql_restore(level);
+    }
     frame_append_pair(call->reply, "status", (uint32_t)status);
     return reply.error;
 }

@@ -309,6 +309,11 @@ static const char *run_return(struct rpc_call *call)
 }
 RPC_COMMAND(return, "ID value", 2, 2, run_return);
 
+void rpc_notice(const struct rpc_call *call, struct frame_text *notice)
+{
+    send(notice, call->framed);
+}
+
 static const char *run_help(struct rpc_call *call)
 {
     for (const struct dmav3_command *row = __start_dmav3_commands; row < __stop_dmav3_commands; row++) {
@@ -322,7 +327,7 @@ static const char *run_help(struct rpc_call *call)
 
             frame_append(&line, one);
         }
-        send(&line, call->framed);
+        rpc_notice(call, &line);
     }
     return NULL;
 }

@@ -40,6 +40,9 @@ _Noreturn void rpc_serve(void);
 void rpc_event(struct frame_text *event, const char *name);
 uint64_t rpc_call_back(struct frame_text *event);
 
+/* Send a line of its own before the answer to `call`: an event that waits for nothing, "!0 NAME key=value". */
+void rpc_notice(const struct rpc_call *call, struct frame_text *notice);
+
 /* Callbacks entered so far. */
 uint32_t rpc_callbacks(void);
 

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 class Explained(Protocol):
     """A finding or a violation, as far as a message needs it."""
 
+    def summary(self) -> str:
+        """Return what it is and where, in a few words."""
+
     def line(self) -> str:
         """Return all that a person needs, on one line."""
 

@@ -391,3 +391,10 @@ void oplog_violation(uint32_t code, uint64_t p2, uint64_t p3)
 {
     record(FAKE_VIOLATION, code, p2, p3, 0);
 }
+
+void oplog_reason(const char *why, uint64_t a, uint64_t b)
+{
+    CHECK(why != NULL);
+    (void)a;
+    (void)b;
+}

@@ -23,7 +23,7 @@ SIZE = 64
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[Board]:
     """Start the program."""
-    with Board(image=build_image(SOURCE, output=tmp_path / "aliases.elf")) as board:
+    with Board(image=build_image(SOURCE, output=tmp_path / "aliases.elf"), judge=False) as board:
         yield board
 
 

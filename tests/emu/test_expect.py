@@ -132,7 +132,9 @@ def test_a_reset_forgets_violations(board: Board) -> None:
     assert board.violations() == []
     misuse(board)
     assert len(board.unexpected()) == 2
-    board.reset()
+    with pytest.raises(FindingsError, match="violation 0x13"):
+        board.reset()
+    assert board.violations() == []
 
 
 @pytest.mark.parametrize(

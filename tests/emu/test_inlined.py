@@ -115,7 +115,7 @@ def board(
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         image = build_image("driver.c", output=folder / "app.elf", optimise=request.param)
-    with Board(image=image) as board:
+    with Board(image=image, judge=False) as board:
         yield board
 
 

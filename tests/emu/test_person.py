@@ -103,7 +103,9 @@ def test_callback_is_answered_by_hand(person: Person) -> None:
     assert "return 1 VALUE" in entered
     assert ask(console, "KeGetCurrentIrql", "\n!1> ") == "ok irql=0x2"
     assert "RETURN" in ask(console, "return 2 0", "\n!1> ")
-    assert ask(console, "return 1 3").split("\n") == ["ok", "ok status=0x0"]
+    *answers, mistake = ask(console, "return 1 3").split("\n")
+    assert answers == ["ok", "ok status=0x0"]
+    assert mistake.startswith("violation 0x45 in A")
     console.sendeof()
     assert status(console) == 0
 

@@ -10,6 +10,7 @@ import select
 import socket
 import subprocess
 import sys
+import textwrap
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,8 @@ class TestFindings:
         result = run(project)
         result.assert_outcomes(failed=1)
         said = (
-            r"unexpected findings:\nstale-cpu-read at 0x4080\d+, 4 times: .* at byte 0 of mine; "
+            r"unexpected: stale-cpu-read in memcpy \(firmware/hal/string.c:\d+\)\n"
+            r"stale-cpu-read at 0x4080\d+, 4 times: .* at byte 0 of mine; "
             r"the CPU's access was in memcpy \(firmware/hal/string.c:\d+\); "
         )
         assert re.search(said, result.stdout.str())
@@ -108,7 +110,7 @@ class TestFindings:
         )
         result = run(project)
         result.assert_outcomes(failed=1)
-        said = "unexpected findings:\nviolation 0x19 in FreeAdapterChannel: a NULL adapter (p2=0x0"
+        said = "violation 0x19 in FreeAdapterChannel: a NULL adapter (p2=0x0"
         assert said in result.stdout.str()
 
     def test_an_expected_finding_passes(self, project: pytest.Pytester) -> None:
@@ -327,17 +329,90 @@ class TestWhoseFault:
         assert re.search(said, result.stdout.str())
 
 
+class TestImage:
+    """The fixture with a driver of the project's own."""
+
+    DRIVER = """
+    #include <dmav3.h>
+    static NTSTATUS Answer(const ULONGLONG *argument, struct dmav3_reply *reply)
+    {
+        (void)argument;
+        dmav3_reply_value(reply, "value", ANSWER);
+        return STATUS_SUCCESS;
+    }
+    DMAV3_COMMAND(answer, "", Answer);
+    """
+    TESTS = """
+    import pytest
+
+    @pytest.mark.dmav3_image("driver.c", define=["ANSWER=1"])
+    @pytest.mark.parametrize("again", range(2))
+    def test_one(dmav3_board, again):
+        assert dmav3_board.call("answer")["value"] == 1
+
+    @pytest.mark.dmav3_image("driver.c", define=["ANSWER=2"])
+    def test_two(dmav3_board):
+        assert dmav3_board.call("answer")["value"] == 2
+    """
+
+    def test_it_is_built_once_for_what_it_is_made_of(
+        self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Files are beside the test, wherever pytest was started; an ELF is taken as it is."""
+        folder = project.mkdir("inner")
+        (folder / "driver.c").write_text(self.DRIVER)
+        (folder / "test_it.py").write_text(textwrap.dedent(self.TESTS))
+        calls = project.path / "calls"
+        calls.write_text(f'#!/bin/sh\necho >>{calls}.log\nexec clang-19 "$@"\n')
+        calls.chmod(0o755)
+        monkeypatch.setenv("CC", str(calls))
+        run(project, "--basetemp=kept").assert_outcomes(passed=3)
+        compiled_and_linked = 2
+        assert len((project.path / "calls.log").read_text()) == 2 * compiled_and_linked
+        (image, *_) = sorted((project.path / "kept").glob("*.elf"))
+        image.rename(folder / "app.elf")
+        (folder / "test_it.py").write_text(
+            "import pytest\n"
+            "@pytest.mark.dmav3_image('app.elf')\n"
+            "def test_it(dmav3_board): dmav3_board.call('answer')\n"
+        )
+        run(project).assert_outcomes(passed=1)
+
+    @pytest.mark.parametrize(
+        ("mark", "said"),
+        [
+            ("'missing.c'", "missing.c"),
+            ("'wrong.c'", "does not compile"),
+            ("", "it needs a text; such as dmav3_image"),
+            ("'wrong.c', optimize=2", "does not take these arguments"),
+        ],
+    )
+    def test_what_cannot_be_built_is_an_error(
+        self, project: pytest.Pytester, mark: str, said: str
+    ) -> None:
+        """It names the file, or the mark."""
+        (project.path / "wrong.c").write_text("#error on purpose\n")
+        project.makepyfile(
+            f"import pytest\n@pytest.mark.dmav3_image({mark})\ndef test_it(dmav3_board): pass\n"
+        )
+        project.makeconftest("")
+        result = run(project)
+        assert result.ret != 0
+        assert said in result.stdout.str() + result.stderr.str()
+        assert "passed" not in result.stdout.str()
+
+
 class TestArtefacts:
     """What a failed test leaves, and what reports say."""
 
     FILES = (
         *("console.log", "qmp.jsonl", "qemu.log"),
-        *("findings.json", "events.jsonl", "trace.txt"),
+        *("findings.json", "events.jsonl", "trace.txt", "calls.txt", "run.json"),
     )
 
     def folders(self, project: pytest.Pytester) -> list[Path]:
         """Return the folders with artefacts."""
-        return sorted({path.parent for path in project.path.glob("kept/**/console.log")})
+        return sorted({path.parent for path in project.path.glob(".dmav3/*/*/console.log")})
 
     def test_a_failed_test_keeps_its_own(self, project: pytest.Pytester) -> None:
         """Named in the report; a passed test leaves nothing."""
@@ -351,7 +426,7 @@ class TestArtefacts:
         stale(dmav3_board)
     """
         )
-        result = run(project, "--basetemp=kept")
+        result = run(project)
         (folder,) = self.folders(project)
         assert str(folder) in result.stdout.str()
         assert sorted(path.name for path in folder.iterdir()) == sorted(self.FILES)
@@ -363,11 +438,49 @@ class TestArtefacts:
         assert (finding["kind"], finding["expected"]) == ("stale-cpu-read", False)
         events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
         assert {"reset", "command", "ready", "dmago", "finding"} <= {one["kind"] for one in events}
+        ran = json.loads((folder / "run.json").read_text())
+        assert (ran["machine"], ran["seed"], ran["schedule"]) == ("virt-a53", "1", "speculative")
+        again = re.escape(f"again, in {project.path}: {ran['again']}")
+        assert re.search(rf"machine virt-a53, seed 1, .*\n{again}\n", result.stdout.str())
+        assert "test_fails - Failed: unexpected: stale-cpu-read in memcpy" in result.stdout.str()
+
+    REFUSED = """
+    def test_it(dmav3_board):
+        assert dmav3_board.IoGetDmaAdapter(Version=1) is not None
+    """
+
+    @pytest.mark.parametrize("options", [(), ("-n2",)], ids=["alone", "xdist"])
+    def test_a_refusal_is_told_with_its_reason(
+        self, project: pytest.Pytester, options: tuple[str, ...]
+    ) -> None:
+        """On the terminal, and in the list of calls; the run has one folder."""
+        project.makepyfile(self.REFUSED)
+        result = run(project, *options)
+        said = "STATUS_UNSUCCESSFUL (0xc0000001): Version 1 of DEVICE_DESCRIPTION: only 3 is served"
+        assert said in result.stdout.str()
+        (folder,) = self.folders(project)
+        (call,) = (folder / "calls.txt").read_text().splitlines()
+        assert re.match(r"IoGetDmaAdapter, called in test_it \(.*\.py:2\), ", call)
+        assert said in call
+        events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+        assert "IoGetDmaAdapter" in {one.get("name") for one in events}
+
+    def test_the_last_ten_runs_stay(self, project: pytest.Pytester) -> None:
+        """Where `--dmav3-artefacts` says; what else is there stays, too."""
+        project.makepyfile(self.REFUSED)
+        for day in range(10, 22):
+            (project.path / "kept" / f"200001{day}-000000-7" / "test").mkdir(parents=True)
+        (project.path / "kept" / "mine").mkdir()
+        run(project, "--dmav3-artefacts=kept")
+        left = sorted(path.name for path in (project.path / "kept").iterdir() if path.is_dir())
+        assert left[:9] == [f"200001{day}-000000-7" for day in range(13, 22)]
+        assert left[10:] == ["mine"]
+        assert not (project.path / ".dmav3").exists()
 
     def test_a_dead_board_has_artefacts_too(self, project: pytest.Pytester) -> None:
         """What QEMU said last, and what its memory shows."""
         project.makepyfile(TestWhoseFault.KILLED)
-        run(project, "--basetemp=kept")
+        run(project)
         (folder,) = self.folders(project)
         assert sorted(path.name for path in folder.iterdir()) == sorted(self.FILES)
 
@@ -378,7 +491,7 @@ class TestArtefacts:
             "@pytest.mark.dmav3_rule('MTX-07')\n"
             "def test_it(dmav3_board): dmav3_board.request('ping')\n"
         )
-        run(project, "--basetemp=kept", "--dmav3-keep", "--junitxml=report.xml")
+        run(project, "--dmav3-keep", "--junitxml=report.xml")
         (folder,) = self.folders(project)
         found = ET.parse(project.path / "report.xml").getroot().iter("property")  # noqa: S314
         properties = {one.attrib["name"]: one.attrib["value"] for one in found}

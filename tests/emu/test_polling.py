@@ -24,7 +24,7 @@ CHANNEL = 7
 def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """Start the program once; each use resets it."""
     image = build_image(SOURCE, output=tmp_path_factory.mktemp("polls") / "polls.elf")
-    with Board(image=image, trace=False) as board:
+    with Board(image=image, trace=False, judge=False) as board:
         yield board
 
 

@@ -29,7 +29,8 @@ def test_its_python_runs(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("example", [text for text in EXAMPLES if "def test_" in text])
 def test_its_tests_pass(pytester: pytest.Pytester, example: str) -> None:
-    """Every example of a test passes in an empty folder."""
+    """Every example of a test passes in a folder that has no more than the driver."""
+    shutil.copy(DRIVER, pytester.path)
     pytester.makepyfile(example)
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 

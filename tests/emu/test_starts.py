@@ -31,7 +31,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plain(image: Path) -> Iterator[Board]:
     """Start a board whose devices have no doorbells."""
     edu = Device(model="edu", options=WIDE)
-    with Board(image=image, devices=[edu, edu]) as board:
+    with Board(image=image, devices=[edu, edu], judge=False) as board:
         yield board
 
 
@@ -39,7 +39,7 @@ def plain(image: Path) -> Iterator[Board]:
 def ringing(image: Path) -> Iterator[Board]:
     """Start a board that knows the doorbells."""
     edu = Device(model="edu", options=WIDE, doorbells=(STATUS,))
-    with Board(image=image, devices=[edu, edu]) as board:
+    with Board(image=image, devices=[edu, edu], judge=False) as board:
         yield board
 
 

@@ -18,8 +18,8 @@ from dmav3 import installation, wdm
 from dmav3.board import layer_state
 from dmav3.devices import stream
 from dmav3.elf.image import host_machine, read_elf, read_extension
-from dmav3.evidence import findings, probe, trace
-from dmav3.evidence.violations import CODES
+from dmav3.evidence import callers, findings, probe, trace
+from dmav3.evidence.mistakes import CODES
 from dmav3.machine import description
 from dmav3.machine.schedule import SCHEDULES
 from dmav3.qemu import process
@@ -238,8 +238,8 @@ def test_where_callbacks_and_the_back_end_begin() -> None:
     """The ids of the operation log are in three parts."""
     ids = members(firmware(), "oplog_id", "OPLOG_")
     mine = {
-        "AdapterControl": findings.FIRST_CALLBACK,
-        "InitializeController": findings.FIRST_BACK_END,
+        "AdapterControl": callers.FIRST_CALLBACK,
+        "InitializeController": callers.FIRST_BACK_END,
     }
     agree(
         ("FIRST_… (evidence/findings.py)", mine),
@@ -440,6 +440,6 @@ def test_codes_of_violations() -> None:
     mine = {f"{code:#04x}": code for code in CODES}
     agree(
         ("enum violation (layer/violation.h)", theirs),
-        ("CODES (evidence/violations.py)", mine),
+        ("CODES (evidence/mistakes.py)", mine),
         subset=True,
     )

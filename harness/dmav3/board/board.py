@@ -26,8 +26,10 @@ from dmav3.elf.image import read_elf, read_own
 from dmav3.errors import (
     ClosedError,
     DeadlineError,
+    Dmav3Error,
     FaultError,
     HangError,
+    LinkError,
     PeerError,
     QemuStuckError,
 )
@@ -81,6 +83,7 @@ class Board(Shim):
         sockets: bool = False,
         trace: bool = True,
         devices: Iterable[Device | str] = (),
+        judge: bool = True,
     ) -> None:
         """Check every argument and file; start nothing yet.
 
@@ -94,6 +97,8 @@ class Board(Shim):
             first 16,384 instructions of each run (`trace-instructions`).
         :param devices: PCI devices of QEMU's own, behind those of the machine, on slots from 1 on;
             a text is a model with its options, such as "edu,dma_mask=0xffffffff".
+        :param judge: let the end of the `with` block, and each reset, raise `FindingsError` for
+            findings and violations that nobody expected, and for what is left behind.
         :param sockets: open a second monitor and a gdb socket in this user's private folder.
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
@@ -107,7 +112,7 @@ class Board(Shim):
             else read_own(installation.firmware(self.machine.firmware), _CPU)
         )
         self.qemu = Emulator(self.machine, self.image, log, seed=seed, schedule=schedule)
-        self._with_sockets, self._trace = sockets, trace
+        self._with_sockets, self._trace, self.judges = sockets, trace, judge
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
@@ -122,9 +127,16 @@ class Board(Shim):
             self._resources = resources.pop_all()
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        """End QEMU, by force if need be, and remove everything."""
-        self._resources.close()
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        """End QEMU, by force if need be, remove everything, and judge (`check`).
+
+        A board that is dead is not judged. Where an exception is on its way, the findings are its
+        notes.
+
+        :raises FindingsError: as `check`.
+        """
+        with self._resources:
+            self._conclude(error)
 
     @property
     def qmp(self) -> Monitor:
@@ -144,14 +156,11 @@ class Board(Shim):
         """
         try:
             return self._rpc.call(*words)
-        except ClosedError as error:
-            raise self.qemu.death() from error
-        except FaultError as error:
-            raise self.qemu.fault(error.report) from error
-        except (HangError, QemuStuckError):
+        except (LinkError, FaultError) as error:
+            self._answers = False
+            if explained := self._explained(error):
+                raise explained from error
             raise
-        except DeadlineError as error:
-            raise self.qemu.silence(error) from error
 
     def channel(self, number: int) -> Channel:
         """Return a channel of the DMA controller, 0 to 7; `UsageError` if there is no such."""
@@ -166,14 +175,32 @@ class Board(Shim):
         """Reset the machine and wait for the shim's first word; buffers and callbacks are gone.
 
         :param seed, schedule: from now on; None: as before.
+        :raises FindingsError: as `check`, if the board judges; the machine has been reset.
         :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
         """
+        verdict = self._verdict() if self.judges else None
         self.qemu.reset(seed=seed, schedule=schedule)
         self._rpc.forget()
         self.memory.free_all()
         self.evidence.forget()
         self.dma.forget()
         self._hello()
+        self._answers = True
+        if verdict:
+            raise verdict
+
+    def _explained(self, error: LinkError | FaultError) -> Dmav3Error | None:
+        """Return what is known beyond an error of the conversation; None: nothing."""
+        if isinstance(error, ClosedError):
+            return self.qemu.death()
+        if isinstance(error, FaultError):
+            return self.qemu.fault(error.report)
+        if isinstance(error, DeadlineError) and not isinstance(error, (HangError, QemuStuckError)):
+            return self.qemu.silence(error)
+        return None
+
+    def _lives(self) -> bool:
+        return self.qemu.running and not self.qemu.probe.limit
 
     def _start(self, resources: ExitStack) -> None:
         self.qemu.start(resources, sockets=self._with_sockets)
@@ -199,7 +226,7 @@ class Board(Shim):
         rings = view(process.stream, writable=True)
         self.stream = Stream(rings, self.qemu.extension, probe.settle)
         self._assemble(self.cpu.read, self._stage)
-        self.evidence = BoardEvidence(probe, self.image, self.memory)
+        self.evidence = BoardEvidence(probe, self.image, self.memory, self._rpc.origin)
 
     def _stage(self, address: int, data: bytes) -> None:
         """Put bytes into the staging window, in both views."""

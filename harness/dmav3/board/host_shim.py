@@ -86,12 +86,18 @@ class HostShim(Shim):
     evidence = Started[Evidence]()
 
     def __init__(
-        self, *, coherent: bool = False, caching: bool = True, **registration: int
+        self,
+        *,
+        coherent: bool = False,
+        caching: bool = True,
+        judge: bool = True,
+        **registration: int,
     ) -> None:
         """Find the program; start nothing yet.
 
         :param coherent: what the platform says of DMA.
         :param caching: whether MMU and caches are on, as far as the shim is told.
+        :param judge: let the end of the `with` block raise `FindingsError`, as that of a `Board`.
         :param registration: members of DMA_INITIALIZATION_BLOCK, those in `REGISTRATION`.
         :raises UsageError: another one is named.
         :raises NotBuiltError: it has not been built.
@@ -103,6 +109,7 @@ class HostShim(Shim):
         self.image = read_own(installation.host_shim(), host_machine())
         self._options = {"coherent": int(coherent), "caching": int(caching)} | registration
         self._resources = ExitStack()
+        self.judges = judge
 
     def __enter__(self) -> Self:
         """Start it and wait for its first word."""
@@ -111,9 +118,10 @@ class HostShim(Shim):
             self._resources = resources.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """End it, by force if need be."""
-        self._resources.close()
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        """End it, by force if need be, and judge, as a `Board` does."""
+        with self._resources:
+            self._conclude(error)
 
     @property
     def pid(self) -> int:
@@ -135,10 +143,15 @@ class HostShim(Shim):
         try:
             return self._rpc.call(*words)
         except ClosedError as error:
+            self._answers = False
             raise self._crash() from error
         except DeadlineError as error:
+            self._answers = False
             self._process.kill()
             raise HangError(error, "the shim on this computer") from error
+
+    def _lives(self) -> bool:
+        return self.running
 
     # The back end
 
@@ -238,7 +251,7 @@ class HostShim(Shim):
         view = resources.enter_context(Mapping(self._ram)).view
         self.cpu = self.dram = Window("RAM", view, RAM_BASE, lambda: None)
         log_view = resources.enter_context(Mapping(log)).view
-        self.evidence = Evidence(HostLog(log_view, self.image), self.image)
+        self.evidence = Evidence(HostLog(log_view, self.image), self.image, self._rpc.origin)
         self._assemble(self._look, self.store_as_device)
 
     def _look(self, address: int, size: int) -> bytes:

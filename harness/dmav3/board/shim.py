@@ -7,16 +7,25 @@ Time passes only inside requests; between them everything stands still and may b
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Unpack
 
+from dmav3.deadlines import deadline
 from dmav3.dma import Routines
-from dmav3.errors import UsageError
+from dmav3.errors import (
+    CrashError,
+    FindingsError,
+    InfrastructureError,
+    LinkError,
+    UsageError,
+)
 from dmav3.guest.memory import Access, Memory
 from dmav3.guest.windows import Window
 from dmav3.wdm import NtStatus
 from dmav3.wire.rpc import Rpc
 
 from .layer_state import Layer
+from .leftovers import Leftovers
 from .started import Started
 
 if TYPE_CHECKING:
@@ -33,6 +42,10 @@ if TYPE_CHECKING:
     from dmav3.wire.rpc import Reply
 
 
+#: Seconds of real time for a shim that does not answer to stand still, at a reset.
+_PATIENCE_SECONDS = 1.0
+
+
 class Shim(ABC):
     """The parts of a running shim, and what tests do with it most.
 
@@ -42,15 +55,19 @@ class Shim(ABC):
     :ivar dma: the routines of the interface, MDLs, the IRQL.
     :ivar layer: counters and limits of the layer under test.
     :ivar evidence: event log, violations, findings, and what was expected of them.
+    :ivar judges: whether leaving it, and a reset, raise what was not expected.
     """
 
     image: Elf
+    judges = True
     memory = Started[Memory]()
     cpu = Started[Window]()
     dram = Started[Window]()
     dma = Started[Routines]()
     layer = Started[Layer]()
     _rpc = Started[Rpc]()
+    _left = Started[Leftovers]()
+    _answers = True  # as far as is known
 
     @property
     @abstractmethod
@@ -140,6 +157,59 @@ class Shim(ABC):
         """Let the block cause exactly these findings or violations (`Evidence.expect`)."""
         return self.evidence.expect(kind, routine=routine, code=code, count=count)
 
+    def expect_left(self, *, anything: bool = False, **counts: int) -> None:
+        """Expect that objects of the layer still live whenever the run is judged from now on.
+
+        :param counts: of each kind exactly so many: adapter, channel, map_registers, request, list,
+            mapping, common_buffer, mdl; of those that are not named, none.
+        :param anything: True: whatever lives is right.
+        :raises UsageError: there is no such kind.
+        """
+        self._left.expect(counts, anything=anything)
+
+    def check(self, *, left: bool = True) -> None:
+        """Judge what has happened since the last reset, as the end of the `with` block does.
+
+        :param left: whether what lives counts as left behind; False where the driver is at work.
+        :raises FindingsError: there are findings or violations that nobody expected, or something
+            is left behind, or less than was expected. Nothing is consumed.
+        :raises InfrastructureError: some findings had no room, so the rest proves nothing.
+        """
+        self.evidence.judge(self._left.unexpected() if left and self._answers else ())
+
+    def _conclude(self, error: BaseException | None) -> None:
+        """Judge at the end of the `with` block; findings become notes of what is on its way."""
+        if not self.judges:
+            return
+        if error is None:
+            self._judge_the_end()
+            return
+        self.evidence.annotate(error)
+
+    def _judge_the_end(self) -> None:
+        if self._answers and self._lives():
+            try:
+                self.check()
+            except (LinkError, CrashError, InfrastructureError):
+                if self._lives():
+                    raise
+
+    def _verdict(self) -> FindingsError | None:
+        """Return what `check` would raise; None, too, where nothing can be known any more."""
+        try:
+            with nullcontext() if self._answers else deadline(_PATIENCE_SECONDS):
+                self.check()
+        except FindingsError as error:
+            return error
+        except LinkError:
+            if self._answers:
+                raise
+        return None
+
+    @abstractmethod
+    def _lives(self) -> bool:
+        """Return whether it can be asked anything."""
+
     def _assemble(
         self, look: Callable[[int, int], bytes], stage: Callable[[int, bytes], None]
     ) -> None:
@@ -157,6 +227,7 @@ class Shim(ABC):
             self.memory,
         )
         self.layer = Layer(self.request)
+        self._left = Leftovers(self.request, self.image)
 
 
 def _check_inside(buffer: Buffer, offset: int, length: int) -> None:

@@ -3,7 +3,8 @@
 
 On a terminal lines are edited and answers folded to its width. From a pipe or a file each line is a
 command, and each answer one line on standard output; then the exit status is 1 if the shim refused
-any of them.
+any of them, or if there were findings. Findings and violations are shown as they come, and at the
+end what the driver has left behind.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dmav3.wire import answers
 from dmav3.wire.conversation import Conversation
 from dmav3.wire.frame import Event, Refusal
 
+from .console_commands import ConsoleCommands
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -54,15 +56,18 @@ def run_console(options: ConsoleOptions) -> int:
         seed=options.seed,
         schedule=options.schedule,
         sockets=True,
+        judge=False,
     )
     with Signals(warn=terminal) as signals, board:
         try:
             session = _Session(board, signals, terminal=terminal)
-            return _from_terminal(session) if terminal else _from_pipe(session)
+            (_from_terminal if terminal else _from_pipe)(session)
+            session.end()
         except ClosedError as error:
             raise board.qemu.death() from error
         finally:
             signals.ending()
+        return session.status
 
 
 class _Session:
@@ -76,6 +81,8 @@ class _Session:
         self._conversation = Conversation(board.qemu.link, patient=terminal)
         self._reset = board.evidence.probe.ring_reset
         self._crashed = False
+        self._known = set(self._names_of_the_image())
+        self._own = ConsoleCommands(board)
         self.status = 0
 
     def introduction(self) -> str:
@@ -96,7 +103,11 @@ class _Session:
         )
 
     def names(self) -> list[str]:
-        """Return the commands of this image, none where it has no `help`."""
+        """Return the commands of this image, and the console's own."""
+        return sorted({*self._known, *self._own.names})
+
+    def _names_of_the_image(self) -> list[str]:
+        """Return them, none where it has no `help`."""
         with suppress(RefusedError):
             return [notice.values["command"] for notice in self._board.request("help").notices]
         return []
@@ -119,10 +130,27 @@ class _Session:
             self._say("the firmware has crashed and answers nothing until a reset")
             return
         try:
-            for answer in self._conversation.ask(line):
-                self._show(answer)
+            if line.split(maxsplit=1)[0] not in self._known and self._own.knows(line):
+                self._say("\n".join(self._own.run(line)))
+            else:
+                self._ask(line)
         except UsageError as error:
             self._refused(f"error: {error}")
+
+    def end(self) -> None:
+        """Show what is left behind, and what else has not been shown."""
+        if not self._crashed and not self._conversation.callbacks:
+            self._tell(self._own.last_news())
+
+    def _ask(self, line: str) -> None:
+        for answer in self._conversation.ask(line):
+            self._show(answer)
+        if not self._crashed:
+            self._tell(self._own.news())
+
+    def _tell(self, news: list[str]) -> None:
+        for text in news:
+            self._refused(text)
 
     def _show(self, answer: Answer) -> None:
         if isinstance(answer, Event) and answer.name == "fault" and not answer.id:
@@ -157,6 +185,7 @@ class _Session:
             self._say("the board was reset")
             self._crashed, self.status = False, 0
             self._conversation.forget()
+            self._own.forget()
 
     @staticmethod
     def _say(text: str) -> None:
@@ -171,7 +200,7 @@ def gdb_command(image: Path, socket: Path) -> str:
     return shlex.join(words)
 
 
-def _from_terminal(session: _Session) -> int:
+def _from_terminal(session: _Session) -> None:
     from .editor import Editor  # noqa: PLC0415 - readline changes the terminal when it is loaded
 
     print(session.introduction(), "help lists the commands, Ctrl-D ends", sep="\n")  # noqa: T201
@@ -182,14 +211,14 @@ def _from_terminal(session: _Session) -> int:
                     line = editor.read(session.prompt())
             except EOFError:
                 print()  # noqa: T201
-                return session.status
+                return
             except KeyboardInterrupt:
                 print()  # noqa: T201
                 continue
             session.execute(line)
 
 
-def _from_pipe(session: _Session) -> int:
+def _from_pipe(session: _Session) -> None:
     print(session.introduction(), file=sys.stderr, flush=True)  # noqa: T201
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # such a line is refused, not fatal
@@ -198,7 +227,6 @@ def _from_pipe(session: _Session) -> int:
             session.execute(line)
     except BrokenPipeError:  # the reader of our answers has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return session.status
 
 
 def _next_line(session: _Session, stdin: TextIO | None) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmav3.errors import Dmav3Error
-from dmav3.evidence.findings import FIRST_BACK_END, FIRST_CALLBACK, routine_names
+from dmav3.evidence.callers import FIRST_BACK_END, FIRST_CALLBACK
+from dmav3.evidence.findings import routine_names
 from dmav3.evidence.probe import Kind
 from dmav3.wdm import NtStatus
 

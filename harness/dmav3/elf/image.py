@@ -175,6 +175,16 @@ class Elf:
         return Flat(base, bytes(data), self._elf["e_entry"])
 
     @_reads
+    def text(self, address: int) -> str | None:
+        """Return the text of C that a constant of the file at `address` is; None: there is none."""
+        for segment in self._elf.iter_segments("PT_LOAD"):
+            offset = address - segment["p_vaddr"]
+            if 0 <= offset < segment["p_filesz"]:
+                raw: bytes = segment.data()[offset:]
+                return raw.partition(b"\0")[0].decode(errors="replace")
+        return None
+
+    @_reads
     def symbol(self, name: str) -> Symbol:
         """Return the symbol `name`; `ImageError` if the file has none."""
         if name not in self._symbols:

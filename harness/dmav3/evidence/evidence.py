@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dmav3.errors import InfrastructureError, UsageError
+from dmav3.deadlines import deadline
+from dmav3.errors import Dmav3Error, FindingsError, InfrastructureError, UsageError
 
 from . import findings
+from .calls import Call, calls
 from .events import EventLog, Ring
 from .expectation import Observed
 from .trace import lines
 from .violations import VIOLATION, Violation, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from dmav3.elf.image import Elf
@@ -25,6 +27,16 @@ if TYPE_CHECKING:
 
     from .findings import Finding
     from .probe import Probe
+
+
+#: Seconds of real time for memory to stand still where something has gone wrong.
+_PATIENCE_SECONDS = 1.0
+#: So many refused calls are told with an exception.
+_REFUSALS = 3
+
+
+def _nowhere(_command: int) -> str:
+    return ""
 
 
 class Log(Ring, Protocol):
@@ -45,9 +57,12 @@ class Evidence:
     :ivar events: the event log since the last reset.
     """
 
-    def __init__(self, log: Log, image: Elf) -> None:
-        """Read what is in `log` when it is asked for."""
-        self._log, self._image = log, image
+    def __init__(self, log: Log, image: Elf, origin: Callable[[int], str] = _nowhere) -> None:
+        """Read what is in `log` when it is asked for.
+
+        :param origin: returns where in a test a command was sent, by its number; empty: not known.
+        """
+        self._log, self._image, self._origin = log, image, origin
         self.events = EventLog(log)
         self._violations = Observed(self._raw_violations, lambda raw: raw["violation"])
 
@@ -76,21 +91,41 @@ class Evidence:
         """Return the driver's mistakes since the last reset, in order."""
         return self._violations.all()
 
+    def calls(self) -> list[Call]:
+        """Return the driver's calls since the last reset, with what came of each."""
+        return calls(self.events.all(), self._image, self._routine_names, self._origin)
+
     def unexpected(self) -> list[Finding | Violation]:
         """Return the findings and violations that no `expect` has consumed."""
         return [*self._violations.unexpected()]
 
-    def complaint(self) -> str | None:
-        """Return what is wrong with the evidence; None if all of it was expected.
+    def judge(self, left: Sequence[Violation] = ()) -> None:
+        """Return if there is nothing but what was expected.
 
+        :param left: what was left behind, which counts as well.
+        :raises FindingsError: there is more.
         :raises InfrastructureError: some had no room, so that the rest proves nothing.
         """
-        if found := self.unexpected():
-            return "\n".join(["unexpected findings:", *(one.line() for one in found)])
+        if found := [*self.unexpected(), *left]:
+            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+            problem = f"unexpected: {found[0].summary()}{more}"
+            raise FindingsError(problem, found)
         if lost := self.lost:
             msg = f"{lost} findings had no room: it is not known whether they were expected"
             raise InfrastructureError(msg)
-        return None
+
+    def annotate(self, error: BaseException) -> None:
+        """Add notes to an exception, if memory stands still: what nobody expected, and refusals.
+
+        Of the calls that were refused the last ones, which say why a status is not success.
+        """
+        with suppress(Dmav3Error), deadline(_PATIENCE_SECONDS):
+            told = getattr(error, "findings", ())
+            for one in self.unexpected():
+                if one not in told:
+                    error.add_note(f"unexpected: {one.line()}")
+            for call in [call for call in self.calls() if call.reasons][-_REFUSALS:]:
+                error.add_note(f"refused: {call.line().strip()}")
 
     def kinds(self) -> list[str]:
         """Return the kinds that `expect` knows."""
@@ -143,7 +178,7 @@ class Evidence:
     def _raw_violations(self) -> list[dict[str, Any]]:
         if not self.violation_count:
             return []
-        found = violations(self.events.all(), self._routine_names)
+        found = violations(self.events.all(), self._image, self._routine_names, self._origin)
         return [{"count": 1, "violation": one} for one in found]
 
     def _check_expectation(
@@ -169,9 +204,11 @@ class BoardEvidence(Evidence):
     :ivar probe: line states, counters and findings as the extension writes them.
     """
 
-    def __init__(self, probe: Probe, image: Elf, memory: Memory) -> None:
+    def __init__(
+        self, probe: Probe, image: Elf, memory: Memory, origin: Callable[[int], str]
+    ) -> None:
         """Explain addresses by the symbols of `image` and the buffers in `memory`."""
-        super().__init__(probe, image)
+        super().__init__(probe, image, origin)
         self.probe = probe
         self._memory = memory
         self._findings = Observed(

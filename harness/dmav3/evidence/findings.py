@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from dmav3.elf.image import Elf
     from dmav3.guest.memory import Memory
 
-#: Ids of the operation log: routines come first, then callbacks, then entries of the back end.
-FIRST_CALLBACK, FIRST_BACK_END = 80, 96
 _NO_CHANNEL = 0xFFFFFFFF
 #: In the place of a channel, above the number of a PCI device (ACCESSOR_PCI in the extension).
 _PCI = 0x10000
@@ -301,6 +299,16 @@ class Finding:
     def json(self) -> dict[str, Any]:
         """Return the object of `dmav3 run --json`."""
         return asdict(self)
+
+    def summary(self) -> str:
+        """Return what it is and where, in a few words."""
+        cpu, device, buffer = self.cpu, self.device, self.buffer
+        if cpu and cpu.function:
+            return f"{self.kind} in {cpu.function}" + (
+                f" ({cpu.file}:{cpu.line})" if cpu.file else ""
+            )
+        at = f"byte {buffer.offset} of {buffer.name}" if buffer else self.address
+        return f"{self.kind} at {at}" + (f" by {device.name}" if device else "")
 
     def line(self) -> str:
         """Return all that a person needs, on one line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import callers
 from .probe import Memory as Sort
 from .probe import Near
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from dmav3.elf.image import Elf
 
-#: Where the shell is: what it calls is called by a test, not by a driver in C.
-_SHELL = "firmware/rpc/"
 _SORTS = {
     Sort.COMMON: "a common buffer",
     Sort.PRIVATE: "private memory of the back end",
@@ -26,11 +25,7 @@ _SORTS = {
 
 def caller(raw: Mapping[str, int], image: Elf) -> str:
     """Return function, file and line of the call that made the mapping; empty: it was a test."""
-    pc = raw["maker_pc"]
-    line = image.line(pc - 1) if pc else None
-    if not line or line.file.startswith(_SHELL):
-        return ""
-    return image.place(pc - 1)  # a return address is behind the call
+    return callers.place(image, raw["maker"], raw["maker_pc"])
 
 
 def made(raw: Mapping[str, int], names: Mapping[int, str], image: Elf) -> str:

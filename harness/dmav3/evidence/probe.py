@@ -47,6 +47,7 @@ class Kind(enum.IntEnum):
     MAPPING = 17
     MEMORY = 18
     ADAPTER = 19
+    REASON = 20
     #: Of `HostShim` only: each operation, `a` its virtual address, `b` its bytes.
     CLEAN = 32
     INVALIDATE = 33

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from dmav3.errors import UsageError
@@ -31,9 +32,10 @@ class Mapping:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Unmap it; slices of `view` must be gone."""
-        self.view.release()
-        self._map.close()
+        """Unmap it; where somebody still holds a slice of `view`, when that is gone."""
+        with suppress(BufferError):
+            self.view.release()
+            self._map.close()
 
 
 class Window:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from dmav3.errors import InfrastructureError
-from dmav3.evidence.findings import FIRST_BACK_END, FIRST_CALLBACK
+from dmav3.evidence.callers import FIRST_BACK_END, FIRST_CALLBACK
 from dmav3.evidence.probe import Kind, Lines
 
 if TYPE_CHECKING:

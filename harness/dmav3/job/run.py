@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,7 @@ def run_main_job(options: RunOptions, begin: Callable[[int], Callable[[int], obj
         facts = Facts(board.machine.name, board.qemu.seed, board.qemu.schedule, options.device)
         try:
             with board:
+                facts = replace(facts, versions=_versions(board))
                 job = MainJob(_peripheral(board, options, disk, begin(2 * size)))
                 return _report(facts, job, _attempt(lambda: job.run(file, size)), options.trace)
         except UsageError:
@@ -107,6 +109,7 @@ def _board(options: RunOptions, disk: Path | None) -> Board:
         seed=options.seed,
         schedule=options.schedule,
         devices=devices,
+        judge=False,
     )
 
 
@@ -130,6 +133,14 @@ def _peripheral(
     return StreamPeripheral(board, options.width, advance)
 
 
+def _versions(board: Board) -> dict[str, str]:
+    return {
+        "dmav3": metadata.version("dmav3"),
+        "qemu": board.qemu.version,
+        "build": board.image.build_id,
+    }
+
+
 def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
     try:
         work()
@@ -149,6 +160,7 @@ def _report(facts: Facts, job: MainJob, error: Dmav3Error | None, trace: Path | 
                 facts,
                 findings=tuple(board.findings()),
                 costs=tuple(board.evidence.costs()),
+                violations=tuple(board.violations()),
                 steps=tuple(job.steps()),
                 lost=board.evidence.events.lost + board.evidence.probe.findings_lost,
                 untraced=board.evidence.events.untraced,

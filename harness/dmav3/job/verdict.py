@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dmav3.evidence.findings import Finding
+    from dmav3.evidence.violations import Violation
 
     from .journal import Step
 
@@ -30,6 +31,7 @@ class Facts:
 
     :ivar device: what the bytes went to and came from.
     :ivar digests: SHA-256 in hexadecimal by name; a missing one has not been computed.
+    :ivar versions: of `dmav3` and `qemu`, and the build id of the image, `build`.
     :ivar lost: records and findings that had no room.
     :ivar untraced: instructions of the DMA controller that came after the trace had its share.
     """
@@ -43,6 +45,8 @@ class Facts:
     steps: tuple[Step, ...] = ()
     findings: tuple[Finding, ...] = ()
     costs: tuple[Mapping[str, Any], ...] = ()
+    violations: tuple[Violation, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
     lost: int = 0
     untraced: int = 0
 
@@ -75,6 +79,8 @@ class Report:
             "steps": [asdict(step) for step in facts.steps],
             "findings": [finding.json() for finding in facts.findings],
             "costs": [dict(cost) for cost in facts.costs],
+            "violations": [violation.json() for violation in facts.violations],
+            "versions": dict(facts.versions),
         }
 
 
@@ -89,7 +95,7 @@ def judge(facts: Facts, error: Dmav3Error | None = None) -> Report:
     reasons = _reasons(facts)
     if isinstance(error, TargetError):
         return Report("fail", "; ".join((str(error), *reasons)), facts)
-    if facts.findings:
+    if facts.findings or facts.violations:
         reasons += [str(error)] if error else []
         return Report("fail", "; ".join(reasons), facts)
     if error is not None:
@@ -112,4 +118,5 @@ def _reasons(facts: Facts) -> list[str]:
     if facts.findings:
         kinds = sorted({finding.kind for finding in facts.findings})
         reasons.append(f"{len(facts.findings)} findings ({', '.join(kinds)})")
+    reasons += [one.line() for one in facts.violations]
     return reasons

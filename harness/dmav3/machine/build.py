@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from dmav3 import installation
 from dmav3.errors import BuildError, CompilerMissingError, UsageError
 
-from .description import load
+from .description import Machine, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ _TWICE = re.compile(r"duplicate symbol: dmav3_command_(\w+)")
 def build_image(
     *sources: Path | str,
     output: Path | str,
-    machine: str | Path = "virt-a53",
+    machine: str | Path | Machine = "virt-a53",
     include: Sequence[Path | str] = (),
     define: Sequence[str] = (),
     optimise: int = 1,
@@ -61,7 +61,8 @@ def build_image(
     :raises NotBuiltError: the shim has not been built.
     """
     paths, image = [Path(source) for source in sources], Path(output)
-    link = installation.link(load(machine).firmware)
+    described = machine if isinstance(machine, Machine) else load(machine)
+    link = installation.link(described.firmware)
     _check(paths, image)
     _check_folders(include)
     _check_level(optimise)

@@ -6,38 +6,69 @@
 | `console.log` | the serial line, `>` to the board and `<` from it |
 | `qmp.jsonl` | commands, returns and events of the monitor |
 | `qemu.log` | QEMU's error output |
-| `findings.json` | the findings, each with `expected` |
+| `findings.json` | the findings and violations, each with `expected` |
+| `calls.txt` | the driver's calls, with what came of each, and why |
 | `events.jsonl` | the event log, the last records of the ring |
 | `trace.txt` | of these what the DMA controller did, for a person |
+| `run.json` | on what it ran, and the command that runs it again |
+
+The folder of a test is in the folder of its run, and that in `--dmav3-artefacts`, where the last
+ten runs stay.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from dmav3.deadlines import deadline
 from dmav3.errors import Dmav3Error
+from dmav3.evidence.findings import routine_names
+from dmav3.evidence.probe import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from dmav3.board.board import Board
     from dmav3.board.host_shim import HostShim
     from dmav3.board.shim import Shim
+    from dmav3.evidence.findings import Finding
+    from dmav3.evidence.violations import Violation
 
+#: How many runs stay, and what their folders are called.
+_RUNS, _RUN = 10, re.compile(r"\d{8}-\d{6}-\w+")
+#: Records whose id is that of a routine.
+_NAMED = {Kind.ENTER, Kind.EXIT, Kind.MAPPING}
 #: Seconds of real time to wait for a board that does not stand still.
 _PATIENCE_SECONDS = 1.0
 
 
-def save(board: Board, folder: Path) -> None:
+def run_folder(root: Path, run: str) -> Path:
+    """Return the folder of a run, made if need be; the oldest ones have to go then."""
+    folder = root / run
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        (root / ".gitignore").write_text("*\n")
+        runs = sorted(
+            path for path in root.iterdir() if path.is_dir() and _RUN.fullmatch(path.name)
+        )
+        for old in runs[:-_RUNS]:
+            shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def save(board: Board, folder: Path, facts: Mapping[str, object]) -> None:
     """Write everything into `folder`, which is made if need be; works in every state of a board.
 
+    :param facts: for `run.json`.
     :raises OSError: the folder or a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(facts, indent=1) + "\n")
     console = b"".join(line + b"\n" for line in list(board.qemu.link.log))
     (folder / "console.log").write_bytes(console)
     _lines(folder / "qmp.jsonl", ({kind: content} for kind, content in list(board.qmp.log)))
@@ -49,18 +80,24 @@ def save(board: Board, folder: Path) -> None:
         _lines(folder / "events.jsonl", [{"unknown": reason}] if reason else _events(board))
         trace = [reason] if reason else board.evidence.trace()
         (folder / "trace.txt").write_text("\n".join(trace) + "\n")
+        calls = [reason] if reason else [call.line() for call in board.evidence.calls()]
+        (folder / "calls.txt").write_text("".join(f"{line}\n" for line in calls))
 
 
-def save_host(shim: HostShim, folder: Path) -> None:
-    """Write what there is of a shim on this computer: `console.log`, `errors.log`, `events.jsonl`.
+def save_host(shim: HostShim, folder: Path, facts: Mapping[str, object]) -> None:
+    """Write what there is of a shim on this computer; `errors.log` is what its process said.
 
     :raises OSError: the folder or a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(facts, indent=1) + "\n")
     (folder / "console.log").write_bytes(b"".join(line + b"\n" for line in shim.link.log))
     (folder / "errors.log").write_text(shim.said())
     if shim.running:
         _lines(folder / "events.jsonl", _events(shim))
+        (folder / "findings.json").write_text(json.dumps(_findings(shim), indent=1) + "\n")
+        calls = [call.line() for call in shim.evidence.calls()]
+        (folder / "calls.txt").write_text("".join(f"{line}\n" for line in calls))
 
 
 def _hold(board: Board, held: ExitStack) -> str:
@@ -76,16 +113,17 @@ def _hold(board: Board, held: ExitStack) -> str:
     return ""
 
 
-def _findings(board: Board) -> list[dict[str, Any]]:
-    unexpected = board.unexpected()
-    return [
-        finding.json() | {"expected": finding not in unexpected} for finding in board.findings()
-    ]
+def _findings(shim: Shim) -> list[dict[str, Any]]:
+    unexpected = shim.unexpected()
+    found: list[Finding | Violation] = [*shim.findings(), *shim.violations()]
+    return [one.json() | {"expected": one not in unexpected} for one in found]
 
 
 def _events(shim: Shim) -> Iterable[dict[str, Any]]:
+    names = routine_names(shim.image)
     for record in shim.evidence.events.all():
-        yield record._asdict() | {"kind": record.kind.name.lower()}
+        named = {"name": names[record.id]} if record.kind in _NAMED and record.id in names else {}
+        yield record._asdict() | {"kind": record.kind.name.lower()} | named
 
 
 def _lines(path: Path, objects: Iterable[dict[str, Any]]) -> None:

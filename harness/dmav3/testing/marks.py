@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import pytest
 
 from dmav3.elf.image import read_elf
 from dmav3.errors import UsageError
+from dmav3.evidence.violations import LEFT
+from dmav3.machine.build import build_image
 from dmav3.machine.description import load
 from dmav3.machine.schedule import checked_schedule, checked_seed
 
@@ -20,12 +23,18 @@ if TYPE_CHECKING:
     from dmav3.machine.description import Machine
 
 _DEFAULT_MACHINE, _DEFAULT_SEED = "virt-a53", 1
+#: The name of the run, the same in every process of it.
+RUN = pytest.StashKey[str]()
+_BOARD_OPTIONS = ("machine", "schedule", "seed", "image")
+_BUILD_OPTIONS = {"include", "define", "optimise"}
 _EXAMPLES = {
     "dmav3_fresh": "dmav3_fresh",
     "dmav3_cache": 'dmav3_cache(schedule="lru", seed=7)',
     "dmav3_machine": 'dmav3_machine("virt-a53")',
     "dmav3_devices": 'dmav3_devices("edu")',
     "dmav3_rule": 'dmav3_rule("MTX-07")',
+    "dmav3_image": 'dmav3_image("driver.c")',
+    "dmav3_leaves": "dmav3_leaves(adapter=1)",
     "dmav3_host": "dmav3_host",
 }
 
@@ -69,8 +78,11 @@ def check_mark(node: pytest.Item | pytest.Collector, mark: pytest.Mark) -> None:
         raise pytest.UsageError(msg) from None
 
 
-def wanted(item: pytest.Item) -> Wanted:
-    """Return the board for a test: marks come before options."""
+def wanted(item: pytest.Item, tmp_path_factory: pytest.TempPathFactory) -> Wanted:
+    """Return the board for a test: marks come before options.
+
+    :raises BuildError: the driver that it names does not compile or link.
+    """
     config = item.config
     named = item.get_closest_marker("dmav3_machine")
     cache = item.get_closest_marker("dmav3_cache")
@@ -82,11 +94,31 @@ def wanted(item: pytest.Item) -> Wanted:
     schedule = config.getoption("dmav3_schedule") if chosen.cache else None
     return Wanted(
         machine=chosen,
-        image=_image(config),
+        image=_driver(item, chosen, tmp_path_factory) or _image(config),
         seed=given.get("seed", _seed(config)),
         schedule=checked_schedule(chosen, given.get("schedule", schedule)),
         fresh=item.get_closest_marker("dmav3_fresh") is not None,
     )
+
+
+def artefacts_root(config: pytest.Config) -> Path | None:
+    """Return the folder for artefacts; None: pytest's own for temporary files."""
+    given: str | None = config.getoption("dmav3_artefacts")
+    if given is None:
+        return config.rootpath / ".dmav3"
+    return Path(config.invocation_params.dir, given) if given else None
+
+
+def leaves(item: pytest.Item) -> dict[str, Any]:
+    """Return what a test means to leave behind, as the arguments of `Shim.expect_left`."""
+    mark = item.get_closest_marker("dmav3_leaves")
+    return dict(mark.kwargs) if mark else {}
+
+
+def options_again(config: pytest.Config) -> list[str]:
+    """Return the options for boards that were given, as they have to be given again."""
+    given = {name: config.getoption(f"dmav3_{name}") for name in _BOARD_OPTIONS}
+    return [f"--dmav3-{name}={value}" for name, value in given.items() if value]
 
 
 def rules_of(item: pytest.Item) -> list[str]:
@@ -97,7 +129,7 @@ def rules_of(item: pytest.Item) -> list[str]:
 
 def _check(mark: pytest.Mark) -> None:
     match mark.name:
-        case "dmav3_fresh":
+        case "dmav3_fresh" | "dmav3_host":
             _no_more(mark.args, mark.kwargs)
         case "dmav3_cache":
             _no_more(mark.args, mark.kwargs.keys() - {"schedule", "seed"})
@@ -115,8 +147,12 @@ def _check(mark: pytest.Mark) -> None:
             _no_more(mark.kwargs)
             for rule in mark.args or (None,):
                 rules().rule(_text(rule))
-        case "dmav3_host":
-            _no_more(mark.args, mark.kwargs)
+        case "dmav3_image":
+            _no_more(mark.kwargs.keys() - _BUILD_OPTIONS)
+            for file in mark.args or (None,):
+                _text(file)
+        case "dmav3_leaves":
+            _no_more(mark.args, mark.kwargs.keys() - LEFT.keys() - {"anything"})
         case _:
             msg = "there is no such mark"
             raise UsageError(msg)
@@ -142,6 +178,27 @@ def _machine(config: pytest.Config) -> Machine:
 
 def _seed(config: pytest.Config) -> int:
     return checked_seed(int(config.getoption("dmav3_seed") or str(_DEFAULT_SEED), 0))
+
+
+def _driver(
+    item: pytest.Item, machine: Machine, tmp_path_factory: pytest.TempPathFactory
+) -> Path | None:
+    """Return the image of the test's own driver, built once a session; None: no driver."""
+    mark = item.get_closest_marker("dmav3_image")
+    if mark is None:
+        return None
+    files: list[Path] = [item.path.parent / file for file in mark.args]
+    if len(files) == 1 and files[0].suffix not in {".c", ".S"}:
+        return files[0]
+    options: dict[str, Any] = dict(mark.kwargs)
+    options["include"] = [item.path.parent / folder for folder in mark.kwargs.get("include", ())]
+    digest = hashlib.sha256(repr((machine.firmware, files, options)).encode())
+    for file in files:
+        digest.update(file.read_bytes() if file.is_file() else b"")
+    image = tmp_path_factory.getbasetemp() / f"dmav3-{digest.hexdigest()[:16]}.elf"
+    if not image.exists():
+        build_image(*files, output=image, machine=machine, **options)
+    return image
 
 
 def _image(config: pytest.Config) -> Path | None:

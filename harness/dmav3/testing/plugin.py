@@ -7,14 +7,14 @@ without our tests would have to wait for; what does the work is in the other `py
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dmav3.board.board import Board
     from dmav3.board.host_shim import HostShim
 
@@ -26,6 +26,8 @@ MARKERS = (
     "dmav3_machine(name): the machine, by name or YAML file, instead of the option",
     "dmav3_devices(*devices): PCI devices of QEMU's own on it, such as 'edu'",
     'dmav3_rule(*rules): the rules that the test decides, such as dmav3_rule("MTX-07")',
+    "dmav3_image(*files, **options): C files of a driver, or an ELF, beside the test's own file",
+    "dmav3_leaves(adapter=1, anything=): what of the layer still lives at the end of the test",
     "dmav3_host: the test runs dmav3's own layer on this computer, whatever the image",
 )
 _ACTIVE = "dmav3-reports"
@@ -33,7 +35,11 @@ _ACTIVE = "dmav3-reports"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options, all with our prefix."""
-    group = parser.getgroup("dmav3", "dmav3: boards with a PL330 and caches that hold data")
+    group = parser.getgroup(
+        "dmav3",
+        "dmav3: boards with a PL330 and caches that hold data. The options are for the fixture "
+        "dmav3_board; a Board() in a test is as its own arguments say",
+    )
     group.addoption("--dmav3-machine", metavar="NAME", help="machine (default: virt-a53)")
     group.addoption(
         "--dmav3-schedule",
@@ -44,6 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--dmav3-image", metavar="ELF", help="firmware (default: the machine's own)")
     group.addoption(
         "--dmav3-keep", action="store_true", help="keep the artefacts of passed tests, too"
+    )
+    group.addoption(
+        "--dmav3-artefacts",
+        metavar="DIR",
+        help="where the artefacts of the last ten runs stay (default: .dmav3 in the root folder; "
+        "empty: with pytest's temporary files)",
     )
     group.addoption(
         "--dmav3-gdb",
@@ -106,13 +118,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def dmav3_pool(pytestconfig: pytest.Config) -> Iterator[Pool]:
+def dmav3_pool(pytestconfig: pytest.Config) -> Pool:
     """Keep the boards that wait for their next test; one pool a process."""
     from .pool import Pool  # noqa: PLC0415 - see above
 
     _watch_reports(pytestconfig)
-    with Pool() as pool:
-        yield pool
+    pool = Pool()
+    # Not before the report of the last test's teardown, which may need its board.
+    pytestconfig.add_cleanup(pool.close)
+    return pool
 
 
 @pytest.fixture
@@ -120,24 +134,24 @@ def dmav3_board(
     request: pytest.FixtureRequest,
     dmav3_pool: Pool,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Board]:
+) -> Board:
     """Give a running board with nothing on it, as the options and the test's marks say.
 
-    Findings that the test does not expect (`Board.expect`) fail it.
+    Findings and violations that the test does not expect (`Board.expect`) fail it, and what it
+    leaves behind (`dmav3_leaves`), after the teardown of its fixtures.
     """
     from .lease import BoardLease  # noqa: PLC0415 - see above
 
-    with BoardLease(request.node, tmp_path_factory, dmav3_pool) as board:
-        yield board
+    return BoardLease(request.node, tmp_path_factory, dmav3_pool).shim
 
 
 @pytest.fixture
 def dmav3_host_shim(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[HostShim]:
+) -> HostShim:
     """Give dmav3's own layer in a process of this computer, with the scripted back end.
 
-    Violations that the test does not expect (`Shim.expect`) fail it. A parameter, given with
+    It is judged as `dmav3_board` is. A parameter, given with
     `indirect`, is a dictionary of the arguments of `HostShim`.
     """
     from dmav3.board.host_shim import HostShim  # noqa: PLC0415 - see above
@@ -146,12 +160,27 @@ def dmav3_host_shim(
 
     _watch_reports(request.config)
     wanted = HostShim(**getattr(request, "param", {}))
-    with HostLease(request.node, tmp_path_factory, wanted) as shim:
-        yield shim
+    return HostLease(request.node, tmp_path_factory, wanted).shim
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give the run a name before pytest-xdist starts a process for it."""
+    node.workerinput["dmav3_run"] = _run_name(node.config)
+
+
+def _run_name(config: pytest.Config) -> str:
+    from .marks import RUN  # noqa: PLC0415 - see above
+
+    if RUN not in config.stash:
+        own = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        config.stash[RUN] = getattr(config, "workerinput", {}).get("dmav3_run", own)
+    return config.stash[RUN]
 
 
 def _watch_reports(config: pytest.Config) -> None:
     """Register the hooks that act on every test, which is not before there is a board."""
+    _run_name(config)
     if not config.pluginmanager.has_plugin(_ACTIVE):
         from .reports import Reports  # noqa: PLC0415 - see above
 

@@ -49,6 +49,10 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         """End every board, given back or not."""
+        self.close()
+
+    def close(self) -> None:
+        """End every board, given back or not."""
         for board in list(self._running):
             self.drop(board)
 
@@ -60,6 +64,7 @@ class Pool:
         board = self._idle.pop((wanted.machine, wanted.image), None)
         if board is not None:
             if not wanted.fresh and _renew(board, wanted):
+                board.judges = True
                 return board
             self.drop(board)
         board = Board(
@@ -71,6 +76,7 @@ class Pool:
 
     def give_back(self, board: Board, wanted: Wanted) -> None:
         """Keep a board, taken for `wanted`, for the next one; the longest unused may have to go."""
+        board.judges = False  # it has been judged
         self._idle[wanted.machine, wanted.image] = board
         if len(self._idle) > self.IDLE:
             self.drop(self._idle.pop(next(iter(self._idle))))
@@ -78,6 +84,7 @@ class Pool:
     def drop(self, board: Board) -> None:
         """End a board, in whatever state it is."""
         self._running.discard(board)
+        board.judges = False
         with suppress(LinkError):  # the process is gone all the same
             board.__exit__(None, None, None)
 

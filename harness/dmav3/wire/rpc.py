@@ -24,6 +24,7 @@ from dmav3.errors import (
 )
 
 from .frame import LAST_SEQ, Event, Ok, Refusal, Request, decode_answer, encode, parse_number
+from .origins import Origins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -77,6 +78,7 @@ class Rpc:
         self._cookies: dict[int, Handler] = {}
         self._depth = 0
         self._failures: list[Exception] = []
+        self._origins = Origins()
 
     def call(self, *words: str | int) -> Reply:
         """Send a request and serve callbacks until its reply is there.
@@ -88,6 +90,7 @@ class Rpc:
         :raises Exception: whatever a callback raised, from the outermost call, after its reply.
         """
         request = Request(next(self._numbers), tuple(_word(word) for word in words))
+        self._origins.note(request.seq)
         self._link.send(encode(request))
         self._depth += 1
         try:
@@ -109,8 +112,13 @@ class Rpc:
         self._cookies[number] = handler
         return number
 
+    def origin(self, command: int) -> str:
+        """Return where in a test a request was made, by its number; empty if it is not known."""
+        return self._origins.place(command)
+
     def forget(self) -> None:
         """After a reset: drop pending replies and callbacks."""
+        self._origins.forget()
         self._numbers = self._count()
         self._cookies.clear()
         self._failures.clear()

@@ -238,6 +238,9 @@ bool oplog_record(uint32_t kind, uint32_t id, const uint64_t a[5])
     case PROBE_VIOLATION:
         probe_record(PROBE_VIOLATION, id, a[0], a[1], 0, 0, 0);
         return true;
+    case PROBE_REASON:
+        probe_record(PROBE_REASON, 0, a[0], a[1], a[2], 0, 0);
+        return true;
     default:
         return false;
     }

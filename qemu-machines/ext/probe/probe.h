@@ -44,7 +44,7 @@ enum probe_kind {
     PROBE_COMMAND,   /* the gate opened for command number `command` */
     PROBE_READY,     /* the gate closes. a device reads, b device writes, c speculative fills,
                         d evictions, e write-backs, all since reset */
-    PROBE_ENTER,     /* id; a adapter, b where a routine was called, 0 for others */
+    PROBE_ENTER,     /* id; a adapter, b where a routine was called, or where a callback begins; 0 for others */
     PROBE_EXIT,      /* id; a adapter, b status, c bytes | elements << 32, d lines cleaned |
                         lines invalidated << 32, e lines written back | other lines << 32 */
     PROBE_RANGE,     /* id: 0 mapped, 1 bounced, 2 flushed by KeFlushIoBuffers, 3 the device's side in RAM; a
@@ -69,6 +69,8 @@ enum probe_kind {
     PROBE_MEMORY,     /* id: 0 common buffer, 1 private memory of a channel, 2 window of the tests; b physical
                          address, c bytes, d 1: it is there for devices, 0: no longer, e adapter */
     PROBE_ADAPTER,    /* one was made. id: channel of the PL330, 0xffffff: a bus master; b adapter */
+    PROBE_REASON,     /* why a routine does not do what it was asked for. a address of a text of the image,
+                         b, c numbers for it */
     PROBE_KINDS,
 };
 

@@ -10,11 +10,13 @@ import pytest
 
 from dmav3.errors import ClosedError, Dmav3Error, TransferError
 from dmav3.evidence.findings import Finding
+from dmav3.evidence.violations import Violation
 from dmav3.job.verdict import Facts, judge
 
 EQUAL = {"input": "a", "device": "a", "returned": "a"}
 GOOD = Facts("virt-a53", 1, "lru", bytes=1, digests=EQUAL)
 FINDING = Finding("stale-cpu-read", 1, 0, 1, 0, "0x0", None, None, None, None, None, "text")
+VIOLATION = Violation(0x19, 0, 0, "PutDmaAdapter", "")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,7 @@ FINDING = Finding("stale-cpu-read", 1, 0, 1, 0, "0x0", None, None, None, None, N
         ({}, TransferError("status"), "fail", "status"),
         ({}, ClosedError("gone"), "inconclusive", "gone"),
         ({"findings": (FINDING,)}, ClosedError("gone"), "fail", "stale-cpu-read.*gone"),
+        ({"violations": (VIOLATION,)}, None, "fail", "violation 0x19 in PutDmaAdapter"),
         ({"lost": 3}, None, "inconclusive", "3 records"),
         ({"lost": 3, "findings": (FINDING,)}, None, "fail", "stale"),
     ],
@@ -54,4 +57,6 @@ def test_json_has_the_documented_keys_in_order() -> None:
         "steps",
         "findings",
         "costs",
+        "violations",
+        "versions",
     ]

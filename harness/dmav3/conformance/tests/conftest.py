@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from dmav3.board.shim import Shim
 
 
+@pytest.fixture(autouse=True)
+def leave(request: pytest.FixtureRequest) -> None:
+    """Let a test end when its rule is decided, whatever lives then."""
+    request.node.add_marker(pytest.mark.dmav3_leaves(anything=True))
+
+
 @pytest.fixture
 def board(dmav3_board: Board) -> Board:
     """Return a board with the PL330, for rules about real DMA."""

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from dmav3.dma import DmaAdapter
-from dmav3.evidence.violations import CODES
+from dmav3.evidence.mistakes import CODES, explain
 from dmav3.wdm import (
     DISPATCH_LEVEL,
     DMA_SYNCHRONOUS_CALLBACK,
@@ -430,9 +431,13 @@ CODES_PROVOKED = [
 
 @pytest.mark.parametrize("code", CODES_PROVOKED, ids="{:#04x}".format)
 def test_a_mistake(shim: Shim, code: int) -> None:
-    """It is recorded once, by its code, and nothing else is."""
+    """It is recorded once, by its code, and nothing else is; its place and meaning are told."""
     with shim.evidence.expect_violations(code):
         PROVOKED[code](shim)
+    (mistake,) = shim.violations()
+    assert f"{Path(__file__).parent.name}/" in mistake.place
+    assert mistake.line() == f"{mistake.summary()}: {explain(code, mistake.p2, mistake.p3)}"
+    assert "not known here" not in mistake.line()
 
 
 def hold_a_second_channel(shim: Shim) -> None:

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver's calls since the last reset, with what came of each: the operation log, shortened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dmav3.wdm import NtStatus
+
+from . import callers
+from .mistakes import explain
+from .probe import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from dmav3.elf.image import Elf
+
+    from .probe import Record
+
+_LOW = 0xFFFFFFFF
+_REASONS = {Kind.REASON, Kind.VIOLATION}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a routine by the driver, or of a routine of the driver.
+
+    :ivar depth: how many others it is inside of.
+    :ivar place: where it was called; of a callback the routine itself. Empty: by a test.
+    :ivar status: what it returned; None: it has not.
+    :ivar lines: what its maintenance did, by the words for it: lines of the cache.
+    :ivar reasons: why it did not do what it was asked for, and the mistakes noticed in it.
+    """
+
+    depth: int
+    routine: str
+    place: str
+    time_ns: int
+    status: NtStatus | None = None
+    bytes: int = 0
+    elements: int = 0
+    lines: tuple[tuple[str, int], ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    def line(self) -> str:
+        """Return all of it, on one line."""
+        parts = [self.routine + (f", called in {self.place}" if self.place else "")]
+        parts.append("has not returned" if self.status is None else status_text(self.status))
+        counts = (("bytes", self.bytes), ("elements", self.elements), *self.lines)
+        parts += [f"{count} {what}" for what, count in counts if count]
+        why = f": {'; '.join(self.reasons)}" if self.reasons else ""
+        return "  " * self.depth + ", ".join(parts) + why
+
+
+def status_text(status: int) -> str:
+    """Spell a status by its name, if it has one, and in hexadecimal."""
+    known = status in NtStatus.__members__.values()
+    return f"{NtStatus(status).name} ({status:#010x})" if known else f"{status:#010x}"
+
+
+def calls(
+    records: Iterable[Record], image: Elf, names: Mapping[int, str], origin: Callable[[int], str]
+) -> list[Call]:
+    """Return the calls among the records of one run, from its start, in their order.
+
+    :param names: of the routines, by their ids in the records.
+    :param origin: returns where in a test a command was sent, by its number.
+    """
+    found: list[Call] = []
+    entered: list[int] = []  # for each call that has not returned its index in `found`, or -1
+    for record in records:
+        if record.kind == Kind.ENTER and record.id >= callers.FIRST_BACK_END:
+            entered.append(-1)
+        elif record.kind == Kind.ENTER:
+            depth = sum(index >= 0 for index in entered)
+            place = callers.place(image, record.id, record.b) or origin(record.command)
+            entered.append(len(found))
+            found.append(Call(depth, names.get(record.id, "?"), place, record.time_ns))
+        elif record.kind == Kind.EXIT and entered and (index := entered.pop()) >= 0:
+            found[index] = _returned(found[index], record)
+        elif (
+            record.kind in _REASONS
+            and (index := next((n for n in entered[::-1] if n >= 0), -1)) >= 0
+        ):
+            reasons = (*found[index].reasons, _reason(record, image))
+            found[index] = replace(found[index], reasons=reasons)
+    return found
+
+
+def _reason(record: Record, image: Elf) -> str:
+    """Return a mistake, or the text of the image that a record points at with its numbers."""
+    if record.kind == Kind.VIOLATION:
+        return f"violation {record.id:#04x}: {explain(record.id, record.a, record.b)}"
+    text = image.text(record.a)
+    return f"a reason at {record.a:#x}" if text is None else text.format(record.b, record.c)
+
+
+def _returned(call: Call, record: Record) -> Call:
+    lines = (
+        ("lines cleaned", record.d & _LOW),
+        ("lines invalidated", record.d >> 32),
+        ("lines written back", record.e & _LOW),
+        ("other lines treated", record.e >> 32),
+    )
+    return replace(
+        call,
+        status=NtStatus(record.b & _LOW),
+        bytes=record.c & _LOW,
+        elements=record.c >> 32,
+        lines=tuple((what, count) for what, count in lines if count),
+    )

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A driver for the stream device that makes one mistake, or none, in a transfer in one direction; each mistake
+ * is a name below, and test_mistakes.py says what must be reported for it, at the line that is marked with the
+ * name. */
+#include <dmav3.h>
+#include <dmav3_board.h>
+#include <wdm_dma.h>
+
+#define MISTAKES(X)                                                                                            \
+    X(NONE)                                                                                                    \
+    X(NO_FLUSH)                                                                                                \
+    X(EARLY_LOAD)                                                                                              \
+    X(LATE_STORE) X(OTHER_DIRECTION) X(SHORT_FLUSH) X(LONG_FLUSH) X(FLUSH_TWICE) X(FLUSH_ELSEWHERE)            \
+        X(FLUSH_RUNNING) X(MAP_NOTHING) X(MAP_TOO_MUCH) X(MAP_BEHIND) X(MAP_TWICE) X(NOT_BUILT)                \
+            X(OTHER_HANDLE) X(LOW_IRQL) X(NOT_KEPT) X(NO_ACTION) X(FREE_TWICE) X(PUT_WITH_CHANNEL)             \
+                X(PUT_TWICE) X(NULL_ADAPTER) X(LEAVE_ADAPTER) X(LEAVE_MDL) X(FREE_MDL_TWICE) X(FREE_MDL_EARLY) \
+                    X(RAISE_IN_CALLBACK) X(RAISE_IN_COMMAND) X(TOO_MANY_REGISTERS) X(CONTEXT_TWICE)            \
+                        X(COMMON_TWICE) X(COMMON_LENGTH) X(COMMON_LEFT) X(COMMON_OVERRUN) X(VERSION)           \
+                            X(RECIPE_UNDER_DEVICE)
+
+#define MEMBER(name) name,
+enum mistake { MISTAKES(MEMBER) };
+
+enum { LENGTH = 64 };
+
+static UCHAR Buffer[2 * LENGTH] __attribute__((aligned(64)));
+static ULONGLONG Context[DMA_TRANSFER_CONTEXT_SIZE_V1 / 8];
+static DEVICE_OBJECT Device;
+static PDMA_ADAPTER Adapter;
+static PMDL Mdl;
+static PVOID Registers;
+static ULONG Mapped, Sum;
+static BOOLEAN Sending;
+static enum mistake Mistake;
+
+static PDMA_OPERATIONS Table(void)
+{
+    return Adapter->DmaOperations;
+}
+
+static void Touch(void)
+{
+    for (ULONG i = 0; i < LENGTH; i++) {
+        if (Sending) {
+            Buffer[i] = (UCHAR)i; /* LATE_STORE */
+        } else {
+            Sum += ((volatile UCHAR *)Buffer)[i]; /* EARLY_LOAD */
+        }
+    }
+}
+
+static void Flush(void)
+{
+    switch (Mistake) {
+    case NO_FLUSH:
+        return;
+    case OTHER_DIRECTION:
+        Table()->FlushAdapterBuffersEx(Adapter, Mdl, Registers, 0, Mapped, !Sending); /* OTHER_DIRECTION */
+        break;
+    case SHORT_FLUSH:
+        Table()->FlushAdapterBuffersEx(Adapter, Mdl, Registers, 0, Mapped / 2, Sending); /* SHORT_FLUSH */
+        return;
+    case LONG_FLUSH:
+        Table()->FlushAdapterBuffersEx(Adapter, Mdl, Registers, 0, 2 * Mapped, Sending); /* LONG_FLUSH */
+        break;
+    case FLUSH_ELSEWHERE:
+        Table()->FlushAdapterBuffersEx(Adapter, Mdl, Registers, 1, Mapped, Sending); /* FLUSH_ELSEWHERE */
+        break;
+    case FREE_MDL_EARLY:
+        IoFreeMdl(Mdl);
+        Table()->FlushAdapterBuffersEx(Adapter, Mdl, Registers, 0, Mapped, Sending); /* FREE_MDL_EARLY */
+        Mdl = NULL;
+        return;
+    default:
+        break;
+    }
+    Table()->FlushAdapterBuffersEx(Adapter, Mdl, Registers, 0, Mapped, Sending);
+    if (Mistake == FLUSH_TWICE) {
+        Table()->FlushAdapterBuffersEx(Adapter, Mdl, Registers, 0, Mapped, Sending); /* FLUSH_TWICE */
+    }
+}
+
+static void End(void)
+{
+    if (Mistake == PUT_WITH_CHANNEL) {
+        Table()->PutDmaAdapter(Adapter); /* PUT_WITH_CHANNEL */
+        Adapter = NULL;
+    } else {
+        Table()->FreeAdapterChannel(Adapter); /* NO_FLUSH */
+    }
+    if (Mistake == FREE_TWICE) {
+        Table()->FreeAdapterChannel(Adapter); /* FREE_TWICE */
+    }
+    if (Adapter != NULL && Mistake != LEAVE_ADAPTER) {
+        PDMA_OPERATIONS table = Table();
+
+        table->PutDmaAdapter(Adapter); /* COMMON_LEFT */
+        if (Mistake == PUT_TWICE) {
+            table->PutDmaAdapter(Adapter); /* PUT_TWICE */
+        }
+        if (Mistake == NULL_ADAPTER) {
+            table->PutDmaAdapter(NULL); /* NULL_ADAPTER */
+        }
+    }
+    if (Mdl != NULL && Mistake != LEAVE_MDL) {
+        IoFreeMdl(Mdl);
+        if (Mistake == FREE_MDL_TWICE) {
+            IoFreeMdl(Mdl); /* FREE_MDL_TWICE */
+        }
+    }
+}
+
+static VOID Done(PDMA_ADAPTER adapter, PDEVICE_OBJECT device, PVOID context, DMA_COMPLETION_STATUS status)
+{ /* RAISE_IN_CALLBACK */
+    KIRQL level;
+
+    (void)adapter, (void)device, (void)context, (void)status;
+    if (Mistake == EARLY_LOAD) {
+        Touch();
+    }
+    Flush();
+    End();
+    if (Mistake == RAISE_IN_CALLBACK) {
+        KeRaiseIrql(DISPATCH_LEVEL + 1, &level);
+    }
+}
+
+static void Map(void)
+{
+    ULONG length = LENGTH;
+    ULONGLONG offset = Mistake == MAP_BEHIND ? LENGTH : 0;
+    PVOID registers = Mistake == OTHER_HANDLE ? (PVOID)Buffer : Registers;
+    NTSTATUS status;
+
+    if (Mistake == MAP_NOTHING) {
+        length = 0;
+    } else if (Mistake == MAP_TOO_MUCH) {
+        length = 2 * LENGTH;
+    }
+    /* MAP_NOTHING MAP_TOO_MUCH MAP_BEHIND OTHER_HANDLE NOT_BUILT */
+    status = Table()->MapTransferEx(Adapter, Mdl, registers, offset, 0, &length, Sending, NULL, 0, Done, NULL);
+    Mapped = length;
+    if (!NT_SUCCESS(status) || length == 0) {
+        if (length == 0) {
+            Table()->FlushAdapterBuffersEx(Adapter, Mdl, Registers, 0, 0, Sending);
+        }
+        End();
+        return;
+    }
+    if (Mistake == MAP_TWICE) {
+        /* MAP_TWICE */
+        Table()->MapTransferEx(Adapter, Mdl, Registers, 0, 0, &length, Sending, NULL, 0, Done, NULL);
+    }
+    if (Mistake == LATE_STORE) {
+        Touch();
+    }
+    if (Mistake == RECIPE_UNDER_DEVICE) {
+        KeFlushIoBuffers(Mdl, !Sending, TRUE); /* RECIPE_UNDER_DEVICE */
+    }
+    if (Mistake == FLUSH_RUNNING) {
+        Table()->FlushAdapterBuffersEx(Adapter, Mdl, Registers, 0, Mapped, Sending); /* FLUSH_RUNNING */
+        End();
+        return;
+    }
+    WRITE_REGISTER_ULONG((volatile ULONG *)DMAV3_STREAM_CONTROL,
+                         Sending ? DMAV3_STREAM_SEND : DMAV3_STREAM_RECEIVE);
+}
+
+static IO_ALLOCATION_ACTION Ready(PDEVICE_OBJECT device, PIRP irp, PVOID registers, PVOID context)
+{
+    (void)device, (void)irp, (void)context;
+    Registers = registers;
+    if (Mistake == NOT_KEPT || Mistake == NO_ACTION) {
+        return Mistake == NOT_KEPT ? DeallocateObject : (IO_ALLOCATION_ACTION)9;
+    }
+    Map();
+    return KeepObject;
+}
+
+static void UseCommonBuffer(void)
+{
+    PHYSICAL_ADDRESS logical;
+    UCHAR *memory = Table()->AllocateCommonBuffer(Adapter, 100, &logical, FALSE);
+
+    if (Mistake == COMMON_OVERRUN) {
+        ((volatile UCHAR *)memory)[100] = 1;
+    }
+    if (Mistake == COMMON_LENGTH) {
+        Table()->FreeCommonBuffer(Adapter, 99, logical, memory, FALSE); /* COMMON_LENGTH */
+    }
+    if (Mistake != COMMON_LEFT) {
+        Table()->FreeCommonBuffer(Adapter, 100, logical, memory, FALSE); /* COMMON_OVERRUN */
+    }
+    if (Mistake == COMMON_TWICE) {
+        Table()->FreeCommonBuffer(Adapter, 100, logical, memory, FALSE); /* COMMON_TWICE */
+    }
+}
+
+static NTSTATUS Allocate(void)
+{
+    ULONG registers = Mistake == TOO_MANY_REGISTERS ? 1000 : 1;
+    KIRQL level;
+    NTSTATUS status;
+
+    Table()->InitializeDmaTransferContext(Adapter, Context);
+    if (Mistake == LOW_IRQL) {
+        /* LOW_IRQL */
+        return Table()->AllocateAdapterChannelEx(Adapter, &Device, Context, 1, 0, Ready, NULL, NULL);
+    }
+    KeRaiseIrql(DISPATCH_LEVEL, &level);
+    /* TOO_MANY_REGISTERS NOT_KEPT NO_ACTION */
+    status = Table()->AllocateAdapterChannelEx(Adapter, &Device, Context, registers, 0, Ready, NULL, NULL);
+    if (Mistake == CONTEXT_TWICE) {
+        Table()->InitializeDmaTransferContext(Adapter, Context); /* CONTEXT_TWICE */
+    }
+    if (Mistake == NOT_KEPT) {
+        Table()->PutDmaAdapter(Adapter);
+        IoFreeMdl(Mdl);
+    } else if (Mistake == NO_ACTION || !NT_SUCCESS(status)) {
+        if (NT_SUCCESS(status)) {
+            Table()->FreeAdapterChannel(Adapter);
+        }
+        Table()->PutDmaAdapter(Adapter);
+        IoFreeMdl(Mdl);
+    }
+    if (Mistake != RAISE_IN_COMMAND) {
+        KeLowerIrql(level);
+    }
+    return status;
+}
+
+static NTSTATUS Transfer(const ULONGLONG *argument, struct dmav3_reply *reply)
+{ /* RAISE_IN_COMMAND */
+    DEVICE_DESCRIPTION description = {.Version = DEVICE_DESCRIPTION_VERSION3, .DmaWidth = Width8Bits};
+    ULONG maximum;
+
+    (void)reply;
+    Mistake = (enum mistake)argument[0];
+    Sending = argument[1] != 0;
+    if (Sending) {
+        Touch();
+    }
+    description.Version = Mistake == VERSION ? 4 : DEVICE_DESCRIPTION_VERSION3;
+    description.DmaRequestLine = Sending ? DMAV3_STREAM_TRANSMIT_LINE : DMAV3_STREAM_RECEIVE_LINE;
+    description.DmaChannel = Sending;
+    description.DeviceAddress.QuadPart = DMAV3_STREAM_DATA;
+    Adapter = IoGetDmaAdapter(NULL, &description, &maximum); /* LEAVE_ADAPTER VERSION */
+    if (Adapter == NULL) {
+        return STATUS_UNSUCCESSFUL;
+    }
+    Mdl = IoAllocateMdl(Buffer, LENGTH, FALSE, FALSE, NULL); /* LEAVE_MDL */
+    if (Mistake != NOT_BUILT) {
+        MmBuildMdlForNonPagedPool(Mdl);
+    }
+    if (Mistake >= COMMON_TWICE && Mistake <= COMMON_OVERRUN) {
+        UseCommonBuffer();
+    }
+    return Allocate();
+}
+DMAV3_COMMAND(transfer, "mistake sending", Transfer);

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A driver's mistakes, in both directions: each is caught, whatever the driver is run by.
+
+The message says what it is, at which line of the driver, and what to do.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from dmav3 import Board, FindingsError, build_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE = Path(__file__).with_name("mistakes.c")
+TEXT = SOURCE.read_text()
+#: The driver's numbers.
+NUMBERS = {name: n for n, name in enumerate(re.findall(r"\bX\((\w+)\)", TEXT.partition("enum")[0]))}
+RECEIVE, SEND = 0, 1
+BOTH = (RECEIVE, SEND)
+
+
+class Caught(NamedTuple):
+    """What is said of a mistake: how it begins, what to do; and in which directions it is one."""
+
+    kind: str
+    remedy: str
+    directions: tuple[int, ...] = BOTH
+
+
+CAUGHT = {
+    "NO_FLUSH": Caught("violation 0x10", "call FlushAdapterBuffersEx before"),
+    "EARLY_LOAD": Caught("not-your-buffer", "call it first", (RECEIVE,)),
+    "LATE_STORE": Caught("not-your-buffer", "store first", (SEND,)),
+    "OTHER_DIRECTION": Caught("violation 0x48", "give WriteToDevice as at the map"),
+    "SHORT_FLUSH": Caught("violation 0x53", "flush all that was mapped"),
+    "LONG_FLUSH": Caught("violation 0x00", "flush with the Offset"),
+    "FLUSH_TWICE": Caught("violation 0x16", "flush each map once"),
+    "FLUSH_ELSEWHERE": Caught("violation 0x16", "flush each map once"),
+    "FLUSH_RUNNING": Caught("violation 0x23", "wait for the completion routine"),
+    "MAP_NOTHING": Caught("violation 0x21", "map one byte or more"),
+    "MAP_TOO_MUCH": Caught("violation 0x24", "map no more than the chain describes"),
+    "MAP_BEHIND": Caught("violation 0x1f", "start inside of it"),
+    "MAP_TWICE": Caught("violation 0x0d", "call FlushAdapterBuffersEx before the next map"),
+    "NOT_BUILT": Caught("violation 0x0e", "call MmBuildMdlForNonPagedPool"),
+    "OTHER_HANDLE": Caught("violation 0x4d", "pass what AdapterControl was given"),
+    "LOW_IRQL": Caught("violation 0x13", "call KeRaiseIrql before"),
+    "NOT_KEPT": Caught("violation 0x45", "return KeepObject"),
+    "NO_ACTION": Caught("violation 0x46", "use KeepObject"),
+    "FREE_TWICE": Caught("violation 0x04", "free it once"),
+    "PUT_WITH_CHANNEL": Caught("violation 0x08", "flush and free the channel"),
+    "PUT_TWICE": Caught("violation 0x18", "use it until PutDmaAdapter"),
+    "NULL_ADAPTER": Caught("violation 0x19", "look at what IoGetDmaAdapter returned"),
+    "LEAVE_ADAPTER": Caught("violation 0x54: an adapter is left", "end it by PutDmaAdapter"),
+    "LEAVE_MDL": Caught("violation 0x54: an MDL is left", "end it by IoFreeMdl"),
+    "FREE_MDL_TWICE": Caught("violation 0x0e", "give each thing back once"),
+    "FREE_MDL_EARLY": Caught("violation 0x43", "leave MDLs as they are until the flush"),
+    "RAISE_IN_CALLBACK": Caught("violation 0x42", "lower or raise the IRQL"),
+    "RAISE_IN_COMMAND": Caught("violation 0x42", "lower or raise the IRQL"),
+    "TOO_MANY_REGISTERS": Caught("violation 0x0c", "map in pieces"),
+    "CONTEXT_TWICE": Caught("violation 0x40", "have a context of its own", (RECEIVE,)),
+    "COMMON_TWICE": Caught("violation 0x03", "give each thing back once"),
+    "COMMON_LENGTH": Caught("violation 0x44", "as at the allocation"),
+    "COMMON_LEFT": Caught("violation 0x07", "free them before"),
+    "COMMON_OVERRUN": Caught("violation 0x0f", "beyond the buffer's length"),
+    "VERSION": Caught("violation 0x25", "set DEVICE_DESCRIPTION_VERSION3"),
+    "RECIPE_UNDER_DEVICE": Caught("violation 0x50", "call it before the map", (RECEIVE,)),
+}
+CASES = [
+    pytest.param(name, direction, id=f"{name.lower()}-{('receive', 'send')[direction]}")
+    for name, caught in CAUGHT.items()
+    for direction in caught.directions
+]
+#: Bytes that the device gives, and nanoseconds that are enough for all.
+DATA, WAIT = bytes(range(64)), 1_000_000
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the driver."""
+    elf = tmp_path_factory.mktemp("mistakes") / "mistakes.elf"
+    return build_image(SOURCE, output=elf, optimise=0)  # above, calls that are alike may become one
+
+
+@pytest.fixture(scope="module")
+def running(image: Path) -> Iterator[Board]:
+    """Start a board with the driver, for one case after the other."""
+    with Board(image=image) as board:
+        yield board
+
+
+def transfer(board: Board, name: str, direction: int) -> None:
+    """Let the driver do it; every register that the mistake leaves in the way is the test's."""
+    board.stream.receive_put(DATA)
+    board.call("transfer", NUMBERS[name], direction)
+    board.wait(WAIT)
+
+
+def assert_told(message: str, name: str) -> None:
+    """Fail if the message does not say what it is, at which line of the driver, what to do."""
+    kind, remedy, _ = CAUGHT[name]
+    lines = [line for line in message.splitlines() if kind in line and remedy in line]
+    assert lines, message
+    marked = [
+        n for n, line in enumerate(TEXT.splitlines(), 1) if re.search(rf"/\*.*\b{name}\b", line)
+    ]
+    places = {int(place) for line in lines for place in re.findall(r"mistakes\.c:(\d+)", line)}
+    nearby = {place - n for place in places for n in marked}
+    assert nearby & {0, 1}, (marked, places, message)  # the line, or that behind the comment
+
+
+def test_there_are_enough() -> None:
+    """Each of the driver's mistakes has a row, and none has two."""
+    assert NUMBERS.keys() - {"NONE"} == CAUGHT.keys()
+    assert len(CAUGHT) >= 35
+
+
+@pytest.mark.parametrize("direction", BOTH)
+def test_without_a_mistake_there_is_silence(running: Board, direction: int) -> None:
+    """Nothing is found, nothing is left."""
+    transfer(running, "NONE", direction)
+    running.reset()
+
+
+@pytest.mark.parametrize(("name", "direction"), CASES)
+def test_a_board_catches_it(running: Board, name: str, direction: int) -> None:
+    """At the reset, as at the end."""
+    transfer(running, name, direction)
+    with pytest.raises(FindingsError) as caught:
+        running.reset()
+    assert_told(str(caught.value), name)
+
+
+TESTS = """
+import pytest
+
+pytestmark = pytest.mark.dmav3_image("mistakes.c", optimise=0)
+
+@pytest.mark.parametrize(("name", "number", "direction"), CASES)
+def test_it(dmav3_board, name, number, direction):
+    dmav3_board.stream.receive_put(bytes(range(64)))
+    dmav3_board.call("transfer", number, direction)
+    dmav3_board.wait(1_000_000)
+"""
+
+
+def test_the_fixture_catches_each(pytester: pytest.Pytester) -> None:
+    """As a failure of its test, with the same message; the one without a mistake passes."""
+    shutil.copy(SOURCE, pytester.path)
+    given = [case.values for case in CASES] + [("NONE", way) for way in BOTH]
+    cases = [(name, NUMBERS[str(name)], way) for name, way in given]
+    pytester.makepyfile(TESTS.replace("CASES", repr(cases)))
+    result = pytester.runpytest_subprocess("-n2", "--junitxml=report.xml", "-p", "no:cacheprovider")
+    assert result.ret == 1
+    failures = sections(pytester.path / "report.xml")
+    assert len(failures) == len(given)
+    for name, way in given:
+        message = failures[f"test_it[{name}-{NUMBERS[str(name)]}-{way}]"]
+        if name == "NONE":
+            assert message is None
+        else:
+            assert message is not None
+            assert_told(message, str(name))
+
+
+def sections(report: Path) -> dict[str, str | None]:
+    """Return what failed by test, None where nothing did; an error is none of these."""
+    import xml.etree.ElementTree as ET  # noqa: PLC0415
+
+    found: dict[str, str | None] = {}
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - ours
+        assert case.find("error") is None
+        failure = case.find("failure")
+        found[case.get("name", "")] = None if failure is None else failure.text
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        pytest.param(*case.values, id=case.id, marks=[pytest.mark.soak] * (n % 20 > 0))
+        for n, case in enumerate(CASES)
+    ],
+)
+def test_the_console_catches_it(image: Path, name: str, direction: int) -> None:
+    """It shows the message, and says so in its exit status."""
+    lines = f"put hex {DATA.hex()}\ntransfer {NUMBERS[name]} {direction}\nwait {WAIT}\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "dmav3", "console", "--image", str(image)],
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert_told(done.stdout, name)

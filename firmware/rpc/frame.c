@@ -151,6 +151,7 @@ void frame_append(struct frame_text *line, const char *text)
     if (*text && line->size == room) {
         memcpy(line->text + room, cut, sizeof(cut) - 1);
         line->size += sizeof(cut) - 1;
+        line->cut = true;
     }
 }
 

@@ -49,8 +49,10 @@ static void echo(const struct uart_line *line)
 /* The answer to a line, empty for an empty line of a person. */
 static bool answer_line(struct uart_line *line, struct frame_text *answer)
 {
-    struct frame frame = {.framed = line->size && line->text[0] == '@'};
+    struct frame frame;
 
+    frame.framed = line->size && line->text[0] == '@';
+    frame.seq = 0;
     answer->size = 0;
     if (line->overrun || line->size >= FRAME_LINE_MAX) {
         execute_refuse(answer, &frame, "TOOLONG a line has at most 512 bytes with its LF", "");

@@ -537,3 +537,18 @@ class TestConfigure:
         with entries(shim) as entered:
             adapter.ConfigureAdapterChannel(0x7777, 0)
         assert entered == ["ConfigureAdapterChannel", "ConfigureChannel"]
+
+
+@pytest.mark.dmav3_rule("TBL-01", "TBL-03")
+@pytest.mark.parametrize("master", [0, 1])
+def test_the_table(shim: Shim, master: int) -> None:
+    """It has 28 routines behind its size, each somewhere in the image, and no more bytes."""
+    layout, pointer = shim.dma.struct("DMA_ADAPTER"), shim.dma.pointer_size
+    adapter = layout.read(shim.memory.look(quiet(shim, Master=master).address, layout.size))
+    start = adapter["DmaOperations"]
+    size = int.from_bytes(shim.memory.look(start, 4), "little")
+    assert size == 29 * pointer == shim.dma.struct("DMA_OPERATIONS").size
+    raw = shim.memory.look(start + pointer, 28 * pointer)
+    members = [int.from_bytes(raw[n : n + pointer], "little") for n in range(0, len(raw), pointer)]
+    assert 0 not in members
+    assert len(set(members)) == 28

@@ -71,7 +71,7 @@ class TestStream:
         # From 16 bytes, incrementing, to 4 words at one address.
         assert register(board, CCR0) == 0x000D00F1
 
-    @pytest.mark.dmav3_rule("PLB-08")
+    @pytest.mark.dmav3_rule("PLB-08", "BMT-05")
     def test_a_transfer_may_be_over_before_the_map_returns(self, board: Board) -> None:
         """The completion routine, entered during the call, sees the final Length."""
         bench = Bench(

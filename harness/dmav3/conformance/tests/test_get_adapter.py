@@ -344,31 +344,54 @@ class TestSubordinate:
         assert (program.width, program.request_line) == (DmaWidth.Width16Bits, 3)
         assert program.loop == bool(looped)
 
-    @pytest.mark.dmav3_rule("IGA-21")
-    @pytest.mark.parametrize("offset", [0, 64])
+    @pytest.mark.parametrize(
+        "whole",
+        [
+            pytest.param(False, marks=pytest.mark.dmav3_rule("IGA-21")),
+            pytest.param(True, marks=pytest.mark.dmav3_rule("IGA-22")),
+        ],
+        ids=["address", "offset"],
+    )
     @pytest.mark.parametrize("bits", [8, 16, 32, 64])
-    def test_the_register_and_its_width(self, board: Board, bits: int, offset: int) -> None:
-        """Each unit of data comes to the one register, as wide as that is."""
+    def test_the_register_and_its_width(self, board: Board, bits: int, *, whole: bool) -> None:
+        """Each unit of data comes there, as wide as that is, whoever tells the address."""
         memory, data = uncached(board, 256), moved(64)
         board.fill(memory, 0x11)
-        board.write(memory, bytes(8), 128)
+        board.write(memory, bytes(8), 136)
         buffer, mdl = described(board, 64)
         board.write(buffer, data)
         adapter = quiet(
             board,
-            DeviceAddress=memory.address + 128 - offset,
+            DeviceAddress=0 if whole else memory.address + 136,
             DmaWidth=DmaWidth.of_bits(bits),
             DmaRequestLine=READY_LINE,
         )
         base, done = granted(board, adapter), Completions(board)
+        offset = memory.address + 136 if whole else 0
         assert adapter.MapTransferEx(
             mdl, base, 0, offset, WriteToDevice=True, DmaCompletionRoutine=done
         ) == (OK, 64)
         finished(board, done)
         assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 64, WriteToDevice=True) == OK
         unit = bits // 8
-        expected = b"\x11" * 128 + data[-unit:] + bytes(8 - unit) + b"\x11" * 120
+        expected = b"\x11" * 136 + data[-unit:] + bytes(8 - unit) + b"\x11" * 112
         assert board.dram.read(memory.address, 256) == expected
+
+    @pytest.mark.dmav3_rule("IGA-14", "MR-13")
+    @pytest.mark.parametrize(("ignored", "kept"), [(0, b"\x11" * 64), (1, bytes(64))])
+    def test_a_bounce_page_of_which_little_was_moved(
+        self, board: Board, ignored: int, kept: bytes
+    ) -> None:
+        """What the counter says is delivered, or all of it, if the counter does not count."""
+        adapter = quiet(board, IgnoreCount=ignored)
+        buffer, mdl = described(board, 64)
+        place_pages(board, mdl, [FOUR_GIB // PAGE])
+        board.fill(buffer, 0x11)
+        bench = Bench(board, adapter, mdl)
+        assert bench.map(write=False) == (OK, 64)
+        assert adapter.CancelMappedTransfer(bench.context) == OK
+        assert bench.flush(64, write=False) == OK
+        assert board.read(buffer) == kept
 
     @pytest.mark.dmav3_rule("IGA-14", "MR-13")
     @pytest.mark.parametrize(("ignored", "kept"), [(0, b"11111111"), (1, bytes(8))])

@@ -282,7 +282,7 @@ class TestFlushAdapterBuffers:
             )
         assert old.flush(0, 64)
 
-    @pytest.mark.dmav3_rule("FAB-05")
+    @pytest.mark.dmav3_rule("FAB-05", "HBE-10")
     def test_what_still_runs(self, shim: Shim) -> None:
         """It is stopped, which is violation 0x23 of a transfer that does not repeat."""
         old = Old.of(shim, quiet(shim), 128)
@@ -290,6 +290,7 @@ class TestFlushAdapterBuffers:
         with entries(shim) as entered, shim.evidence.expect_violations(0x23):
             assert old.flush(0, 128)
         assert entered.index("CancelTransfer") < entered.index("FlushChannel")
+        assert entered.count("FlushChannel") == 1
 
     @pytest.mark.dmav3_rule("FAB-06")
     @pytest.mark.dmav3_machine("virt-a53")

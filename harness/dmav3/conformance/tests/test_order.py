@@ -155,7 +155,13 @@ class TestBusMaster:
         assert board.findings() == []
 
     @pytest.mark.dmav3_rule("CCH-01", "CCH-03", "CCH-09")
-    @pytest.mark.parametrize("way", [ByMap, ByList], ids=["map", "list"])
+    @pytest.mark.parametrize(
+        "way",
+        [
+            pytest.param(ByMap, id="map"),
+            pytest.param(ByList, id="list", marks=pytest.mark.dmav3_rule("PSL-08")),
+        ],
+    )
     def test_the_flush_of_a_read(self, board: Board, way: type[ByMap | ByList]) -> None:
         """It is ordered behind the end that the driver has just seen; loads behind it are new.
 
@@ -228,9 +234,9 @@ class TestBusMaster:
 class TestSubordinate:
     """A channel, which the routines start and stop themselves."""
 
-    @pytest.mark.dmav3_rule("CCH-01", "CCH-08")
+    @pytest.mark.dmav3_rule("CCH-01", "CCH-08", "CCH-21")
     def test_a_write(self, board: Board) -> None:
-        """What the driver has just stored is ordered before the start of the channel."""
+        """What the driver has just stored is ordered before the start, and so is microcode."""
         buffer, mdl = described(board, SIZE)
         owner = Owner(board, stream_port(board, 32, write=True))
         with board.dma.reference(moved(SIZE)) as data:

@@ -184,7 +184,7 @@ class TestLoop:
                 self.notices(owner, count)
                 yield content[:done]
 
-    @pytest.mark.dmav3_rule("CMP-14", "MTX-41", "PAT-F2", "PAT-F3")
+    @pytest.mark.dmav3_rule("CMP-14", "IGA-23", "MTX-41", "PAT-F2", "PAT-F3")
     @pytest.mark.parametrize("every", [0, 64, 96], ids="notices {}".format)
     def test_ten_rounds_of_a_read(self, board: Board, every: int) -> None:
         """Notices and data of each part of each round."""

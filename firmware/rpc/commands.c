@@ -45,7 +45,7 @@ RPC_COMMAND(ping, "", 0, 0, run_ping);
 
 /* ---- time and levels ---- */
 
-enum { WAIT_MAX_S = 3600 };
+enum { WAIT_MAX_S = 3600, POLL_MAX_S = 1 };
 #define NS_A_SECOND 1000000000ull
 
 static void alarm_rang(void *context)
@@ -275,6 +275,28 @@ static const char *run_peek(struct rpc_call *call)
     return error;
 }
 RPC_COMMAND(peek, "address bits", 2, 2, run_peek);
+
+/* Load again and again, with nothing between that orders the loads. */
+static const char *run_poll(struct rpc_call *call)
+{
+    uintptr_t address = (uintptr_t)call->argument[0];
+    uint64_t bits = call->argument[1], mask = call->argument[2], wanted = call->argument[3], value;
+    uint64_t deadline = ident_time() + call->argument[4];
+    const char *error = check_access(address, bits);
+
+    if (error) {
+        return error;
+    }
+    if (call->argument[4] > POLL_MAX_S * NS_A_SECOND) {
+        return "ARGUMENT at most a second, 1000000000 ns";
+    }
+    do {
+        value = load(address, bits);
+    } while ((value & mask) != wanted && ident_time() < deadline);
+    frame_append_pair(call->reply, "value", value);
+    return NULL;
+}
+RPC_COMMAND(poll, "address bits mask value nanoseconds", 5, 5, run_poll);
 
 /* Values behind the first go to the addresses behind it. */
 static const char *run_poke(struct rpc_call *call)

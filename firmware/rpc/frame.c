@@ -119,7 +119,9 @@ enum frame_result frame_parse(char *line, size_t size, struct frame *frame)
     if (size && line[size - 1] == '\r') {
         size--;
     }
-    *frame = (struct frame){.framed = size && line[0] == '@'};
+    frame->framed = size && line[0] == '@';
+    frame->seq = 0;
+    frame->words = 0;
     if (!printable(line, size)) {
         return frame->framed ? FRAME_BAD_CRC : FRAME_UNPRINTABLE;
     }
@@ -151,6 +153,7 @@ void frame_append(struct frame_text *line, const char *text)
     if (*text && line->size == room) {
         memcpy(line->text + room, cut, sizeof(cut) - 1);
         line->size += sizeof(cut) - 1;
+        line->cut = true;
     }
 }
 

@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum frame_most { FRAME_LINE_MAX = 512 /* with LF */, FRAME_WORDS_MAX = 20 };
+enum frame_most { FRAME_LINE_MAX = 512 /* with LF */, FRAME_WORDS_MAX = 96 };
 
 struct frame {
     bool framed;  /* came as `@SEQ … *CRC`; otherwise a person typed it */
     uint32_t seq; /* 0 if not framed */
     unsigned int words;
-    char *word[FRAME_WORDS_MAX]; /* into the line that was parsed; word[0] is the command */
+    char *word[FRAME_WORDS_MAX]; /* into the line that was parsed */
 };
 
 enum frame_result {
@@ -37,6 +37,7 @@ bool frame_number(const char *word, uint64_t *value);
 /* A line in the making. What does not fit is left out, and the line says so by its end ` ...`. */
 struct frame_text {
     size_t size;
+    bool cut; /* something was left out */
     char text[FRAME_LINE_MAX];
 };
 

@@ -8,9 +8,9 @@
 #include "hal/irq.h"
 #include "hal/irq_mask.h"
 #include "hal/oplog.h"
-#include "hal/string.h"
 #include "hal/uart.h"
 #include "layer/irql.h"
+#include "rpc/execute.h"
 
 /* A level of serving: the shell itself (id 0), or a callback inside the one outside of it. */
 struct level {
@@ -20,9 +20,6 @@ struct level {
     uint32_t callbacks, interrupts; /* so many there had been when the present line was taken */
     KIRQL between;                  /* to be lowered to before the next command */
 };
-
-/* The linker names the ends of the section that DMAV3_ROW puts its rows into. */
-extern const struct dmav3_command __start_dmav3_commands[], __stop_dmav3_commands[];
 
 _Static_assert(UART_LINE_SIZE >= FRAME_LINE_MAX, "a line with one byte too many is kept, and refused");
 
@@ -40,111 +37,6 @@ static void send(struct frame_text *line, bool framed)
     uart_write(line->text, line->size);
 }
 
-/* ---- one command ---- */
-
-static const struct dmav3_command *find(const char *name)
-{
-    for (const struct dmav3_command *row = __start_dmav3_commands; row < __stop_dmav3_commands; row++) {
-        if (strcmp(row->name, name) == 0) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
-/* Is `word` one of those in brackets, [a|b], at place `index` of `arguments`? */
-static bool is_listed(const char *arguments, unsigned int index, const char *word)
-{
-    size_t size = strlen(word);
-
-    for (const char *at = arguments; *at; at++) {
-        if (*at == ' ') {
-            index--;
-        } else if (index == 0 && (*at == '[' || *at == '|') && strlen(at + 1) > size &&
-                   memcmp(at + 1, word, size) == 0 && (at[1 + size] == ']' || at[1 + size] == '|')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A driver's command takes as many as it names. */
-static bool takes(const struct dmav3_command *row, unsigned int count)
-{
-    unsigned int named = *row->arguments != '\0';
-
-    if (!row->routine) {
-        return count >= row->least && count <= row->most;
-    }
-    for (const char *at = row->arguments; *at; at++) {
-        named += *at == ' ';
-    }
-    return count == named;
-}
-
-static const char *take_arguments(const struct dmav3_command *row, const struct frame *frame,
-                                  struct rpc_call *call)
-{
-    call->arguments = frame->words - 1;
-    if (!takes(row, call->arguments)) {
-        return "ARGUMENT too few or too many arguments, it takes: ";
-    }
-    for (unsigned int i = 0; i < call->arguments; i++) {
-        call->word[i] = frame->word[i + 1];
-        call->argument[i] = 0;
-        if (!frame_number(call->word[i], &call->argument[i]) && !is_listed(row->arguments, i, call->word[i])) {
-            return "ARGUMENT neither 0x1f nor 31 nor a word that it knows, it takes: ";
-        }
-    }
-    return NULL;
-}
-
-static void begin_answer(struct frame_text *line, const struct frame *frame, const char *verdict)
-{
-    line->size = 0;
-    if (frame->framed) {
-        frame_append(line, "@");
-        frame_append_decimal(line, frame->seq);
-        frame_append(line, " ");
-    }
-    frame_append(line, verdict);
-}
-
-static void refuse(struct frame_text *line, const struct frame *frame, const char *error, const char *detail)
-{
-    begin_answer(line, frame, "error ");
-    frame_append(line, error);
-    frame_append(line, detail);
-}
-
-static void execute(const struct frame *frame, struct frame_text *answer)
-{
-    const struct dmav3_command *row = find(frame->word[0]);
-    struct rpc_call call = {
-        .row = row,
-        .framed = frame->framed,
-        .callbacks = innermost->callbacks,
-        .interrupts = innermost->interrupts,
-        .reply = answer,
-    };
-    const char *error;
-
-    if (!row) {
-        refuse(answer, frame, "COMMAND unknown, try help: ", frame->word[0]);
-        return;
-    }
-    error = take_arguments(row, frame, &call);
-    if (error) {
-        refuse(answer, frame, error, *row->arguments ? row->arguments : "none");
-        return;
-    }
-    begin_answer(answer, frame, "ok");
-    error = row->run(&call);
-    if (error) {
-        refuse(answer, frame, error, "");
-    }
-}
-
 /* ---- lines ---- */
 
 static void echo(const struct uart_line *line)
@@ -157,11 +49,13 @@ static void echo(const struct uart_line *line)
 /* The answer to a line, empty for an empty line of a person. */
 static bool answer_line(struct uart_line *line, struct frame_text *answer)
 {
-    struct frame frame = {.framed = line->size && line->text[0] == '@'};
+    struct frame frame;
 
+    frame.framed = line->size && line->text[0] == '@';
+    frame.seq = 0;
     answer->size = 0;
     if (line->overrun || line->size >= FRAME_LINE_MAX) {
-        refuse(answer, &frame, "TOOLONG a line has at most 512 bytes with its LF", "");
+        execute_refuse(answer, &frame, "TOOLONG a line has at most 512 bytes with its LF", "");
         return frame.framed;
     }
     if (!frame.framed) {
@@ -170,19 +64,21 @@ static bool answer_line(struct uart_line *line, struct frame_text *answer)
     switch (frame_parse(line->text, line->size, &frame)) {
     case FRAME_OK:
         if (frame.words) {
-            execute(&frame, answer);
+            struct rpc_call call = {.callbacks = innermost->callbacks, .interrupts = innermost->interrupts};
+
+            execute(&frame, &call, answer);
         } else if (frame.framed) {
-            refuse(answer, &frame, "COMMAND none", "");
+            execute_refuse(answer, &frame, "COMMAND none", "");
         }
         break;
     case FRAME_BAD_CRC:
-        refuse(answer, &frame, "CRC the line is damaged", "");
+        execute_refuse(answer, &frame, "CRC the line is damaged", "");
         break;
     case FRAME_TOO_MANY_WORDS:
-        refuse(answer, &frame, "ARGUMENT too many arguments", "");
+        execute_refuse(answer, &frame, "ARGUMENT too many arguments", "");
         break;
     case FRAME_UNPRINTABLE:
-        refuse(answer, &frame, "COMMAND the line has bytes outside of 0x20 to 0x7e", "");
+        execute_refuse(answer, &frame, "COMMAND the line has bytes outside of 0x20 to 0x7e", "");
         break;
     }
     return frame.framed;

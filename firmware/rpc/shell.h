@@ -1,36 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The shell: takes a line, finds its row in the table of commands, answers. And callbacks: events
- * inside which it serves commands until one returns.
- *
- * A command is a row registered by RPC_COMMAND in any file:
- *
- *     static const char *run_ping(struct rpc_call *call) { (void)call; return NULL; }
- *     RPC_COMMAND(ping, "", 0, 0, run_ping);
+ * The shell: takes a line, lets its commands run, answers. And callbacks: events inside which it serves
+ * commands until one returns.
  */
 #ifndef RPC_SHELL_H
 #define RPC_SHELL_H
 
-#include <dmav3.h>
-
-#include "rpc/frame.h"
-
-enum { RPC_ARGUMENTS_MAX = FRAME_WORDS_MAX - 1, RPC_LEVEL = 1 };
-
-struct rpc_call {
-    const struct dmav3_command *row;
-    bool framed;                    /* the harness asks, not a person */
-    uint32_t callbacks, interrupts; /* so many there had been when the request came */
-    unsigned int arguments;
-    uint64_t argument[RPC_ARGUMENTS_MAX]; /* 0 where the word is no number */
-    const char *word[RPC_ARGUMENTS_MAX];
-    struct frame_text *reply; /* after "ok": append pairs */
-};
-
-/* `run` appends to the reply and returns NULL; or it returns an error, "CODE text...", and nothing of
- * the reply is sent. Arguments, named as in PROTOCOL.md, must be numbers, but for words listed in
- * [brackets] in `arguments`. A driver's commands (dmav3.h) stand in the same table. */
-#define RPC_COMMAND(name, arguments, least, most, run) DMAV3_ROW(name, arguments, least, most, run, NULL)
+#include "rpc/command.h"
 
 /* Serve commands for ever. At PASSIVE_LEVEL, everything initialised. */
 _Noreturn void rpc_serve(void);

@@ -64,7 +64,8 @@ $(B)/tests/pl330_code.so: firmware/pl330/code.c firmware/pl330/code.h Makefile t
 # The shim as a process of this computer, with the scripted back end (tests/host/machine.h).
 HOST_SHIM := $(call in,tests/host firmware/rpc) tests/c/fake_irq.c tests/c/layer/scripted_backend.c $(LAYER) \
 	$(patsubst %,firmware/hal/%.c,exception ident irq memory oplog pool uart)
-HOST_SHIM_FLAGS := $(C_FLAGS) -Itests/host -DMMIO_FAKE -fno-pie -no-pie -fuse-ld=lld-19 -Wl,--wrap=memory_is_ram
+WRAPPED := memory_is_ram bounce_copy_to_device bounce_copy_from_device
+HOST_SHIM_FLAGS := $(C_FLAGS) -Itests/host -DMMIO_FAKE -fno-pie -no-pie -fuse-ld=lld-19 $(WRAPPED:%=-Wl,--wrap=%)
 
 tests: $(B)/host/shim $(B)/conformance/shim
 

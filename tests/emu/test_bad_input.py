@@ -194,9 +194,9 @@ class TestImage:
     @pytest.mark.parametrize(
         ("values", "words"),
         [
-            ({"level": "1", "build": "0x0", "nonce": "0x123"}, "another emulator answers"),
-            ({"level": "2", "build": "0x0", "nonce": "0x123"}, "protocol level 2, 1 is needed"),
-            ({"level": "1"}, "the reply has no `nonce`"),
+            ({"level": "2", "build": "0x0", "nonce": "0x123"}, "another emulator answers"),
+            ({"level": "3", "build": "0x0", "nonce": "0x123"}, "protocol level 3, 2 is needed"),
+            ({"level": "2"}, "the reply has no `nonce`"),
         ],
     )
     def test_a_stranger_is_not_talked_to(

@@ -432,7 +432,7 @@ class TestArtefacts:
         assert sorted(path.name for path in folder.iterdir()) == sorted(self.FILES)
         console = (folder / "console.log").read_text().splitlines()
         assert console[0].startswith("> @1 hello")
-        assert console[1].startswith("< @1 ok level=0x1 ")
+        assert console[1].startswith("< @1 ok level=0x2 ")
         assert not any("ping" in line for line in console)
         (finding,) = json.loads((folder / "findings.json").read_text())
         assert (finding["kind"], finding["expected"]) == ("stale-cpu-read", False)

@@ -14,7 +14,7 @@ from rawline import PROMPT, RawLine
 
 from dmav3.conformance.tests.driver import Flight, adapter_for, arm, context_for, described
 from dmav3.deadlines import deadline
-from dmav3.errors import DeadlineError, FaultError, RefusedError
+from dmav3.errors import DeadlineError, FaultError, RefusedError, UsageError
 from dmav3.wdm import (
     DISPATCH_LEVEL,
     DMA_SYNCHRONOUS_CALLBACK,
@@ -151,6 +151,10 @@ class TestRefusals:
             ("IoAllocateMdl", "0x40800000", "64", UNMAPPED),
             ("IoAllocateMdl", "0x40800000", "64", "0x0b010000"),
             ("ping", *["1"] * 30),
+            ("ping", *["1"] * 100),
+            ("poll", "0x40800000", "32", "1", "1"),
+            ("poll", "0x40800000", "12", "1", "1", "0"),
+            ("poll", "0x40800000", "32", "1", "1", "1000000001"),
         ],
         ids=" ".join,
     )
@@ -331,6 +335,120 @@ def test_a_routine_s_command_takes_the_parameters_of_its_prototype(board: Board)
     wanted = prototypes()
     assert len(wanted) == 30
     assert {name: listed.get(name) for name in wanted} == wanted
+
+
+class TestSeveralCommands:
+    """Of one line."""
+
+    def test_each_has_its_keys(self, board: Board) -> None:
+        """By the number of the command; those without a reply count as well."""
+        at = board.memory.allocate(8).address
+        stored, loaded, irql, half = board.dma.batch(
+            ("poke", at, "32", 7, 8), ("peek", at, "64"), ("KeGetCurrentIrql",), ("peek", at, "16")
+        )
+        assert stored.values == {}
+        assert (loaded.number("value"), half.number("value")) == (8 << 32 | 7, 7)
+        assert irql.values == {"irql": "0x0"}
+
+    def test_a_person_has_them_too(self, line: RawLine) -> None:
+        """On a line without a frame."""
+        line.send(b"ping ; KeGetCurrentIrql;\n")
+        line.until(rb"error COMMAND command 2: unknown, try help: KeGetCurrentIrql;\n> ")
+        line.send(b"ping ; KeGetCurrentIrql\n")
+        line.until(rb"ok 2.irql=0x0\n> ")
+
+    @pytest.mark.parametrize(
+        ("wrong", "refusal"),
+        [
+            ("", "COMMAND command 2: none"),
+            ("pin", "COMMAND command 2: unknown, try help: pin"),
+            ("ping 1", "ARGUMENT command 2: too few or too many arguments, it takes: none"),
+            ("peek x 8", "ARGUMENT command 2: neither 0x1f nor 31 nor a word that it knows"),
+        ],
+    )
+    def test_of_a_line_that_cannot_be_read_nothing_runs(
+        self, board: Board, line: RawLine, wrong: str, refusal: str
+    ) -> None:
+        """Not even what stands before the wrong command."""
+        at = f"{board.memory.allocate(8).address:#x}"
+        assert line.ask("poke", at, "64", "0") == Ok(1001)
+        answer = line.ask(*f"poke {at} 8 1 ; {wrong} ; ping".split())
+        assert isinstance(answer, Refusal)
+        assert f"{answer.code} {answer.text}".startswith(refusal)
+        assert line.ask("peek", at, "8") == Ok(1003, {"value": "0x0"})
+
+    def test_those_behind_a_refused_one_do_not_run(self, board: Board, line: RawLine) -> None:
+        """Those before it have."""
+        at = f"{board.memory.allocate(8).address:#x}"
+        assert line.ask("poke", at, "64", "0") == Ok(1001)
+        words = f"poke {at} 8 1 ; peek {UNMAPPED} 8 ; poke {at} 8 2".split()
+        assert line.ask(*words) == Refusal(1002, "MEMORY", "command 2: not mapped")
+        assert line.ask("peek", at, "8") == Ok(1003, {"value": "0x1"})
+
+    def test_replies_that_do_not_fit(self, line: RawLine) -> None:
+        """REPLY, with the number of the command whose reply did not."""
+        answer = line.ask(*" ; ".join(["KeGetCurrentIrql"] * 24).split())
+        assert isinstance(answer, Ok)
+        assert len(answer.values) == 24
+        answer = line.ask(*" ; ".join(["hello"] * 8).split())
+        assert isinstance(answer, Refusal)
+        assert (answer.code, answer.text) == (
+            "REPLY",
+            "command 7: the replies do not fit into one line",
+        )
+
+    def test_nothing_divides_nothing(self, line: RawLine) -> None:
+        """A divider alone is two commands that are not there."""
+        assert line.ask(";") == Refusal(1001, "COMMAND", "command 1: none")
+
+    def test_a_callback_in_the_middle(self, board: Board) -> None:
+        """It is served, and returned from, before the next command runs."""
+        adapter, seen = adapter_for(board, write=True), []
+        at = board.memory.allocate(8).address
+        board.request("poke", at, "64", 1)
+
+        def control(*_: object) -> int:
+            seen.append(board.request("peek", at, "8").number("value"))
+            return IoAllocationAction.KeepObject
+
+        context = context_for(board, adapter)
+        with (
+            board.dma.irql(DISPATCH_LEVEL),
+            board.dma.directly(
+                before=[("poke", at, "8", 2)],
+                after=[("peek", at, "8"), ("poke", at, "8", 3), ("peek", at, "8")],
+            ) as replies,
+        ):
+            status, _ = adapter.AllocateAdapterChannelEx(
+                context, 1, DMA_SYNCHRONOUS_CALLBACK, control
+            )
+        assert (status, seen) == (NtStatus.STATUS_SUCCESS, [2])
+        assert [reply.values for reply in replies] == [{}, {"value": "0x2"}, {}, {"value": "0x3"}]
+
+    def test_a_batch_needs_a_request(self, board: Board) -> None:
+        """Nothing is sent."""
+        with pytest.raises(UsageError, match="a batch needs a request, such as"):
+            board.dma.batch()
+        with (
+            pytest.raises(UsageError, match="no routine was called"),
+            board.dma.directly(after=[("ping",)]),
+        ):
+            pass
+        with pytest.raises(UsageError, match="over-long"):
+            board.dma.batch(*[("poke", 0x40800000, "32", 0x12345678)] * 20)
+        assert board.dma.batch(("ping",))[0].values == {}
+
+    def test_polls(self, board: Board) -> None:
+        """They end when the bits are as wanted, or at the end of their time."""
+        at = board.memory.allocate(8).address
+        board.request("poke", at, "64", 0x30)
+        before = board.evidence.time_ns
+        assert board.request("poll", at, "8", 0x30, 0x30, 1_000_000).number("value") == 0x30
+        board.evidence.probe.settle()
+        assert board.evidence.time_ns - before < OVERHEAD_NS
+        assert board.request("poll", at, "8", 0x30, 0x10, 1_000_000).number("value") == 0x30
+        board.evidence.probe.settle()
+        assert 1_000_000 <= board.evidence.time_ns - before < 1_000_000 + 2 * OVERHEAD_NS
 
 
 class TestTime:

@@ -22,13 +22,16 @@ static const char *run_script(struct rpc_call *call)
         scripted.bytes_left = ulong(call, 1);
     } else if (strcmp(name, "configure_result") == 0) {
         scripted.configure_result = (NTSTATUS)ulong(call, 1);
+    } else if (strcmp(name, "interrupts_inside") == 0) {
+        scripted.interrupts_inside = ulong(call, 1);
     } else {
         return "ARGUMENT a name is needed";
     }
     return NULL;
 }
-RPC_COMMAND(script, "[max_fragments|ends_at_once|cancel_result|bytes_left|configure_result] value", 2, 2,
-            run_script);
+RPC_COMMAND(script,
+            "[max_fragments|ends_at_once|cancel_result|bytes_left|configure_result|interrupts_inside] value", 2,
+            2, run_script);
 
 /* ---- what it reports ---- */
 

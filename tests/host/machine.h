@@ -8,6 +8,7 @@
  *     devices.c  interrupt controller, command UART, identification page: by their registers
  *     heap.c     a heap whose unused bytes the address sanitizer watches
  *     log.c      the operation log, in memory that the harness maps
+ *     bounce.c   the layer's copies to and from bounce pages enter the log
  *     commands.c the scripted back end by commands
  *
  * RAM is a file of the harness, mapped at the addresses of boot/memlayout.h. Nothing but a command
@@ -48,7 +49,15 @@ void devices_wait_for_line(void);
 /* ---- log.c ---- */
 
 /* Kinds beside those of hal/oplog.c, which are 4 to 8 (harness/dmav3/probe.py). */
-enum log_kind { LOG_COMMAND = 2, LOG_CLEAN = 32, LOG_INVALIDATE, LOG_CLEAN_INVALIDATE, LOG_BARRIER };
+enum log_kind {
+    LOG_COMMAND = 2,
+    LOG_CLEAN = 32,
+    LOG_INVALIDATE,
+    LOG_CLEAN_INVALIDATE,
+    LOG_BARRIER,
+    LOG_COPY_TO_DEVICE,
+    LOG_COPY_FROM_DEVICE
+};
 
 void log_initialize(int fd);
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from dmav3.machine.description import Device
     from dmav3.qemu.qmp import Monitor
 
-_PROTOCOL_LEVEL = 1
+_PROTOCOL_LEVEL = 2
 _CPU = "EM_AARCH64"
 
 

@@ -159,8 +159,10 @@ class HostShim(Shim):
         """Set what the back end answers from now on; what is not named stays.
 
         :param answers: max_fragments, of QueryMaxFragments; cancel_result, of CancelTransfer;
-            bytes_left, of ReadDmaCounter; configure_result, of ConfigureChannel; and
-            ends_at_once: every transfer is complete before ProgramChannel returns.
+            bytes_left, of ReadDmaCounter; configure_result, of ConfigureChannel;
+            ends_at_once: every transfer is complete before ProgramChannel returns;
+            interrupts_inside: entries inside which the channel's interrupt becomes pending, the
+            bits of `enum scripted_entry`.
         """
         for name, value in answers.items():
             self.request("script", name, int(value))

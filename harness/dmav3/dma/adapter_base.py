@@ -28,7 +28,7 @@ class AdapterBase:
     NumberOfMapRegisters: int = 0
 
     def _call(self, routine: str, *arguments: int) -> Reply:
-        return self.target.request(routine, self.address, *(int(one) for one in arguments))
+        return self.target.routine(routine, self.address, *(int(one) for one in arguments))
 
     def _status(self, routine: str, *arguments: int) -> NtStatus:
         return NtStatus(self._call(routine, *arguments).number("status"))

@@ -92,7 +92,7 @@ class Routines(Target):
             self.reference(given) as description,
             self.place(NumberOfMapRegisters, _ULONG) as registers,
         ):
-            address = self.request(
+            address = self.routine(
                 "IoGetDmaAdapter", PhysicalDeviceObject, description.address, registers.address
             ).number("value")
             return DmaAdapter(self, address, registers.number) if address else None
@@ -113,7 +113,7 @@ class Routines(Target):
         self, mdl: Mdl | int, *, ReadOperation: bool, DmaOperation: bool = True
     ) -> None:
         """Do the cache maintenance of one MDL that drivers of versions 1 and 2 owe."""
-        self.request("KeFlushIoBuffers", mdl_address(mdl), int(ReadOperation), int(DmaOperation))
+        self.routine("KeFlushIoBuffers", mdl_address(mdl), int(ReadOperation), int(DmaOperation))
 
     @contextmanager
     def irql(self, level: int) -> Iterator[None]:

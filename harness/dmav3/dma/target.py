@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmav3.errors import UsageError
+from dmav3.wire.rpc import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from dmav3.elf.image import Elf
     from dmav3.elf.layout import Struct
     from dmav3.guest.memory import Memory
-    from dmav3.wire.rpc import Handler, Reply
+    from dmav3.wire.rpc import Handler
+
+    #: The words of a request.
+    Words = Sequence[str | int]
 
 #: What memory holds that a routine may write, until it does.
 PATTERN = 0xA5
@@ -107,6 +111,7 @@ class Target:
     """The shim as the routines need it: the way of requests, and the memory for parameters.
 
     :ivar request: sends a request, serves callbacks, returns the reply.
+    :ivar routine: does so with one that is a routine of the interface.
     :ivar callback: registers a function for callbacks; returns its cookie.
     """
 
@@ -120,6 +125,7 @@ class Target:
     ) -> None:
         """Keep what is needed; ask nothing yet."""
         self.request, self.callback, self._time_ns = request, callback, time_ns
+        self.routine = request
         self._image, self._memory = image, memory
         where = memory.cells
         self._cells = Cells(where.start, where.end, memory.stage, memory.look)
@@ -142,6 +148,55 @@ class Target:
         """Let the CPU store a device object's CurrentIrp."""
         member = self.struct("DEVICE_OBJECT").member("CurrentIrp")
         self.request("poke", device + member.offset, str(8 * member.type.size), irp)
+
+    def batch(self, *requests: Words) -> list[Reply]:
+        """Send requests that the shim executes back to back, without a barrier between them.
+
+        Those of memory are `peek`, `poke`, `poll`, `copy` and `fill` (firmware/PROTOCOL.md).
+
+        :return: the reply to each.
+        :raises UsageError: there is none, or they do not fit into one line.
+        :raises RefusedError: one was refused. None was executed if it is unknown or has wrong
+            arguments; otherwise those before it were.
+        """
+        if not requests:
+            msg = 'a batch needs a request, such as ["peek", 0x40000000, "32"]'
+            raise UsageError(msg)
+        if len(requests) == 1:
+            return [self.request(*requests[0])]
+        first, *others = requests
+        values = self.request(*first, *(word for one in others for word in (";", *one))).values
+        return [Reply(_of_number(values, n)) for n in range(1, len(requests) + 1)]
+
+    @contextmanager
+    def directly(
+        self, *, before: Sequence[Words] = (), after: Sequence[Words] = ()
+    ) -> Iterator[list[Reply]]:
+        """Let the first routine that the block calls be one of a `batch`, with these beside it.
+
+        ::
+
+            with board.dma.directly(after=[("poke", doorbell, "32", 1)]):
+                adapter.MapTransferEx(mdl, base, WriteToDevice=True)
+
+        :return: their replies, when the routine has returned.
+        :raises UsageError: the block has called none.
+        """
+        replies = list[Reply]()
+
+        def batched(*words: str | int) -> Reply:
+            self.routine = self.request
+            replies.extend(self.batch(*before, words, *after))
+            return replies.pop(len(before))
+
+        self.routine = batched
+        try:
+            yield replies
+            if self.routine is batched:
+                msg = "no routine was called, so nothing was sent"
+                raise UsageError(msg)
+        finally:
+            self.routine = self.request
 
     def forget(self) -> None:
         """Know no object of the guest any more, after a reset."""
@@ -188,3 +243,9 @@ class Target:
 def to_bytes(value: int, size: int) -> bytes:
     """Return the lowest `size` bytes of a number as they lie in guest memory."""
     return (value % (1 << 8 * size)).to_bytes(size, "little")
+
+
+def _of_number(values: dict[str, str], number: int) -> dict[str, str]:
+    """Return the values of one command of several, without its number."""
+    mine = f"{number}."
+    return {key.removeprefix(mine): value for key, value in values.items() if key.startswith(mine)}

@@ -53,6 +53,9 @@ class Kind(enum.IntEnum):
     INVALIDATE = 33
     CLEAN_INVALIDATE = 34
     BARRIER = 35
+    #: The same of copies between the caller's memory and bounce pages, `c` where in those.
+    COPY_TO_DEVICE = 36
+    COPY_FROM_DEVICE = 37
 
 
 _KINDS = {kind.value: kind for kind in Kind}  # quicker than Kind(...)

@@ -59,6 +59,7 @@ class Rule(_Part):
 
     :ivar source: where it comes from; rules.yaml lists the tags, joined by `+`.
     :ivar reading: the open question on whose answer it rests.
+    :ivar host: why only a program of this computer decides it; None if a test of the board does.
     :ivar note: what it said before it was put for the silicon that we have.
     :ivar table: rows of what the text speaks of, the first a heading.
     """
@@ -67,6 +68,7 @@ class Rule(_Part):
     source: Annotated[str, Field(pattern=rf"^({_SOURCE})(\+({_SOURCE}))*$")]
     text: Text
     reading: QuestionId | None = None
+    host: Text | None = None
     note: Text | None = None
     table: Annotated[tuple[Row, ...], Field(strict=False)] = ()
 

@@ -77,10 +77,9 @@ static bool is_judged(const struct accessor *by)
                                        : by->channel < CHANNELS && (stray.channels >> by->channel & 1));
 }
 
-static bool is_in_window(uint64_t physical, unsigned int size)
+static bool is_in_window(uint64_t physical)
 {
-    return physical - stray.window < stray.window_length &&
-           size <= stray.window_length - (physical - stray.window);
+    return physical - stray.window < stray.window_length;
 }
 
 static bool is_for(const struct mapping *mapping, bool is_write)
@@ -242,7 +241,7 @@ uint32_t stray_found(const struct accessor *by, uint64_t physical, unsigned int 
     uint64_t line = probe->line_size, end = physical + size, first = end;
     struct run *run = run_of(by, is_write);
 
-    if (!is_judged(by) || is_in_window(physical, size)) {
+    if (!is_judged(by) || (is_in_window(physical) && is_in_window(end - 1))) {
         return 0;
     }
     if (is_of(run, by, is_write) && stays(run, physical, end, is_write)) {
@@ -253,7 +252,7 @@ uint32_t stray_found(const struct accessor *by, uint64_t physical, unsigned int 
         begin_run(run, by, is_write);
     }
     for (uint64_t at = physical; at < end; at = (at | (line - 1)) + 1) {
-        uint64_t left = nobodys(run, at, end - at, is_write);
+        uint64_t left = is_in_window(at) ? 0 : nobodys(run, at, end - at, is_write);
 
         if (left && first == end) {
             first = (at & ~(line - 1)) + (unsigned int)__builtin_ctzll(left);

@@ -40,6 +40,14 @@ static ULONG query_max_fragments(PVOID context, ULONG channel, ULONG wanted)
     return wanted < scripted.max_fragments ? wanted : scripted.max_fragments;
 }
 
+/* An entry of the controller runs, and the test may want its interrupt just then. */
+static void interrupt_inside(enum scripted_entry entry, ULONG channel)
+{
+    if (scripted.interrupts_inside >> entry & 1) {
+        fake_interrupt(SCRIPTED_SPI + channel);
+    }
+}
+
 static VOID program_channel(PVOID context, ULONG channel, ULONG request_line, PDMA_SCATTER_GATHER_LIST list,
                             PHYSICAL_ADDRESS device, BOOLEAN write, BOOLEAN loop)
 {
@@ -53,6 +61,7 @@ static VOID program_channel(PVOID context, ULONG channel, ULONG request_line, PD
     scripted.program.loop = loop;
     memcpy(scripted.program.elements, list->Elements, list->NumberOfElements * sizeof list->Elements[0]);
     scripted.programs[scripted.program_count++ % SCRIPTED_PROGRAMS_MAX] = scripted.program;
+    interrupt_inside(SCRIPTED_PROGRAM, channel);
     if (scripted.ends_at_once) {
         scripted_end(channel, InterruptTypeCompletion);
     }
@@ -61,6 +70,7 @@ static VOID program_channel(PVOID context, ULONG channel, ULONG request_line, PD
 static NTSTATUS configure_channel(PVOID context, ULONG channel, ULONG function, PVOID data)
 {
     (void)context;
+    interrupt_inside(SCRIPTED_CONFIGURE, channel);
     if (function == DMA_CONFIGURE_NEW_OWNER) {
         scripted.owner_width[channel] = (DMA_WIDTH) * (const ULONG *)data;
         return STATUS_SUCCESS;
@@ -75,7 +85,7 @@ static NTSTATUS configure_channel(PVOID context, ULONG channel, ULONG function, 
 static VOID flush_channel(PVOID context, ULONG channel)
 {
     (void)context;
-    (void)channel;
+    interrupt_inside(SCRIPTED_FLUSH, channel);
 }
 
 static BOOLEAN handle_interrupt(PVOID context, PULONG channel, DMA_INTERRUPT_TYPE *type)
@@ -99,7 +109,7 @@ static BOOLEAN handle_interrupt(PVOID context, PULONG channel, DMA_INTERRUPT_TYP
 static ULONG read_dma_counter(PVOID context, ULONG channel)
 {
     (void)context;
-    (void)channel;
+    interrupt_inside(SCRIPTED_COUNTER, channel);
     return scripted.bytes_left;
 }
 
@@ -113,7 +123,7 @@ static VOID report_common_buffer(PVOID context, ULONG channel, PVOID memory, PHY
 static BOOLEAN cancel_transfer(PVOID context, ULONG channel)
 {
     (void)context;
-    (void)channel;
+    interrupt_inside(SCRIPTED_CANCEL, channel);
     return scripted.cancel_result;
 }
 

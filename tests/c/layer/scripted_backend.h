@@ -13,6 +13,9 @@
 enum { SCRIPTED_CHANNELS = 8, SCRIPTED_SPI = 4, SCRIPTED_LINES = 28, SCRIPTED_LIST_MAX = 64 };
 enum { SCRIPTED_REPORTS_MAX = 8, SCRIPTED_PROGRAMS_MAX = 64 };
 
+/* Entries inside which the channel's interrupt may become pending. */
+enum scripted_entry { SCRIPTED_PROGRAM, SCRIPTED_CONFIGURE, SCRIPTED_FLUSH, SCRIPTED_COUNTER, SCRIPTED_CANCEL };
+
 struct scripted_program {
     ULONG channel, request_line;
     ULONG count;
@@ -23,10 +26,11 @@ struct scripted_program {
 };
 
 struct scripted_backend {
-    ULONG max_fragments;   /* answer of QueryMaxFragments, not below 1 */
-    bool ends_at_once;     /* the interrupt is pending before ProgramChannel returns (PLB-08) */
-    BOOLEAN cancel_result; /* of CancelTransfer */
-    ULONG bytes_left;      /* answer of ReadDmaCounter */
+    ULONG max_fragments;     /* answer of QueryMaxFragments, not below 1 */
+    bool ends_at_once;       /* the interrupt is pending before ProgramChannel returns (PLB-08) */
+    BOOLEAN cancel_result;   /* of CancelTransfer */
+    ULONG bytes_left;        /* answer of ReadDmaCounter */
+    ULONG interrupts_inside; /* bit n: of enum scripted_entry n */
 
     DMA_WIDTH owner_width[SCRIPTED_CHANNELS]; /* as the layer told it */
 

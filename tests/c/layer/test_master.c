@@ -50,7 +50,7 @@ TEST(a_list_is_required, "MTX-03")
     end_with(mdl);
 }
 
-TEST(the_device_side_is_ignored, "MTX-10 MTX-12 RDC-02 CFG-03 MTX-36")
+TEST(the_device_side_is_ignored, "MTX-10 MTX-12 MTX-36")
 {
     start_master(TRUE);
     PMDL mdl = driver_mdl(0, 64);
@@ -75,7 +75,7 @@ TEST(the_device_side_is_ignored, "MTX-10 MTX-12 RDC-02 CFG-03 MTX-36")
 }
 
 /* GTI-04: more elements than a controller would take. */
-TEST(a_full_mapping_has_as_many_elements_as_it_needs, "GTI-04 GTI-07 MTX-07 MTX-23")
+TEST(a_full_mapping_has_as_many_elements_as_it_needs, "GTI-04 GTI-07 MTX-07")
 {
     DMA_TRANSFER_INFO info = {.Version = 1};
 
@@ -106,7 +106,7 @@ TEST(a_full_mapping_has_as_many_elements_as_it_needs, "GTI-04 GTI-07 MTX-07 MTX-
     end_with(mdl);
 }
 
-TEST(one_element_is_gathered_and_spread_again, "MTX-27 MR-08 MR-09 MR-10 MR-12 FBX-03 IGA-27")
+TEST(one_element_is_gathered_and_spread_again, "MTX-27 MR-09 IGA-27")
 {
     fake_scatter_pages();
     start_master(FALSE);
@@ -191,7 +191,7 @@ TEST(a_mask_below_all_memory_maps_nothing, "BMT-16 MTX-25 GEN-06")
     end_with(mdl);
 }
 
-TEST(requests_of_one_adapter_map_side_by_side, "MTX-15 STM-06 ADC-07 QUE-09 FAO-09")
+TEST(requests_of_one_adapter_map_side_by_side, "MTX-15 STM-06 QUE-09")
 {
     PVOID bases[3];
 
@@ -398,7 +398,7 @@ TEST(a_range_that_a_device_writes_is_mapped_once, "")
 }
 
 /* BMT-16, with bounce pages below the limit. */
-TEST(a_narrow_master_bounces_into_low_memory, "BMT-16 MR-07 MR-08 MR-10 MR-11 MR-15")
+TEST(a_narrow_master_bounces_into_low_memory, "BMT-16 MR-07")
 {
     fake_add_low_memory();
     start_master(TRUE);

@@ -19,7 +19,7 @@ static PMDL make(size_t offset, ULONG length)
     return mdl;
 }
 
-TEST(an_mdl_describes_pages_in_any_order, "MDL-01 MDL-03 MDL-04 MDL-05 MDL-09")
+TEST(an_mdl_describes_pages_in_any_order, "MDL-01 MDL-03 MDL-09")
 {
     fake_reset();
     fake_map_page(1, 0x999);

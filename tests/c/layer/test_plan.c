@@ -197,7 +197,7 @@ TEST(a_shared_line_is_shared_at_the_ends_of_a_span_only, "")
     free_chain(mdl);
 }
 
-TEST(one_element_is_the_longer_of_a_run_and_what_registers_gather, "MTX-27 MR-07 MR-16 MR-17")
+TEST(one_element_is_the_longer_of_a_run_and_what_registers_gather, "MTX-27 MR-16")
 {
     fake_scatter_pages();
     fake_map_page(1, 0x40001);

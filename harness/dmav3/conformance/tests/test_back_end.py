@@ -15,6 +15,7 @@ from dmav3.wdm import DISPATCH_LEVEL, PASSIVE_LEVEL, DmaCompletionStatus, NtStat
 from .driver import (
     Bench,
     Completions,
+    Flight,
     adapter_for,
     arm,
     bus_master,
@@ -119,6 +120,48 @@ class TestOrder:
             around for name, around in nested(scripted, position) if name == "HandleInterrupt"
         ]
         assert within == [("MapTransferEx",)] * 2
+
+    @pytest.mark.dmav3_rule("HBE-04")
+    @pytest.mark.dmav3_host
+    @pytest.mark.parametrize(
+        ("entry", "name"),
+        [
+            ("SCRIPTED_PROGRAM", "ProgramChannel"),
+            ("SCRIPTED_CONFIGURE", "ConfigureChannel"),
+            ("SCRIPTED_FLUSH", "FlushChannel"),
+            ("SCRIPTED_COUNTER", "BackendReadDmaCounter"),
+            ("SCRIPTED_CANCEL", "CancelTransfer"),
+        ],
+    )
+    def test_each_entry_is_alone(self, scripted: HostShim, entry: str, name: str) -> None:
+        """An interrupt that becomes pending inside it is handled after its end."""
+        scripted.script(interrupts_inside=1 << scripted.image.enum("scripted_entry")[entry])
+        position = len(scripted.evidence.events.all())
+        bench = Bench.of_subordinate(scripted)
+        bench.adapter.ConfigureAdapterChannel(7, 0)
+        assert bench.map() == (OK, 256)
+        bench.adapter.ReadDmaCounter()
+        assert bench.adapter.CancelMappedTransfer(bench.context) == OK
+        assert bench.flush(256) == OK
+        free_channel(scripted, bench.adapter)
+        found = list(nested(scripted, position))
+        assert name in {one for one, _ in found}
+        handled = [around for one, around in found if one == "HandleInterrupt"]
+        assert handled
+        assert not [around for around in handled if set(around) & (ENTRIES - {"HandleInterrupt"})]
+
+    @pytest.mark.dmav3_rule("BMT-02", "BMT-04")
+    def test_what_a_level_holds_back(self, board: Board) -> None:
+        """At DISPATCH_LEVEL interrupts are handled and routines wait; above all, both wait."""
+        for level, handled in ((DISPATCH_LEVEL, 2), (HIGH_LEVEL, 0)):
+            flight = Flight.start(board, 256, write=False)
+            with board.dma.irql(level), entries(board) as entered:
+                board.stream.receive_put(moved(256))
+                board.wait(1_000_000)
+            assert entered.count("HandleInterrupt") == handled
+            assert "DmaCompletionRoutine" not in entered
+            assert len(flight.done.calls) == 1
+            flight.end()
 
     @pytest.mark.dmav3_rule("BMT-06", "HBE-20")
     @pytest.mark.parametrize("level", [PASSIVE_LEVEL, DISPATCH_LEVEL])

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.dma import Pointer
+from dmav3.dma import UNWRITTEN64, Pointer
 from dmav3.errors import FaultError
 from dmav3.guest.memory import Buffer
-from dmav3.wdm import NtStatus
+from dmav3.wdm import DISPATCH_LEVEL, NtStatus
 
 from .driver import (
     SCRIPTED_DEVICE,
     Bench,
     bus_master,
+    context_for,
     described,
+    free_channel,
+    granted,
     moved,
     quiet,
 )
@@ -238,3 +241,131 @@ def moved_through(board: Board, address: int, content: bytes = b"", *, write: bo
     owner.finish()
     owner.release()
     return b"" if write else board.read(buffer)
+
+
+class TestLimits:
+    """AllocateCommonBufferEx with a highest address."""
+
+    @pytest.mark.dmav3_rule("ACX-02", "ACX-06")
+    @pytest.mark.parametrize("pages", [1, 3])
+    def test_the_last_byte(self, shim: Shim, pages: int) -> None:
+        """It may be used; with one less there is no buffer, and no address is written."""
+        adapter = bus_master(shim)
+        start = adapter.AllocateCommonBuffer(pages * PAGE)
+        adapter.FreeCommonBuffer(*start)
+        last = start.LogicalAddress + pages * PAGE - 1
+        refused = adapter.AllocateCommonBufferEx(pages * PAGE, last - 1)
+        assert (refused.VirtualAddress, refused.LogicalAddress) == (0, UNWRITTEN64)
+        taken = adapter.AllocateCommonBufferEx(pages * PAGE, last)
+        assert taken.LogicalAddress == start.LogicalAddress
+        adapter.FreeCommonBuffer(*taken)
+
+    @pytest.mark.dmav3_rule("STR-02")
+    @pytest.mark.parametrize("maximum", [(1 << 64) - 1, 1 << 63, (1 << 63) - 1], ids=hex)
+    def test_an_address_has_no_sign(self, shim: Shim, maximum: int) -> None:
+        """The highest ones are no limit."""
+        adapter = bus_master(shim)
+        buffer = adapter.AllocateCommonBufferEx(64, maximum)
+        assert buffer.VirtualAddress
+        adapter.FreeCommonBuffer(*buffer)
+
+    @pytest.mark.dmav3_rule("ACX-08")
+    def test_of_a_subordinate(self, shim: Shim) -> None:
+        """It gets what its controller reaches, and that is all below 4 GiB."""
+        adapter = quiet(shim, **LOOPED)
+        buffer = adapter.AllocateCommonBufferEx(PAGE, (1 << 64) - 1)
+        assert buffer.VirtualAddress
+        assert buffer.LogicalAddress + PAGE <= 1 << adapter.GetDmaAdapterInfo().DmaAddressWidth
+        adapter.FreeCommonBuffer(*buffer)
+
+
+class TestFree:
+    """FreeCommonBuffer."""
+
+    @pytest.mark.dmav3_rule("FCB-01")
+    @pytest.mark.parametrize("extended", [False, True])
+    @pytest.mark.parametrize(
+        ("member", "change", "violation"),
+        [
+            ("Length", -1, 0x44),
+            ("Length", 1, 0x44),
+            ("LogicalAddress", PAGE, 0x44),
+            ("VirtualAddress", PAGE, 0x03),
+            ("VirtualAddress", 64, 0x03),
+        ],
+    )
+    def test_of_something_else(
+        self, shim: Shim, member: str, change: int, violation: int, *, extended: bool
+    ) -> None:
+        """Nothing is freed."""
+        adapter = bus_master(shim)
+        buffer = allocator(adapter, extended=extended)(2 * PAGE)
+        wrong = buffer._replace(**{member: getattr(buffer, member) + change})
+        with shim.evidence.expect_violations(violation):
+            adapter.FreeCommonBuffer(*wrong)
+        assert shim.layer.counters().common_buffers == 1
+        adapter.FreeCommonBuffer(*buffer)
+        assert shim.layer.counters().common_buffers == 0
+
+    @pytest.mark.dmav3_rule("ACX-09")
+    def test_of_the_second_routine_s(self, shim: Shim) -> None:
+        """It is freed by the length and the caching that it was asked for."""
+        adapter = bus_master(shim)
+        for cached in (False, True):
+            buffer = adapter.AllocateCommonBufferEx(100, CacheEnabled=cached)
+            with shim.evidence.expect_violations(0x44):
+                adapter.FreeCommonBuffer(*buffer._replace(CacheEnabled=not cached))
+            adapter.FreeCommonBuffer(*buffer)
+        assert shim.layer.counters().common_buffers == 0
+
+    @pytest.mark.dmav3_rule("FCB-03")
+    def test_twice(self, shim: Shim) -> None:
+        """Violation 0x03, and no second effect: another's buffer stays."""
+        adapter, other = bus_master(shim), bus_master(shim)
+        buffer = adapter.AllocateCommonBuffer(64)
+        adapter.FreeCommonBuffer(*buffer)
+        again = other.AllocateCommonBuffer(64)
+        with shim.evidence.expect_violations(0x03):
+            adapter.FreeCommonBuffer(*buffer)
+        assert shim.layer.counters().common_buffers == 1
+        other.FreeCommonBuffer(*again)
+        assert len(shim.violations()) == 1
+
+    @pytest.mark.dmav3_rule("FCB-04")
+    def test_what_is_free_again(self, shim: Shim) -> None:
+        """As much as before, however often."""
+        adapter = bus_master(shim)
+        largest = 1 << 20
+        while not (buffer := adapter.AllocateCommonBuffer(largest)).VirtualAddress:
+            largest //= 2
+        adapter.FreeCommonBuffer(*buffer)
+        for _ in range(40):
+            for size in (largest, 1, PAGE + 1):
+                buffer = adapter.AllocateCommonBuffer(size)
+                assert buffer.VirtualAddress
+                adapter.FreeCommonBuffer(*buffer)
+
+    @pytest.mark.dmav3_rule("ACB-07", "ACB-15")
+    def test_while_requests_wait(self, shim: Shim) -> None:
+        """They are not disturbed; it uses no register, since nothing is translated."""
+        adapter = quiet(shim, **LOOPED)
+        granted(shim, adapter, 3)
+        before, called = shim.layer.counters(), list[int]()
+        context = context_for(shim, adapter)
+        with shim.dma.irql(DISPATCH_LEVEL):
+            status = adapter.AllocateAdapterChannelEx(
+                context,
+                1,
+                0,
+                lambda *_: called.append(1) or 1,  # type: ignore[func-returns-value]
+            ).status
+            assert status == OK
+        buffer = adapter.AllocateCommonBuffer(100)
+        assert buffer.VirtualAddress
+        assert called == []
+        now = shim.layer.counters()
+        assert now == before._replace(requests=before.requests + 1, common_buffers=1)
+        free_channel(shim, adapter)
+        assert called == [1]
+        free_channel(shim, adapter)
+        adapter.FreeCommonBuffer(*buffer)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from dmav3.board.host_shim import COMPLETION
+from dmav3.board.host_shim import ERROR as FAULT
 from dmav3.devices.stream import Control, Register
 from dmav3.wdm import (
     DISPATCH_LEVEL,
@@ -22,16 +24,20 @@ from .driver import (
     Flight,
     adapter_for,
     arm,
+    context_for,
     described,
     entries,
     finished,
     free_channel,
+    granted_with,
     moved,
     quiet,
 )
 
 if TYPE_CHECKING:
-    from dmav3 import Board
+    from collections.abc import Mapping
+
+    from dmav3 import Board, HostShim
     from dmav3.board.shim import Shim
     from dmav3.dma import DmaAdapter
 
@@ -213,6 +219,54 @@ class TestMoment:
         assert len(flight.done.calls) == 1
         assert bench.flush(256, write=False) == OK
 
+    @pytest.mark.dmav3_rule("STM-05")
+    def test_a_context_that_is_renewed_before_it_runs(self, shim: Shim) -> None:
+        """That succeeds, and so does a new request; the call that is due comes all the same."""
+        flight = Flight.start(shim, 256, write=True, armed=False)
+        with shim.dma.irql(DISPATCH_LEVEL):
+            assert flight.adapter.CancelMappedTransfer(flight.context) == OK
+            assert flight.flush() == OK
+            flight.adapter.FreeAdapterChannel()
+            assert flight.adapter.InitializeDmaTransferContext(flight.context) == OK
+            base = granted_with(shim, flight.adapter, flight.context)
+            assert flight.done.calls == []
+        assert statuses(flight.done) == [CANCELLED]
+        mapped = flight.adapter.MapTransferEx(flight.mdl, base, WriteToDevice=True)
+        assert mapped == (OK, 256)
+        shim.wait(1000)
+        assert statuses(flight.done) == [CANCELLED]
+
+    @pytest.mark.dmav3_rule("CMP-08")
+    def test_several_that_are_due_at_once(self, shim: Shim) -> None:
+        """Each gets adapter, device object and context of its own mapping."""
+        seen: list[tuple[int, int, int]] = []
+        expected: list[tuple[int, int, int]] = []
+        _, mdl = described(shim, 64)
+
+        def routine(keys: Mapping[str, str]) -> int:
+            who = int(keys["adapter"], 16), int(keys["device"], 16)
+            seen.append((*who, cookies[keys["cookie"]]))
+            return 0
+
+        cookies: dict[str, int] = {}
+        cancels = []
+        for channel in range(4):
+            adapter, device = quiet(shim, DmaChannel=channel), shim.dma.allocate_device()
+            context = context_for(shim, adapter)
+            base = granted_with(shim, adapter, context, 1, device)
+            cookie = shim.dma.callback(routine)
+            cookies[f"{cookie:#x}"] = channel
+            expected.append((adapter.address, device, channel))
+            with shim.dma.reference(64, 4) as length:
+                words = [adapter.address, mdl.address, base, 0, 0, length.address]
+                reply = shim.request("MapTransferEx", *words, 1, 0, 0, 1, cookie)
+            assert reply.number("status") == OK
+            cancels.append(partial(adapter.CancelMappedTransfer, context))
+        with shim.dma.irql(DISPATCH_LEVEL):
+            assert [cancel() for cancel in cancels] == [OK] * 4
+            assert seen == []
+        assert seen == expected
+
     @pytest.mark.dmav3_rule("CMP-10")
     def test_an_end_inside_of_another_one_s_routine(self, board: Board) -> None:
         """Its routine is called after the other one has returned."""
@@ -365,6 +419,30 @@ class TestLoop:
         assert len(done.calls) <= count + 1
         assert bench.flush(256) == OK
 
+    @pytest.mark.dmav3_rule("CMP-14")
+    def test_a_mapping_after_the_first_notice(self, board: Board) -> None:
+        """It has a routine of its own, and every later notice comes to the loop's."""
+        stream = board.machine.stream
+        bench, done = self.loop(board)
+        other = quiet(
+            board,
+            DmaChannel=1,
+            DmaRequestLine=stream.receive,
+            DeviceAddress=stream.base + Register.DATA,
+        )
+        finished(board, done)
+        flight, second = Bench(board, other, described(board, 256)[1]), Completions(board)
+        assert flight.map(write=False, DmaCompletionRoutine=second) == (OK, 256)
+        finished(board, done, 4)
+        assert second.calls == []
+        assert all(call[0] == bench.adapter for call in done.calls)
+        assert flight.adapter.CancelMappedTransfer(flight.context) == OK
+        board.wait(1000)
+        assert statuses(second) == [CANCELLED]
+        assert bench.adapter.CancelMappedTransfer(bench.context) == OK
+        board.wait(1_000_000)
+        assert statuses(done)[-1] == CANCELLED
+
     @pytest.mark.dmav3_rule("CMP-16")
     def test_rounds_that_end_while_no_routine_can_run(self, board: Board) -> None:
         """They become one call, not none."""
@@ -390,3 +468,44 @@ class TestLoop:
         assert (board.stream.sent_head, len(done.calls)) == (sent, count)
         assert set(statuses(done)) == {COMPLETE}
         assert bench.map() == (OK, 256)
+
+
+class TestReports:
+    """What a controller reports without a reason, on a back end that does so."""
+
+    pytestmark: ClassVar = [pytest.mark.dmav3_rule("HBE-12"), pytest.mark.dmav3_host]
+
+    @pytest.mark.parametrize("kind", [COMPLETION, FAULT])
+    def test_of_a_channel_without_a_mapping(self, scripted: HostShim, kind: int) -> None:
+        """Nobody is called, and a mapping made later is not over."""
+        bench, done = Bench.of_subordinate(scripted), Completions(scripted)
+        scripted.end(0, kind)
+        assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
+        scripted.wait(1000)
+        assert done.calls == []
+        scripted.end(0)
+        scripted.wait(1000)
+        assert statuses(done) == [COMPLETE]
+
+    @pytest.mark.parametrize("kind", [COMPLETION, FAULT])
+    def test_of_a_mapping_that_has_ended(self, scripted: HostShim, kind: int) -> None:
+        """Its end is the first one, and the routine has been called."""
+        bench, done = Bench.of_subordinate(scripted), Completions(scripted)
+        assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
+        scripted.script(bytes_left=100)
+        for _ in range(2):
+            scripted.end(0, kind)
+            scripted.end(0, COMPLETION + FAULT - kind)
+        scripted.wait(1000)
+        assert statuses(done) == [ERROR if kind == FAULT else COMPLETE]
+        assert bench.adapter.ReadDmaCounter() == (100 if kind == FAULT else 0)
+        assert bench.flush(256) == OK
+
+    def test_of_another_channel(self, scripted: HostShim) -> None:
+        """It does not end what runs."""
+        bench, done = Bench.of_subordinate(scripted), Completions(scripted)
+        assert bench.map(DmaCompletionRoutine=done) == (OK, 256)
+        for channel in range(1, 8):
+            scripted.end(channel, FAULT)
+        scripted.wait(1000)
+        assert done.calls == []

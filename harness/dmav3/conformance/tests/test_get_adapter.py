@@ -12,15 +12,28 @@ from dmav3.dma import NULL, Mdl, Pointer
 from dmav3.evidence.probe import Kind
 from dmav3.wdm import DISPATCH_LEVEL, DmaWidth, InterfaceType, NtStatus
 
-from .driver import Bench, Completions, bus_master, described, entries, granted, quiet
+from .driver import (
+    Bench,
+    Completions,
+    bus_master,
+    described,
+    entries,
+    finished,
+    granted,
+    moved,
+    place_pages,
+    quiet,
+)
+from .owner import READY_LINE, uncached
 
 if TYPE_CHECKING:
-    from dmav3 import HostShim
+    from dmav3 import Board, HostShim
     from dmav3.board.shim import Shim
     from dmav3.dma import DeviceDescription
 
 OK = NtStatus.STATUS_SUCCESS
 PAGE = 4096
+FOUR_GIB = 1 << 32
 #: Bytes of DMA_OPERATIONS of Windows 8 on a 64-bit target.
 TABLE_SIZE = 0xE8
 SYSTEM: DeviceDescription = {"MaximumLength": 8 * PAGE}
@@ -172,6 +185,22 @@ class TestDescription:
         """It behaves as without: what the controller can do counts."""
         assert behaviour(shim, mdl, SYSTEM | member) == behaviour(shim, mdl, SYSTEM)
 
+    @pytest.mark.dmav3_rule("IGA-13")
+    @pytest.mark.parametrize("member", ["Dma32BitAddresses", "Dma64BitAddresses"])
+    @pytest.mark.parametrize("bits", [0, 32, 64])
+    def test_what_it_reaches(self, shim: Shim, bits: int, member: str) -> None:
+        """DmaAddressWidth says it, or its controller; no flag widens or narrows it."""
+        buffer, mdl = described(shim, 256)
+        place_pages(shim, mdl, [FOUR_GIB // PAGE])
+        kind = {"Master": 1, "DmaAddressWidth": bits} if bits else {}
+        flags: list[DeviceDescription] = [{}, {member: 1}, {"DmaSpeed": 3, "DemandMode": 1}]  # type: ignore[misc]
+        registers = []
+        for flag in flags:
+            adapter = quiet(shim, **SYSTEM | kind | flag)  # type: ignore[arg-type]
+            registers.append(adapter.GetDmaTransferInfo(mdl, WriteOnly=True).MapRegisterCount)
+        assert registers == [bits != 64] * 3
+        assert buffer.size == 256
+
 
 class TestRegisters:
     """The most map registers that one request may own."""
@@ -290,7 +319,7 @@ class TestSubordinate:
             got = dmav3_host_shim.IoGetDmaAdapter(DmaWidth=width)
             assert (got is not None) == (width in served)
 
-    @pytest.mark.dmav3_rule("IGA-21", "IGA-22", "IGA-23")
+    @pytest.mark.dmav3_rule("IGA-22", "IGA-23")
     @pytest.mark.parametrize("looped", [0, 1])
     @pytest.mark.parametrize(("address", "offset"), [(0x0B010000, 0), (0x1000, 8), (0, 0x0B010000)])
     def test_the_controller_gets_register_width_and_loop(
@@ -314,6 +343,55 @@ class TestSubordinate:
         assert program.device_address == address + offset
         assert (program.width, program.request_line) == (DmaWidth.Width16Bits, 3)
         assert program.loop == bool(looped)
+
+    @pytest.mark.parametrize(
+        "whole",
+        [
+            pytest.param(False, marks=pytest.mark.dmav3_rule("IGA-21")),
+            pytest.param(True, marks=pytest.mark.dmav3_rule("IGA-22")),
+        ],
+        ids=["address", "offset"],
+    )
+    @pytest.mark.parametrize("bits", [8, 16, 32, 64])
+    def test_the_register_and_its_width(self, board: Board, bits: int, *, whole: bool) -> None:
+        """Each unit of data comes there, as wide as that is, whoever tells the address."""
+        memory, data = uncached(board, 256), moved(64)
+        board.fill(memory, 0x11)
+        board.write(memory, bytes(8), 136)
+        buffer, mdl = described(board, 64)
+        board.write(buffer, data)
+        adapter = quiet(
+            board,
+            DeviceAddress=0 if whole else memory.address + 136,
+            DmaWidth=DmaWidth.of_bits(bits),
+            DmaRequestLine=READY_LINE,
+        )
+        base, done = granted(board, adapter), Completions(board)
+        offset = memory.address + 136 if whole else 0
+        assert adapter.MapTransferEx(
+            mdl, base, 0, offset, WriteToDevice=True, DmaCompletionRoutine=done
+        ) == (OK, 64)
+        finished(board, done)
+        assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 64, WriteToDevice=True) == OK
+        unit = bits // 8
+        expected = b"\x11" * 136 + data[-unit:] + bytes(8 - unit) + b"\x11" * 112
+        assert board.dram.read(memory.address, 256) == expected
+
+    @pytest.mark.dmav3_rule("IGA-14", "MR-13")
+    @pytest.mark.parametrize(("ignored", "kept"), [(0, b"\x11" * 64), (1, bytes(64))])
+    def test_a_bounce_page_of_which_little_was_moved(
+        self, board: Board, ignored: int, kept: bytes
+    ) -> None:
+        """What the counter says is delivered, or all of it, if the counter does not count."""
+        adapter = quiet(board, IgnoreCount=ignored)
+        buffer, mdl = described(board, 64)
+        place_pages(board, mdl, [FOUR_GIB // PAGE])
+        board.fill(buffer, 0x11)
+        bench = Bench(board, adapter, mdl)
+        assert bench.map(write=False) == (OK, 64)
+        assert adapter.CancelMappedTransfer(bench.context) == OK
+        assert bench.flush(64, write=False) == OK
+        assert board.read(buffer) == kept
 
     @pytest.mark.dmav3_rule("IGA-14", "MR-13")
     @pytest.mark.parametrize(("ignored", "kept"), [(0, b"11111111"), (1, bytes(8))])

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Registers of the controller.
 DSR, CCR0, DBGCMD, DBGINST0, DBGINST1 = 0x000, 0x408, 0xD04, 0xD08, 0xD0C
+#: Above all interrupts.
+HIGH_LEVEL = 15
 STREAM = "/machine/peripheral/dmav3/stream"
 #: By enum pl330_policy.
 POLICIES = {"single": 0, "burst": 1, "peripheral": 2}
@@ -69,7 +71,7 @@ class TestStream:
         # From 16 bytes, incrementing, to 4 words at one address.
         assert register(board, CCR0) == 0x000D00F1
 
-    @pytest.mark.dmav3_rule("PLB-08")
+    @pytest.mark.dmav3_rule("PLB-08", "BMT-05")
     def test_a_transfer_may_be_over_before_the_map_returns(self, board: Board) -> None:
         """The completion routine, entered during the call, sees the final Length."""
         bench = Bench(
@@ -182,7 +184,7 @@ class TestLoop:
                 self.notices(owner, count)
                 yield content[:done]
 
-    @pytest.mark.dmav3_rule("CMP-14", "MTX-41", "PAT-F2", "PAT-F3")
+    @pytest.mark.dmav3_rule("CMP-14", "IGA-23", "MTX-41", "PAT-F2", "PAT-F3")
     @pytest.mark.parametrize("every", [0, 64, 96], ids="notices {}".format)
     def test_ten_rounds_of_a_read(self, board: Board, every: int) -> None:
         """Notices and data of each part of each round."""
@@ -566,3 +568,64 @@ def test_all_channels_at_once(board: Board, schedule: str) -> None:
     """None disturbs another, whatever the caches do."""
     assert board.qmp.get("schedule") == schedule
     all_at_once(board, 2)
+
+
+class TestEnds:
+    """How transfers of several channels, and of one after the other, are told apart."""
+
+    @pytest.mark.dmav3_rule("HBE-11")
+    @pytest.mark.parametrize("broken", range(3))
+    def test_an_error_of_one_channel(self, board: Board, broken: int) -> None:
+        """Its own routine is told, and the transfers of the others go on to their end."""
+        memories = [uncached(board, 256) for _ in range(3)]
+        owners = [Owner(board, memory_port(memory), n + 1) for n, memory in enumerate(memories)]
+        assert owners[broken].configure("PL330_INJECT_FAULT", 1) == OK
+        for owner in owners:
+            owner.channel.hold_at_burst = 3
+        buffers = [described(board, 256) for _ in owners]
+        for owner, (buffer, mdl) in zip(owners, buffers, strict=True):
+            board.write(buffer, moved(256))
+            assert owner.map(mdl, write=True) == 256
+        for owner in owners:
+            owner.channel.release()
+        board.dma.run_until(lambda: all(owner.ends for owner in owners), 1_000_000_000)
+        expected = [["DmaComplete"] for _ in owners]
+        expected[broken] = ["DmaError"]
+        assert [owner.ends for owner in owners] == expected
+        for owner in owners:
+            owner.flush()
+
+    @pytest.mark.dmav3_rule("PLB-16")
+    def test_an_event_that_is_pending_at_a_flush(self, board: Board) -> None:
+        """It is not that of the next transfer, which ends when its own data is there."""
+        owner = Owner(board, stream_port(board, 32, write=False))
+        first, second = described(board, 256)[1], described(board, 256)[1]
+        owner.map(first, write=False)
+        early = owner.done
+        with board.dma.irql(HIGH_LEVEL):
+            board.stream.receive_put(moved(256))
+            board.wait(1_000_000)
+            with board.evidence.expect_violations(0x13):
+                owner.flush()
+            with board.evidence.expect_violations(0x13):
+                owner.map(second, write=False)
+        board.wait(1_000_000)
+        assert ([call[3].name for call in early.calls], owner.ends) == (["DmaComplete"], [])
+        assert owner.left == 256
+        board.stream.receive_put(moved(256, seed=2))
+        owner.finish()
+
+    @pytest.mark.dmav3_rule("RDC-04")
+    @pytest.mark.parametrize("around", [-4, 0, 4])
+    def test_what_is_left_at_the_start_of_an_element(self, board: Board, around: int) -> None:
+        """All of it, and of those behind it."""
+        owner = Owner(board, stream_port(board, 32, write=False))
+        pieces = [board.memory.allocate(size, align=4096) for size in (256, 128, 64)]
+        for boundary in (256, 384):
+            owner.map(chained(board, *pieces), write=False)
+            sent = boundary + around
+            board.stream.receive_put(moved(sent))
+            board.wait(1_000_000)
+            assert owner.left == 448 - sent
+            board.stream.receive_put(moved(448 - sent))
+            owner.finish()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dmav3.dma import Mdl
 from dmav3.rules.rules import rules
 from dmav3.wdm import DMA_TRANSFER_CONTEXT_SIZE_V1, NtStatus
 
@@ -22,6 +23,8 @@ from .driver import (
     described,
     entries,
     finished,
+    granted,
+    maintenance,
     moved,
     place_pages,
 )
@@ -29,7 +32,6 @@ from .driver import (
 if TYPE_CHECKING:
     from dmav3 import Board, HostShim
     from dmav3.board.shim import Shim
-    from dmav3.dma import Mdl
 
 OK = NtStatus.STATUS_SUCCESS
 INVALID = NtStatus.STATUS_INVALID_PARAMETER
@@ -115,6 +117,64 @@ class TestMdl:
         poke_mdl(shim, bench.mdl, field, before + change)
         with shim.evidence.expect_violations(0x43):
             assert bench.flush(256) == OK
+
+    @pytest.mark.dmav3_rule("GEN-12")
+    @pytest.mark.parametrize("write", [True, False])
+    @pytest.mark.parametrize("change", ["page", "second page", "flags", "next", "length of next"])
+    def test_a_chain_that_changes(self, shim: Shim, change: str, *, write: bool) -> None:
+        """Whatever of it the mapping rests on: violation 0x43, and no maintenance of the wrong."""
+        buffers = [shim.memory.allocate(size, align=PAGE) for size in (2 * PAGE, PAGE)]
+        mdl = chained(shim, *buffers)
+        bench = Bench(shim, bus_master(shim), mdl)
+        assert bench.map(write=write) == (OK, 3 * PAGE)
+        behind = shim.dma.mdl_fields(mdl).Next
+        if change.endswith("page"):
+            place_pages(shim, mdl, [0x40900], int(change != "page"))
+        elif change == "flags":
+            flags = shim.dma.mdl_fields(mdl).MdlFlags
+            poke_mdl(shim, mdl, "MdlFlags", flags | 0x0800)  # MDL_IO_SPACE
+        elif change == "next":
+            poke_mdl(shim, mdl, "Next", 0)
+        else:
+            poke_mdl(shim, Mdl(behind, PAGE), "ByteCount", PAGE - 64)
+        position = len(shim.evidence.events.all())
+        with shim.evidence.expect_violations(0x43):
+            assert bench.flush(3 * PAGE, write=write) == OK
+        assert maintenance(shim, position) == 0
+
+    @pytest.mark.dmav3_rule("MDL-01", "MDL-03", "MDL-09")
+    @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2), (2, 2, 0, 0)], ids=str)
+    def test_pages_in_any_order(self, shim: Shim, order: tuple[int, ...]) -> None:
+        """Byte n of the chain is in the page that the list names, MDL by MDL, also twice."""
+        places = [shim.memory.allocate(PAGE, align=PAGE) for _ in range(4)]
+        pages = [places[n].address // PAGE for n in order]
+        starts = [shim.memory.allocate(2 * PAGE, align=PAGE).address for _ in range(2)]
+        first = shim.dma.IoAllocateMdl(starts[0] + 100, 5000)
+        second = shim.dma.IoAllocateMdl(starts[1], 2 * PAGE)
+        for mdl, named in ((first, pages[:2]), (second, pages[2:])):
+            shim.dma.MmBuildMdlForNonPagedPool(mdl)
+            place_pages(shim, mdl, named)
+        poke_mdl(shim, first, "Next", second.address)
+        bench = Bench(shim, bus_master(shim), first)
+        assert bench.map(0, 5000 + 2 * PAGE) == (OK, 5000 + 2 * PAGE)
+        found = [a + n for a, length in bench.list for n in range(length)]
+        wanted = [pages[(100 + n) // PAGE] * PAGE + (100 + n) % PAGE for n in range(5000)]
+        wanted += [pages[2 + n // PAGE] * PAGE + n % PAGE for n in range(2 * PAGE)]
+        assert found == wanted
+        assert bench.flush(5000 + 2 * PAGE) == OK
+
+    @pytest.mark.dmav3_rule("MDL-06")
+    def test_an_address_that_the_cpu_does_not_have(self, shim: Shim) -> None:
+        """CurrentVa is an index: the page number counts, wherever the address is."""
+        buffer, mdl = described(shim, 2 * PAGE)
+        adapter = bus_master(shim)
+        base = granted(shim, adapter)
+        pages = shim.dma.mdl_fields(mdl).pages
+        at = buffer.address + PAGE + 100
+        place_pages(shim, mdl, [pages[0]], 1)
+        piece = adapter.MapTransfer(mdl, base, at, 64, WriteToDevice=True)
+        assert piece == (pages[0] * PAGE + 100, 64)
+        assert adapter.FlushAdapterBuffers(mdl, base, at, 64, WriteToDevice=True)
 
     @pytest.mark.dmav3_rule("MDL-02", "MDL-08")
     @pytest.mark.parametrize(

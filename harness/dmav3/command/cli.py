@@ -142,6 +142,10 @@ def run(
         ),
     ] = None,
     *,
+    keflush: Annotated[
+        bool,
+        typer.Option("--keflush", help="Call KeFlushIoBuffers as older drivers do; what it costs."),
+    ] = False,
     json_output: Json = False,
 ) -> None:
     """Move a file from memory to a device and back, and verify memory and cache state.
@@ -156,7 +160,17 @@ def run(
     from .tables import show, wide
 
     options = RunOptions(
-        machine, input_file, schedule, seed, width, firmware_bug, image, trace_file, device, disk
+        machine=machine,
+        input=input_file,
+        schedule=schedule,
+        seed=seed,
+        width=width,
+        firmware_bug=firmware_bug,
+        image=image,
+        trace=trace_file,
+        device=device,
+        disk=disk,
+        keflush=keflush,
     )
     with _failures(), _progress(Console(stderr=True), "moving") as begin:
         report = run_main_job(options, begin)

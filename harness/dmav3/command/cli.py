@@ -194,6 +194,11 @@ def conformance(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report with its evidence.")
     ] = None,
+    junitxml: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write how the tests ended, for CI.")
+    ] = None,
+    schedule: Schedule = None,
+    seed: Seed = 1,
     *,
     untested: Annotated[
         bool, typer.Option("--untested", help="Only list the rules that no test names.")
@@ -214,13 +219,13 @@ def conformance(
 
     from .tables import wide
 
-    options = ConformanceOptions(machine, image, tuple(rule or ()))
+    options = ConformanceOptions(machine, image, tuple(rule or ()), seed, schedule, junitxml)
     with _failures():
         if untested:
             show_untested(wide(Console(highlight=False)), find_untested(options))
             return
-        if html is not None:
-            writable(html)
+        for file in filter(None, (html, junitxml)):
+            writable(file)
         with _progress(Console(stderr=True), "testing") as begin:
             report = run_tests(options, begin)
     if html is not None:

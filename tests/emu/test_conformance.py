@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -24,7 +25,6 @@ from dmav3.rules.rules import rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SHELL_LESS = installation.Layout.find().built / "bench" / "copy.elf"
 #: What a test of rules looks like.
@@ -78,6 +78,24 @@ def test_hangs():
 NAMES_NO_RULE = """
 def test_names_no_rule():
     assert False
+"""
+IN_C = """\
+#include "check.h"
+TEST(it_fails, "MTX-07")
+{
+    CHECK_EQ(2, 2);
+    CHECK(1 == 2);
+}
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, NULL);
+}
+"""
+RUNS_C = """
+from pathlib import Path
+from dmav3 import installation
+installation.rule_tests = lambda: [Path("{program}")]
+from dmav3.conformance.tests.test_host_programs import test_in_c
 """
 SENDS = """
 @pytest.mark.dmav3_rule("CCH-02")
@@ -246,6 +264,22 @@ def test_each_test_says_how_to_run_it_again(rule: str) -> None:
         command = [sys.executable, "-m", *shlex.split(test.command), "-q"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "1 passed" in done.stdout, done.stdout
+
+
+def test_a_failure_in_c_shows_its_place(folder: Path) -> None:
+    """File, line and expression; what the test checks is known without running it."""
+    source, program = folder / "some.c", folder / "test_some"
+    source.write_text(IN_C)
+    checks = Path(__file__).parents[1] / "c"
+    subprocess.run(["clang-19", f"-I{checks}", "-o", program, source], check=True)  # noqa: S607
+    write(folder, RUNS_C.format(program=program))
+    result = conformance("--json", "--rule", "MTX-07")
+    assert result.exit_code == 1
+    place = f"{source}:{IN_C.splitlines().index('    CHECK(1 == 2);') + 1}: 1 == 2"
+    assert verdicts(result)["MTX-07"]["reason"].endswith(f"[some-it_fails]: {place}")
+    (test,) = json.loads(result.stdout)["tests"]
+    assert test["asserted"] == ["2 == 2", "1 == 2"]
+    assert test["arguments"] == ["program=test_some", "name=it_fails"]
 
 
 def test_findings_are_evidence(folder: Path) -> None:

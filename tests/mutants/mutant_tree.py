@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 _SOURCES = ("ci", "docs", "examples", "firmware", "harness", "qemu-machines", "tests")
 _FILES = ("Makefile", "pyproject.toml")
-_BUILT = ("ext", "firmware", "host", "conformance", "tests", "seeded")
+_BUILT = ("ext", "firmware", "host", "conformance", "tests")
 _TESTS = "harness/dmav3/conformance/tests"
 #: Tests of the firmware that name no rule.
 _BOARD = ("backend", "bus_masters", "calls", "common_buffers", "routines", "selftest", "shell")

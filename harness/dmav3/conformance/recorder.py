@@ -140,7 +140,7 @@ def _ended(report: pytest.TestReport) -> dict[str, str] | None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
         return {"outcome": "skipped", "reason": reason.removeprefix("Skipped: ")}
     crash = getattr(report.longrepr, "reprcrash", None)
-    text = crash.message if crash else report.longreprtext
+    text = (crash.message if crash else report.longreprtext).removeprefix("Failed: ")
     return {
         "outcome": "failed" if report.when == "call" else "error",
         "reason": next(iter(text.splitlines()), "no reason was given"),

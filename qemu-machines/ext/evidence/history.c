@@ -10,8 +10,8 @@ uint32_t history_epoch;
 
 static uint32_t reset_epoch; /* began with the last reset */
 
+static uint64_t *origin; /* of the last store to each 8 bytes of RAM: history_origin() */
 static struct history {
-    uint64_t origin[8];        /* of the last store to each 8 bytes: history_origin() */
     uint32_t epoch, channel;   /* of the device's last write */
     uint32_t microcode, burst; /* the same */
     uint32_t stray;            /* the same */
@@ -24,14 +24,20 @@ static struct history *history_of(uint64_t physical)
 
 static uint64_t *origin_of(uint64_t physical)
 {
-    return &history_of(physical)->origin[(physical & (probe->line_size - 1)) / 8];
+    return &origin[(physical - probe->ram_base) / 8];
+}
+
+static void take_memory(void)
+{
+    if (!history) {
+        history = calloc(probe->ram_size / probe->line_size, sizeof(*history));
+        origin = calloc(probe->ram_size / 8, sizeof(*origin));
+    }
 }
 
 void history_reset(void)
 {
-    if (!history) {
-        history = calloc(probe->ram_size / probe->line_size, sizeof(*history));
-    }
+    take_memory();
     reset_epoch = history_begin_epoch();
 }
 
@@ -44,14 +50,15 @@ void history_stored(uint64_t physical, unsigned int size, uint64_t pc)
 {
     uint64_t value = history_origin(place_of(pc));
 
-    for (uint64_t *origin = origin_of(physical); origin <= origin_of(physical + size - 1); origin++) {
-        *origin = value;
+    for (uint64_t *at = origin_of(physical); at <= origin_of(physical + size - 1); at++) {
+        *at = value;
     }
 }
 
-uint64_t *history_origins(uint64_t physical)
+uint64_t *history_origins(void)
 {
-    return history_of(physical)->origin;
+    take_memory();
+    return origin;
 }
 
 void history_device_wrote(uint64_t physical, const struct accessor *by)

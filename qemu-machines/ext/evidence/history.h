@@ -23,9 +23,9 @@ uint32_t history_begin_epoch(void);
 /* The store at `pc` wrote `size` bytes, all in one line. */
 void history_stored(uint64_t physical, unsigned int size, uint64_t pc);
 
-/* For the fast path of machine/access.c, which records stores itself: the origins of the line's stores, one for
- * each 8 bytes, and the value that a store at `place` (evidence/place.h) puts there. */
-uint64_t *history_origins(uint64_t physical);
+/* For the fast path of machine/access.c, which records stores itself: the origins of stores, one for each 8
+ * bytes of RAM, and the value that a store at `place` (evidence/place.h) puts there. */
+uint64_t *history_origins(void);
 
 static inline uint64_t history_origin(uint32_t place)
 {

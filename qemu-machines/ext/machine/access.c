@@ -28,14 +28,14 @@
 
 #define HOT __attribute__((hot))
 
-enum { LINES = 1024, PAGES = 512, PAGE_SHIFT = 12 };
+enum { LINES = 4096, MIXED_SHIFT = 8, PAGES = 4096, PAGE_SHIFT = 12 };
 enum { SCTLR_C = 1 << 2, PHYS_ADDR_AT = 8, PTE_ATTRS_AT = 30 };
 #define NO_KEY (~0ull)
 
 struct line_entry {
     uint64_t load_key, store_key; /* virtual line and MMU index, or NO_KEY */
-    struct cache_shortcut shortcut;
-    uint64_t *origins; /* history_origins() of the line */
+    uint64_t *stamp;
+    size_t line; /* of RAM */
 };
 
 struct page_entry {
@@ -45,6 +45,8 @@ struct page_entry {
 };
 
 static struct line_entry lines[LINES];
+static struct cache_shared shared;
+static uint64_t *origins; /* history_origins() */
 static struct page_entry pages[PAGES];
 static uint16_t *line_entry_of; /* a line of RAM: its entry in `lines`, plus 1 */
 static unsigned int line_shift;
@@ -68,6 +70,14 @@ void access_leave_callback(void)
 static uint64_t key_of(uint64_t address, unsigned int shift, unsigned int mmu_index)
 {
     return address >> shift << 4 | mmu_index;
+}
+
+/* Upper bits are mixed in, so that buffers a power of two apart do not take each other's entries. */
+static inline struct line_entry *entry_of(uint64_t address)
+{
+    uint64_t line = address >> line_shift;
+
+    return &lines[(line ^ line >> MIXED_SHIFT) % LINES];
 }
 
 static void forget_line_entry(struct line_entry *entry)
@@ -101,6 +111,8 @@ void access_reset(void)
     line_shift = (unsigned int)__builtin_ctz(probe->line_size);
     if (!line_entry_of) {
         line_entry_of = calloc(views.size >> line_shift, sizeof(*line_entry_of));
+        shared = cache_model_shared(views.model);
+        origins = history_origins();
     }
     for (size_t i = 0; i < LINES; i++) {
         forget_line_entry(&lines[i]);
@@ -112,7 +124,7 @@ void access_forget_translations(void)
 {
     for (size_t i = 0; i < LINES; i++) {
         if (lines[i].load_key != NO_KEY || lines[i].store_key != NO_KEY) {
-            access_line_changed(lines[i].shortcut.line);
+            access_line_changed(lines[i].line);
         }
     }
     forget_pages();
@@ -173,6 +185,14 @@ static const struct page_entry *page_of(uint64_t address, unsigned int mmu_index
     return page;
 }
 
+/* Does `pages` say that it is RAM? */
+static bool known_as_ram(uint64_t address, unsigned int mmu_index)
+{
+    const struct page_entry *page = &pages[(address >> PAGE_SHIFT) % PAGES];
+
+    return page->key == key_of(address, PAGE_SHIFT, mmu_index) && page->kind != NOT_RAM;
+}
+
 bool access_finds_ram(uint64_t address, unsigned int mmu_index, size_t *offset)
 {
     const struct page_entry *page = page_of(address, mmu_index, NULL);
@@ -186,14 +206,14 @@ bool access_finds_ram(uint64_t address, unsigned int mmu_index, size_t *offset)
 static void remember(uint64_t address, unsigned int mmu_index, const struct cache_shortcut *shortcut)
 {
     uint64_t key = key_of(address, line_shift, mmu_index);
-    struct line_entry *entry = &lines[(address >> line_shift) % LINES];
+    struct line_entry *entry = entry_of(address);
 
     access_line_changed(shortcut->line);
     if (entry->load_key != NO_KEY || entry->store_key != NO_KEY) {
-        line_entry_of[entry->shortcut.line] = 0;
+        line_entry_of[entry->line] = 0;
     }
-    entry->shortcut = *shortcut;
-    entry->origins = history_origins(views.base + ((uint64_t)shortcut->line << line_shift));
+    entry->stamp = shortcut->stamp;
+    entry->line = shortcut->line;
     entry->load_key = shortcut->readable ? key : NO_KEY;
     entry->store_key = shortcut->writable ? key : NO_KEY;
     if (shortcut->readable || shortcut->writable) {
@@ -278,24 +298,32 @@ static void store_to_register(uint64_t physical, unsigned int size, uint64_t pc)
     }
 }
 
-static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool store, uint64_t pc)
+/* MMU index in bits 3:0, log2 of the size in bits 6:4. */
+static inline unsigned int size_of(qemu_plugin_meminfo_t info)
 {
-    unsigned int size = 1u << qemu.qemu_plugin_mem_size_shift(info);
-    const struct qemu_plugin_hwaddr *found = qemu.qemu_plugin_get_hwaddr(info, address);
-    uint64_t physical = found ? qemu.qemu_plugin_hwaddr_phys_addr(found) : 0;
-    const uint64_t *checked = found ? &physical : NULL;
+    return 1u << (info >> 4 & 7);
+}
 
-    if (found && qemu.qemu_plugin_hwaddr_is_io(found)) {
-        if (store) {
-            store_to_register(physical, size, pc);
-        } else {
-            loaded_register(info, physical);
-        }
-        return;
-    }
+static inline unsigned int place_in_line(uint64_t address)
+{
+    return (unsigned int)address & ((1u << line_shift) - 1);
+}
+
+/* Of the access's last byte: no entry for the first byte's line has it where the access goes beyond that. */
+static inline uint64_t key_of_access(qemu_plugin_meminfo_t info, uint64_t address)
+{
+    return key_of(address + size_of(info) - 1, line_shift, info & 15);
+}
+
+/* Line by line. */
+static void access_ram(qemu_plugin_meminfo_t info, uint64_t address, bool store, uint64_t pc,
+                       const uint64_t *checked)
+{
+    unsigned int size = size_of(info);
+
     access_enter_callback();
     while (size) {
-        unsigned int room = (1u << line_shift) - (unsigned int)(address & ((1u << line_shift) - 1));
+        unsigned int room = (1u << line_shift) - place_in_line(address);
         unsigned int part = size < room ? size : room;
 
         access_line(address, part, info & 15, store, pc, checked);
@@ -306,19 +334,33 @@ static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool sto
     access_leave_callback();
 }
 
-/* MMU index in bits 3:0, log2 of the size in bits 6:4. */
-static bool within_line(qemu_plugin_meminfo_t info, uint64_t address)
+static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool store, uint64_t pc)
 {
-    return (address & ((1u << line_shift) - 1)) + (1u << (info >> 4 & 7)) <= 1u << line_shift;
+    const struct qemu_plugin_hwaddr *found;
+    uint64_t physical;
+
+    if (known_as_ram(address, info & 15)) {
+        access_ram(info, address, store, pc, NULL);
+        return;
+    }
+    found = qemu.qemu_plugin_get_hwaddr(info, address);
+    physical = found ? qemu.qemu_plugin_hwaddr_phys_addr(found) : 0;
+    if (!found || !qemu.qemu_plugin_hwaddr_is_io(found)) {
+        access_ram(info, address, store, pc, found ? &physical : NULL);
+    } else if (store) {
+        store_to_register(physical, size_of(info), pc);
+    } else {
+        loaded_register(info, physical);
+    }
 }
 
 HOT void access_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
 {
-    struct line_entry *entry = &lines[(address >> line_shift) % LINES];
+    const struct line_entry *entry = entry_of(address);
 
     (void)vcpu;
-    if (entry->load_key == key_of(address, line_shift, info & 15) && within_line(info, address)) {
-        *entry->shortcut.stamp = ++*entry->shortcut.clock;
+    if (entry->load_key == key_of_access(info, address)) {
+        *entry->stamp = ++*shared.clock;
         return;
     }
     access_slowly(info, address, false, (uint64_t)(uintptr_t)pc);
@@ -332,17 +374,17 @@ static __attribute__((noinline)) void store_slowly(qemu_plugin_meminfo_t info, u
 
 HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
 {
-    struct line_entry *entry = &lines[(address >> line_shift) % LINES];
+    const struct line_entry *entry = entry_of(address);
 
     (void)vcpu;
-    if (entry->store_key == key_of(address, line_shift, info & 15) && within_line(info, address)) {
-        unsigned int size = 1u << (info >> 4 & 7), at = (unsigned int)address & ((1u << line_shift) - 1);
-        uint64_t origin = history_origin((uint32_t)(uintptr_t)place);
+    if (entry->store_key == key_of_access(info, address)) {
+        unsigned int size = size_of(info), at = place_in_line(address);
+        size_t offset = (entry->line << line_shift) + at;
 
-        *entry->shortcut.stamp = ++*entry->shortcut.clock;
-        cache_keep_store(entry->shortcut.stores, ~0ull >> (64 - size) << at, *entry->shortcut.barriers);
-        for (unsigned int i = at / 8; i <= (at + size - 1) / 8; i++) {
-            entry->origins[i] = origin;
+        *entry->stamp = ++*shared.clock;
+        cache_keep_store(&shared.stores[entry->line], ~0ull >> (64 - size) << at, *shared.barriers);
+        for (size_t i = offset / 8; i <= (offset + size - 1) / 8; i++) {
+            origins[i] = history_origin((uint32_t)(uintptr_t)place);
         }
         return;
     }

@@ -20,6 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A variable of each thread that is found without a call. There must be few of them: a library that is loaded
+ * late shares little room for such variables with all others. */
+#define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+
 #define QEMU_PLUGIN_API  4 /* QEMU 10.0 */
 #define QEMU_NEEDS_MAJOR 10
 

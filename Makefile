@@ -184,4 +184,4 @@ $(B)/sanitized/dmav3.so: $(EXT_SOURCES) $(B)/dmav3.so
 clean:  ## remove build/
 	rm -rf $(B)
 
--include $(shell find $(OUT) $(B)/ext -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT) $(B)/ext $(B)/host -name '*.d' 2>/dev/null)

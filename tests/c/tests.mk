@@ -1,9 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # Host programs. A test is a file test_NAME.c in a folder of tests/c, which says what it is linked with: with
-# the whole layer and the scripted back end, unless NAME_with names other sources.
+# the whole layer and the scripted back end, unless NAME_with names other sources. A source is compiled once for
+# all programs with sanitizers, into CHECKED, and once for those of the package, into SMALL.
 
-C_FLAGS := -Ifirmware -Ifirmware/include -I$(EXT) -Itests/c -Itests/c/layer -I$(B)/tests/c
-C_HEADERS := $(HEADERS) $(wildcard tests/c/*.h tests/c/*/*.h tests/host/*.h $(EXT)/*/*.h)
+C_FLAGS := -DMMIO_FAKE -Ifirmware -Ifirmware/include -I$(EXT) -Itests/c -Itests/c/layer -Itests/host \
+	-I$(B)/tests/c -fno-pie
+C_LINK := -no-pie -fuse-ld=lld-19
+CHECKED := $(B)/host/checked
+SMALL := $(B)/host/small
+
+$(CHECKED)/%.o: % Makefile tests/c/tests.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_FLAGS) $(C_FLAGS) $(DEPEND) -c -o $@ $<
+
+$(SMALL)/%.o: % Makefile tests/c/tests.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SMALL_FLAGS) -g $(C_FLAGS) $(DEPEND) -c -o $@ $<
+
 C_TESTS := $(basename $(notdir $(wildcard tests/c/*/test_*.c)))
 # Those of these folders decide rules of the interface, so they go into the package as well.
 RULE_TESTS := $(basename $(notdir $(wildcard tests/c/layer/test_*.c tests/c/pl330/test_*.c)))
@@ -25,31 +38,30 @@ test_frame_with := firmware/rpc/frame.c
 test_plan_with := $(HAL_FAKE) firmware/layer/plan.c $(MDL)
 test_mdl_with := $(HAL_FAKE) $(MDL)
 test_pl330_with := $(HAL_FAKE) $(call in,firmware/pl330)
-test_pl330_flags := -DMMIO_FAKE
 test_pl330_program_with := tests/c/pl330/microcode.c $(PL330_PROGRAM)
 
-# $(call program,NAME): what it consists of.
-program = $(wildcard tests/c/*/$(1).c) $(or $($(1)_with),$(LAYER_WITH))
+# $(call objects,NAME,FOLDER): what it is linked of; FOLDER is CHECKED or SMALL.
+objects = $(patsubst %,$(2)/%.o,$(wildcard tests/c/*/$(1).c) $(or $($(1)_with),$(LAYER_WITH)))
 
 tests: $(C_TESTS:%=$(B)/tests/c/%) $(RULE_TESTS:%=$(B)/conformance/%)
 
-$(C_TESTS:%=$(B)/tests/c/%): $(B)/tests/c/%: $$(call program,$$*) $(C_HEADERS) Makefile tests/c/tests.mk
+$(C_TESTS:%=$(B)/tests/c/%): $(B)/tests/c/%: $$(call objects,$$*,$(CHECKED))
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(HOST_FLAGS) $(C_FLAGS) $($*_flags) -o $@ $(call program,$*)
+	$(Q)$(CC) $(HOST_FLAGS) $(C_LINK) -o $@ $^
 	$(built)
 
-$(RULE_TESTS:%=$(B)/conformance/%): $(B)/conformance/%: $(B)/tests/c/%
+$(RULE_TESTS:%=$(B)/conformance/%): $(B)/conformance/%: $$(call objects,$$*,$(SMALL))
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(SMALL_FLAGS) $(C_FLAGS) $($*_flags) -o $@ $(call program,$*)
+	$(Q)$(CC) $(SMALL_FLAGS) $(C_LINK) -Wl,--strip-debug -o $@ $^
 	$(built)
 
 # Vectors that Python reads as well.
-$(B)/tests/c/test_frame: $(B)/tests/c/frames.inc
+$(CHECKED)/tests/c/rpc/test_frame.c.o: $(B)/tests/c/frames.inc
 $(B)/tests/c/frames.inc: tests/vectors/frames.json tests/c/rpc/frames.py
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/rpc/frames.py <$< >$@
 
-$(B)/tests/c/test_pl330_program: $(B)/tests/c/instructions.inc
+$(addsuffix /tests/c/pl330/test_pl330_program.c.o,$(CHECKED) $(SMALL)): $(B)/tests/c/instructions.inc
 $(B)/tests/c/instructions.inc: tests/vectors/pl330.json tests/c/pl330/instructions.py firmware/pl330/code.h
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/pl330/instructions.py firmware/pl330/code.h <$< >$@
@@ -65,16 +77,15 @@ $(B)/tests/pl330_code.so: firmware/pl330/code.c firmware/pl330/code.h Makefile t
 HOST_SHIM := $(call in,tests/host firmware/rpc) tests/c/fake_irq.c tests/c/layer/scripted_backend.c $(LAYER) \
 	$(patsubst %,firmware/hal/%.c,exception ident irq memory oplog pool uart)
 WRAPPED := memory_is_ram bounce_copy_to_device bounce_copy_from_device
-HOST_SHIM_FLAGS := $(C_FLAGS) -Itests/host -DMMIO_FAKE -fno-pie -no-pie -fuse-ld=lld-19 $(WRAPPED:%=-Wl,--wrap=%)
+HOST_SHIM_LINK := $(C_LINK) $(WRAPPED:%=-Wl,--wrap=%)
 
 tests: $(B)/host/shim $(B)/conformance/shim
 
-$(B)/host/shim: $(HOST_SHIM) $(C_HEADERS) Makefile tests/c/tests.mk
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(HOST_FLAGS) $(HOST_SHIM_FLAGS) -o $@ $(HOST_SHIM)
+$(B)/host/shim: $(HOST_SHIM:%=$(CHECKED)/%.o)
+	$(Q)$(CC) $(HOST_FLAGS) $(HOST_SHIM_LINK) -o $@ $^
 	$(built)
 
-$(B)/conformance/shim: $(B)/host/shim
+$(B)/conformance/shim: $(HOST_SHIM:%=$(SMALL)/%.o)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(SMALL_FLAGS) -g $(HOST_SHIM_FLAGS) -o $@ $(HOST_SHIM)
+	$(Q)$(CC) $(SMALL_FLAGS) $(HOST_SHIM_LINK) -o $@ $^
 	$(built)

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
+import sys
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -13,12 +20,13 @@ from typer.testing import CliRunner, Result
 from dmav3 import installation
 from dmav3.command.cli import app
 from dmav3.conformance import run
+from dmav3.elf.image import read_elf
 from dmav3.rules.rules import rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+SHELL_LESS = installation.Layout.find().built / "bench" / "copy.elf"
 #: What a test of rules looks like.
 HEAD = """\
 import io
@@ -37,6 +45,12 @@ FAILS = """
 @pytest.mark.parametrize("version", [3, 2])
 def test_fails(dmav3_board, version):
     assert dmav3_board.IoGetDmaAdapter(Version=version) is None, "it is <there>"
+"""
+ELSEWHERE = """
+@pytest.mark.dmav3_machine("virt-a53-coherent")
+@pytest.mark.dmav3_rule("CCH-06")
+def test_elsewhere(dmav3_board):
+    assert False
 """
 SKIPS = """
 @pytest.mark.dmav3_rule("CCH-02")
@@ -64,6 +78,24 @@ def test_hangs():
 NAMES_NO_RULE = """
 def test_names_no_rule():
     assert False
+"""
+IN_C = """\
+#include "check.h"
+TEST(it_fails, "MTX-07")
+{
+    CHECK_EQ(2, 2);
+    CHECK(1 == 2);
+}
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, NULL);
+}
+"""
+RUNS_C = """
+from pathlib import Path
+from dmav3 import installation
+installation.rule_tests = lambda: [Path("{program}")]
+from dmav3.conformance.tests.test_host_programs import test_in_c
 """
 SENDS = """
 @pytest.mark.dmav3_rule("CCH-02")
@@ -97,12 +129,17 @@ def verdicts(result: Result) -> dict[str, dict[str, Any]]:
 
 def test_json_has_every_rule_with_six_keys(folder: Path) -> None:
     """In the order of the rules; what no test names is undecided, and nothing failed."""
-    write(folder, PASSES, SKIPS, ON_THE_HOST, NAMES_NO_RULE)
-    result = conformance("--json")
+    write(folder, PASSES, SKIPS, ON_THE_HOST, NAMES_NO_RULE, ELSEWHERE)
+    result = conformance("--json", "--seed", 5, "--schedule", "lru")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
-    assert set(report) == {"machine", "rules"}
-    assert report["machine"] == "virt-a53"
+    image = read_elf(installation.firmware("virt-a64"), "EM_AARCH64")
+    assert report["machine"], report["image"] == ("virt-a53", "virt-a64")
+    assert (report["build"], report["seed"], report["schedule"]) == (image.build_id, 5, "lru")
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", report["qemu"])
+    assert datetime.fromisoformat(report["started"]) <= datetime.now().astimezone()
+    assert report["seconds"] > 0
+    assert report["counts"] == Counter(rule["verdict"] for rule in report["rules"]) | {"fail": 0}
     assert [rule["id"] for rule in report["rules"]] == list(rules().rules)
     for rule in report["rules"]:
         assert list(rule) == ["id", "source", "verdict", "reading", "tests", "reason"]
@@ -116,7 +153,9 @@ def test_json_has_every_rule_with_six_keys(folder: Path) -> None:
         "tests": ["test_some.py::test_passes"],
         "reason": None,
     }
-    assert found["GEN-01"]["verdict"] == "pass"
+    assert found["GEN-01"]["verdict"] == "pass (host)"
+    assert found["CCH-06"]["verdict"] == "not applicable"
+    assert found["CCH-06"]["reason"].endswith("is for this machine: it asks for virt-a53-coherent")
     assert found["CCH-02"]["reason"] == "there is no cache"
     assert found["MTX-07"]["reason"] == "no test decides it"
     assert found["DOM-01"]["verdict"] == "out-of-scope"
@@ -152,7 +191,7 @@ def test_a_failing_test_fails_each_of_its_rules(folder: Path) -> None:
     assert "failed: test_some.py::test_fails[3]" in shown.stdout
     assert "FBX-15 [doc+inferred] pass (our reading, OQ-06)" in shown.stdout
     assert "OQ-06: flush of a running SYS transfer" in shown.stdout
-    assert "1 pass, 1 fail, 0 undecided, 0 out-of-scope" in shown.stdout
+    assert "1 pass, 0 pass (host), 1 fail, 0 undecided, 0 not applicable" in shown.stdout
 
 
 def test_another_image_is_not_decided_by_our_own_layer(folder: Path) -> None:
@@ -180,6 +219,13 @@ def test_the_page_needs_nothing_else_and_shows_the_evidence(folder: Path) -> Non
         "it is &lt;there&gt;",
         "pass (our reading, OQ-06)",
         "legacy loop recipe flushes while running",
+        "version=3",
+        "dmav3_board.IoGetDmaAdapter(Version=version) is None",
+        "dmav3_board.evidence.expect_violations(37)",
+        "pytest --pyargs &#39;dmav3.conformance.tests.test_some::test_fails[3]&#39;",
+        "--dmav3-machine=virt-a53</code>",
+        ", build id <code>",
+        "schedule speculative, seed 1",
         "members of the table that came after version 3",
         "It said: The emulator ignores bus errors",
     ):
@@ -187,6 +233,53 @@ def test_the_page_needs_nothing_else_and_shows_the_evidence(folder: Path) -> Non
     assert re.search(r'class="gap">[0-9]{3,} records are left out here', page)
     assert "<there>" not in page
     assert "InitializeController →" not in page  # what came before the test
+
+
+def test_what_ran_is_in_junits_form_too(folder: Path) -> None:
+    """With the rules of each test; one for another machine is skipped."""
+    write(folder, PASSES, FAILS, ELSEWHERE)
+    assert conformance("--junitxml", folder / "junit.xml", "--rule", "IGA").exit_code == 1
+    cases = {case.get("name"): case for case in ET.parse(folder / "junit.xml").iter("testcase")}  # noqa: S314 - our own
+    assert set(cases) == {"test_passes", "test_fails[3]", "test_fails[2]"}
+    assert cases["test_fails[3]"].find("failure") is not None
+    properties = [one.attrib for one in cases["test_passes"].iter("property")]
+    assert [one["value"] for one in properties if one["name"] == "rule"] == ["IGA-02", "FBX-15"]
+
+
+def test_a_machine_without_a_cache_decides_nothing_about_caches(folder: Path) -> None:
+    """Whatever programs of this computer say of the rule."""
+    both = ELSEWHERE.replace("virt-a53-coherent", "virt-a53").replace("CCH-06", "CCH-02")
+    write(folder, both, ON_THE_HOST.replace("GEN-01", "CCH-02"))
+    found = verdicts(conformance("--json", "--machine", "virt-a53-coherent", "--rule", "CCH-02"))
+    assert found["CCH-02"]["verdict"] == "not applicable"
+
+
+@pytest.mark.parametrize("rule", ["IGA-26", "GSX-10"])
+def test_each_test_says_how_to_run_it_again(rule: str) -> None:
+    """The command runs this test alone; in C and in Python."""
+    report = run.run_tests(run.ConformanceOptions(rules=(rule,)), lambda _: lambda _: None)
+    assert {test.outcome for test in report.tests} == {"passed"}
+    assert all(test.asserted for test in report.tests)
+    for test in report.tests:
+        command = [sys.executable, "-m", *shlex.split(test.command), "-q"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "1 passed" in done.stdout, done.stdout
+
+
+def test_a_failure_in_c_shows_its_place(folder: Path) -> None:
+    """File, line and expression; what the test checks is known without running it."""
+    source, program = folder / "some.c", folder / "test_some"
+    source.write_text(IN_C)
+    checks = Path(__file__).parents[1] / "c"
+    subprocess.run(["clang-19", f"-I{checks}", "-o", program, source], check=True)  # noqa: S607
+    write(folder, RUNS_C.format(program=program))
+    result = conformance("--json", "--rule", "MTX-07")
+    assert result.exit_code == 1
+    place = f"{source}:{IN_C.splitlines().index('    CHECK(1 == 2);') + 1}: 1 == 2"
+    assert verdicts(result)["MTX-07"]["reason"].endswith(f"[some-it_fails]: {place}")
+    (test,) = json.loads(result.stdout)["tests"]
+    assert test["asserted"] == ["2 == 2", "1 == 2"]
+    assert test["arguments"] == ["program=test_some", "name=it_fails"]
 
 
 def test_findings_are_evidence(folder: Path) -> None:
@@ -215,6 +308,7 @@ def test_what_this_computer_lacks_is_no_failure(
     ("test", "words"),
     [
         ("@pytest.mark.dmav3_rule('MTX-70')\ndef test_it(): pass\n", "unknown rule 'MTX-70'"),
+        ("@pytest.mark.dmav3_rule('DOM-01')\ndef test_it(): pass\n", "DOM-01 is out of scope"),
         ("import no_such_module\n", "No module named 'no_such_module'"),
         ("import os\nos._exit(9)\n", "pytest's status 9"),
     ],
@@ -242,7 +336,7 @@ def test_a_test_that_hangs_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert report.exit_status == 3
     assert [(one.verdict, one.reason) for one in report.decisions] == [
         ("undecided", "no test has ended for 5 s"),
-        ("pass", None),
+        ("pass (host)", "decided only by programs of this computer"),
     ]
 
 
@@ -251,7 +345,12 @@ def test_a_test_that_hangs_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatc
     [
         (("--machine", "vax"), "unknown machine 'vax'; known are"),
         (("--image", __file__), "is not an ELF file"),
+        (("--image", SHELL_LESS), "has no shell (no symbol `rpc_serve`)"),
+        (("--image", SHELL_LESS), "give an image that `dmav3 build` made"),
         (("--rule", "XYZ"), "--rule XYZ: no rule begins so; such as --rule MTX"),
+        (("--seed", "-1"), "seed -1 is not in 0 to"),
+        (("--schedule", "now"), "unknown schedule 'now'; known are: lru"),
+        (("--junitxml", "/no/such/folder/x"), "/no/such/folder/x cannot be written: No such"),
         (("--html", "/no/such/folder/x"), "/no/such/folder/x cannot be written: No such"),
     ],
 )

@@ -54,6 +54,23 @@ def test_its_mistakes_are_found(pytester: pytest.Pytester, command: str, said: s
         assert part.strip("… ") in output
 
 
+def test_its_older_call_is_in_vain() -> None:
+    """The command with KeFlushIoBuffers passes, and says in the README's words what it cost."""
+    command, said = re.findall(
+        r"^ +\.venv/bin/dmav3 (run .*--keflush)\n\n((?:    .*\n)+)", README, re.MULTILINE
+    )[0]
+    done = subprocess.run(
+        [sys.executable, "-m", "dmav3", *shlex.split(command)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    output = " ".join(done.stdout.split())
+    for part in " ".join(said.split()).split(" … "):
+        assert part.strip("…:") in output
+
+
 def test_its_bug_is_found() -> None:
     """The command with the known bug fails, and says what the README says."""
     (command,) = re.findall(r"^ +\.venv/bin/dmav3 (run .*--firmware-bug .*)$", README, re.MULTILINE)

@@ -147,6 +147,10 @@ def run(
         ),
     ] = None,
     *,
+    keflush: Annotated[
+        bool,
+        typer.Option("--keflush", help="Call KeFlushIoBuffers as older drivers do; what it costs."),
+    ] = False,
     json_output: Json = False,
 ) -> None:
     """Move a file from memory to a device and back, and verify memory and cache state.
@@ -161,7 +165,17 @@ def run(
     from .tables import show, wide
 
     options = RunOptions(
-        machine, input_file, schedule, seed, width, firmware_bug, image, trace_file, device, disk
+        machine=machine,
+        input=input_file,
+        schedule=schedule,
+        seed=seed,
+        width=width,
+        firmware_bug=firmware_bug,
+        image=image,
+        trace=trace_file,
+        device=device,
+        disk=disk,
+        keflush=keflush,
     )
     with _failures(), _progress(Console(stderr=True), "moving") as begin:
         report = run_main_job(options, begin)
@@ -185,6 +199,11 @@ def conformance(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report with its evidence.")
     ] = None,
+    junitxml: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write how the tests ended, for CI.")
+    ] = None,
+    schedule: Schedule = None,
+    seed: Seed = 1,
     *,
     untested: Annotated[
         bool, typer.Option("--untested", help="Only list the rules that no test names.")
@@ -205,7 +224,7 @@ def conformance(
 
     from .tables import wide
 
-    options = ConformanceOptions(machine, image, tuple(rule or ()))
+    options = ConformanceOptions(machine, image, tuple(rule or ()), seed, schedule, junitxml)
     with _failures():
         if untested:
             found = find_untested(options)
@@ -213,8 +232,8 @@ def conformance(
                 show_untested(wide(Console(highlight=False)), found)
                 sys.stdout.flush()
             return
-        if html is not None:
-            check_output(html, image, Path(machine))
+        for file in filter(None, (html, junitxml)):
+            check_output(file, image, Path(machine))
         with _progress(Console(stderr=True), "testing") as begin:
             report = run_tests(options, begin)
     with _output(report.exit_status):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from dmav3.job.journal import Step
-    from dmav3.job.verdict import Report
+    from dmav3.job.verdict import Keflush, Report
 
 #: Heading and field of each numeric column.
 _COLUMNS = (
@@ -64,8 +64,21 @@ def show(console: Console, report: Report) -> None:
     for finding in facts.findings:
         text = f"{finding.kind} at {finding.address}, {finding.count} times: {finding.text}"
         console.print(f"[red]finding[/]  {escape(text)}", soft_wrap=True)
+    if report.keflush:
+        console.print(_keflush(report.keflush), soft_wrap=True)
     colour = _COLOURS[report.verdict]
     console.print(f"[{colour}]{report.verdict}[/]: {escape(report.reason)}", soft_wrap=True)
+
+
+def _keflush(cost: Keflush) -> str:
+    """Return what calls that version 3 does not need have cost."""
+    if not cost.lines:
+        return f"keflush  KeFlushIoBuffers, called {cost.calls} times, did nothing: DMA is coherent"
+    return (
+        f"keflush  {cost.calls} calls of KeFlushIoBuffers treated {cost.lines} lines; with them "
+        f"{cost.idle} lines had nothing to do, by the version-3 routines alone {cost.idle_alone}: "
+        f"{cost.idle - cost.idle_alone} in vain"
+    )
 
 
 def _table(steps: tuple[Step, ...]) -> Table:

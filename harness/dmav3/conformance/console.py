@@ -20,20 +20,25 @@ if TYPE_CHECKING:
 
     from dmav3.rules.rules import Question, Rule
 
-    from .verdicts import Decision, RuleReport, Verdict
+    from .verdicts import Decision, RuleReport
 
-_COLOURS: dict[Verdict, str] = {
+_COLOURS: dict[str, str] = {
     "pass": "green",
+    "pass (host)": "cyan",
     "fail": "bold red",
     "undecided": "yellow",
+    "not applicable": "dim",
     "out-of-scope": "dim",
 }
 
 
 def show(console: Console, report: RuleReport) -> None:
     """Print the report."""
+    ran = report.circumstances
     console.print(
-        f"{report.machine}, {report.image}: {len(report.decisions)} rules", soft_wrap=True
+        f"{ran.machine}, {ran.image}: {len(report.decisions)} rules, {len(report.tests)} tests in "
+        f"{ran.seconds:g} s",
+        soft_wrap=True,
     )
     console.print(_chapters(report))
     by_verdict = {
@@ -44,9 +49,9 @@ def show(console: Console, report: RuleReport) -> None:
         for test in decision.tests:
             mark = escape(f"{test.outcome}: {test.id} {test.reason}".rstrip())
             console.print(f"    {mark}", soft_wrap=True)
-    _by_reason(console, by_verdict["undecided"])
-    _by_reason(console, by_verdict["out-of-scope"])
-    for decision in by_verdict["pass"]:
+    for verdict in ("undecided", "not applicable", "out-of-scope"):
+        _by_reason(console, by_verdict[verdict])
+    for decision in (*by_verdict["pass"], *by_verdict["pass (host)"]):
         if decision.question:
             _show_rule(console, decision.rule, decision.text, decision.question)
     if report.trouble:
@@ -82,7 +87,7 @@ def _chapters(report: RuleReport) -> Table:
     return table
 
 
-def _number(count: int, verdict: Verdict) -> str:
+def _number(count: int, verdict: str) -> str:
     return f"[{_COLOURS[verdict]}]{count}[/]" if count else ""
 
 

@@ -13,7 +13,7 @@ from dmav3.rules.rules import rules
 from .verdicts import VERDICTS
 
 if TYPE_CHECKING:
-    from .verdicts import Ended, RuleReport
+    from .verdicts import RuleReport
 
 
 def render(report: RuleReport) -> str:
@@ -25,13 +25,18 @@ def render(report: RuleReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    tests: dict[str, Ended] = {test.id: test for one in report.decisions for test in one.tests}
+    environment.filters["slug"] = _slug
     return environment.get_template("page.html.j2").render(
         report=report,
+        ran=report.circumstances,
         rules=rules(),
         verdicts=VERDICTS,
         counts=report.counts(),
-        tests=tests,
-        numbers={test_id: number for number, test_id in enumerate(tests)},
+        numbers={test.id: number for number, test in enumerate(report.tests)},
         version=version("dmav3"),
     )
+
+
+def _slug(verdict: str) -> str:
+    """Return a verdict as the name of a class, such as `pass-host`."""
+    return verdict.replace(" (", "-").replace(")", "").replace(" ", "-")

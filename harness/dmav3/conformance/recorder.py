@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
+from dmav3.board.board import Board
 from dmav3.board.shim import Shim
-from dmav3.testing.marks import rules_of
+from dmav3.testing.marks import other_machine, rules_of
 
+from .described import arguments, assertions, sentence
 from .transcript import Line, transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     Reported = Generator[None, pytest.TestReport, pytest.TestReport]
 
@@ -43,14 +45,17 @@ def pytest_configure(config: pytest.Config) -> None:
 class _Recorder:
     """The hooks.
 
+    :ivar _items: by id, all that will run.
     :ivar _ended: outcome, reason and details of the test under way, from its worst phase so far.
+    :ivar _qemu: the version has been written.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self._pipe: TextIO = open(config.getoption("dmav3_pipe"), "w", encoding="utf-8")  # noqa: PTH123, SIM115 - a descriptor; open until the process ends
         self._prefixes = tuple(config.getoption("dmav3_rule"))
         self._foreign = bool(config.getoption("dmav3_image"))
-        self._rules: dict[str, list[str]] = {}
+        self._items: dict[str, pytest.Item] = {}
+        self._qemu = False
         self._ended: dict[str, str] = {}
         self._evidence: list[Line] = []
 
@@ -64,12 +69,17 @@ class _Recorder:
         items[:] = kept
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Say which tests decide which rules, before any runs."""
-        self._rules = {item.nodeid: rules_of(item) for item in session.items}
-        self._write(collected=self._rules)
+        """Say which tests decide which rules, before any runs; pytest's own report names them."""
+        self._items = {item.nodeid: item for item in session.items}
+        for item in session.items:
+            item.user_properties += [("rule", rule) for rule in rules_of(item)]
+        self._write(collected={test: rules_of(item) for test, item in self._items.items()})
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Leave out what says nothing of the image that was given."""
+        """Leave out what says nothing of the machine, or of the image, that was given."""
+        if other := other_machine(item):
+            self._ended = {"outcome": "elsewhere", "reason": f"it asks for {other}"}
+            pytest.skip(self._ended["reason"])
         if self._foreign and item.get_closest_marker("dmav3_host"):
             pytest.skip(_FOREIGN_IMAGE)
 
@@ -79,6 +89,7 @@ class _Recorder:
         report = yield
         if call.when == "call" or report.failed:
             self._evidence = self._evidence or _evidence(item)
+            self._tell_qemu(item)
         return report
 
     def pytest_runtest_logstart(self) -> None:
@@ -92,8 +103,24 @@ class _Recorder:
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Say how it ended."""
-        lines = [asdict(line) for line in self._evidence]
-        self._write(id=nodeid, rules=self._rules[nodeid], evidence=lines, **self._ended)
+        item = self._items[nodeid]
+        self._write(
+            id=nodeid,
+            rules=rules_of(item),
+            host=item.get_closest_marker("dmav3_host") is not None,
+            sentence=sentence(item),
+            arguments=arguments(item),
+            asserted=assertions(item),
+            evidence=[asdict(line) for line in self._evidence],
+            **self._ended,
+        )
+
+    def _tell_qemu(self, item: pytest.Item) -> None:
+        """Say once which QEMU the tests run on."""
+        board = next((one for one in _values(item) if isinstance(one, Board)), None)
+        if board is not None and not self._qemu and board.qemu.running:
+            self._write(qemu=board.qemu.version)
+            self._qemu = True
 
     def _wanted(self, item: pytest.Item) -> bool:
         rules = rules_of(item)
@@ -113,7 +140,7 @@ def _ended(report: pytest.TestReport) -> dict[str, str] | None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
         return {"outcome": "skipped", "reason": reason.removeprefix("Skipped: ")}
     crash = getattr(report.longrepr, "reprcrash", None)
-    text = crash.message if crash else report.longreprtext
+    text = (crash.message if crash else report.longreprtext).removeprefix("Failed: ")
     return {
         "outcome": "failed" if report.when == "call" else "error",
         "reason": next(iter(text.splitlines()), "no reason was given"),
@@ -123,7 +150,10 @@ def _ended(report: pytest.TestReport) -> dict[str, str] | None:
 
 def _evidence(item: pytest.Item) -> list[Line]:
     """Return that of the fixture which has any."""
-    for value in getattr(item, "funcargs", {}).values():
-        if isinstance(value, Shim):
-            return transcript(value)
-    return []
+    return next((transcript(one) for one in _values(item) if isinstance(one, Shim)), [])
+
+
+def _values(item: pytest.Item) -> Iterable[object]:
+    """Return what the fixtures of a test gave."""
+    values: Iterable[object] = getattr(item, "funcargs", {}).values()
+    return values

@@ -6,22 +6,26 @@ from __future__ import annotations
 import json
 import os
 import select
+import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dmav3 import installation
 from dmav3.elf.image import read_elf
-from dmav3.errors import Dmav3Error, InfrastructureError, UsageError
+from dmav3.errors import Dmav3Error, ImageError, InfrastructureError, UsageError
 from dmav3.machine.description import load
+from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.rules.rules import rules
 
 from .transcript import Line
-from .verdicts import Ended, RuleReport, decide
+from .verdicts import Circumstances, Ended, RuleReport, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).with_name("tests")
 #: Seconds in which some test has to end, and pytest itself to start or end.
 PATIENCE = 300.0
+_PACKAGE = f"{__package__}.tests"
+_SHELL = "rpc_serve"  # what a firmware with a shell never returns from
 _SAID = 2000  # characters of pytest's own output that an error quotes
 #: What would let other plugins and options into the process.
 _FOREIGN_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
@@ -43,11 +49,16 @@ class ConformanceOptions:
     """What the command line says.
 
     :ivar rules: ids, or beginnings of ids; all rules if there are none.
+    :ivar seed, schedule: for the tests that choose none.
+    :ivar junit: file for pytest's own report.
     """
 
     machine: str = "virt-a53"
     image: Path | None = None
     rules: tuple[str, ...] = ()
+    seed: int = 1
+    schedule: str | None = None
+    junit: Path | None = None
 
     def selected(self) -> list[Rule]:
         """Return the rules that are asked for; `UsageError` if there are none."""
@@ -67,31 +78,47 @@ def run_tests(
     :raises UsageError: the options are wrong; nothing was started.
     """
     selected, machine = options.selected(), load(options.machine)
-    image = options.image
-    if image is not None:
-        read_elf(image, "EM_AARCH64")
+    seed, schedule = checked_seed(options.seed), checked_schedule(machine, options.schedule)
+    if options.image is not None:
+        _check_shell(options.image)
+    began = time.monotonic()
+    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    image = str(options.image or machine.firmware)
+    circumstances = Circumstances(machine.name, image, "", seed, schedule, now)
     tests: list[Ended] = []
     trouble = None
     try:
-        _check_built(image, machine.firmware)
+        build = _check_built(options.image, machine.firmware)
+        circumstances = replace(circumstances, build=build)
         for message in _messages(options):
             if "collected" in message:
                 advance = begin(len(message["collected"]))
+            elif "qemu" in message:
+                circumstances = replace(circumstances, qemu=message["qemu"])
             else:
-                tests.append(_test(message))
+                tests.append(_test(options, message))
                 advance(1)
     except Dmav3Error as error:
         trouble = str(error)
-    decisions = decide(rules(), selected, tests, trouble)
-    return RuleReport(machine.name, str(image or machine.firmware), decisions, trouble)
+    circumstances = replace(circumstances, seconds=round(time.monotonic() - began, 1))
+    return RuleReport(circumstances, decide(rules(), selected, tests, trouble), trouble)
 
 
-def _check_built(image: Path | None, firmware: str) -> None:
-    """Raise `NotBuiltError` once instead of once a test."""
+def _check_shell(image: Path) -> None:
+    """Raise `ImageError` for firmware that answers no request."""
+    if not read_elf(image, "EM_AARCH64").exports(_SHELL):
+        problem = (
+            f"has no shell (no symbol `{_SHELL}`), and the tests talk to the shell: give an image "
+            "that `dmav3 build` made, with its symbols"
+        )
+        raise ImageError(image, problem)
+
+
+def _check_built(image: Path | None, firmware: str) -> str:
+    """Return the build id of the firmware; raise `NotBuiltError` once instead of once a test."""
     installation.extension()
     installation.rule_tests()
-    if image is None:
-        installation.firmware(firmware)
+    return read_elf(image or installation.firmware(firmware), "EM_AARCH64").build_id
 
 
 def untested(options: ConformanceOptions) -> list[Rule]:
@@ -169,6 +196,9 @@ def _arguments(options: ConformanceOptions, pipe: int) -> list[str]:
         "--dmav3-artefacts": "",  # its evidence is in the report
         "--dmav3-machine": options.machine,
         "--dmav3-image": options.image.resolve() if options.image else None,
+        "--dmav3-seed": options.seed,
+        "--dmav3-schedule": options.schedule,
+        "--junitxml": options.junit.resolve() if options.junit else None,
     }
     return [
         *(f"-p{plugin}" for plugin in plugins),
@@ -196,6 +226,22 @@ def _lines(pipe: int) -> Iterator[str]:
         yield from (line.decode() for line in whole)
 
 
-def _test(message: dict[str, Any]) -> Ended:
-    evidence = tuple(Line(**line) for line in message.pop("evidence"))
-    return Ended(**message | {"rules": tuple(message["rules"]), "evidence": evidence})
+def _test(options: ConformanceOptions, message: dict[str, Any]) -> Ended:
+    lists = {key: tuple(message[key]) for key in ("rules", "arguments", "asserted")}
+    evidence = tuple(Line(**line) for line in message["evidence"])
+    command = _again(options, message["id"])
+    return Ended(**message | lists | {"evidence": evidence, "command": command})
+
+
+def _again(options: ConformanceOptions, test: str) -> str:
+    """Return the command that runs one test again, alone."""
+    file, _, name = test.partition("::")
+    given = {
+        "machine": options.machine,
+        "image": options.image,
+        "seed": options.seed if options.seed != 1 else None,
+        "schedule": options.schedule,
+    }
+    chosen = [f"--dmav3-{key}={value}" for key, value in given.items() if value is not None]
+    module = f"{_PACKAGE}.{Path(file).stem}::{name}"
+    return shlex.join(["pytest", "--pyargs", module, *chosen])

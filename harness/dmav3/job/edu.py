@@ -51,8 +51,7 @@ class EduPeripheral(Peripheral):
 
     def _move(self, buffer: Buffer, length: int, *, write: bool) -> None:
         board = self.board
-        mdl = board.dma.IoAllocateMdl(buffer.address, length)
-        board.dma.MmBuildMdlForNonPagedPool(mdl)
+        mdl = self.described(buffer, length, write=write)
 
         def move(elements: list[Element], offset: int) -> None:
             (self._edu.read if write else self._edu.write)(elements, offset=offset)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dmav3.board.board import Board
-    from dmav3.dma import DeviceDescription, DmaAdapter
+    from dmav3.dma import DeviceDescription, DmaAdapter, Mdl
     from dmav3.guest.memory import Buffer
 
     from .journal import Step
@@ -59,6 +59,7 @@ class Peripheral(ABC):
     :ivar BUFFER_OFFSET: where in a page buffers for it begin.
     :ivar BUFFER_UNIT: bytes that the size of a buffer for it is a multiple of.
     :ivar journal: of all calls.
+    :ivar keflush: call KeFlushIoBuffers before each transfer, as drivers of versions 1 and 2 do.
     """
 
     CHUNK: ClassVar[int]
@@ -72,6 +73,7 @@ class Peripheral(ABC):
         """
         self.board, self.advance = board, advance
         self.journal = Journal(board)
+        self.keflush = False
 
     @abstractmethod
     def open(self) -> None:
@@ -88,6 +90,15 @@ class Peripheral(ABC):
     @abstractmethod
     def close(self) -> None:
         """Put every adapter; once."""
+
+    def described(self, buffer: Buffer, length: int, *, write: bool) -> Mdl:
+        """Return an MDL of the first bytes of a buffer, which are to be moved next."""
+        dma = self.board.dma
+        mdl = dma.IoAllocateMdl(buffer.address, length)
+        dma.MmBuildMdlForNonPagedPool(mdl)
+        if self.keflush:
+            self.journal.call(buffer, partial(dma.KeFlushIoBuffers, mdl, ReadOperation=not write))
+        return mdl
 
     def adapter(self, what: str, **description: Unpack[DeviceDescription]) -> DmaAdapter:
         """Return a new adapter; `TransferError`, which says `what` for, if there is none."""

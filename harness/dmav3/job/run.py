@@ -21,7 +21,7 @@ from .edu import EduPeripheral
 from .main import MainJob, Peripheral
 from .nvme import NvmePeripheral, disk_for
 from .stream import StreamPeripheral
-from .verdict import Facts, Report, judge
+from .verdict import Facts, Report, judge, with_keflush
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ class RunOptions:
     :ivar width: bits of the device's data register.
     :ivar firmware_bug: name of a known bug; excludes `image`.
     :ivar trace: file for what the DMA controller executed; None: it is not written.
+    :ivar keflush: call KeFlushIoBuffers as older drivers do, and say what that cost.
     """
 
     machine: str
@@ -52,14 +53,25 @@ class RunOptions:
     trace: Path | None = None
     device: str = "stream"
     disk: Path | None = None
+    keflush: bool = False
 
 
 def run_main_job(options: RunOptions, begin: Callable[[int], Callable[[int], object]]) -> Report:
-    """Run the main job.
+    """Run the main job; with `keflush` twice, first without the calls.
 
     :param begin: is told how many bytes will be moved and gives what is told of each part.
     :raises UsageError: the options, or a file in them, are wrong; nothing was started.
     """
+    if not options.keflush:
+        return _run(options, begin)
+    if options.device == "nvme":
+        msg = "the driver for nvme, in C, makes its own calls; --keflush is for stream and edu"
+        raise UsageError(msg)
+    alone = _run(replace(options, keflush=False, trace=None), begin)
+    return with_keflush(_run(options, begin), alone) if alone.verdict == "pass" else alone
+
+
+def _run(options: RunOptions, begin: Callable[[int], Callable[[int], object]]) -> Report:
     try:
         file = open_regular(options.input)
     except OSError as error:
@@ -128,9 +140,13 @@ def _peripheral(
 ) -> Peripheral:
     if disk is not None:
         return NvmePeripheral(board, disk, advance)
-    if options.device == "edu":
-        return EduPeripheral(board, advance)
-    return StreamPeripheral(board, options.width, advance)
+    peripheral = (
+        EduPeripheral(board, advance)
+        if options.device == "edu"
+        else StreamPeripheral(board, options.width, advance)
+    )
+    peripheral.keflush = options.keflush
+    return peripheral
 
 
 def _versions(board: Board) -> dict[str, str]:

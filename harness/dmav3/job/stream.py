@@ -64,8 +64,7 @@ class StreamPeripheral(Peripheral):
         :param data: what the device is to give out, for a read.
         """
         board = self.board
-        mdl = board.dma.IoAllocateMdl(buffer.address, length)
-        board.dma.MmBuildMdlForNonPagedPool(mdl)
+        mdl = self.described(buffer, length, write=write)
         tail = length % (self._width // 8)
         for offset, size, width in (
             (0, length - tail, self._width),

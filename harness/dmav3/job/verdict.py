@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from dmav3.errors import Dmav3Error, TargetError
@@ -52,12 +52,32 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Keflush:
+    """What KeFlushIoBuffers before each transfer cost, in lines of the cache.
+
+    :ivar calls: of it.
+    :ivar lines: that they cleaned, and for a read invalidated.
+    :ivar idle: operations of the whole run that found nothing to do.
+    :ivar idle_alone: the same of a run without the calls: what the version-3 routines alone cost.
+    """
+
+    calls: int
+    lines: int
+    idle: int
+    idle_alone: int
+
+
+@dataclass(frozen=True)
 class Report:
-    """A verdict with its reason and its evidence."""
+    """A verdict with its reason and its evidence.
+
+    :ivar keflush: None if it was not asked for.
+    """
 
     verdict: Literal["pass", "fail", "inconclusive"]
     reason: str
     facts: Facts
+    keflush: Keflush | None = None
 
     @property
     def exit_status(self) -> int:
@@ -81,6 +101,7 @@ class Report:
             "costs": [dict(cost) for cost in facts.costs],
             "violations": [violation.json() for violation in facts.violations],
             "versions": dict(facts.versions),
+            **({"keflush": asdict(self.keflush)} if self.keflush else {}),
         }
 
 
@@ -107,6 +128,14 @@ def judge(facts: Facts, error: Dmav3Error | None = None) -> Report:
         return Report("inconclusive", reason, facts)
     reason = "the digests are equal and there is no finding"
     return Report("pass", reason + _OWN_TIMES.get(facts.device, ""), facts)
+
+
+def with_keflush(report: Report, alone: Report) -> Report:
+    """Add to the report of a run with KeFlushIoBuffers how it compares with one without."""
+    calls = [step for step in report.facts.steps if step.routine == "KeFlushIoBuffers"]
+    lines = sum(step.lines_other for step in calls)  # outside of any mapping
+    idle, idle_alone = (sum(cost["lines"] for cost in one.facts.costs) for one in (report, alone))
+    return replace(report, keflush=Keflush(len(calls), lines, idle, idle_alone))
 
 
 def _reasons(facts: Facts) -> list[str]:

@@ -119,6 +119,14 @@ class Rules(_Part):
         msg = f"unknown rule {rule_id!r}" + (f"; is {near[0]} meant?" if near else "")
         raise UsageError(msg)
 
+    def in_scope(self, rule_id: str) -> Rule:
+        """Return a rule that a test may decide; `UsageError` if it is out of scope, or is none."""
+        rule = self.rule(rule_id)
+        if reason := self.excluded(rule_id):
+            msg = f"the rule {rule_id} is out of scope ({reason}); name one that the code obeys"
+            raise UsageError(msg)
+        return rule
+
     def excluded(self, rule_id: str) -> str | None:
         """Return why a rule is out of scope; None if it is not."""
         for exclusion in self.out_of_scope:

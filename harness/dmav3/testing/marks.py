@@ -78,16 +78,21 @@ def check_mark(node: pytest.Item | pytest.Collector, mark: pytest.Mark) -> None:
         raise pytest.UsageError(msg) from None
 
 
+def other_machine(item: pytest.Item) -> str | None:
+    """Return the name of the machine that a test asks for, if the option names another."""
+    asked = _machine_of(item).name
+    return asked if asked != _machine(item.config).name else None
+
+
 def wanted(item: pytest.Item, tmp_path_factory: pytest.TempPathFactory) -> Wanted:
     """Return the board for a test: marks come before options.
 
     :raises BuildError: the driver that it names does not compile or link.
     """
     config = item.config
-    named = item.get_closest_marker("dmav3_machine")
     cache = item.get_closest_marker("dmav3_cache")
     given: dict[str, Any] = dict(cache.kwargs) if cache else {}
-    chosen = load(named.args[0]) if named else _machine(config)
+    chosen = _machine_of(item)
     if devices := item.get_closest_marker("dmav3_devices"):
         chosen = chosen.with_devices(devices.args)
     # An option is for all tests, so it cannot be wrong for the coherent machine of some.
@@ -146,13 +151,15 @@ def _check(mark: pytest.Mark) -> None:
 
             _no_more(mark.kwargs)
             for rule in mark.args or (None,):
-                rules().rule(_text(rule))
+                rules().in_scope(_text(rule))
         case "dmav3_image":
             _no_more(mark.kwargs.keys() - _BUILD_OPTIONS)
             for file in mark.args or (None,):
                 _text(file)
         case "dmav3_leaves":
             _no_more(mark.args, mark.kwargs.keys() - LEFT.keys() - {"anything"})
+        case "dmav3_host":
+            _no_more(mark.args, mark.kwargs)
         case _:
             msg = "there is no such mark"
             raise UsageError(msg)
@@ -170,6 +177,11 @@ def _no_more(*left: object) -> None:
         if some:
             msg = "it does not take these arguments"
             raise UsageError(msg)
+
+
+def _machine_of(item: pytest.Item) -> Machine:
+    named = item.get_closest_marker("dmav3_machine")
+    return load(named.args[0]) if named else _machine(item.config)
 
 
 def _machine(config: pytest.Config) -> Machine:

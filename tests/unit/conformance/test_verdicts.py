@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from dmav3.conformance.transcript import Line, describe
-from dmav3.conformance.verdicts import Decision, Ended, RuleReport, decide
+from dmav3.conformance.verdicts import Circumstances, Decision, Ended, RuleReport, decide
 from dmav3.evidence.probe import Kind, Record
 from dmav3.rules.rules import rules
 
@@ -19,9 +19,21 @@ NAMES = {
 }
 
 
+NOT_HERE = "no test on a board is for this machine: "
+HERE = Circumstances("virt-a53", "image")
+
+
 def decided(rule: str, *outcomes: str, trouble: str | None = None) -> Decision:
-    """Return the decision on a rule whose tests ended so; each is its own reason."""
-    tests = [Ended(f"t{n}", (rule,), one, f"{one}!") for n, one in enumerate(outcomes)]  # type: ignore[arg-type]
+    """Return the decision on a rule whose tests ended so; each is its own reason.
+
+    `host` stands for a pass on this computer.
+    """
+    tests = [
+        Ended(f"t{n}", (rule,), "passed", host=True)
+        if one == "host"
+        else Ended(f"t{n}", (rule,), one, f"{one}!")  # type: ignore[arg-type]
+        for n, one in enumerate(outcomes)
+    ]
     (decision,) = decide(rules(), [rules().rule(rule)], tests, trouble)
     return decision
 
@@ -36,6 +48,13 @@ def decided(rule: str, *outcomes: str, trouble: str | None = None) -> Decision:
         ("TBL-01", ["passed", "failed", "error"], "fail", "t1: failed!"),
         ("TBL-01", ["failed", "failed"], "fail", "t0: failed!; t1: failed!"),
         ("TBL-01", ["passed", "error"], "undecided", "inconclusive: t1: error!"),
+        ("TBL-01", ["host"], "pass (host)", "decided only by programs of this computer"),
+        ("TBL-01", ["host", "passed"], "pass", None),
+        ("TBL-01", ["host", "failed"], "fail", "t1: failed!"),
+        ("TBL-01", ["host", "skipped"], "pass (host)", "decided only by programs of this computer"),
+        ("TBL-01", ["elsewhere", "host"], "not applicable", f"{NOT_HERE}elsewhere!"),
+        ("TBL-01", ["elsewhere", "skipped"], "not applicable", f"{NOT_HERE}elsewhere!"),
+        ("TBL-01", ["elsewhere", "passed"], "pass", None),
     ],
 )
 def test_verdict(rule: str, outcomes: list[str], verdict: str, reason: str | None) -> None:
@@ -89,7 +108,7 @@ def test_a_verdict_names_the_reading_it_rests_on(outcome: str, text: str) -> Non
 def test_exit_status(outcomes: list[str], trouble: str | None, status: int) -> None:
     """Undecided rules are no failure; what could not be seen is no success."""
     decision = decided("TBL-01", *outcomes, trouble=trouble)
-    assert RuleReport("virt-a53", "image", (decision,), trouble).exit_status == status
+    assert RuleReport(HERE, (decision,), trouble).exit_status == status
 
 
 def record(kind: Kind, number: int = 0, *values: int) -> Record:

@@ -11,6 +11,7 @@ import pytest
 from dmav3 import installation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from _pytest.mark import ParameterSet
@@ -29,15 +30,19 @@ def _tests() -> list[ParameterSet]:
     return found
 
 
-def _run(program: Path, argument: str) -> subprocess.CompletedProcess[str]:
+def _run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own program
-        [program, argument], capture_output=True, text=True, check=False, timeout=_SECONDS
+        [program, *arguments], capture_output=True, text=True, check=False, timeout=_SECONDS
     )
 
 
 @pytest.mark.dmav3_host
 @pytest.mark.parametrize(("program", "name"), _tests())
-def test_in_c(program: Path, name: str) -> None:
-    """Every check of it holds."""
+def test_in_c(program: Path, name: str, record_property: Callable[[str, object], None]) -> None:
+    """Every check of it holds; one that does not is shown with its file and line."""
+    for check in _run(program, name, "--checks").stdout.splitlines():
+        record_property("asserted", check)
     done = _run(program, name)
-    assert (done.returncode, done.stderr) == (0, "")
+    if done.returncode or done.stderr:
+        said = done.stderr.strip() or f"{program.name} {name} ended with {done.returncode}"
+        pytest.fail(said, pytrace=False)

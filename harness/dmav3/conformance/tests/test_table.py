@@ -91,18 +91,19 @@ class TestVersion:
 
     @pytest.mark.dmav3_rule("TBL-02", "GEN-02")
     @pytest.mark.parametrize("members", [{}, {"Master": 1}], ids=str)
+    @pytest.mark.parametrize("version", range(4))
     def test_it_is_the_one_that_was_asked_for_or_none(
-        self, shim: Shim, members: DeviceDescription
+        self, shim: Shim, version: int, members: DeviceDescription
     ) -> None:
         """NULL alone says that a version is not there: the adapter says 1 whichever it is."""
-        got, (first, second, third) = {}, SIZES[shim.dma.pointer_size]
-        for version, size in enumerate((first, first, second, third)):
-            asked: DeviceDescription = {**members, "Version": version}
-            got[version] = shim.IoGetDmaAdapter(**asked)
-            if adapter := got[version]:
-                assert table(shim, adapter)[0] == size
-        assert got[3]
-        assert int.from_bytes(shim.memory.look(got[3].address, 2), "little") == 1
+        first, second, third = SIZES[shim.dma.pointer_size]
+        asked: DeviceDescription = {**members, "Version": version}
+        adapter = shim.IoGetDmaAdapter(**asked)
+        if adapter is None and version != 3:
+            pytest.skip(f"version {version} is not there, and need not be")
+        assert adapter
+        assert table(shim, adapter)[0] == (first, first, second, third)[version]
+        assert int.from_bytes(shim.memory.look(adapter.address, 2), "little") == 1
 
     @pytest.mark.dmav3_rule("TBL-08")
     def test_version_3_alone_gives_a_subordinate_many_fragments(self, shim: Shim) -> None:

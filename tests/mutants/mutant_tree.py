@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A copy of the sources, and of what is built, in which one mutant at a time is in place.
+
+So a mutant costs the compilation of one file, and neither the sources nor build/ are touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dmav3.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mutants import Mutant
+
+ROOT = Path(__file__).parents[2]
+_SOURCES = ("ci", "docs", "examples", "firmware", "harness", "qemu-machines", "tests")
+_FILES = ("Makefile", "pyproject.toml")
+_BUILT = ("ext", "firmware", "host", "conformance", "tests")
+_TESTS = "harness/dmav3/conformance/tests"
+#: Tests of the firmware that name no rule.
+_BOARD = ("backend", "bus_masters", "calls", "common_buffers", "routines", "selftest", "shell")
+_OTHERS = ("tests/c/test_host.py", "tests/host", *(f"tests/emu/test_{one}.py" for one in _BOARD))
+#: Seconds after which a mutant hangs.
+PATIENCE = 900
+
+
+class Tree:
+    """The copy.
+
+    :ivar folder: its root.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Copy sources and built files with their times, so that nothing is built anew."""
+        shutil.rmtree(folder, ignore_errors=True)
+        ignored = shutil.ignore_patterns("__pycache__")
+        for name in (*_SOURCES, *(f"build/{one}" for one in _BUILT)):
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        for name in (*_FILES, "build/dmav3.so", "build/stamp"):
+            shutil.copy2(ROOT / name, folder / name)
+        self.folder = folder
+
+    @contextmanager
+    def mutated(self, mutant: Mutant) -> Iterator[None]:
+        """Have the mutant in place inside the block; it is built when tests ask for it.
+
+        :raises UsageError: it does not apply.
+        """
+        file = self.folder / mutant.file
+        source = file.read_text()
+        file.write_text(mutant.applied(source))
+        try:
+            yield
+        finally:
+            file.write_text(source)
+
+    def _make(self, mutant: Mutant, *targets: str) -> None:
+        """Build; `UsageError` if the mutant does not compile."""
+        command = ["make", "--silent", "WARNINGS=-w", *targets]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            msg = f"the mutant {mutant.name} does not compile:\n{done.stderr.strip()}"
+            raise UsageError(msg)
+        (self.folder / "build" / "stamp").touch()
+
+    def rule_tests(self, mutant: Mutant, tests: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """Run tests that decide rules, up to the first that fails.
+
+        Gives what the recorder of `dmav3 conformance` writes of each.
+
+        :param tests: ids of those of the mutant's rule; without, all of every rule run.
+        """
+        programs = {f"test_{one}" for one in re.findall(r"test_in_c\[(\w+)-", "".join(tests))}
+        if not tests:
+            programs = {path.name for path in (self.folder / "build/conformance").iterdir()}
+        targets = sorted(f"build/conformance/{one}" for one in programs)
+        self._make(mutant, "image", "build/host/shim", *targets)
+        files = sorted({test.partition("::")[0] for test in tests}) or ["test_host_programs.py", ""]
+        with tempfile.TemporaryFile("w+") as file:
+            arguments = (
+                "-pdmav3.testing.plugin",
+                "-pdmav3.conformance.recorder",
+                f"--config-file={os.devnull}",
+                f"--rootdir={_TESTS}",
+                "-mnot soak",
+                f"--dmav3-pipe={file.fileno()}",
+                f"--dmav3-rule={mutant.rule if tests else ''}",
+                *(f"{_TESTS}/{file}" for file in files),
+            )
+            said = self._pytest(arguments, file.fileno())
+            file.seek(0)
+            messages = [json.loads(line) for line in file]
+        if not messages:
+            return [{"id": "collection", "outcome": "error", "reason": said[-500:]}]
+        return [message for message in messages if "id" in message]
+
+    def other_tests(self, mutant: Mutant) -> list[dict[str, Any]]:
+        """Run the tests of the firmware that decide no rule, up to the first that fails."""
+        self._make(mutant, "driver-image", "link", "bench", "tests")
+        said = self._pytest(("-rfE", "-mnot soak", *_OTHERS))
+        failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
+        return [{"id": one, "outcome": "failed"} for one in failed]
+
+    def _pytest(self, arguments: Sequence[str], pipe: int | None = None) -> str:
+        """Run pytest on this copy; return what it printed, up to `PATIENCE`."""
+        environment = os.environ | {
+            "PYTHONPATH": str(self.folder / "harness"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        if pipe is not None:
+            environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "pytest", "-q", "-x", "-pno:cacheprovider", *arguments],
+                cwd=self.folder,
+                env=environment,
+                pass_fds=() if pipe is None else (pipe,),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PATIENCE,
+            )
+        except subprocess.TimeoutExpired as error:
+            return f"ERROR no-end-in-{error.timeout:g}-seconds"
+        return done.stdout + done.stderr

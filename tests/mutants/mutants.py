@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mutants as frozen, checked values, read from mutants.toml beside this file."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dmav3.errors import UsageError
+from dmav3.rules.rules import rules
+
+FILE = Path(__file__).with_name("mutants.toml")
+#: What may be mutated.
+FOLDERS = ("firmware/layer", "firmware/routines", "firmware/hal")
+
+
+class Mutant(BaseModel):
+    """One bug.
+
+    :ivar rule: what it breaks.
+    :ivar file: path from the root of the sources.
+    :ivar find: a text that is there once.
+    :ivar instead: what stands there in the mutant.
+    :ivar equivalent: why no test can see it; empty if one can.
+    :ivar name: the rule, with a number behind it from its second mutant on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str
+    file: str
+    find: str
+    instead: str
+    equivalent: str = ""
+    name: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where its file lies."""
+        return self.file.rpartition("/")[0]
+
+    def applied(self, source: str) -> str:
+        """Return the file with the bug in it; `UsageError` if the text is not there once."""
+        count = source.count(self.find)
+        if count != 1:
+            text = self.find.strip().splitlines()[0]
+            msg = (
+                f"{FILE.name}: the mutant {self.name} does not apply: {text!r} is {count} times in "
+                f"{self.file}, not once; give it the text that stands there now"
+            )
+            raise UsageError(msg)
+        return source.replace(self.find, self.instead)
+
+
+def place(rule: str) -> str:
+    """Return what the rules are sorted by when their turn is drawn."""
+    return hashlib.sha256(rule.encode()).hexdigest()
+
+
+def load(path: Path = FILE) -> list[Mutant]:
+    """Read the mutants.
+
+    :raises UsageError: one names a rule that is not, or is out of scope, or another folder; or
+        they are not in the order of their rules.
+    """
+    try:
+        read = [Mutant(**one) for one in tomllib.loads(path.read_text())["mutant"]]
+    except ValidationError as error:
+        msg = f"{path.name}: {error}"
+        raise UsageError(msg) from error
+    for mutant in read:
+        rules().in_scope(mutant.rule)
+        if mutant.folder not in FOLDERS:
+            msg = f"{path.name}: {mutant.rule}: {mutant.file} is in none of {', '.join(FOLDERS)}"
+            raise UsageError(msg)
+    for one, following in pairwise(read):
+        if place(one.rule) > place(following.rule):
+            msg = f"{path.name}: {following.rule} comes before {one.rule} by sha256(rule id)"
+            raise UsageError(msg)
+    return _named(read)
+
+
+def _named(mutants: list[Mutant]) -> list[Mutant]:
+    seen: Counter[str] = Counter()
+    named = []
+    for mutant in mutants:
+        seen[mutant.rule] += 1
+        count = seen[mutant.rule]
+        name = mutant.rule if count == 1 else f"{mutant.rule}.{count}"
+        named.append(mutant.model_copy(update={"name": name}))
+    return named
+
+
+def passed_over(path: Path = FILE) -> dict[str, str]:
+    """Return the rules that have no mutant, each with the reason."""
+    listed = tomllib.loads(path.read_text())["passed_over"]
+    return {rule: reason for reason, those in listed.items() for rule in those}

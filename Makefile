@@ -52,11 +52,11 @@ SHIM_ROOT :=
 DRIVER_ROOT :=
 CHANGED := $(SHIM_SOURCES) $(DRIVER_SOURCES)
 changed = $(if $(filter %.h,$(CHANGED)),$(1),$(filter $(CHANGED),$(1)))
-# $(call objects,SOURCES)
-objects = $(patsubst %,$(OUT)/%.o,$(patsubst firmware/%,%,$(call changed,$(1)))) \
+# $(call image_objects,SOURCES)
+image_objects = $(patsubst %,$(OUT)/%.o,$(patsubst firmware/%,%,$(call changed,$(1)))) \
 	$(patsubst %,$(SHIM)/%.o,$(patsubst firmware/%,%,$(filter-out $(call changed,$(1)),$(1))))
-SHIM_OBJECTS := $(call objects,$(SHIM_SOURCES))
-DRIVER_OBJECTS := $(call objects,$(DRIVER_SOURCES))
+SHIM_OBJECTS := $(call image_objects,$(SHIM_SOURCES))
+DRIVER_OBJECTS := $(call image_objects,$(DRIVER_SOURCES))
 HEADERS := $(wildcard firmware/*/*.h)
 
 # A user's files are compiled and linked with TARGET and IMAGE as well; their linker is of their choice.

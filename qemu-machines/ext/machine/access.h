@@ -34,8 +34,10 @@ void access_leave_callback(void);
 
 /* Callbacks after a load, with the instruction's address, and after a store, with its place (evidence/place.h).
  */
-void access_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc);
-void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place);
+struct access_callbacks {
+    PluginMemCallback *load, *store;
+};
+struct access_callbacks access_callbacks(void); /* after the first access_reset() */
 
 /* A store-release is under way, from before it to its callback. If it faults, there is none, and the next
  * other callback ends it. */

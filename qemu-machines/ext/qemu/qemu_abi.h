@@ -168,7 +168,6 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(struct qemu_plugin_hwaddr *, qemu_plugin_get_hwaddr, (qemu_plugin_meminfo_t, uint64_t))                  \
     F(bool, qemu_plugin_hwaddr_is_io, (const struct qemu_plugin_hwaddr *))                                     \
     F(uint64_t, qemu_plugin_hwaddr_phys_addr, (const struct qemu_plugin_hwaddr *))                             \
-    F(unsigned int, qemu_plugin_mem_size_shift, (qemu_plugin_meminfo_t))                                       \
     F(qemu_plugin_mem_value, qemu_plugin_mem_get_value, (qemu_plugin_meminfo_t))                               \
     F(GArray *, qemu_plugin_get_registers, (void))                                                             \
     F(int, qemu_plugin_read_register, (struct qemu_plugin_register *, GByteArray *))                           \

@@ -157,6 +157,8 @@ class Board(Shim):
     def reset(self, *, seed: int | None = None, schedule: str | None = None) -> None:
         """Reset the machine and wait for the shim's first word; buffers and callbacks are gone.
 
+        Properties that were set stay as they are (qemu-machines/README.md); holds end.
+
         :param seed, schedule: from now on; None: as before.
         :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
         """

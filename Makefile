@@ -40,17 +40,23 @@ $(B)/dmav3.so: $(EXT_SOURCES:$(EXT)/%=$(B)/ext/%.o)
 
 # ---- firmware images ----
 
-# Where the sources of the shim and of the driver in examples/nvme lie (a known bug has its own), where an
-# image goes, and where the shim's objects are.
-SHIM_ROOT :=
-DRIVER_ROOT :=
-OUT := $(B)/firmware
-SHIM := $(OUT)
-
+SHIM := $(B)/firmware
 SHIM_FOLDERS := firmware $(addprefix firmware/,boot hal layer routines pl330 pci rpc)
 SHIM_SOURCES := $(call in,$(SHIM_FOLDERS))
-SHIM_OBJECTS := $(SHIM_SOURCES:firmware/%=$(SHIM)/%.o)
 DRIVER_SOURCES := $(call in,examples/nvme)
+
+# A known bug has an image in another folder, from sources of its own of the shim or of the driver in
+# examples/nvme. Only what it CHANGED is compiled again (of a header: everything).
+OUT := $(SHIM)
+SHIM_ROOT :=
+DRIVER_ROOT :=
+CHANGED := $(SHIM_SOURCES) $(DRIVER_SOURCES)
+changed = $(if $(filter %.h,$(CHANGED)),$(1),$(filter $(CHANGED),$(1)))
+# $(call objects,SOURCES)
+objects = $(patsubst %,$(OUT)/%.o,$(patsubst firmware/%,%,$(call changed,$(1)))) \
+	$(patsubst %,$(SHIM)/%.o,$(patsubst firmware/%,%,$(filter-out $(call changed,$(1)),$(1))))
+SHIM_OBJECTS := $(call objects,$(SHIM_SOURCES))
+DRIVER_OBJECTS := $(call objects,$(DRIVER_SOURCES))
 HEADERS := $(wildcard firmware/*/*.h)
 
 # A user's files are compiled and linked with TARGET and IMAGE as well; their linker is of their choice.
@@ -67,13 +73,13 @@ link_image = $(CC) $(IMAGE) -fuse-ld=lld-19 -T $(filter %.ld,$^) -o $@ $(filter 
 image: $(OUT)/virt-a64.elf  ## the shim, build/firmware/virt-a64.elf
 driver-image: $(OUT)/virt-a64-nvme.elf  ## the shim with the driver of examples/nvme
 
-$(SHIM)/%.o: $(SHIM_ROOT)firmware/%
+$(OUT)/%.o: $(SHIM_ROOT)firmware/%
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SHIM_FLAGS) $(if $(filter %/string.c,$<),-fno-builtin) $(DEPEND) -c -o $@ $<
 
-$(SHIM)/shim.ld: $(SHIM_ROOT)firmware/boot/shim.ld $(SHIM_ROOT)firmware/boot/memlayout.h
+$(SHIM)/shim.ld: firmware/boot/shim.ld firmware/boot/memlayout.h
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -E -P -x c -I$(SHIM_ROOT)firmware -o $@ $<
+	$(Q)$(CC) -E -P -x c -Ifirmware -o $@ $<
 
 $(OUT)/examples/%.o: $(DRIVER_ROOT)examples/%
 	$(Q)mkdir -p $(@D)
@@ -83,7 +89,7 @@ $(OUT)/virt-a64.elf: $(SHIM)/shim.ld $(SHIM_OBJECTS)
 	$(Q)$(link_image)
 	$(built)
 
-$(OUT)/virt-a64-nvme.elf: $(SHIM)/shim.ld $(SHIM_OBJECTS) $(DRIVER_SOURCES:%=$(OUT)/%.o)
+$(OUT)/virt-a64-nvme.elf: $(SHIM)/shim.ld $(SHIM_OBJECTS) $(DRIVER_OBJECTS)
 	$(Q)$(link_image)
 	$(built)
 
@@ -106,28 +112,23 @@ $(LINK)/libdmav3-virt-a64.a: $(SHIM_OBJECTS) $(SHIM)/shim.ld Makefile
 
 BUGS := $(basename $(notdir $(wildcard tests/seeded/*.patch)))
 DRIVER_BUGS := $(filter nvme-%,$(BUGS))
-SHIM_BUGS := $(filter-out $(DRIVER_BUGS),$(BUGS))
 # Of the shim's bugs, those that a controller of its own shows as well: the driver is linked with them, too.
 MASTER_BUGS := no-clean no-invalidate no-read-preparation
 
 seeded: $(BUGS:%=$(B)/seeded/%/built)  ## the shim, or the driver, with each known bug of tests/seeded
 
-# $(call patched,FOLDER): the folder, copied and patched.
-patched = rm -rf $(@D)/src && mkdir -p $(@D)/src/$(dir $(1)) && cp -r $(1) $(@D)/src/$(dir $(1)) && \
-	patch --quiet --strip=1 --directory=$(@D)/src --fuzz=0 --no-backup-if-mismatch <$<
 bug = $(notdir $(@D))
+bug_folder = $(if $(filter $(bug),$(DRIVER_BUGS)),examples/nvme,firmware)
+bug_root = $(if $(filter $(bug),$(DRIVER_BUGS)),DRIVER_ROOT,SHIM_ROOT)
+bug_images = $(if $(filter $(bug),$(DRIVER_BUGS)),,image) \
+	$(if $(filter $(bug),$(DRIVER_BUGS) $(MASTER_BUGS)),driver-image)
 
-$(SHIM_BUGS:%=$(B)/seeded/%/built): $(B)/seeded/%/built: tests/seeded/%.patch $(SHIM_SOURCES) $(HEADERS) \
-		firmware/boot/shim.ld $(DRIVER_SOURCES) Makefile
-	$(Q)$(call patched,firmware)
-	$(Q)$(MAKE) --no-print-directory image $(if $(filter $(bug),$(MASTER_BUGS)),driver-image) \
-		SHIM_ROOT=$(@D)/src/ OUT=$(@D)
-	$(Q)touch $@
-
-$(DRIVER_BUGS:%=$(B)/seeded/%/built): $(B)/seeded/%/built: tests/seeded/%.patch $(wildcard examples/nvme/*) \
-		$(B)/firmware/virt-a64.elf Makefile
-	$(Q)$(call patched,examples/nvme)
-	$(Q)$(MAKE) --no-print-directory driver-image DRIVER_ROOT=$(@D)/src/ OUT=$(@D) SHIM=$(B)/firmware
+$(B)/seeded/%/built: tests/seeded/%.patch $(HEADERS) $(SHIM)/shim.ld $(SHIM_OBJECTS) $(DRIVER_OBJECTS) Makefile
+	$(Q)rm -rf $(@D)/src && mkdir -p $(@D)/src/$(dir $(bug_folder))
+	$(Q)cp -r $(bug_folder) $(@D)/src/$(dir $(bug_folder))
+	$(Q)patch --quiet --strip=1 --directory=$(@D)/src --fuzz=0 --no-backup-if-mismatch <$<
+	$(Q)$(MAKE) --no-print-directory $(bug_images) $(bug_root)=$(@D)/src/ OUT=$(@D) \
+		CHANGED="$$(sed -n 's,^+++ b/,,p' $<)"
 	$(Q)touch $@
 
 # ---- images without a shell: programs of the bench, the self-test ----

@@ -26,16 +26,17 @@
 #include "probe/probe.h"
 #include "time/clock.h"
 
-#define HOT __attribute__((hot))
+#define HOT    __attribute__((hot))
+#define INLINE inline __attribute__((always_inline))
 
-enum { LINES = 1024, PAGES = 512, PAGE_SHIFT = 12 };
+enum { LINES = 4096, PAGES = 4096, PAGE_SHIFT = 12 };
 enum { SCTLR_C = 1 << 2, PHYS_ADDR_AT = 8, PTE_ATTRS_AT = 30 };
 #define NO_KEY (~0ull)
 
 struct line_entry {
     uint64_t load_key, store_key; /* virtual line and MMU index, or NO_KEY */
-    struct cache_shortcut shortcut;
-    uint64_t *origins; /* history_origins() of the line */
+    uint64_t *stamp;
+    size_t line; /* of RAM */
 };
 
 struct page_entry {
@@ -45,6 +46,8 @@ struct page_entry {
 };
 
 static struct line_entry lines[LINES];
+static struct cache_shared shared;
+static uint64_t *origins; /* history_origins() */
 static struct page_entry pages[PAGES];
 static uint16_t *line_entry_of; /* a line of RAM: its entry in `lines`, plus 1 */
 static unsigned int line_shift;
@@ -68,6 +71,14 @@ void access_leave_callback(void)
 static uint64_t key_of(uint64_t address, unsigned int shift, unsigned int mmu_index)
 {
     return address >> shift << 4 | mmu_index;
+}
+
+/* Upper bits are mixed in, so that buffers a power of two apart do not take each other's entries. */
+static INLINE struct line_entry *entry_of(uint64_t address, unsigned int shift)
+{
+    uint64_t line = address >> shift;
+
+    return &lines[(line ^ line >> 4 ^ line >> 8) % LINES];
 }
 
 static void forget_line_entry(struct line_entry *entry)
@@ -101,6 +112,8 @@ void access_reset(void)
     line_shift = (unsigned int)__builtin_ctz(probe->line_size);
     if (!line_entry_of) {
         line_entry_of = calloc(views.size >> line_shift, sizeof(*line_entry_of));
+        shared = cache_model_shared(views.model);
+        origins = history_origins();
     }
     for (size_t i = 0; i < LINES; i++) {
         forget_line_entry(&lines[i]);
@@ -112,7 +125,7 @@ void access_forget_translations(void)
 {
     for (size_t i = 0; i < LINES; i++) {
         if (lines[i].load_key != NO_KEY || lines[i].store_key != NO_KEY) {
-            access_line_changed(lines[i].shortcut.line);
+            access_line_changed(lines[i].line);
         }
     }
     forget_pages();
@@ -172,6 +185,14 @@ static const struct page_entry *page_of(uint64_t address, unsigned int mmu_index
     return page;
 }
 
+/* Does `pages` say that it is RAM? */
+static bool known_as_ram(uint64_t address, unsigned int mmu_index)
+{
+    const struct page_entry *page = &pages[(address >> PAGE_SHIFT) % PAGES];
+
+    return page->key == key_of(address, PAGE_SHIFT, mmu_index) && page->kind != NOT_RAM;
+}
+
 bool access_finds_ram(uint64_t address, unsigned int mmu_index, size_t *offset)
 {
     const struct page_entry *page = page_of(address, mmu_index, NULL);
@@ -185,14 +206,14 @@ bool access_finds_ram(uint64_t address, unsigned int mmu_index, size_t *offset)
 static void remember(uint64_t address, unsigned int mmu_index, const struct cache_shortcut *shortcut)
 {
     uint64_t key = key_of(address, line_shift, mmu_index);
-    struct line_entry *entry = &lines[(address >> line_shift) % LINES];
+    struct line_entry *entry = entry_of(address, line_shift);
 
     access_line_changed(shortcut->line);
     if (entry->load_key != NO_KEY || entry->store_key != NO_KEY) {
-        line_entry_of[entry->shortcut.line] = 0;
+        line_entry_of[entry->line] = 0;
     }
-    entry->shortcut = *shortcut;
-    entry->origins = history_origins(views.base + ((uint64_t)shortcut->line << line_shift));
+    entry->stamp = shortcut->stamp;
+    entry->line = shortcut->line;
     entry->load_key = shortcut->readable ? key : NO_KEY;
     entry->store_key = shortcut->writable ? key : NO_KEY;
     if (shortcut->readable || shortcut->writable) {
@@ -277,24 +298,32 @@ static void store_to_register(uint64_t physical, unsigned int size, uint64_t pc)
     }
 }
 
-static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool store, uint64_t pc)
+/* MMU index in bits 3:0, log2 of the size in bits 6:4. */
+static INLINE unsigned int size_of(qemu_plugin_meminfo_t info)
 {
-    unsigned int size = 1u << qemu.qemu_plugin_mem_size_shift(info);
-    const struct qemu_plugin_hwaddr *found = qemu.qemu_plugin_get_hwaddr(info, address);
-    uint64_t physical = found ? qemu.qemu_plugin_hwaddr_phys_addr(found) : 0;
-    const uint64_t *checked = found ? &physical : NULL;
+    return 1u << (info >> 4 & 7);
+}
 
-    if (found && qemu.qemu_plugin_hwaddr_is_io(found)) {
-        if (store) {
-            store_to_register(physical, size, pc);
-        } else {
-            loaded_register(info, physical);
-        }
-        return;
-    }
+static INLINE unsigned int place_in_line(uint64_t address, unsigned int shift)
+{
+    return (unsigned int)address & ((1u << shift) - 1);
+}
+
+/* Of the access's last byte: no entry for the first byte's line has it where the access goes beyond that. */
+static INLINE uint64_t key_of_access(qemu_plugin_meminfo_t info, uint64_t address, unsigned int shift)
+{
+    return key_of(address + size_of(info) - 1, shift, info & 15);
+}
+
+/* Line by line. */
+static void access_ram(qemu_plugin_meminfo_t info, uint64_t address, bool store, uint64_t pc,
+                       const uint64_t *checked)
+{
+    unsigned int size = size_of(info);
+
     access_enter_callback();
     while (size) {
-        unsigned int room = (1u << line_shift) - (unsigned int)(address & ((1u << line_shift) - 1));
+        unsigned int room = (1u << line_shift) - place_in_line(address, line_shift);
         unsigned int part = size < room ? size : room;
 
         access_line(address, part, info & 15, store, pc, checked);
@@ -305,19 +334,34 @@ static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool sto
     access_leave_callback();
 }
 
-/* MMU index in bits 3:0, log2 of the size in bits 6:4. */
-static bool within_line(qemu_plugin_meminfo_t info, uint64_t address)
+static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool store, uint64_t pc)
 {
-    return (address & ((1u << line_shift) - 1)) + (1u << (info >> 4 & 7)) <= 1u << line_shift;
+    const struct qemu_plugin_hwaddr *found;
+    uint64_t physical;
+
+    if (known_as_ram(address, info & 15)) {
+        access_ram(info, address, store, pc, NULL);
+        return;
+    }
+    found = qemu.qemu_plugin_get_hwaddr(info, address);
+    physical = found ? qemu.qemu_plugin_hwaddr_phys_addr(found) : 0;
+    if (!found || !qemu.qemu_plugin_hwaddr_is_io(found)) {
+        access_ram(info, address, store, pc, found ? &physical : NULL);
+    } else if (store) {
+        store_to_register(physical, size_of(info), pc);
+    } else {
+        loaded_register(info, physical);
+    }
 }
 
-HOT void access_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
-{
-    struct line_entry *entry = &lines[(address >> line_shift) % LINES];
+/* ---- the callbacks: those of each line size know it when they are compiled ---- */
 
-    (void)vcpu;
-    if (entry->load_key == key_of(address, line_shift, info & 15) && within_line(info, address)) {
-        *entry->shortcut.stamp = ++*entry->shortcut.clock;
+static INLINE void load(unsigned int shift, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+{
+    const struct line_entry *entry = entry_of(address, shift);
+
+    if (entry->load_key == key_of_access(info, address, shift)) {
+        *entry->stamp = ++*shared.clock;
         return;
     }
     access_slowly(info, address, false, (uint64_t)(uintptr_t)pc);
@@ -329,27 +373,65 @@ static __attribute__((noinline)) void store_slowly(qemu_plugin_meminfo_t info, u
     access_slowly(info, address, true, place_pc((uint32_t)(uintptr_t)place));
 }
 
-HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
+/* Of an access of at most 16 bytes: it is in at most three words. */
+static INLINE void keep_origin(size_t first, size_t last, uint64_t origin)
 {
-    struct line_entry *entry = &lines[(address >> line_shift) % LINES];
+    origins[first] = origin;
+    if (last != first) {
+        origins[first + 1] = origin;
+        origins[last] = origin;
+    }
+}
 
-    (void)vcpu;
-    if (entry->store_key == key_of(address, line_shift, info & 15) && within_line(info, address)) {
-        unsigned int size = 1u << (info >> 4 & 7), at = (unsigned int)address & ((1u << line_shift) - 1);
-        uint64_t origin = history_origin((uint32_t)(uintptr_t)place);
+static INLINE void store(unsigned int shift, qemu_plugin_meminfo_t info, uint64_t address, void *place)
+{
+    const struct line_entry *entry = entry_of(address, shift);
 
-        *entry->shortcut.stamp = ++*entry->shortcut.clock;
-        cache_keep_store(entry->shortcut.stores, ~0ull >> (64 - size) << at, *entry->shortcut.barriers);
-        for (unsigned int i = at / 8; i <= (at + size - 1) / 8; i++) {
-            entry->origins[i] = origin;
-        }
+    if (entry->store_key == key_of_access(info, address, shift)) {
+        unsigned int size = size_of(info), at = place_in_line(address, shift);
+        size_t offset = (entry->line << shift) + at;
+
+        *entry->stamp = ++*shared.clock;
+        cache_keep_store(&shared.stores[entry->line], ~0ull >> (64 - size) << at, *shared.barriers);
+        keep_origin(offset / 8, (offset + size - 1) / 8, history_origin((uint32_t)(uintptr_t)place));
         return;
     }
     store_slowly(info, address, place);
 }
 
-void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+static HOT void load_of_32(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
 {
+    (void)vcpu;
+    load(5, info, address, pc);
+}
+
+static HOT void load_of_64(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+{
+    (void)vcpu;
+    load(6, info, address, pc);
+}
+
+static HOT void store_of_32(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
+{
+    (void)vcpu;
+    store(5, info, address, place);
+}
+
+static HOT void store_of_64(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
+{
+    (void)vcpu;
+    store(6, info, address, place);
+}
+
+struct access_callbacks access_callbacks(void)
+{
+    return line_shift == 5 ? (struct access_callbacks){load_of_32, store_of_32}
+                           : (struct access_callbacks){load_of_64, store_of_64};
+}
+
+void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
+{
+    (void)vcpu;
     access_release(false);
-    access_store(vcpu, info, address, pc);
+    store(line_shift, info, address, place);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,7 +26,10 @@ _Static_assert(1 << PAGE_SHIFT == VIEWS_PAGE, "a page is a page");
 
 struct views views;
 
-static pthread_mutex_t lock;
+/* Taken for every access of the CPU that is not a common one, so it must cost little: a spin lock is freed
+ * without an atomic operation. */
+static pthread_spinlock_t lock;
+static THREAD_LOCAL unsigned int depth; /* how often this thread has taken it */
 static MemoryRegion *ram_region;
 static int views_dram_fd = -1;
 static size_t kept = VIEWS_DEVICE_TREE, kept_end = VIEWS_DEVICE_TREE;
@@ -33,12 +37,18 @@ static const struct views_events *tell;
 
 void views_lock(void)
 {
-    pthread_mutex_lock(&lock);
+    if (depth++ == 0) {
+        while (pthread_spin_trylock(&lock) != 0) {
+            sched_yield();
+        }
+    }
 }
 
 void views_unlock(void)
 {
-    pthread_mutex_unlock(&lock);
+    if (--depth == 0) {
+        pthread_spin_unlock(&lock);
+    }
 }
 
 static void drop_translations(size_t first, size_t last)
@@ -50,12 +60,14 @@ static void drop_translations(size_t first, size_t last)
 
 static void line_changed(void *opaque, size_t line, bool rewritten)
 {
-    size_t line_size = probe->line_size, offset = line * line_size;
-
     (void)opaque;
     tell->line_changed(line);
-    if (rewritten && views.code_pages[offset >> PAGE_SHIFT]) {
-        drop_translations(offset, offset + line_size - 1);
+    if (rewritten) {
+        size_t line_size = probe->line_size, offset = line * line_size;
+
+        if (views.code_pages[offset >> PAGE_SHIFT]) {
+            drop_translations(offset, offset + line_size - 1);
+        }
     }
 }
 
@@ -94,11 +106,7 @@ static bool separate_views(int dram_fd, const struct cache_geometry *geometry, E
 bool views_initialise(MemoryRegion *ram, int dram_fd, const struct cache_geometry *geometry,
                       const struct views_events *events, Error **errp)
 {
-    pthread_mutexattr_t recursive;
-
-    pthread_mutexattr_init(&recursive);
-    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
-    pthread_mutex_init(&lock, &recursive);
+    pthread_spin_init(&lock, PTHREAD_PROCESS_PRIVATE);
     ram_region = ram;
     tell = events;
     views.size = qemu.memory_region_size(ram);

@@ -7,29 +7,27 @@
 enum { PAGE = 4096, SPECULATION_WINDOW = 64, NEAR_FILL_ONE_IN = 16, FAR_FILL_ONE_IN = 1024 };
 enum { EAGER_ONE_IN = 4, EAGER_SEARCH = 64 };
 
-struct way {
-    size_t line;
-    uint64_t stamp; /* of the last access; 0: the way is empty */
-};
-
-/* As the header says; a bit a byte. What every load looks at comes first. */
+/* As the header says; a bit a byte. `unclean` is in struct cache_stores. */
 struct line {
-    struct cache_stores stores;
     uint64_t device, early, pending, lost_cpu, lost_device, bounced;
     uint64_t fresh, news, cleaned, rushed, stored;
     /* Moments of the last operation that invalidates; of the last one before that a start came, without a
      * barrier between; of that which made bytes `pending`. 0: there was none. */
     uint32_t invalidated, raced, pended;
+    uint32_t kept; /* the last of the moments of bytes in `stored` and `cleaned` */
 };
 
-/* A bit of a line's state beside CACHE_LINE_BITS, for use in here: something is kept of the line, which is
- * nobody's debt. */
-enum { LINE_KEPT = 32 };
+/* Bits of a line's state beside CACHE_LINE_BITS, for use in here: something is kept of the line, which is
+ * nobody's debt; a device wrote to it since it became valid, so that the views may differ though it is clean.
+ * A line with none of MASKED has no masks but `unclean`. */
+enum { LINE_KEPT = 32, LINE_DIFFERS = 64 };
+enum { MASKED = CACHE_LINE_STALE | CACHE_LINE_OWED | LINE_KEPT };
+enum { WAY_BITS = 6, NO_WAY = 255 };
 
 /* How the guest's tables are known to map a page; only one that is cacheable, and nothing else, is filled
  * speculatively. */
 enum page_kind { PAGE_UNKNOWN, PAGE_CACHEABLE, PAGE_ALIASED };
-_Static_assert((CACHE_LINE_BITS & LINE_KEPT) == 0, "a bit of its own");
+_Static_assert((CACHE_LINE_BITS & (LINE_KEPT | LINE_DIFFERS)) == 0, "bits of their own");
 
 struct cache_model {
     struct cache_geometry geometry;
@@ -39,10 +37,14 @@ struct cache_model {
     enum cache_schedule schedule;
     uint64_t seed;
     uint32_t command;
-    uint64_t clock; /* accesses so far; each stamps the line that it touched */
-    uint64_t begun; /* `clock` when the command began */
-    struct way *ways;
+    uint64_t clock;          /* accesses so far; each stamps the line that it touched */
+    uint64_t begun;          /* `clock` when the command began */
+    unsigned int line_shift; /* log2 of the bytes in a line */
+    uint32_t *way_line;      /* the line that each way of each set holds, */
+    uint64_t *way_stamp;     /* ... and the moment of the last access to it; 0: the way is empty */
+    uint8_t *way_of;         /* of a valid line: its way, or NO_WAY */
     struct line *line;
+    struct cache_stores *stores;
     struct order order;
     uint32_t *moment;  /* of each byte that is in `stored`, `cleaned`, `device`, `early`, `pending` or `news` */
     uint8_t *absent;   /* of each set: lines outside of the cache may be owed maintenance by set and way */
@@ -54,7 +56,12 @@ struct cache_model {
 
 static size_t line_count(const struct cache_model *model)
 {
-    return model->views.size / model->geometry.line;
+    return model->views.size >> model->line_shift;
+}
+
+static size_t way_count(const struct cache_model *model)
+{
+    return (size_t)model->geometry.sets * model->geometry.ways;
 }
 
 static bool power_of_two(uint64_t value)
@@ -83,14 +90,18 @@ struct cache_model *cache_model_new(const struct cache_geometry *geometry, const
     model->geometry = *geometry;
     model->views = *views;
     model->events = *events;
-    model->ways = calloc((size_t)geometry->sets * geometry->ways, sizeof(*model->ways));
+    model->line_shift = (unsigned int)__builtin_ctz(geometry->line);
+    model->way_line = calloc(way_count(model), sizeof(*model->way_line));
+    model->way_stamp = calloc(way_count(model), sizeof(*model->way_stamp));
+    model->way_of = calloc(line_count(model), sizeof(*model->way_of));
     model->line = calloc(line_count(model), sizeof(*model->line));
+    model->stores = calloc(line_count(model), sizeof(*model->stores));
     model->moment = calloc(views->size, sizeof(*model->moment));
     model->absent = calloc(geometry->sets, sizeof(*model->absent));
     model->pages = calloc(views->size / PAGE, sizeof(*model->pages));
     model->page_known = calloc(views->size / PAGE, 1);
-    if (!model->ways || !model->line || !model->moment || !model->absent || !model->pages ||
-        !model->page_known) {
+    if (!model->way_line || !model->way_stamp || !model->way_of || !model->line || !model->stores ||
+        !model->moment || !model->absent || !model->pages || !model->page_known) {
         cache_model_free(model);
         return NULL;
     }
@@ -100,13 +111,21 @@ struct cache_model *cache_model_new(const struct cache_geometry *geometry, const
 
 void cache_model_free(struct cache_model *model)
 {
-    free(model->ways);
+    free(model->way_line);
+    free(model->way_stamp);
+    free(model->way_of);
     free(model->line);
+    free(model->stores);
     free(model->moment);
     free(model->absent);
     free(model->pages);
     free(model->page_known);
     free(model);
+}
+
+struct cache_shared cache_model_shared(struct cache_model *model)
+{
+    return (struct cache_shared){&model->clock, &model->order.full_count, model->stores};
 }
 
 /* Only what was touched is written: clearing everything would touch every page of the masks. */
@@ -117,15 +136,16 @@ static void forget_lines(struct cache_model *model, size_t first, size_t count)
     if (memcmp(&model->views.lines[first], untouched, count) != 0) {
         memset(&model->views.lines[first], 0, count);
         memset(&model->line[first], 0, count * sizeof(*model->line));
+        memset(&model->stores[first], 0, count * sizeof(*model->stores));
     }
 }
 
 void cache_model_reset(struct cache_model *model)
 {
     for (size_t page = 0; page < model->views.size / PAGE; page++) {
-        forget_lines(model, page * PAGE / model->geometry.line, PAGE / model->geometry.line);
+        forget_lines(model, page * PAGE >> model->line_shift, PAGE >> model->line_shift);
     }
-    memset(model->ways, 0, (size_t)model->geometry.sets * model->geometry.ways * sizeof(*model->ways));
+    memset(model->way_stamp, 0, way_count(model) * sizeof(*model->way_stamp));
     memset(&model->counts, 0, sizeof(model->counts));
     memset(model->absent, 0, model->geometry.sets);
     order_reset(&model->order); /* what `moment` has is of no mask any more */
@@ -171,7 +191,12 @@ void cache_model_forget_pages(struct cache_model *model)
 
 static size_t line_of(const struct cache_model *model, size_t offset)
 {
-    return offset / model->geometry.line;
+    return offset >> model->line_shift;
+}
+
+static size_t offset_of(const struct cache_model *model, size_t line)
+{
+    return line << model->line_shift;
 }
 
 /* The bytes [offset, offset + size) of a line as bits of its masks. */
@@ -179,41 +204,48 @@ static uint64_t byte_mask(const struct cache_model *model, size_t offset, unsign
 {
     uint64_t ones = size >= 64 ? ~0ull : (1ull << size) - 1;
 
-    return ones << (offset % model->geometry.line);
+    return ones << (offset & (model->geometry.line - 1));
+}
+
+/* Sizes that the compiler knows are copied in place. */
+static void copy_line(const struct cache_model *model, uint8_t *to, const uint8_t *from, size_t line)
+{
+    size_t offset = offset_of(model, line);
+
+    if (model->geometry.line == 64) {
+        memcpy(to + offset, from + offset, 64);
+    } else {
+        memcpy(to + offset, from + offset, 32);
+    }
 }
 
 static void copy_down(struct cache_model *model, size_t line)
 {
-    size_t offset = line * model->geometry.line;
-
-    memcpy(model->views.dram + offset, model->views.cpu + offset, model->geometry.line);
+    copy_line(model, model->views.dram, model->views.cpu, line);
 }
 
 static void copy_up(struct cache_model *model, size_t line)
 {
-    size_t offset = line * model->geometry.line;
-
-    memcpy(model->views.cpu + offset, model->views.dram + offset, model->geometry.line);
+    copy_line(model, model->views.cpu, model->views.dram, line);
 }
 
-static unsigned int owed_state(const struct line *masks)
+/* The bits of the state that say what the masks have. */
+static unsigned int mask_state(const struct cache_model *model, size_t line)
 {
+    const struct line *masks = &model->line[line];
     uint64_t owed = masks->early | masks->pending | masks->lost_cpu | masks->lost_device | masks->bounced;
     uint64_t kept = masks->fresh | masks->news | masks->cleaned | masks->rushed | masks->stored;
 
-    return (masks->stores.unclean ? CACHE_LINE_UNCLEAN : 0) | (masks->device ? CACHE_LINE_STALE : 0) |
+    return (model->stores[line].unclean ? CACHE_LINE_UNCLEAN : 0) | (masks->device ? CACHE_LINE_STALE : 0) |
            (owed ? CACHE_LINE_OWED : 0) | (kept || masks->invalidated ? LINE_KEPT : 0);
 }
 
-static void set_state(struct cache_model *model, size_t line, unsigned int valid_dirty)
-{
-    model->views.lines[line] = (uint8_t)(valid_dirty | owed_state(&model->line[line]));
-}
-
-/* Bring the mask bits of the state up to date. */
+/* Bring these bits of the state up to date. */
 static void masks_changed(struct cache_model *model, size_t line)
 {
-    set_state(model, line, model->views.lines[line] & (CACHE_LINE_VALID | CACHE_LINE_DIRTY));
+    unsigned int state = model->views.lines[line] & (CACHE_LINE_VALID | CACHE_LINE_DIRTY | LINE_DIFFERS);
+
+    model->views.lines[line] = (uint8_t)(state | mask_state(model, line));
 }
 
 static void line_changed(struct cache_model *model, size_t line, bool rewritten)
@@ -226,70 +258,97 @@ static size_t set_index(const struct cache_model *model, size_t line)
     return line & (model->geometry.sets - 1);
 }
 
-static struct way *set_of(struct cache_model *model, size_t line)
+/* The first way of a line's set, and the way that holds a valid line: an index of `way_stamp`. */
+static size_t first_way(const struct cache_model *model, size_t line)
 {
-    return &model->ways[set_index(model, line) * model->geometry.ways];
+    return set_index(model, line) * model->geometry.ways;
 }
 
-/* The way that holds a valid line; NULL if it is in none (CACHE_NEVER). */
-static struct way *find(struct cache_model *model, size_t line)
+static size_t way_of(const struct cache_model *model, size_t line)
 {
-    struct way *set = set_of(model, line);
+    return first_way(model, line) + model->way_of[line];
+}
 
-    for (struct way *way = set; way < set + model->geometry.ways; way++) {
-        if (way->stamp && way->line == line) {
-            return way;
-        }
-    }
-    return NULL;
+/* Where the stamp of a valid line is. */
+static uint64_t *stamp_of(struct cache_model *model, size_t line)
+{
+    return model->way_of[line] == NO_WAY ? &model->no_stamp : &model->way_stamp[way_of(model, line)];
 }
 
 /* A dirty line goes down to DRAM, over whatever a device wrote there. */
 static void write_back(struct cache_model *model, size_t line)
 {
-    struct line *masks = &model->line[line];
-
     copy_down(model, line);
-    masks->lost_device |= masks->device;
-    masks->device = 0;
-    model->views.lines[line] &= (uint8_t)~CACHE_LINE_DIRTY;
+    model->views.lines[line] &= (uint8_t)~(CACHE_LINE_DIRTY | LINE_DIFFERS);
+    if (model->views.lines[line] & CACHE_LINE_STALE) {
+        model->line[line].lost_device |= model->line[line].device;
+        model->line[line].device = 0;
+        masks_changed(model, line);
+    }
+}
+
+/* May a line that is outside of the cache be owed maintenance by set and way? */
+static bool owes_set_way(const struct cache_model *model, size_t line)
+{
+    const struct line *masks = &model->line[line];
+
+    return (model->views.lines[line] & CACHE_LINE_UNCLEAN) ||
+           ((model->views.lines[line] & MASKED) &&
+            (masks->device | masks->early | masks->pending | masks->rushed));
 }
 
 /* Take a valid line out of the cache; the views become equal. */
 static void drop(struct cache_model *model, size_t line, bool keep_stores)
 {
-    const struct line *masks = &model->line[line];
-    struct way *way = find(model, line);
-    bool down = keep_stores && (model->views.lines[line] & CACHE_LINE_DIRTY);
+    unsigned int state = model->views.lines[line];
+    bool up = false;
 
-    if (down) {
+    if ((state & CACHE_LINE_DIRTY) && keep_stores) {
         write_back(model, line);
-    } else {
+    } else if (state & (CACHE_LINE_DIRTY | LINE_DIFFERS)) {
         copy_up(model, line);
+        up = true;
     }
-    if (way) {
-        way->stamp = 0;
-    }
-    if (masks->stores.unclean | masks->device | masks->early | masks->pending | masks->rushed) {
+    *stamp_of(model, line) = 0;
+    if (owes_set_way(model, line)) {
         model->absent[set_index(model, line)] = 1;
     }
-    set_state(model, line, 0);
-    line_changed(model, line, !down);
+    model->views.lines[line] &= (uint8_t)~(CACHE_LINE_VALID | CACHE_LINE_DIRTY | LINE_DIFFERS);
+    line_changed(model, line, up);
 }
 
-static struct way *make_room(struct cache_model *model, size_t line)
+static uint64_t lesser(uint64_t one, uint64_t other)
 {
-    struct way *set = set_of(model, line), *oldest = set;
+    return one < other ? one : other;
+}
 
-    for (struct way *way = set; way < set + model->geometry.ways; way++) {
-        if (way->stamp < oldest->stamp) {
-            oldest = way;
+/* The way with the least stamp, the first of those with equal ones. The way is in the low bits of what is
+ * compared, and there are two comparisons at a time, so that the processor need not wait for each. */
+static unsigned int oldest_way(const uint64_t *stamp, unsigned int ways)
+{
+    uint64_t even = ~0ull, odd = ~0ull;
+
+    for (unsigned int way = 0; way < ways; way += 2) {
+        even = lesser(even, stamp[way] << WAY_BITS | way);
+        if (way + 1 < ways) {
+            odd = lesser(odd, stamp[way + 1] << WAY_BITS | (way + 1));
         }
     }
-    if (oldest->stamp) {
+    return lesser(even, odd) & ((1u << WAY_BITS) - 1);
+}
+
+/* Return a free way of the line's set, from 0; the line that was accessed least recently leaves it. */
+static unsigned int make_room(struct cache_model *model, size_t line)
+{
+    size_t first = first_way(model, line);
+    unsigned int oldest = oldest_way(&model->way_stamp[first], model->geometry.ways);
+
+    if (model->way_stamp[first + oldest]) {
+        size_t leaves = model->way_line[first + oldest];
+
         model->counts.evictions++;
-        model->counts.write_backs += !!(model->views.lines[oldest->line] & CACHE_LINE_DIRTY);
-        drop(model, oldest->line, true);
+        model->counts.write_backs += !!(model->views.lines[leaves] & CACHE_LINE_DIRTY);
+        drop(model, leaves, true);
     }
     return oldest;
 }
@@ -297,29 +356,26 @@ static struct way *make_room(struct cache_model *model, size_t line)
 /* Make a line valid if it is not; the access counts as its latest. Returns where its stamp is. */
 static uint64_t *touch(struct cache_model *model, size_t line)
 {
-    bool valid = model->views.lines[line] & CACHE_LINE_VALID;
-    struct way *way = valid ? find(model, line) : NULL;
+    uint64_t *stamp;
 
     model->clock++;
-    if (!valid && model->schedule != CACHE_NEVER) {
-        way = make_room(model, line);
-        way->line = line;
+    if (!(model->views.lines[line] & CACHE_LINE_VALID)) {
+        model->way_of[line] = model->schedule == CACHE_NEVER ? NO_WAY : (uint8_t)make_room(model, line);
+        if (model->way_of[line] != NO_WAY) {
+            model->way_line[way_of(model, line)] = (uint32_t)line;
+        }
+        model->views.lines[line] |= CACHE_LINE_VALID;
     }
-    if (!valid) {
-        set_state(model, line, CACHE_LINE_VALID);
-    }
-    if (!way) {
-        return &model->no_stamp;
-    }
-    way->stamp = model->clock;
-    return &way->stamp;
+    stamp = stamp_of(model, line);
+    *stamp = model->clock;
+    return stamp;
 }
 
 /* ---- masks ---- */
 
 /* Who makes the access that is checked. */
 struct side {
-    bool device;
+    enum { CPU, DEVICE_READ, DEVICE_WRITE } who;
     const void *access; /* the caller's */
 };
 
@@ -329,9 +385,10 @@ static __attribute__((noinline, cold)) void report(struct cache_model *model, en
 {
     const struct cache_incident incident = {
         .kind = kind,
-        .by_device = by.device,
+        .by_device = by.who != CPU,
+        .by_device_write = by.who == DEVICE_WRITE,
         .bounced = kind == CACHE_STALE_CPU_READ && (model->line[line].bounced >> byte & 1),
-        .offset = line * model->geometry.line + byte,
+        .offset = offset_of(model, line) + byte,
         .access = by.access,
     };
 
@@ -352,15 +409,27 @@ static bool hazard(struct cache_model *model, enum cache_hazard kind, struct sid
 
 static uint32_t *moments_of(struct cache_model *model, size_t line)
 {
-    return &model->moment[line * model->geometry.line];
+    return &model->moment[offset_of(model, line)];
 }
 
+/* `bytes` are `stored` or `cleaned` now. */
 static void keep_moment(struct cache_model *model, size_t line, uint64_t bytes)
 {
     uint32_t now = order_moment(&model->order), *moment = moments_of(model, line);
 
+    model->line[line].kept = now;
     for (; bytes; bytes &= bytes - 1) {
         moment[__builtin_ctzll(bytes)] = now;
+    }
+}
+
+/* A device has written these bytes. */
+static void keep_moments(struct cache_model *model, size_t offset, unsigned int size)
+{
+    uint32_t now = order_moment(&model->order);
+
+    for (size_t at = offset; at < offset + size; at++) {
+        model->moment[at] = now;
     }
 }
 
@@ -413,6 +482,9 @@ static uint64_t racing(struct cache_model *model, size_t line, uint64_t bytes,
     const uint32_t *moment = moments_of(model, line);
     uint64_t found = 0;
 
+    if (model->line[line].kept < starts->start[0].maintenance) {
+        return 0; /* every start has that barrier before it, or a later one */
+    }
     for (; bytes; bytes &= bytes - 1) {
         if (races(starts, moment[__builtin_ctzll(bytes)])) {
             found |= bytes & -bytes;
@@ -469,7 +541,6 @@ void cache_told(struct cache_model *model, bool asked)
 /* Somebody wrote the bytes anew: whatever was remembered of them is history. */
 static void overwritten(struct line *masks, uint64_t bytes)
 {
-    masks->stores.unclean &= ~bytes;
     masks->device &= ~bytes;
     masks->early &= ~bytes;
     masks->pending &= ~bytes;
@@ -479,10 +550,14 @@ static void overwritten(struct line *masks, uint64_t bytes)
     masks->bounced &= ~bytes;
 }
 
-/* ... and not through the cache. */
-static void overwritten_in_memory(struct line *masks, uint64_t bytes)
+/* ... and not through the cache. What tells of stores by a shortcut (`unclean`) goes, so it is used before. */
+static void overwritten_in_memory(struct cache_model *model, size_t line, uint64_t bytes)
 {
+    struct line *masks = &model->line[line];
+
+    masks->fresh &= ~model->stores[line].unclean;
     overwritten(masks, bytes);
+    model->stores[line].unclean &= ~bytes;
     masks->stored &= ~bytes;
     masks->cleaned &= ~bytes;
     masks->rushed &= ~bytes;
@@ -504,7 +579,7 @@ static uint64_t draw(const struct cache_model *model)
 /* Under CACHE_EAGER: one of a few neighbouring ways, if one is dirty, is written back now. */
 static void act_by_itself(struct cache_model *model)
 {
-    size_t ways = (size_t)model->geometry.sets * model->geometry.ways;
+    size_t ways = way_count(model);
     uint64_t lot;
 
     if (model->schedule != CACHE_EAGER) {
@@ -512,13 +587,12 @@ static void act_by_itself(struct cache_model *model)
     }
     lot = draw(model);
     for (size_t i = 0; lot % EAGER_ONE_IN == 0 && i < EAGER_SEARCH; i++) {
-        const struct way *way = &model->ways[((lot >> 8) + i) % ways];
+        size_t way = ((lot >> 8) + i) % ways, line = model->way_line[way];
 
-        if (way->stamp && (model->views.lines[way->line] & CACHE_LINE_DIRTY)) {
+        if (model->way_stamp[way] && (model->views.lines[line] & CACHE_LINE_DIRTY)) {
             model->counts.write_backs++;
-            write_back(model, way->line);
-            masks_changed(model, way->line);
-            line_changed(model, way->line, false);
+            write_back(model, line);
+            line_changed(model, line, false);
             return;
         }
     }
@@ -528,17 +602,13 @@ static void act_by_itself(struct cache_model *model)
 
 static struct cache_shortcut shortcut(struct cache_model *model, size_t line, uint64_t *stamp)
 {
-    struct line *masks = &model->line[line];
     unsigned int state = model->views.lines[line];
     bool writable = !(state & (CACHE_LINE_STALE | CACHE_LINE_OWED));
 
     return (struct cache_shortcut){
         .stamp = stamp,
-        .clock = &model->clock,
-        .stores = &masks->stores,
-        .barriers = &model->order.full_count,
         .line = line,
-        .readable = writable && !masks->fresh,
+        .readable = writable && !((state & LINE_KEPT) && model->line[line].fresh),
         .writable = writable && (state & CACHE_LINE_DIRTY),
     };
 }
@@ -546,7 +616,7 @@ static struct cache_shortcut shortcut(struct cache_model *model, size_t line, ui
 /* Bytes of the line that are the same in both views. */
 static uint64_t equal_bytes(const struct cache_model *model, size_t line)
 {
-    size_t offset = line * model->geometry.line;
+    size_t offset = offset_of(model, line);
     uint64_t equal = 0;
 
     for (unsigned int i = 0; i < model->geometry.line; i++) {
@@ -576,7 +646,7 @@ static void learn(struct cache_model *model, size_t line, uint64_t bytes, uint64
         masks->device &= ~arriving;
         masks->news |= arriving;
     }
-    tell(model, line, masks->news & bytes & ~masks->stores.unclean);
+    tell(model, line, masks->news & bytes & ~model->stores[line].unclean);
     masks->news &= ~bytes;
     masks->fresh &= ~bytes;
     masks_changed(model, line);
@@ -584,7 +654,7 @@ static void learn(struct cache_model *model, size_t line, uint64_t bytes, uint64
 
 static void check_load(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
 {
-    const struct side cpu = {false, access};
+    const struct side cpu = {CPU, access};
     size_t line = line_of(model, offset);
     struct line *masks = &model->line[line];
     uint64_t arriving = polled(model, line);
@@ -609,34 +679,44 @@ struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, u
 
     act_by_itself(model);
     stamp = touch(model, line);
-    if (model->views.lines[line] & (CACHE_LINE_STALE | CACHE_LINE_OWED | LINE_KEPT)) {
+    if (model->views.lines[line] & MASKED) {
         check_load(model, offset, byte_mask(model, offset, size), access);
     }
     return shortcut(model, line, stamp);
 }
 
-struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, unsigned int size,
-                                      const void *access)
+static void check_store(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
 {
-    const struct side cpu = {false, access};
+    const struct side cpu = {CPU, access};
     size_t line = line_of(model, offset);
-    uint64_t bytes = byte_mask(model, offset, size), *stamp;
     struct line *masks = &model->line[line];
 
-    act_by_itself(model);
-    stamp = touch(model, line);
     hazard(model, CACHE_SHARED_LINE, cpu, offset, masks->device & ~bytes ? bytes : 0);
     overwritten(masks, bytes);
     masks->fresh &= ~bytes;
-    cache_keep_store(&masks->stores, bytes, model->order.full_count);
-    set_state(model, line, CACHE_LINE_VALID | CACHE_LINE_DIRTY);
+    masks_changed(model, line);
+}
+
+struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, unsigned int size,
+                                      const void *access)
+{
+    size_t line = line_of(model, offset);
+    uint64_t bytes = byte_mask(model, offset, size), *stamp;
+
+    act_by_itself(model);
+    stamp = touch(model, line);
+    cache_keep_store(&model->stores[line], bytes, model->order.full_count);
+    if (model->views.lines[line] & MASKED) {
+        check_store(model, offset, bytes, access);
+    }
+    model->views.lines[line] |= CACHE_LINE_DIRTY | CACHE_LINE_UNCLEAN;
     return shortcut(model, line, stamp);
 }
 
 /* An uncached access through an alias: these bytes are at stake. */
 static void check_alias(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
 {
-    const struct side cpu = {false, access};
+    const struct side cpu = {CPU, access};
 
     hazard(model, CACHE_MISMATCHED_ALIAS, cpu, offset, bytes);
 }
@@ -644,7 +724,6 @@ static void check_alias(struct cache_model *model, size_t offset, uint64_t bytes
 void cache_cpu_read_uncached(struct cache_model *model, size_t offset, unsigned int size, const void *access)
 {
     size_t line = line_of(model, offset);
-    struct line *masks = &model->line[line];
     uint64_t bytes = byte_mask(model, offset, size), differing;
 
     model->clock++;
@@ -652,11 +731,11 @@ void cache_cpu_read_uncached(struct cache_model *model, size_t offset, unsigned 
         return;
     }
     differing = model->views.lines[line] & CACHE_LINE_VALID ? bytes & ~equal_bytes(model, line) : 0;
-    check_alias(model, offset, (masks->stores.unclean & bytes) | differing, access);
+    check_alias(model, offset, (model->stores[line].unclean & bytes) | differing, access);
     if (model->views.lines[line] & CACHE_LINE_VALID) {
         drop(model, line, true);
     }
-    tell(model, line, masks->device & bytes);
+    tell(model, line, model->line[line].device & bytes);
 }
 
 void cache_cpu_write_uncached(struct cache_model *model, size_t offset, unsigned int size, const void *access)
@@ -666,12 +745,12 @@ void cache_cpu_write_uncached(struct cache_model *model, size_t offset, unsigned
     struct line *masks = &model->line[line];
 
     model->clock++;
-    check_alias(model, offset, masks->stores.unclean ? bytes : 0, access);
+    check_alias(model, offset, model->stores[line].unclean ? bytes : 0, access);
     memcpy(model->views.dram + offset, model->views.cpu + offset, size);
     if (model->views.lines[line] & CACHE_LINE_VALID) {
         drop(model, line, true); /* the store is in the CPU view already, and goes down with the others */
     }
-    overwritten_in_memory(masks, bytes);
+    overwritten_in_memory(model, line, bytes);
     masks->stored |= bytes;
     keep_moment(model, line, bytes);
     masks_changed(model, line);
@@ -686,20 +765,21 @@ enum way_of_naming { BY_ADDRESS, BY_SET_AND_WAY };
 static void clean(struct cache_model *model, size_t line, enum way_of_naming by)
 {
     struct line *masks = &model->line[line];
-    uint64_t bytes = masks->stores.unclean | masks->rushed, hasty = 0;
+    struct cache_stores *stores = &model->stores[line];
+    uint64_t bytes = stores->unclean | masks->rushed, hasty = 0;
 
     if (model->views.lines[line] & CACHE_LINE_DIRTY) {
         write_back(model, line);
     }
-    if (by == BY_SET_AND_WAY && masks->stores.barriers == model->order.full_count) {
-        hasty = masks->stores.recent & bytes;
+    if (by == BY_SET_AND_WAY && stores->barriers == model->order.full_count) {
+        hasty = stores->recent & bytes;
     }
     masks->cleaned |= bytes;
     masks->rushed = hasty;
     masks->stored &= ~bytes;
-    masks->fresh &= ~masks->stores.unclean;
-    masks->news &= ~masks->stores.unclean;
-    masks->stores.unclean = 0;
+    masks->fresh &= ~stores->unclean;
+    masks->news &= ~stores->unclean;
+    stores->unclean = 0;
     if (bytes) {
         keep_moment(model, line, bytes);
     }
@@ -738,11 +818,12 @@ static void renew(struct cache_model *model, size_t line)
 static void invalidate(struct cache_model *model, size_t line, enum way_of_naming by)
 {
     struct line *masks = &model->line[line];
+    struct cache_stores *stores = &model->stores[line];
 
-    masks->fresh &= ~masks->stores.unclean;
-    masks->news &= ~masks->stores.unclean;
-    masks->lost_cpu |= masks->stores.unclean;
-    masks->stores.unclean = 0;
+    masks->fresh &= ~stores->unclean;
+    masks->news &= ~stores->unclean;
+    masks->lost_cpu |= stores->unclean;
+    stores->unclean = 0;
     invalidate_device(model, line, by);
     if (by == BY_ADDRESS) {
         renew(model, line);
@@ -792,7 +873,7 @@ static void maintain_absent(struct cache_model *model, enum cache_operation oper
             invalidate_device(model, line, BY_SET_AND_WAY);
         }
         masks_changed(model, line);
-        owed |= model->line[line].stores.unclean || model->line[line].rushed ||
+        owed |= model->stores[line].unclean || model->line[line].rushed ||
                 (model->views.lines[line] & (CACHE_LINE_STALE | CACHE_LINE_OWED));
     }
     model->absent[set] = owed;
@@ -811,17 +892,16 @@ static void maintain_endless_set(struct cache_model *model, enum cache_operation
 void cache_maintain_set_way(struct cache_model *model, enum cache_operation operation, uint32_t set,
                             uint32_t way)
 {
-    const struct way *which;
+    size_t which = (size_t)set * model->geometry.ways + way;
 
     if (set >= model->geometry.sets || way >= model->geometry.ways) {
         return;
     }
     maintain_absent(model, operation, set);
-    which = &model->ways[(size_t)set * model->geometry.ways + way];
     if (model->schedule == CACHE_NEVER && way == 0) {
         maintain_endless_set(model, operation, set);
-    } else if (which->stamp) {
-        maintain(model, operation, which->line, BY_SET_AND_WAY);
+    } else if (model->way_stamp[which]) {
+        maintain(model, operation, model->way_line[which], BY_SET_AND_WAY);
     }
 }
 
@@ -829,7 +909,7 @@ void cache_maintain_set_way(struct cache_model *model, enum cache_operation oper
 
 static void fill(struct cache_model *model, size_t line)
 {
-    if (line < line_count(model) && model->page_known[line * model->geometry.line / PAGE] == PAGE_CACHEABLE &&
+    if (line < line_count(model) && model->page_known[offset_of(model, line) / PAGE] == PAGE_CACHEABLE &&
         !(model->views.lines[line] & CACHE_LINE_VALID)) {
         touch(model, line);
         model->counts.fills++;
@@ -841,7 +921,7 @@ static void fill(struct cache_model *model, size_t line)
 static void speculate(struct cache_model *model, size_t line)
 {
     uint64_t lot = draw(model);
-    size_t lines_a_page = PAGE / model->geometry.line;
+    size_t lines_a_page = PAGE >> model->line_shift;
 
     if (lot % NEAR_FILL_ONE_IN == 0) {
         fill(model, line + (lot >> 8) % SPECULATION_WINDOW);
@@ -854,7 +934,7 @@ static void speculate(struct cache_model *model, size_t line)
 /* The part of [offset, offset + size) that lies in the line of its first byte. */
 static unsigned int within_line(const struct cache_model *model, size_t offset, unsigned int size)
 {
-    unsigned int room = model->geometry.line - (unsigned int)(offset % model->geometry.line);
+    unsigned int room = model->geometry.line - (unsigned int)(offset & (model->geometry.line - 1));
 
     return size < room ? size : room;
 }
@@ -862,11 +942,11 @@ static unsigned int within_line(const struct cache_model *model, size_t offset, 
 static void check_device_read(struct cache_model *model, size_t offset, uint64_t bytes,
                               const struct order_starts *starts, const void *access)
 {
-    const struct side device = {true, access};
+    const struct side device = {DEVICE_READ, access};
     size_t line = line_of(model, offset);
     const struct line *masks = &model->line[line];
 
-    if (!hazard(model, CACHE_STALE_DEVICE_READ, device, offset, masks->stores.unclean & bytes) &&
+    if (!hazard(model, CACHE_STALE_DEVICE_READ, device, offset, model->stores[line].unclean & bytes) &&
         !hazard(model, CACHE_LOST_CPU_WRITE, device, offset, masks->lost_cpu & bytes) &&
         !hazard(model, CACHE_LOST_DEVICE_WRITE, device, offset, masks->lost_device & bytes) && starts->count) {
         hazard(model, CACHE_MISSING_BARRIER, device, offset,
@@ -894,12 +974,11 @@ static uint64_t under_maintenance(struct cache_model *model, size_t line, uint64
 static void check_device_write(struct cache_model *model, size_t offset, uint64_t bytes,
                                const struct order_starts *starts, const void *access)
 {
-    const struct side device = {true, access};
+    const struct side device = {DEVICE_WRITE, access};
     size_t line = line_of(model, offset);
-    const struct line *masks = &model->line[line];
 
-    if (!hazard(model, CACHE_LOST_DEVICE_WRITE, device, offset, masks->stores.unclean & bytes) &&
-        !hazard(model, CACHE_SHARED_LINE, device, offset, masks->stores.unclean) && starts->count) {
+    if (!hazard(model, CACHE_LOST_DEVICE_WRITE, device, offset, model->stores[line].unclean & bytes) &&
+        !hazard(model, CACHE_SHARED_LINE, device, offset, model->stores[line].unclean) && starts->count) {
         hazard(model, CACHE_MISSING_BARRIER, device, offset, under_maintenance(model, line, bytes, starts));
     }
 }
@@ -946,11 +1025,11 @@ static void device_write(struct cache_model *model, size_t offset, const uint8_t
         memcpy(model->views.cpu + offset, from, size);
         model->absent[set_index(model, line)] = 1;
     }
+    model->views.lines[line] |= valid ? LINE_DIFFERS : 0;
     check_device_write(model, offset, bytes, by, access);
-    masks->fresh &= ~masks->stores.unclean;
-    overwritten_in_memory(masks, bytes);
+    overwritten_in_memory(model, line, bytes);
     masks->device |= bytes;
-    keep_moment(model, line, bytes);
+    keep_moments(model, offset, size);
     masks_changed(model, line);
     line_changed(model, line, !valid);
 }

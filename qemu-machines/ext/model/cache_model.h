@@ -113,7 +113,7 @@ struct cache_views {
 /* An access that is a hazard. */
 struct cache_incident {
     enum cache_hazard kind;
-    bool by_device;
+    bool by_device, by_device_write;
     bool bounced;       /* of a CACHE_STALE_CPU_READ: the byte is in `bounced` */
     size_t offset;      /* of the first such byte (CACHE_SHARED_LINE: of the CPU's first byte in the line) */
     const void *access; /* what the caller gave with the access, for its own use */
@@ -146,15 +146,20 @@ static inline void cache_keep_store(struct cache_stores *stores, uint64_t bytes,
     stores->unclean |= bytes;
 }
 
-/* What the caller may do by itself for a resident line until line_changed() is called for it:
- * loads if `readable`, stores if `writable`; each access must set *stamp = ++*clock, each store must
- * cache_keep_store(stores, its bytes, *barriers). */
+/* What the caller may do by itself for a resident line until line_changed() is called for it: loads if
+ * `readable`, stores if `writable`. Each access must set *stamp = ++*clock, each store must
+ * cache_keep_store(&stores[line], its bytes, *barriers). */
 struct cache_shortcut {
-    uint64_t *stamp, *clock;
-    struct cache_stores *stores;
-    const uint32_t *barriers;
+    uint64_t *stamp;
     size_t line;
     bool readable, writable;
+};
+
+/* What the shortcuts of all lines of a model share. */
+struct cache_shared {
+    uint64_t *clock;
+    const uint32_t *barriers;
+    struct cache_stores *stores; /* by line */
 };
 
 struct cache_model;
@@ -163,6 +168,9 @@ struct cache_model;
 struct cache_model *cache_model_new(const struct cache_geometry *, const struct cache_views *,
                                     const struct cache_events *);
 void cache_model_free(struct cache_model *);
+
+/* Valid as long as the model is. */
+struct cache_shared cache_model_shared(struct cache_model *);
 
 /* Empty cache, empty masks, zero counts; no page is known to be cacheable. The views must be equal. */
 void cache_model_reset(struct cache_model *);

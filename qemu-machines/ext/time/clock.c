@@ -10,7 +10,7 @@ static struct {
     struct model_timer *timers;
 } model;
 
-static _Thread_local bool in_callback;
+static THREAD_LOCAL bool in_callback;
 
 static uint64_t virtual_time(void)
 {

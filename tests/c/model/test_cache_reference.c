@@ -563,7 +563,8 @@ static struct found found[KINDS][2];
 static struct cache_model *model;
 static struct order_starts starts[DEVICES];
 static struct cache_shortcut shortcuts[MOST_LINES]; /* what the model lets its caller do by itself */
-static const char access;                           /* who accesses: handed on to hazard() */
+static struct cache_shared shared;
+static const char access; /* who accesses: handed on to hazard() */
 
 static void line_changed(void *opaque, size_t line, bool rewritten)
 {
@@ -597,7 +598,7 @@ static void load(size_t offset, unsigned int size)
     struct cache_shortcut *shortcut = &shortcuts[offset / line_size];
 
     if (shortcut->readable) {
-        *shortcut->stamp = ++*shortcut->clock;
+        *shortcut->stamp = ++*shared.clock;
     } else {
         *shortcut = cache_cpu_read(model, offset, size, &access);
     }
@@ -608,8 +609,9 @@ static void store(size_t offset, unsigned int size)
     struct cache_shortcut *shortcut = &shortcuts[offset / line_size];
 
     if (shortcut->writable) {
-        *shortcut->stamp = ++*shortcut->clock;
-        cache_keep_store(shortcut->stores, ((1ull << size) - 1) << offset % line_size, *shortcut->barriers);
+        *shortcut->stamp = ++*shared.clock;
+        cache_keep_store(&shared.stores[shortcut->line], ((1ull << size) - 1) << offset % line_size,
+                         *shared.barriers);
     } else {
         *shortcut = cache_cpu_write(model, offset, size, &access);
     }
@@ -764,6 +766,7 @@ static void walk(enum cache_schedule schedule, uint32_t line, unsigned long step
     reference.endless = schedule == CACHE_NEVER;
     model = cache_model_new(&geometry, &views, &events);
     CHECK(model != NULL);
+    shared = cache_model_shared(model);
     cache_model_set_schedule(model, schedule, 1);
     for (unsigned long n = 0; n < steps; n++) {
         step();

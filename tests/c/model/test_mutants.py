@@ -16,16 +16,22 @@ FLAGS = ["-std=c11", "-O1", "-w", f"-I{EXT}", f"-I{ROOT / 'tests' / 'c'}"]
 STEPS = "2000000"
 #: What is broken: the text in the model, and what stands there instead.
 MUTANTS = {
-    "no copy-down": ("    copy_down(model, line);\n    masks->lost", "    masks->lost"),
+    "no copy-down": ("    copy_down(model, line);\n    model->views", "    model->views"),
     "no copy-up": ("        copy_up(model, line);\n", "        ;\n"),
     "no dirty bit": (
-        "set_state(model, line, CACHE_LINE_VALID | CACHE_LINE_DIRTY);",
-        "set_state(model, line, CACHE_LINE_VALID);",
+        "    model->views.lines[line] |= CACHE_LINE_DIRTY | CACHE_LINE_UNCLEAN;\n",
+        "    model->views.lines[line] |= CACHE_LINE_UNCLEAN;\n",
     ),
-    "wrong tag compare": ("if (way->stamp && way->line == line)", "if (way->stamp)"),
-    "no LRU update": ("    way->stamp = model->clock;\n", "    way->stamp = 1;\n"),
+    "wrong way": ("first_way(model, line) + model->way_of[line]", "first_way(model, line)"),
+    "views that differ forgotten": (
+        "    model->views.lines[line] |= valid ? LINE_DIFFERS : 0;\n",
+        "",
+    ),
+    "no LRU update": ("    *stamp = model->clock;\n", "    *stamp = 1;\n"),
+    "odd ways only": ("    return lesser(even, odd) &", "    return lesser(odd, odd) &"),
+    "even ways only": ("    return lesser(even, odd) &", "    return lesser(even, even) &"),
     "no mask update": (
-        "    cache_keep_store(&masks->stores, bytes, model->order.full_count);\n",
+        "    cache_keep_store(&model->stores[line], bytes, model->order.full_count);\n",
         "",
     ),
     "no device mask": ("    masks->device |= bytes;\n", ""),
@@ -38,18 +44,18 @@ MUTANTS = {
         "",
     ),
     "set taken for way": (
-        "which = &model->ways[(size_t)set * model->geometry.ways + way];",
-        "which = &model->ways[(size_t)way * model->geometry.ways + set];",
+        "which = (size_t)set * model->geometry.ways + way;",
+        "which = (size_t)way * model->geometry.ways + set;",
     ),
     "no alias check": ("    hazard(model, CACHE_MISMATCHED_ALIAS, cpu, offset, bytes);\n", ""),
-    "alias blamed for a clean byte": ("(masks->stores.unclean & bytes) | differing", "bytes"),
+    "alias blamed for a clean byte": ("(model->stores[line].unclean & bytes) | differing", "bytes"),
     "alias with wrong bytes": (
-        "(masks->stores.unclean & bytes) | differing",
-        "masks->stores.unclean & bytes",
+        "(model->stores[line].unclean & bytes) | differing",
+        "model->stores[line].unclean & bytes",
     ),
     "store to an alias of its own bytes only": (
-        "masks->stores.unclean ? bytes : 0",
-        "masks->stores.unclean & bytes",
+        "model->stores[line].unclean ? bytes : 0",
+        "model->stores[line].unclean & bytes",
     ),
     "alias filled": ("    model->page_known[offset / PAGE] = PAGE_ALIASED;\n", ""),
     "seed ignored": ("model->seed * 0x9e3779b97f4a7c15ull", "0x9e3779b97f4a7c15ull"),
@@ -125,7 +131,7 @@ MUTANTS = {
     "an interrupt asks": ("    if (asked) {\n", "    {\n"),
     "nothing tells": ("    order->told = order->now - 1;\n", ""),
     "a flag does not tell": ("        order->told = moment;\n", ""),
-    "an uncached flag does not tell": ("    tell(model, line, masks->device & bytes);\n", ""),
+    "an uncached flag does not tell": ("    tell(model, line, model->line[line].device & bytes);\n", ""),
     "told of what comes": (
         "        order->told = moment;\n        go_on(order);\n",
         "        order->told = moment;\n",
@@ -145,47 +151,57 @@ MUTANTS = {
         "    return bytes & ~told_of(model, line, bytes);\n",
         "    return bytes;\n",
     ),
-    "one load is enough": ("    masks->fresh &= ~bytes;\n    masks_changed", "    masks_changed"),
+    "one load is enough": (
+        "    masks->news &= ~bytes;\n    masks->fresh &= ~bytes;\n",
+        "    masks->news &= ~bytes;\n",
+    ),
     "the fill brings one byte": (
         "        masks->device &= ~arriving;\n",
         "        masks->device &= ~(arriving & bytes);\n",
     ),
     "the fill brings what it could not": ("arriving & equal_bytes(model, line)", "arriving"),
-    "fresh behind a store that a device overwrites": (
-        "    masks->fresh &= ~masks->stores.unclean;\n    overwritten_in_memory",
-        "    overwritten_in_memory",
+    "fresh behind a store that is overwritten in memory": (
+        "    masks->fresh &= ~model->stores[line].unclean;\n    overwritten(",
+        "    overwritten(",
     ),
     "news behind a store": (
-        "    masks->news &= ~masks->stores.unclean;\n    masks->stores",
-        "    masks->stores",
+        "    masks->news &= ~stores->unclean;\n    stores->unclean = 0;\n    if (bytes)",
+        "    stores->unclean = 0;\n    if (bytes)",
     ),
-    "shortcut past fresh bytes": ("writable && !masks->fresh", "writable"),
+    "shortcut past fresh bytes": (
+        "writable && !((state & LINE_KEPT) && model->line[line].fresh)",
+        "writable",
+    ),
+    "news behind a store that is discarded": (
+        "    masks->news &= ~stores->unclean;\n    masks->lost_cpu",
+        "    masks->lost_cpu",
+    ),
     "fresh behind a store": (
         (
-            "    masks->fresh &= ~masks->stores.unclean;\n"
-            "    masks->news &= ~masks->stores.unclean;\n    masks->stores"
+            "    masks->fresh &= ~stores->unclean;\n"
+            "    masks->news &= ~stores->unclean;\n    stores->unclean"
         ),
-        "    masks->news &= ~masks->stores.unclean;\n    masks->stores",
+        "    masks->news &= ~stores->unclean;\n    stores->unclean",
     ),
     "fresh behind a store that is discarded": (
         (
-            "    masks->fresh &= ~masks->stores.unclean;\n"
-            "    masks->news &= ~masks->stores.unclean;\n    masks->lost_cpu"
+            "    masks->fresh &= ~stores->unclean;\n"
+            "    masks->news &= ~stores->unclean;\n    masks->lost_cpu"
         ),
-        "    masks->news &= ~masks->stores.unclean;\n    masks->lost_cpu",
+        "    masks->news &= ~stores->unclean;\n    masks->lost_cpu",
     ),
     # By set and way.
-    "set and way in program order": ("by == BY_SET_AND_WAY && masks", "false && masks"),
+    "set and way in program order": ("by == BY_SET_AND_WAY && stores", "false && stores"),
     "stores of before the barrier": (
-        "by == BY_SET_AND_WAY && masks->stores.barriers == model->order.full_count",
+        "by == BY_SET_AND_WAY && stores->barriers == model->order.full_count",
         "by == BY_SET_AND_WAY",
     ),
     "rushed for ever": ("    masks->rushed = hasty;\n", "    masks->rushed |= hasty;\n"),
     "set and way invalidate in program order": ("(by == BY_ADDRESS ? 0 : counts) |", "0 |"),
     "lines that have left": ("    maintain_absent(model, operation, set);\n", ""),
     "lines that leave": (
-        "    if (masks->stores.unclean | masks->device |",
-        "    if (masks->device |",
+        "(model->views.lines[line] & CACHE_LINE_UNCLEAN) ||",
+        "false ||",
     ),
     "lines that a device wrote": (
         "from, size);\n        model->absent[set_index(model, line)] = 1;\n",

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The heap: blocks one behind the other between __heap_start and __heap_end, each with a header of
- * one line; first fit, neighbours joined while searching.
+ * one line; first fit, neighbours joined while searching. A header that a driver has overwritten, by writing
+ * behind its own block, is a fault when the heap is used next.
  */
+#include "hal/exception.h"
 #include "hal/memory.h"
 #include "hal/string.h"
 
@@ -33,8 +35,17 @@ static struct block *first(void)
     return block;
 }
 
+static bool is_whole(const struct block *block)
+{
+    return (block->used == 0 || block->used == USED) && block->size != 0 && block->size % UNIT == 0 &&
+           block->size <= (size_t)((uintptr_t)__heap_end - (uintptr_t)block);
+}
+
 static struct block *next(const struct block *block)
 {
+    if (!is_whole(block)) {
+        exception_panic("the heap is overwritten: something wrote behind, or before, its own block");
+    }
     return (struct block *)((uintptr_t)block + block->size);
 }
 

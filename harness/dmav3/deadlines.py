@@ -10,21 +10,25 @@
 
 from __future__ import annotations
 
+import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
+
+from .errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Seconds of real time that one answer may take where no scope says otherwise.
-DEFAULT_SECONDS = 30.0
+#: Seconds of real time that one answer may take where no scope says otherwise, and the environment
+#: variable that says another number.
+DEFAULT_SECONDS, VARIABLE = 30.0, "DMAV3_DEADLINE"
 
 #: ... and where somebody debugs.
 UNHURRIED_SECONDS = 1e7
 
-_default: ContextVar[float] = ContextVar("dmav3_default", default=DEFAULT_SECONDS)
+_default: ContextVar[float | None] = ContextVar("dmav3_default", default=None)
 _ends: ContextVar[float | None] = ContextVar("dmav3_deadline", default=None)
 
 
@@ -60,5 +64,15 @@ def unhurried() -> Iterator[None]:
 
 def allowance() -> float:
     """Seconds that one wait that starts now may take: the default, less if a scope ends earlier."""
-    seconds, ends = _default.get(), _ends.get()
+    seconds, ends = _default.get() or _usual(), _ends.get()
     return seconds if ends is None else max(0.0, min(seconds, ends - time.monotonic()))
+
+
+def _usual() -> float:
+    """Return the default; `UsageError` if the environment names no number of seconds."""
+    text = os.environ.get(VARIABLE) or str(DEFAULT_SECONDS)
+    with suppress(ValueError):
+        if 0 < (seconds := float(text)) <= UNHURRIED_SECONDS:
+            return seconds
+    msg = f"{VARIABLE}={text}: a number of seconds is needed, such as {VARIABLE}=60"
+    raise UsageError(msg)

@@ -14,6 +14,7 @@
     ├── TargetError             the firmware                                     exit status 1
     │   ├── RefusedError        it answered `error CODE`
     │   ├── FaultError          it crashed and said so
+    │   ├── PowerError          it switched the machine off, or reset it
     │   ├── CrashError          its process on this computer ended
     │   ├── HangError           it does not answer, but QEMU does (a DeadlineError as well)
     │   ├── TransferError       it answered, but the transfer did not do what it should
@@ -167,6 +168,15 @@ class FaultError(TargetError):
         text = " ".join(f"{key}={value}" for key, value in report.items())
         super().__init__(f"the firmware crashed{' in ' + place if place else ''}: {text}")
         self.report, self.place = dict(report), place
+
+
+class PowerError(TargetError):
+    """The firmware switched the machine off, or reset it; `reason` is QEMU's word for that."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        """Say what it did."""
+        super().__init__(f"the firmware {what} (QEMU says: {reason})")
+        self.reason = reason
 
 
 class CrashError(TargetError):

@@ -15,15 +15,26 @@ import time
 import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dmav3 import Board
+from dmav3 import Board, build_image
 from dmav3.deadlines import deadline
-from dmav3.errors import DeadlineError, MonitorError, PeerError, QemuRefusedError, QemuStuckError
+from dmav3.errors import (
+    DeadlineError,
+    InfrastructureError,
+    MonitorError,
+    PeerError,
+    PowerError,
+    QemuDiedError,
+    QemuRefusedError,
+    QemuStuckError,
+    UsageError,
+)
 from dmav3.installation import Layout
 from dmav3.machine.argv import arguments
+from dmav3.machine.description import Device
 from dmav3.wire.frame import Ok, encode
 
 if TYPE_CHECKING:
@@ -294,6 +305,86 @@ class TestMachine:
         assert f"say {own}, but {given} is what was given" in message
 
 
+class TestDevices:
+    """PCI devices, which only QEMU knows."""
+
+    @pytest.mark.parametrize(
+        ("device", "words"),
+        [
+            ("edu,colour=red", "Property 'edu.colour' not found"),
+            ("edu,dma_mask=lots", "dma_mask"),
+            ("no-such-device", "'no-such-device' is not a valid device model name"),
+            ("nvme", "serial"),
+            (Device(model="nvme", disk=Path("/no/such/disk")), "/no/such/disk"),
+        ],
+    )
+    def test_a_wrong_option_is_the_callers(self, device: Device | str, words: str) -> None:
+        """The device is named as it was given, and QEMU's own words are quoted."""
+        model = device if isinstance(device, str) else device.model
+        said = r"^PCI device 1 of virt-a53"
+        with pytest.raises(UsageError, match=said) as caught, Board(devices=[device]):
+            pass
+        assert model in str(caught.value)
+        assert words in str(caught.value)
+
+    def test_a_description_with_a_wrong_option_is_a_wrong_call(
+        self, data: Path, tmp_path: Path
+    ) -> None:
+        """Exit status 2."""
+        text = (Layout.find().machines / "virt-a53.yaml").read_text()
+        path = tmp_path / "m.yaml"
+        path.write_text(text + "devices: [{model: edu, options: [colour=red]}]\n")
+        assert "edu.colour" in is_refused(dmav3("--input", data, "--machine", path))
+
+
+class TestBytes:
+    """What is no bytes, where bytes are moved."""
+
+    @pytest.mark.parametrize("data", ["text", 17, None, [1, 2]])
+    def test_what_is_no_bytes_is_refused(self, board: Board, data: Any) -> None:
+        """It is named, nothing has been moved, and the board goes on."""
+        buffer = board.memory.allocate(64)
+        memory = board.memory
+        said = r"bytes are needed, such as b'\.\.\.', not"
+        with pytest.raises(UsageError, match=said):
+            board.write(buffer, data)
+        with pytest.raises(UsageError, match=said):
+            memory.cpu_store(buffer.address, data)
+        with pytest.raises(UsageError, match=said):
+            memory.stage(memory.staging.start, data)
+        with pytest.raises(UsageError, match=said):
+            board.stream.receive_put(data)
+        assert board.stream.receive_pending == 0
+        board.request("ping")
+
+
+class TestExtensionFile:
+    """A dmav3.so that is damaged, or somebody else's."""
+
+    @pytest.mark.parametrize("kind", ["cut", "garbage", "noise", "foreign", "empty"])
+    def test_it_is_this_computers_fault(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        """Whatever QEMU says to it, the file is named, and what would work."""
+        whole = Layout.find().built.joinpath("dmav3.so").read_bytes()
+        half = len(whole) // 2
+        foreign = Layout.find().built / "tests" / "preloaded_late_select.so"
+        path = tmp_path / "dmav3.so"
+        path.write_bytes(
+            {
+                "cut": whole[:half],
+                "garbage": b"garbage",
+                "noise": whole[:half] + bytes(half // 2) + whole[half + half // 2 :],
+                "foreign": foreign.read_bytes(),
+                "empty": b"",
+            }[kind]
+        )
+        monkeypatch.setattr("dmav3.installation.extension", lambda: path)
+        with pytest.raises(InfrastructureError) as caught, Board():
+            pass
+        assert str(path) in str(caught.value)
+
+
 class TestExtension:
     """Options that the extension refuses when it is loaded; the option is echoed."""
 
@@ -466,3 +557,67 @@ class TestOutput:
             )
         assert done.returncode == 3
         assert done.stderr == "dmav3: the output cannot be written: No space left on device\n"
+
+
+class TestPower:
+    """What the firmware may ask of QEMU, and firmware that hangs at once."""
+
+    @pytest.mark.parametrize(
+        ("function", "words"),
+        [
+            (0x84000008, r"the firmware switched the machine off .*guest-shutdown"),
+            (0x84000009, r"the firmware reset the machine .*guest-reset"),
+        ],
+    )
+    def test_what_the_firmware_does_to_the_machine_is_the_firmwares(
+        self, tmp_path: Path, function: int, words: str
+    ) -> None:
+        """PSCI: a failure, not a QEMU that died."""
+        source = tmp_path / "power.c"
+        source.write_text(
+            "#include <dmav3.h>\n"
+            "static NTSTATUS Power(const ULONGLONG *argument, struct dmav3_reply *reply)\n"
+            "{\n"
+            '    register ULONGLONG function __asm__("x0") = *argument;\n'
+            "    (void)reply;\n"
+            '    __asm__ volatile("hvc #0" : "+r"(function) : : "memory");\n'
+            "    return STATUS_SUCCESS;\n"
+            "}\n"
+            'DMAV3_COMMAND(power, "function", Power);\n'
+        )
+        image = build_image(source, output=tmp_path / "power.elf")
+        with Board(image=image) as board:
+            with deadline(5.0), pytest.raises(PowerError, match=words) as caught:
+                board.call("power", function)
+            assert caught.value.exit_status == 1
+
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            ("spin: goto spin;", r"its CPU is in _start \(.*image\.c:\d\)"),
+            ("", r"its CPU is in _start \(.*image\.c:\d\)"),
+        ],
+    )
+    def test_firmware_that_hangs_before_its_first_word_fails(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str
+    ) -> None:
+        """With the place where it hangs."""
+        monkeypatch.setenv("DMAV3_DEADLINE", "3")
+        done = dmav3("--input", data, "--image", build(tmp_path, body), "--json")
+        assert done.returncode == 1, done
+        assert re.search(words, json.loads(done.stdout)["reason"])
+
+    def test_a_qemu_that_aborts_when_it_quits_is_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its exit status, and what it said; but not over another error."""
+        monkeypatch.setattr(
+            "dmav3.qemu.qmp.Monitor.execute",
+            lambda monitor, *_, **__: os.kill(monitor.pid, signal.SIGABRT),
+        )
+        board = Board()
+        with (
+            pytest.raises(QemuDiedError, match=r"when it was to quit \(killed by signal 6\)"),
+            board,
+        ):
+            board.qemu.monitor.pid = board.qemu.pid  # type: ignore[attr-defined]

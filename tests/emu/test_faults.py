@@ -31,8 +31,9 @@ from microcode import (
     wait_for,
 )
 
+from dmav3 import Board, build_image
 from dmav3.deadlines import deadline
-from dmav3.errors import QemuLimitError
+from dmav3.errors import FaultError, QemuLimitError
 from dmav3.evidence.probe import Kind, Limit
 from dmav3.machine.description import RAM_BASE, load
 from dmav3.testing.marks import Wanted
@@ -40,10 +41,11 @@ from dmav3.testing.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from person import Person
 
-    from dmav3 import Board, Buffer
+    from dmav3 import Buffer
 
 #: On `virt` there is nothing here.
 HOLE = 0x0F800000
@@ -389,3 +391,35 @@ class TestLimits:
             assert board.findings() == []
             assert len(board.dram.read(source.address, 4096)) == 4096
             assert board.lines(source).dirty == 0
+
+
+class TestHeap:
+    """What a driver does to memory that is not its own."""
+
+    OVERRUN = """
+#include <dmav3.h>
+static PMDL Mdl;
+static UCHAR Buffer[64];
+static NTSTATUS Overrun(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    (void)reply;
+    Mdl = IoAllocateMdl(Buffer, sizeof(Buffer), FALSE, FALSE, NULL);
+    for (ULONGLONG n = 0; n < argument[0]; n++) {
+        ((volatile UCHAR *)Mdl)[n] = (UCHAR)argument[1];
+    }
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(overrun, "bytes value", Overrun);
+"""
+
+    @pytest.mark.parametrize("value", [0x00, 0x40, 0xA5, 0xFF])
+    def test_an_overrun_heap_is_a_fault_and_no_loop(self, tmp_path: Path, value: int) -> None:
+        """At the next use of the heap, with what is wrong and who was there."""
+        source = tmp_path / "overrun.c"
+        source.write_text(self.OVERRUN)
+        image = build_image(source, output=tmp_path / "overrun.elf")
+        with Board(image=image) as board, deadline(30.0):
+            board.call("overrun", 400, value)
+            with pytest.raises(FaultError, match=r"the_heap_is_overwritten") as caught:
+                board.dma.IoAllocateMdl(board.memory.allocate(64).address, 64)
+            assert "heap.c" in str(caught.value)

@@ -48,9 +48,11 @@ def everything(board: Board) -> dict[tuple[str, str], Any]:
 def test_a_property_is_read_back_as_it_was_set(
     board: Board, path: str, name: str, value: object
 ) -> None:
-    """And no other has changed."""
+    """And no other has changed; a reset leaves it as it is."""
     wanted = everything(board) | {(path, name): value}
     board.qmp.set(name, value, path)
+    assert everything(board) == wanted
+    board.reset()
     assert everything(board) == wanted
 
 

@@ -15,9 +15,8 @@ looked at.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from dmav3 import installation
 from dmav3.devices.channel import Channel
@@ -34,6 +33,7 @@ from dmav3.errors import (
     QemuStuckError,
 )
 from dmav3.evidence.evidence import BoardEvidence
+from dmav3.guest.memory import check_bytes
 from dmav3.guest.windows import Mapping, Window
 from dmav3.machine.description import Machine, load
 from dmav3.machine.schedule import checked_schedule, checked_seed
@@ -41,10 +41,11 @@ from dmav3.wire.rpc import Reply, Rpc
 
 from .emulator import Emulator
 from .shim import Shim
-from .started import Started, this_computer
+from .started import Started
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import ExitStack
 
     from dmav3.evidence.probe import Lines
     from dmav3.guest.memory import Buffer
@@ -57,6 +58,10 @@ _CPU = "EM_AARCH64"
 
 class Board(Shim):
     """An emulated board with the shim on it, from start to stop; a context manager.
+
+    Its start raises a `QemuError` if QEMU is missing, too old, or refused, and a `PeerError` if
+    what answers is not the image that was started. A board belongs to the process that started it,
+    and to one thread at a time.
 
     :ivar machine: its description.
     :ivar image: the firmware's symbols.
@@ -103,6 +108,7 @@ class Board(Shim):
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
         """
+        super().__init__()
         described = machine if isinstance(machine, Machine) else load(machine)
         self.machine = described.with_devices(devices)
         schedule, seed = checked_schedule(self.machine, schedule), checked_seed(seed)
@@ -113,30 +119,6 @@ class Board(Shim):
         )
         self.qemu = Emulator(self.machine, self.image, log, seed=seed, schedule=schedule)
         self._with_sockets, self._trace, self.judges = sockets, trace, judge
-        self._resources = ExitStack()
-
-    def __enter__(self) -> Self:
-        """Start QEMU and wait for the shim's first word.
-
-        :raises QemuError: QEMU is missing, too old, or refused. Nothing is left running.
-        :raises PeerError: what answers is not the image that was started.
-        :raises InfrastructureError: this computer has no room for it.
-        """
-        with this_computer("the board"), ExitStack() as resources:
-            self._start(resources)
-            self._resources = resources.pop_all()
-        return self
-
-    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        """End QEMU, by force if need be, remove everything, and judge (`check`).
-
-        A board that is dead is not judged. Where an exception is on its way, the findings are its
-        notes.
-
-        :raises FindingsError: as `check`.
-        """
-        with self._resources:
-            self._conclude(error)
 
     @property
     def qmp(self) -> Monitor:
@@ -149,13 +131,16 @@ class Board(Shim):
         :raises RefusedError: the shim answered `error`; nothing was done.
         :raises FaultError: the firmware crashed; only `reset` helps.
         :raises HangError: it did not answer in time, though QEMU does; only `reset` helps.
+        :raises PowerError: it switched the machine off, or reset it.
         :raises QemuDiedError: QEMU ended.
         :raises QemuStuckError: it did not answer in time, because QEMU does not.
         :raises QemuLimitError: QEMU's model of the PL330 is at its end; only a fresh board helps.
         :raises LinkError: no or no sensible answer; only `reset` helps.
         """
+        rpc = self._rpc
+        self._check_owner()
         try:
-            return self._rpc.call(*words)
+            return rpc.call(*words)
         except (LinkError, FaultError) as error:
             self._answers = False
             if explained := self._explained(error):
@@ -173,6 +158,8 @@ class Board(Shim):
 
     def reset(self, *, seed: int | None = None, schedule: str | None = None) -> None:
         """Reset the machine and wait for the shim's first word; buffers and callbacks are gone.
+
+        Properties that were set stay as they are (qemu-machines/README.md); holds end.
 
         :param seed, schedule: from now on; None: as before.
         :raises FindingsError: as `check`, if the board judges; the machine has been reset.
@@ -205,15 +192,20 @@ class Board(Shim):
     def _start(self, resources: ExitStack) -> None:
         self.qemu.start(resources, sockets=self._with_sockets)
         self._rpc = Rpc(self.qemu.link)
-        try:
-            self._hello()
-        except ClosedError as error:
-            raise self.qemu.process.early_end() from error
-        self.qemu.map(resources)
+        self._hello()
+        self.qemu.map()
         self._map(resources)
         if not self._trace:
             self.qmp.set("trace", 0, lasting=True)
         self.qemu.announce()
+
+    def _let_go(self) -> None:
+        self.qemu.let_go()
+
+    def _settle(self) -> None:
+        """Return when memory stands still."""
+        self._check_owner()
+        self.qemu.probe.settle()
 
     def _map(self, resources: ExitStack) -> None:
         process, probe = self.qemu.process, self.qemu.probe
@@ -221,23 +213,24 @@ class Board(Shim):
         def view(fd: int, *, writable: bool = False) -> memoryview:
             return resources.enter_context(Mapping(fd, writable=writable)).view
 
-        self.cpu = Window("CPU view", view(process.ram), probe.ram_base, probe.settle)
-        self.dram = Window("DRAM", view(process.dram), probe.ram_base, probe.settle)
+        self.cpu = Window("CPU view", view(process.ram), probe.ram_base, self._settle)
+        self.dram = Window("DRAM", view(process.dram), probe.ram_base, self._settle)
         rings = view(process.stream, writable=True)
-        self.stream = Stream(rings, self.qemu.extension, probe.settle)
+        self.stream = Stream(rings, self.qemu.extension, self._settle)
         self._assemble(self.cpu.read, self._stage)
         self.evidence = BoardEvidence(probe, self.image, self.memory, self._rpc.origin)
 
     def _stage(self, address: int, data: bytes) -> None:
         """Put bytes into the staging window, in both views."""
+        check_bytes(data)
+        self._settle()
         process, probe = self.qemu.process, self.qemu.probe
-        probe.settle()
         for fd in {process.ram, process.dram}:
             os.pwrite(fd, data, address - probe.ram_base)
 
     def _hello(self) -> None:
         """Make sure that what answers is the image that was started, just now."""
-        reply = self._rpc.call("hello")
+        reply = self.request("hello")
         if reply.number("level") != _PROTOCOL_LEVEL:
             msg = f"the shim speaks protocol level {reply['level']}, {_PROTOCOL_LEVEL} is needed"
             raise PeerError(msg)

@@ -6,13 +6,20 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context
 from typing import TYPE_CHECKING
 
 from dmav3.deadlines import deadline
 from dmav3.elf.image import ours, read_extension
-from dmav3.errors import DeadlineError, Dmav3Error, FaultError, HangError
+from dmav3.errors import (
+    DeadlineError,
+    Dmav3Error,
+    FaultError,
+    HangError,
+    InfrastructureError,
+    PowerError,
+)
 from dmav3.evidence.findings import LIMITS, POISONED
 from dmav3.evidence.probe import LAYOUTS, Probe
 from dmav3.guest.windows import Mapping
@@ -86,10 +93,11 @@ class Emulator:
         self.nonce = 0
         self._paused = self._crashed = False
         self._version: str | None = None
-        self._log_start = 0
+        self._log_start = self._events_before = 0
 
     def start(self, resources: ExitStack, *, sockets: bool) -> None:
         """Start QEMU; `resources` ends it."""
+        self._resources = resources
         self.nonce = 1 << 63 | secrets.randbits(63)
         start = Start(
             qemu=qemu_binary(),
@@ -106,16 +114,17 @@ class Emulator:
         if self.sockets:
             self.sockets.handed_over()
         self.monitor = resources.enter_context(Monitor(process.monitor, self._settle))
-        resources.callback(process.quit, lambda: self.monitor.execute("quit"))
+        resources.push(self._quit)
         if any(device.doorbells for device in self._machine.devices):
             bars = self.monitor.execute("qom-get", path=BOARD, property="doorbell-bars")
             check_doorbells(self._machine, bars)
         self.link = SocketLink(process.serial)
         self._read_layouts()
 
-    def map(self, resources: ExitStack) -> None:
+    def map(self) -> None:
         """Map what the extension tells, once it has told it."""
-        mapping = resources.enter_context(Mapping(self.process.probe))
+        mapping = self._resources.enter_context(Mapping(self.process.probe))
+        self._resources.callback(lambda: vars(self).pop("probe"))
         self.probe = Probe(mapping.view, self.extension, self._stands_still)
 
     def announce(self) -> None:
@@ -137,6 +146,13 @@ class Emulator:
             dram=f"/proc/{process.pid}/fd/{process.dram}",
         )
         self.sockets.announce(card)
+
+    def let_go(self) -> None:
+        """In a forked child: close what keeps QEMU, and the folder of its sockets, alive."""
+        if "process" in vars(self):
+            self.process.let_go()
+        if sockets := vars(self).get("sockets"):
+            sockets.let_go()
 
     @property
     def running(self) -> bool:
@@ -188,6 +204,7 @@ class Emulator:
         before = self.probe.ring_reset
         since = len(self.monitor.events)
         self.monitor.wait_event("RESET", since, doing=lambda: self.monitor.execute("system_reset"))
+        self._events_before = len(self.monitor.events)
         while self.probe.ring_reset == before:
             self.probe.settle()
         self.probe.settle()
@@ -207,8 +224,12 @@ class Emulator:
 
     # What went wrong
 
-    def death(self) -> QemuError:
+    def death(self) -> Dmav3Error:
         """Explain why nothing answers any more: QEMU ended, or the extension stopped it."""
+        if off := self._power("SHUTDOWN", "switched the machine off"):
+            return off
+        if not self._is_mapped:
+            return self.process.early_end()
         return (self._limit() if self.probe.limit else None) or self.process.death()
 
     def fault(self, report: dict[str, str]) -> FaultError:
@@ -219,12 +240,17 @@ class Emulator:
         self._crashed = True
         return FaultError(report, self._place(report))
 
-    def silence(self, error: DeadlineError) -> DeadlineError:
+    def silence(self, error: DeadlineError) -> Dmav3Error:
         """Tell a firmware that hangs from a QEMU that does: ask the monitor where the core is.
 
         A device that does not come back from an access to its register keeps QEMU from answering,
         and may come back while it is asked; so that is looked at first.
         """
+        if not self._is_mapped:
+            with suppress(ValueError, InfrastructureError):  # QEMU has not come so far
+                self.map()
+        if not self._is_mapped:
+            return self.process.stuck(error)
         if access := self._lasting_access():
             return self.process.stuck(error, str(access))
 
@@ -239,8 +265,38 @@ class Emulator:
             return self.process.stuck(error)
         except Dmav3Error:
             return error
+        if reset := self._power("RESET", "reset the machine"):
+            return reset
         at = int(pc[1], 16) if pc else 0
         return HangError(error, self._image.place(at) or f"{at:#x}")
+
+    @property
+    def _is_mapped(self) -> bool:
+        return "probe" in vars(self)
+
+    def _quit(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End QEMU; raises `QemuDiedError` if it ends badly and nothing else is wrong."""
+        lives = self.process.running
+        self.process.quit(lambda: self.monitor.execute("quit"))
+        judged = lives and kind is None and not self._ends_badly
+        if judged and (error := self.process.bad_end()):
+            raise error
+
+    @property
+    def _ends_badly(self) -> bool:
+        """QEMU is known to (qemu-machines/README.md, PCI devices)."""
+        return any(device.model == "nvme" for device in self._machine.devices)
+
+    def _power(self, event: str, what: str) -> PowerError | None:
+        """Return what the firmware asked QEMU for, if it did since the harness last reset it."""
+        if event == "SHUTDOWN" and self.process.exit_status() != 0:
+            return None
+        with suppress(Dmav3Error), deadline(_MONITOR_SECONDS):
+            Context().run(self.monitor.wait_event, event, self._events_before)
+        for told in self.monitor.events[self._events_before :]:
+            if told["event"] == event and told["data"]["guest"]:
+                return PowerError(what, told["data"]["reason"])
+        return None
 
     def _lasting_access(self) -> Access | None:
         """Return the access to a device's register that takes uncommonly long, if there is one."""

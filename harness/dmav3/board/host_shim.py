@@ -21,8 +21,7 @@ import secrets
 import socket
 import subprocess
 import tempfile
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 from dmav3 import installation
 from dmav3.dma import Element
@@ -30,6 +29,7 @@ from dmav3.elf.image import host_machine, read_own
 from dmav3.errors import ClosedError, CrashError, DeadlineError, HangError, PeerError, UsageError
 from dmav3.evidence.evidence import Evidence
 from dmav3.evidence.host_log import HostLog
+from dmav3.guest.memory import check_bytes
 from dmav3.guest.windows import Mapping, Window
 from dmav3.machine.description import RAM_BASE
 from dmav3.wdm import DmaWidth
@@ -37,10 +37,11 @@ from dmav3.wire.link import SocketLink
 from dmav3.wire.rpc import Reply, Rpc
 
 from .shim import Shim
-from .started import Started, this_computer
+from .started import Started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import ExitStack
 
 _PAGE = 4096
 _PATIENCE_SECONDS = 5.0
@@ -102,26 +103,14 @@ class HostShim(Shim):
         :raises UsageError: another one is named.
         :raises NotBuiltError: it has not been built.
         """
+        super().__init__()
         for name in registration:
             if name not in REGISTRATION:
                 msg = f"{name} cannot be chosen; such as {', '.join(REGISTRATION)}"
                 raise UsageError(msg)
         self.image = read_own(installation.host_shim(), host_machine())
         self._options = {"coherent": int(coherent), "caching": int(caching)} | registration
-        self._resources = ExitStack()
         self.judges = judge
-
-    def __enter__(self) -> Self:
-        """Start it and wait for its first word."""
-        with this_computer("the shim"), ExitStack() as resources:
-            self._start(resources)
-            self._resources = resources.pop_all()
-        return self
-
-    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        """End it, by force if need be, and judge, as a `Board` does."""
-        with self._resources:
-            self._conclude(error)
 
     @property
     def pid(self) -> int:
@@ -140,8 +129,10 @@ class HostShim(Shim):
         :raises CrashError: it ended: what it said is part of the message.
         :raises HangError: it did not answer in time, and was ended.
         """
+        rpc = self._rpc
+        self._check_owner()
         try:
-            return self._rpc.call(*words)
+            return rpc.call(*words)
         except ClosedError as error:
             self._answers = False
             raise self._crash() from error
@@ -190,6 +181,8 @@ class HostShim(Shim):
 
     def store_as_device(self, physical: int, data: bytes) -> None:
         """Let a device store bytes to RAM, such as into a bounce page."""
+        check_bytes(data)
+        self._check_owner()
         os.pwrite(self._ram, data, physical - RAM_BASE)
 
     def name_pages(self, first: int, numbers: Sequence[int]) -> None:
@@ -235,6 +228,7 @@ class HostShim(Shim):
         resources.callback(self._errors.close)
         ours, theirs = socket.socketpair()
         resources.callback(ours.close)
+        self._line = ours
         options = [f"{key}={int(value)}" for key, value in self._options.items()]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
@@ -251,7 +245,7 @@ class HostShim(Shim):
             msg = "another process answers than the one that was started"
             raise PeerError(msg)
         view = resources.enter_context(Mapping(self._ram)).view
-        self.cpu = self.dram = Window("RAM", view, RAM_BASE, lambda: None)
+        self.cpu = self.dram = Window("RAM", view, RAM_BASE, self._check_owner)
         log_view = resources.enter_context(Mapping(log)).view
         self.evidence = Evidence(HostLog(log_view, self.image), self.image, self._rpc.origin)
         self._assemble(self._look, self.store_as_device)
@@ -262,6 +256,9 @@ class HostShim(Shim):
         if in_ram:
             return self.cpu.read(address, size)
         return self.memory.cpu_load(address, size)
+
+    def _let_go(self) -> None:
+        self._line.close()
 
     def _stop(self, line: socket.socket) -> None:
         """Let it end by itself, as it does when the line is closed; it leaves its coverage then."""

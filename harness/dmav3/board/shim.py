@@ -6,9 +6,11 @@ Time passes only inside requests; between them everything stands still and may b
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Unpack
+from contextlib import ExitStack, nullcontext
+from typing import TYPE_CHECKING, Self, Unpack
+from weakref import WeakSet
 
 from dmav3.deadlines import deadline
 from dmav3.dma import Routines
@@ -17,16 +19,17 @@ from dmav3.errors import (
     FindingsError,
     InfrastructureError,
     LinkError,
+    NotStartedError,
     UsageError,
 )
-from dmav3.guest.memory import Access, Memory
+from dmav3.guest.memory import Access, Memory, check_bytes
 from dmav3.guest.windows import Window
 from dmav3.wdm import NtStatus
 from dmav3.wire.rpc import Rpc
 
 from .layer_state import Layer
 from .leftovers import Leftovers
-from .started import Started
+from .started import Started, forget_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +71,69 @@ class Shim(ABC):
     _rpc = Started[Rpc]()
     _left = Started[Leftovers]()
     _answers = True  # as far as is known
+
+    def __init__(self) -> None:
+        """Not running yet."""
+        self._resources = ExitStack()
+        self._owner: int | None = None
+
+    @abstractmethod
+    def _start(self, resources: ExitStack) -> None:
+        """Start it; `resources` ends it."""
+
+    @abstractmethod
+    def _let_go(self) -> None:
+        """In a forked child: close what keeps it running."""
+
+    def __enter__(self) -> Self:
+        """Start it and wait for the shim's first word; nothing is left running after a failure.
+
+        :raises UsageError: it runs already.
+        :raises InfrastructureError: this computer refuses it.
+        """
+        if self._owner is not None:
+            msg = "it is running already: one `with` starts it, for as long as the block lasts"
+            raise UsageError(msg)
+        with ExitStack() as resources:
+            resources.callback(self._ended)
+            self._owner = os.getpid()
+            _RUNNING.add(self)
+            try:
+                self._start(resources)
+            except OSError as error:
+                msg = f"this computer refuses to start it: {error}"
+                raise InfrastructureError(msg) from error
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        """End it, by force if need be, remove everything, and judge (`check`).
+
+        What is dead is not judged. Where an exception is on its way, the findings are its notes.
+
+        :raises FindingsError: as `check`.
+        """
+        with self._resources:
+            self._conclude(error)
+
+    def _ended(self) -> None:
+        self._owner = None
+        _RUNNING.discard(self)
+        forget_parts(self)
+
+    def _check_owner(self) -> None:
+        """Raise `UsageError` unless it runs, and was started by this process."""
+        if self._owner is None:
+            part = "memory"
+            raise NotStartedError(part)
+        if self._owner != os.getpid():
+            msg = f"it was started by another process, {self._owner}, whose fork this one is"
+            raise UsageError(msg)
+
+    def _forked(self) -> None:
+        """In a forked child: it is the parent's, so end nothing and keep nothing alive."""
+        self._resources.pop_all()
+        self._let_go()
 
     @property
     @abstractmethod
@@ -123,6 +189,7 @@ class Shim(ABC):
 
         :raises UsageError: it does not fit.
         """
+        check_bytes(data)
         _check_inside(buffer, offset, len(data))
         self.memory.cpu_store(buffer.address + offset, data)
 
@@ -228,6 +295,18 @@ class Shim(ABC):
         )
         self.layer = Layer(self.request)
         self._left = Leftovers(self.request, self.image)
+
+
+#: Those that run now.
+_RUNNING: WeakSet[Shim] = WeakSet()
+
+
+def _forked() -> None:
+    for shim in list(_RUNNING):
+        shim._forked()  # noqa: SLF001 - of this file
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def _check_inside(buffer: Buffer, offset: int, length: int) -> None:

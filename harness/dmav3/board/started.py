@@ -1,27 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The start of a board: attributes that exist from then on, and what this computer may refuse."""
+"""Attributes that exist only while a board runs."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic, Self, TypeVar, overload
+from typing import Generic, Self, TypeVar, overload
 
-from dmav3.errors import InfrastructureError, NotStartedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from dmav3.errors import NotStartedError
 
 T = TypeVar("T")
-
-
-@contextmanager
-def this_computer(what: str) -> Iterator[None]:
-    """Make an `InfrastructureError` of what the operating system refuses at a start."""
-    try:
-        yield
-    except OSError as error:
-        msg = f"this computer refuses to start {what}: {error}"
-        raise InfrastructureError(msg) from error
 
 
 class Started(Generic[T]):
@@ -53,3 +39,11 @@ class Started(Generic[T]):
     def __set__(self, board: object, part: T) -> None:
         """Set the part, at the start."""
         vars(board)[self._name] = part
+
+
+def forget_parts(board: object) -> None:
+    """Take the parts away again, at the end."""
+    for kind in type(board).__mro__:
+        for name, part in vars(kind).items():
+            if isinstance(part, Started):
+                vars(board).pop(name, None)

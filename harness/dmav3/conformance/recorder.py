@@ -8,6 +8,9 @@ what is going to run and how each test ended.
 from __future__ import annotations
 
 import json
+import os
+import select
+import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     Reported = Generator[None, pytest.TestReport, pytest.TestReport]
 
 _FOREIGN_IMAGE = "decided only by dmav3's own layer on this computer, which is not in this image"
+_READER_GONE = 3  # exit status
 _DETAILS = 8000  # characters of what pytest says of a failure
 
 
@@ -51,7 +55,9 @@ class _Recorder:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        self._pipe: TextIO = open(config.getoption("dmav3_pipe"), "w", encoding="utf-8")  # noqa: PTH123, SIM115 - a descriptor; open until the process ends
+        pipe = config.getoption("dmav3_pipe")
+        threading.Thread(target=_end_with_reader, args=(pipe,), daemon=True).start()
+        self._pipe: TextIO = open(pipe, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - a descriptor; open until the process ends
         self._prefixes = tuple(config.getoption("dmav3_rule"))
         self._foreign = bool(config.getoption("dmav3_image"))
         self._items: dict[str, pytest.Item] = {}
@@ -128,6 +134,14 @@ class _Recorder:
 
     def _write(self, **what: Any) -> None:
         print(json.dumps(what), file=self._pipe, flush=True)
+
+
+def _end_with_reader(pipe: int) -> None:
+    """End this process when nobody reads the pipe any more; its boards end with it."""
+    waiting = select.poll()
+    waiting.register(pipe, 0)  # an error, which is always told
+    waiting.poll()
+    os._exit(_READER_GONE)
 
 
 def _ended(report: pytest.TestReport) -> dict[str, str] | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dmav3.errors import InfrastructureError, UsageError
 from dmav3.evidence.probe import LAYOUT, MAGIC
+from dmav3.guest.memory import check_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +97,7 @@ class Stream:
 
         :raises UsageError: they do not fit behind those that are pending; nothing was put.
         """
+        check_bytes(data)
         self._settle()
         head = self._get("receive_head")
         if len(data) > self.ring_size - self.receive_pending:

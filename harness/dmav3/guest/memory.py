@@ -100,6 +100,13 @@ class Access:
     copy: Callable[[int, int, int], object]
 
 
+def check_bytes(data: object) -> None:
+    """Raise `UsageError` for what is no bytes."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        msg = f"bytes are needed, such as b'...', not {str(data)[:40]!r} ({type(data).__name__})"
+        raise UsageError(msg)
+
+
 class Memory:
     """Hands out buffers in the regions, finds the buffer at an address, and moves bytes.
 
@@ -184,6 +191,7 @@ class Memory:
 
     def cpu_store(self, address: int, data: bytes) -> None:
         """Let the guest's CPU store `data` at a virtual address."""
+        check_bytes(data)
         window, step = self.staging.start, self.staging.end - self.staging.start
         for done in range(0, len(data), step):
             piece = data[done : done + step]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -174,7 +175,10 @@ def _check_level(optimise: int) -> None:
 def _workshop(image: Path) -> tempfile.TemporaryDirectory[str]:
     """Make a folder beside the image, from which it can be moved to its place in one step."""
     try:
-        return tempfile.TemporaryDirectory(prefix=".dmav3-", dir=image.parent)
+        for left in image.parent.glob(".dmav3-*-*"):
+            if not Path("/proc", left.name.split("-")[1]).exists():
+                shutil.rmtree(left, ignore_errors=True)  # of a build that was killed
+        return tempfile.TemporaryDirectory(prefix=f".dmav3-{os.getpid()}-", dir=image.parent)
     except OSError as error:
         msg = f"the image {image} cannot be written: {image.parent}: {error.strerror}"
         raise UsageError(msg) from error

@@ -103,6 +103,12 @@ class Device(_Part):
         return disk
 
 
+#: Options of QEMU's devices that name files of the computer that it runs on, or what leads to them.
+_OF_THE_HOST = {
+    *("romfile", "drive", "chardev", "netdev", "memdev", "fsdev", "audiodev", "cryptodev"),
+    *("host", "sysfsdev", "fd", "vhostfd", "vhost", "file", "filename", "path", "iommufd"),
+}
+
 RAM_BASE = 0x40000000  # of `virt`
 _LONGEST = 1 << 16  # bytes of a description
 _SLOTS = 31  # of its PCI bus, behind the host bridge's
@@ -217,17 +223,19 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-def load(name_or_path: str | Path) -> Machine:
+def load(name_or_path: str | Path, *, host_files: bool = False) -> Machine:
     """Read a machine's description.
 
     :param name_or_path: the name of a machine that comes with dmav3, or the path of a YAML file
         (anything with a `/` or ending in `.yaml`).
+    :param host_files: let options of devices name what is this computer's, such as `romfile=`;
+        else a description from elsewhere could have QEMU read any file.
     :raises UsageError: there is no such machine; the message lists the known ones.
     :raises MachineFileError: the file is unreadable or not accepted.
     """
     text = str(name_or_path)
     if "/" in text or text.endswith((".yaml", ".yml")):
-        return load_file(Path(text))
+        return load_file(Path(text), host_files=host_files)
     known = installation.machines()
     if text not in known:
         msg = f"unknown machine {text!r}; known are: {', '.join(sorted(known))}"
@@ -244,7 +252,7 @@ def _device(text: str) -> Device:
         raise UsageError(msg) from error
 
 
-def load_file(path: Path) -> Machine:
+def load_file(path: Path, *, host_files: bool = False) -> Machine:
     """Read one file; raises as `load`."""
     try:
         with open_regular(path) as file:
@@ -263,7 +271,24 @@ def load_file(path: Path) -> Machine:
     except ValidationError as error:
         raise _explain(path, places, error) from error
     _check_built(path, places, value)
+    if not host_files:
+        _check_options(path, places, machine)
     return machine
+
+
+def _check_options(path: Path, places: dict[Place, int], machine: Machine) -> None:
+    """Refuse options that name what is this computer's."""
+    for number, device in enumerate(machine.devices):
+        for index, option in enumerate(device.options):
+            for key, _, named in (part.partition("=") for part in option.split(",")):
+                if key.strip() in _OF_THE_HOST and named:
+                    place: Place = ("devices", number, "options", index)
+                    problem = (
+                        f"{key}={named} names what is this computer's; to allow that in Python"
+                    )
+                    dotted = ".".join(map(str, place))
+                    accepted = f"load({str(path)!r}, host_files=True)"
+                    raise MachineFileError(path, places[place], dotted, problem, accepted)
 
 
 def _check_built(path: Path, places: dict[Place, int], value: object) -> None:

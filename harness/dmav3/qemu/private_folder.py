@@ -90,8 +90,11 @@ class Folder:
             with suppress(OSError):  # not empty
                 self.path.parent.rmdir()
 
-    @staticmethod
-    def _claim(name: str, resources: ExitStack) -> Path:
+    def let_go(self) -> None:
+        """In a forked child: drop the lock, which is the parent's as well."""
+        os.close(self._lock)
+
+    def _claim(self, name: str, resources: ExitStack) -> Path:
         for path in _names(root(), name):
             try:
                 _make(path.parent)
@@ -102,6 +105,7 @@ class Folder:
             except OSError as error:
                 raise PrivateFolderError(path, f"cannot be made: {error.strerror}") from error
             if fd is not None:
+                self._lock = fd
                 resources.callback(os.close, fd)
                 return path
         raise AssertionError

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 from contextlib import ExitStack, suppress
@@ -25,6 +26,7 @@ from dmav3.errors import (
     QemuRefusedError,
     QemuStuckError,
     QemuTooOldError,
+    UsageError,
     WrongCacheError,
 )
 from dmav3.machine.argv import Descriptors, Start, arguments
@@ -42,6 +44,10 @@ _RUNG_SECONDS = 2.0
 #: Exit status of the extension when the guest's registers contradict `cache-…` (ext/ident.h).
 _WRONG_CACHE = 2
 _LOG_TAIL_BYTES = 4_000
+#: What QEMU says of an option for a device of ours, or for its disk (machine/argv.py).
+_REFUSED_DEVICE = re.compile(
+    r"-(device|blockdev) .*\b(id|node-name)=pci(?P<slot>\d+)\b.*?: (?P<said>.*)"
+)
 #: Where a process is that does not answer, by its state in /proc.
 _PLACES = {
     "T": "a stop by a signal",
@@ -81,6 +87,7 @@ class Process:
         :param log: file for its error output; None: memory that is gone with us.
         :raises QemuMissingError: there is nothing to start. Nothing is left behind.
         """
+        self._said, self._stopped = b"", False
         with ExitStack() as resources, ExitStack() as theirs:
             self._log = _memory(resources, "dmav3-log") if log is None else _file(resources, log)
             size = machine.memory_mib << 20
@@ -106,6 +113,7 @@ class Process:
             )
             self.argv = arguments(machine, start, fds)
             self._machine = machine.name
+            self._devices = machine.devices
             slots = enumerate(machine.devices, 1)
             self._models = " or ".join(f"{device.model} (pci{slot})" for slot, device in slots)
             self._child = self._spawn(fds)
@@ -130,11 +138,13 @@ class Process:
         return self._child.poll() is None
 
     def log_size(self) -> int:
-        """Return how many bytes QEMU has written to its error output."""
-        return os.fstat(self._log).st_size
+        """Return how many bytes QEMU has written to its error output, also after `stop`."""
+        return len(self._said) if self._stopped else os.fstat(self._log).st_size
 
     def log(self, since: int = 0) -> str:
-        """Return what QEMU wrote to its error output from byte `since` on."""
+        """Return what QEMU wrote to its error output from byte `since` on, also after `stop`."""
+        if self._stopped:
+            return self._said[since:].decode(errors="replace")
         return os.pread(self._log, self.log_size() - since, since).decode(errors="replace")
 
     def log_tail(self) -> str:
@@ -155,6 +165,14 @@ class Process:
             if not self._ended_within(_RUNG_SECONDS):
                 self._child.kill()
                 self._child.wait()
+            if not self._stopped:
+                self._said = os.pread(self._log, self.log_size(), 0)
+                self._stopped = True
+
+    def let_go(self) -> None:
+        """In a forked child: close the connections, which are the parent's."""
+        for end in (self.serial, self.monitor, self._lifeline):
+            end.close()
 
     def limit(self, problem: str) -> QemuLimitError:
         """Explain that QEMU is of no more use; `problem` says why."""
@@ -180,12 +198,16 @@ class Process:
             return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
         return ""
 
-    def early_end(self) -> QemuError | WrongCacheError:
+    def early_end(self) -> QemuError | UsageError:
         """Explain why QEMU closed its connections before the shim's first word."""
         self._ended_within(_RUNG_SECONDS)
         if self._child.poll() == _WRONG_CACHE:
             said = self.log_tail().rpartition("dmav3: ")[2]
             return WrongCacheError(f"machine {self._machine}: wrong `cache`: {said}")
+        if refused := _REFUSED_DEVICE.search(self.log()):
+            slot, said = int(refused["slot"]), refused["said"]
+            device = ",".join([self._devices[slot - 1].model, *self._devices[slot - 1].options])
+            return UsageError(f"PCI device {slot} of {self._machine} ({device}): {said}")
         version = self._version()
         if version is None:
             text = f"{self.argv[0]} is not QEMU: `--version` names no version"
@@ -202,6 +224,18 @@ class Process:
         """Explain that QEMU ended in the middle of the work."""
         self._ended_within(_RUNG_SECONDS)
         text = f"QEMU ended in mid-run ({self._how_it_ended()})"
+        return QemuDiedError(text, self.argv, self.log_tail())
+
+    def exit_status(self) -> int | None:
+        """Return its exit status, or minus a signal's number; None if it does not end in time."""
+        self._ended_within(_RUNG_SECONDS)
+        return self._child.poll()
+
+    def bad_end(self) -> QemuDiedError | None:
+        """Explain how it ended of its own accord, if not well; nobody does so by SIGKILL."""
+        if self._child.poll() in {None, 0, -signal.SIGKILL}:
+            return None
+        text = f"QEMU ended badly when it was to quit ({self._how_it_ended()})"
         return QemuDiedError(text, self.argv, self.log_tail())
 
     def _spawn(self, fds: Descriptors) -> subprocess.Popen[bytes]:

@@ -58,7 +58,8 @@ class Sockets:
         :raises PrivateFolderError: that cannot be done; nothing is left behind.
         """
         with ExitStack() as resources:
-            folder = resources.enter_context(Folder(machine)).path
+            self._folder = resources.enter_context(Folder(machine))
+            folder = self._folder.path
             self.name = folder.name
             self._card = folder / "board.json"
             self.qmp, self.gdb = folder / "qmp", folder / "gdb"
@@ -84,6 +85,10 @@ class Sockets:
     def handed_over(self) -> None:
         """Close our copies: the sockets stop listening when QEMU ends."""
         self._listening.close()
+
+    def let_go(self) -> None:
+        """In a forked child: the folder is the parent's."""
+        self._folder.let_go()
 
     def announce(self, card: BoardCard) -> None:
         """Write `board.json`, whole or not at all."""

@@ -158,8 +158,6 @@ def _check(mark: pytest.Mark) -> None:
                 _text(file)
         case "dmav3_leaves":
             _no_more(mark.args, mark.kwargs.keys() - LEFT.keys() - {"anything"})
-        case "dmav3_host":
-            _no_more(mark.args, mark.kwargs)
         case _:
             msg = "there is no such mark"
             raise UsageError(msg)

@@ -5,15 +5,21 @@ While a request is under way the shim may enter a driver's callback: it sends an
 serves requests *inside the callback* until `return`. So a call here waits for its own reply and
 serves every event that comes before it; the served function may call again, to any depth.
 
-The target has one deadline (`dmav3.deadlines`) for each line that it owes; the time that Python
-spends inside a callback does not count. Where the bytes travel is the business of the `Link`.
+The target has one deadline (`dmav3.deadlines`) for each request, however many lines it sends; the
+time that Python spends inside a callback does not count. Where the bytes travel is the business of
+the `Link`.
 """
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dmav3.deadlines import allowance, deadline
 from dmav3.errors import (
+    DeadlineError,
     FaultError,
     GarbageError,
     InfrastructureError,
@@ -21,6 +27,7 @@ from dmav3.errors import (
     PeerError,
     RefusedError,
     TargetError,
+    UsageError,
 )
 
 from .frame import LAST_SEQ, Event, Ok, Refusal, Request, decode_answer, encode, parse_number
@@ -37,6 +44,10 @@ if TYPE_CHECKING:
 #: What is returned for a callback whose Python function failed: the adapter stays owned
 #: (KeepObject), so that the caller can still look at it.
 NEUTRAL = {"AdapterControl": 1}
+
+
+#: Most events with ID 0 before one reply: what an image sends without an end is not kept.
+MOST_NOTICES = 10_000
 
 
 class Reply:
@@ -77,6 +88,7 @@ class Rpc:
         self._numbers = self._count()
         self._cookies: dict[int, Handler] = {}
         self._depth = 0
+        self._lock = threading.RLock()
         self._failures: list[Exception] = []
         self._origins = Origins()
 
@@ -85,18 +97,20 @@ class Rpc:
 
         :param words: the command and its arguments; numbers travel as 0x….
         :raises RefusedError: the shim answered `error`; nothing was done.
+        :raises UsageError: another thread is in a request; nothing was sent.
         :raises FaultError: the firmware crashed; only a reset helps.
         :raises LinkError: what the target did is not known; only a reset helps.
         :raises Exception: whatever a callback raised, from the outermost call, after its reply.
         """
         request = Request(next(self._numbers), tuple(_word(word) for word in words))
-        self._origins.note(request.seq)
-        self._link.send(encode(request))
-        self._depth += 1
-        try:
-            answer, notices = self._until_answered(request)
-        finally:
-            self._depth -= 1
+        with self._turn():
+            self._origins.note(request.seq)
+            self._link.send(encode(request))
+            self._depth += 1
+            try:
+                answer, notices = self._until_answered(request)
+            finally:
+                self._depth -= 1
         if self._depth == 0 and self._failures:
             self._raise_failures()
         if isinstance(answer, Refusal):
@@ -124,6 +138,17 @@ class Rpc:
         self._failures.clear()
         self._link.drain()
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Keep other threads out: a conversation is one stack of calls."""
+        if not self._lock.acquire(blocking=False):
+            msg = "another thread is in a request to this board: let each thread have a board"
+            raise UsageError(msg)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     @staticmethod
     def _count() -> Iterator[int]:
         while True:
@@ -131,14 +156,20 @@ class Rpc:
 
     def _until_answered(self, request: Request) -> tuple[Ok | Refusal, tuple[Event, ...]]:
         notices: list[Event] = []
+        left = whole = allowance()
         while True:
-            frame = decode_answer(self._link.receive(" ".join(request.words)))
+            began = time.monotonic()
+            frame = decode_answer(self._receive(request, left, whole))
+            left = max(0.0, left - (time.monotonic() - began))
             if isinstance(frame, Event) and frame.id:
                 self._serve(frame)
             elif isinstance(frame, Event) and frame.name == "fault":
                 raise FaultError(frame.values)
             elif isinstance(frame, Event):
                 notices.append(frame)
+                if len(notices) > MOST_NOTICES:
+                    msg = f"more than {MOST_NOTICES} notices came before the answer to {request}"
+                    raise PeerError(msg)
             elif frame.seq == request.seq:
                 return frame, tuple(notices)
             elif frame.seq == 0 and isinstance(frame, Refusal):
@@ -148,6 +179,14 @@ class Rpc:
             else:
                 msg = f"a reply to request {frame.seq} where {request} was to be answered: {frame}"
                 raise PeerError(msg)
+
+    def _receive(self, request: Request, left: float, whole: float) -> bytes:
+        waiting_for = " ".join(request.words)
+        try:
+            with deadline(left):
+                return self._link.receive(waiting_for)
+        except DeadlineError as error:
+            raise DeadlineError(waiting_for, whole) from error
 
     def _serve(self, event: Event) -> None:
         """Run the Python function of a callback and return its value to the shim.

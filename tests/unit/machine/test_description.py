@@ -140,3 +140,23 @@ def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """A path is not looked up as a name."""
     with pytest.raises(MachineFileError, match=r"none\.yaml:.*cannot be read"):
         load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("option", ["romfile=/etc/passwd", "drive=x", "addr=1,romfile=x", "host=0"])
+def test_a_description_names_no_files_of_this_computer(tmp_path: Path, option: str) -> None:
+    """Unless the caller allows it: it may be from elsewhere."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD + f"devices: [{{model: edu, options: ['{option}']}}]\n")
+    said = (
+        r"mine\.yaml:17: devices\.0\.options\.0: .*names what is this computer's.*host_files=True"
+    )
+    with pytest.raises(MachineFileError, match=said):
+        load(path)
+    assert load(path, host_files=True).devices[0].options == (option,)
+
+
+def test_no_file_is_no_file_of_this_computer(tmp_path: Path) -> None:
+    """As for a device that is to have no ROM."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD + "devices: [{model: edu, options: ['romfile=']}]\n")
+    assert load(path).devices[0].options == ("romfile=",)

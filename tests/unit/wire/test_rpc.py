@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.deadlines import deadline
+from dmav3.deadlines import allowance, deadline
 from dmav3.errors import (
     ClosedError,
     DeadlineError,
@@ -255,3 +256,44 @@ def test_forget_drops_what_is_on_its_way() -> None:
         assert rpc.cookie(lambda _: 0) == 1
         other.sendall(encode(Ok(1)))
         assert rpc.call("ping").values == {}
+
+
+class Chatter:
+    """A link to a shim that sends one line for ever, and to a clock of its own.
+
+    :ivar seconds: between two lines.
+    """
+
+    def __init__(self, line: Frame, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Take the place of the clock."""
+        self._line, self._seconds, self._now = encode(line)[:-1], seconds, 0.0
+        monkeypatch.setattr(time, "monotonic", lambda: self._now)
+
+    def send(self, line: bytes) -> None:
+        """Take a line."""
+
+    def receive(self, waiting_for: str) -> bytes:
+        """Return the line, if there is time for it."""
+        if allowance() < self._seconds:
+            raise DeadlineError(waiting_for, allowance())
+        self._now += self._seconds
+        return self._line
+
+    def drain(self) -> None:
+        """Have nothing."""
+
+
+def test_a_request_has_one_deadline_however_many_lines_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Notices do not begin it anew; the whole time is in the message."""
+    rpc = Rpc(Chatter(Event(0, "busy"), 1.0, monkeypatch))
+    with deadline(5.0), pytest.raises(DeadlineError, match="`ping` within 5 s"):
+        rpc.call("ping")
+
+
+def test_notices_without_an_end_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast they come."""
+    rpc = Rpc(Chatter(Event(0, "busy"), 0.0, monkeypatch))
+    with pytest.raises(PeerError, match="more than 10000 notices"):
+        rpc.call("ping")

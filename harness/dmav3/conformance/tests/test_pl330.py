@@ -595,9 +595,9 @@ class TestEnds:
         for owner in owners:
             owner.flush()
 
-    @pytest.mark.dmav3_rule("PLB-16")
+    @pytest.mark.dmav3_rule("HBE-14")
     def test_an_event_that_is_pending_at_a_flush(self, board: Board) -> None:
-        """It is not that of the next transfer, which ends when its own data is there."""
+        """It is the end of its own transfer; the next one ends when its own data is there."""
         owner = Owner(board, stream_port(board, 32, write=False))
         first, second = described(board, 256)[1], described(board, 256)[1]
         owner.map(first, write=False)

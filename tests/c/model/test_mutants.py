@@ -131,7 +131,10 @@ MUTANTS = {
     "an interrupt asks": ("    if (asked) {\n", "    {\n"),
     "nothing tells": ("    order->told = order->now - 1;\n", ""),
     "a flag does not tell": ("        order->told = moment;\n", ""),
-    "an uncached flag does not tell": ("    tell(model, line, model->line[line].device & bytes);\n", ""),
+    "an uncached flag does not tell": (
+        "    tell(model, line, model->line[line].device & bytes);\n",
+        "",
+    ),
     "told of what comes": (
         "        order->told = moment;\n        go_on(order);\n",
         "        order->told = moment;\n",

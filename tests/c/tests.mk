@@ -40,17 +40,17 @@ test_mdl_with := $(HAL_FAKE) $(MDL)
 test_pl330_with := $(HAL_FAKE) $(call in,firmware/pl330)
 test_pl330_program_with := tests/c/pl330/microcode.c $(PL330_PROGRAM)
 
-# $(call objects,NAME,FOLDER): what it is linked of; FOLDER is CHECKED or SMALL.
-objects = $(patsubst %,$(2)/%.o,$(wildcard tests/c/*/$(1).c) $(or $($(1)_with),$(LAYER_WITH)))
+# $(call program,NAME,FOLDER): what it is linked of; FOLDER is CHECKED or SMALL.
+program = $(patsubst %,$(2)/%.o,$(wildcard tests/c/*/$(1).c) $(or $($(1)_with),$(LAYER_WITH)))
 
 tests: $(C_TESTS:%=$(B)/tests/c/%) $(RULE_TESTS:%=$(B)/conformance/%)
 
-$(C_TESTS:%=$(B)/tests/c/%): $(B)/tests/c/%: $$(call objects,$$*,$(CHECKED))
+$(C_TESTS:%=$(B)/tests/c/%): $(B)/tests/c/%: $$(call program,$$*,$(CHECKED))
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_FLAGS) $(C_LINK) -o $@ $^
 	$(built)
 
-$(RULE_TESTS:%=$(B)/conformance/%): $(B)/conformance/%: $$(call objects,$$*,$(SMALL))
+$(RULE_TESTS:%=$(B)/conformance/%): $(B)/conformance/%: $$(call program,$$*,$(SMALL))
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SMALL_FLAGS) $(C_LINK) -Wl,--strip-debug -o $@ $^
 	$(built)

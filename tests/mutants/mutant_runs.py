@@ -82,7 +82,7 @@ def _noticed(ended: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [test for test in ended if test["outcome"] in {"failed", "error"}]
 
 
-def tests_by_rule() -> dict[str, list[str]]:
+def ids_by_rule() -> dict[str, list[str]]:
     """Return the ids of the tests of each rule."""
     found: dict[str, list[str]] = {}
     for test, named in collected(ConformanceOptions()).items():
@@ -97,7 +97,7 @@ def run_all(mutants: Mapping[Mutant, str], jobs: int, console: Console) -> None:
     :param mutants: with the digest of what the outcome depends on.
     """
     HERE.mkdir(parents=True, exist_ok=True)
-    tests = tests_by_rule()
+    tests = ids_by_rule()
     trees: queue.SimpleQueue[Tree] = queue.SimpleQueue()
     for number in range(min(jobs, len(mutants))):
         trees.put(Tree(HERE / f"copy{number}"))

@@ -296,7 +296,7 @@ static const char *run_poll(struct rpc_call *call)
     frame_append_pair(call->reply, "value", value);
     return NULL;
 }
-RPC_COMMAND(poll, "address bits mask value nanoseconds", 5, 5, run_poll);
+RPC_COMMAND(peek_until, "address bits mask value nanoseconds", 5, 5, run_poll);
 
 /* Values behind the first go to the addresses behind it. */
 static const char *run_poke(struct rpc_call *call)

@@ -4,8 +4,8 @@
 # all programs with sanitizers, into CHECKED, and once for those of the package, into SMALL.
 
 C_FLAGS := -DMMIO_FAKE -Ifirmware -Ifirmware/include -I$(EXT) -Itests/c -Itests/c/layer -Itests/host \
-	-I$(B)/tests/c -fno-pie
-C_LINK := -no-pie -fuse-ld=lld-19
+	-I$(B)/tests/c
+C_LINK := -fuse-ld=lld-19
 CHECKED := $(B)/host/checked
 SMALL := $(B)/host/small
 
@@ -77,7 +77,7 @@ $(B)/tests/pl330_code.so: firmware/pl330/code.c firmware/pl330/code.h Makefile t
 HOST_SHIM := $(call in,tests/host firmware/rpc) tests/c/fake_irq.c tests/c/layer/scripted_backend.c $(LAYER) \
 	$(patsubst %,firmware/hal/%.c,exception ident irq memory oplog pool uart)
 WRAPPED := memory_is_ram bounce_copy_to_device bounce_copy_from_device
-HOST_SHIM_LINK := $(C_LINK) $(WRAPPED:%=-Wl,--wrap=%)
+HOST_SHIM_LINK := $(C_LINK) -no-pie $(WRAPPED:%=-Wl,--wrap=%)
 
 tests: $(B)/host/shim $(B)/conformance/shim
 

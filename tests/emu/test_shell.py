@@ -152,9 +152,9 @@ class TestRefusals:
             ("IoAllocateMdl", "0x40800000", "64", "0x0b010000"),
             ("ping", *["1"] * 30),
             ("ping", *["1"] * 100),
-            ("poll", "0x40800000", "32", "1", "1"),
-            ("poll", "0x40800000", "12", "1", "1", "0"),
-            ("poll", "0x40800000", "32", "1", "1", "1000000001"),
+            ("peek_until", "0x40800000", "32", "1", "1"),
+            ("peek_until", "0x40800000", "12", "1", "1", "0"),
+            ("peek_until", "0x40800000", "32", "1", "1", "1000000001"),
         ],
         ids=" ".join,
     )
@@ -443,10 +443,10 @@ class TestSeveralCommands:
         at = board.memory.allocate(8).address
         board.request("poke", at, "64", 0x30)
         before = board.evidence.time_ns
-        assert board.request("poll", at, "8", 0x30, 0x30, 1_000_000).number("value") == 0x30
+        assert board.request("peek_until", at, "8", 0x30, 0x30, 1_000_000).number("value") == 0x30
         board.evidence.probe.settle()
         assert board.evidence.time_ns - before < OVERHEAD_NS
-        assert board.request("poll", at, "8", 0x30, 0x10, 1_000_000).number("value") == 0x30
+        assert board.request("peek_until", at, "8", 0x30, 0x10, 1_000_000).number("value") == 0x30
         board.evidence.probe.settle()
         assert 1_000_000 <= board.evidence.time_ns - before < 1_000_000 + 2 * OVERHEAD_NS
 

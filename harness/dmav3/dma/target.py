@@ -152,7 +152,7 @@ class Target:
     def batch(self, *requests: Words) -> list[Reply]:
         """Send requests that the shim executes back to back, without a barrier between them.
 
-        Those of memory are `peek`, `poke`, `poll`, `copy` and `fill` (firmware/PROTOCOL.md).
+        Those of memory are `peek`, `poke`, `peek_until`, `copy` and `fill` (firmware/PROTOCOL.md).
 
         :return: the reply to each.
         :raises UsageError: there is none, or they do not fit into one line.

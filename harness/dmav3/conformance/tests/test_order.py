@@ -178,7 +178,7 @@ class TestBusMaster:
             ("poke", flag, "8", 0),
             doorbell.prepare(flag, 1 + SIZE, to_memory=True),
             ("wait", _ALMOST),
-            ("poll", flag, "8", 1, 1, _REST),
+            ("peek_until", flag, "8", 1, 1, _REST),
         ]
         with board.dma.reference(bytes(SIZE)) as loaded:
             load = "copy", loaded.address, buffer.address, SIZE

@@ -19,6 +19,7 @@ CACHE_MODEL := $(EXT)/model/cache_model.c $(EXT)/model/order.c
 test_cache_model_with := $(CACHE_MODEL)
 test_cache_reference_with := $(CACHE_MODEL)
 test_pl330_thread_with := $(EXT)/model/pl330_thread.c
+test_line_index_with := $(EXT)/evidence/line_index.c
 test_place_with := $(EXT)/evidence/place.c
 test_frame_with := firmware/rpc/frame.c
 test_plan_with := $(HAL_FAKE) firmware/layer/plan.c $(MDL)

@@ -4,6 +4,7 @@
  * in memory that is not cached, so that nothing else can go wrong.
  */
 #include <dmav3.h>
+#include <dmav3_pci.h>
 
 #define REGISTER(address) (*(volatile ULONG *)(ULONG_PTR)(address))
 #define VIRTIO(number)    (0x0a000000ull + (number) * 0x200)
@@ -74,3 +75,20 @@ static NTSTATUS ReadByDma(const ULONGLONG *halves, struct dmav3_reply *reply)
     return STATUS_SUCCESS;
 }
 DMAV3_COMMAND(read_by_dma, "halves", ReadByDma);
+
+/* A virtio device on PCI, which may have been plugged in late: its notifications are in BAR 4. */
+static NTSTATUS NotifyLate(const ULONGLONG *id, struct dmav3_reply *reply)
+{
+    struct dmav3_pci device;
+    NTSTATUS status = dmav3_pci_find((ULONG)*id, 0, &device);
+
+    (void)reply;
+    if (NT_SUCCESS(status)) {
+        status = dmav3_pci_enable(&device);
+    }
+    if (NT_SUCCESS(status)) {
+        REGISTER(device.bar[4] + 0x3000) = 0;
+    }
+    return status;
+}
+DMAV3_COMMAND(notify_late, "id", NotifyLate);

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from unplug import bring
 
 from dmav3 import Board, build_image
 from dmav3.errors import QemuRefusedError
 from dmav3.machine.argv import Start, arguments
+from dmav3.machine.description import Device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 #: QEMU gives the last transport first.
 RNG, BALLOON, NONE = 31, 30, 29
+RNG_ON_PCI = 0x1044 << 16 | 0x1AF4
 SIGNATURE = int.from_bytes(b"QEMU", "little")
 
 
@@ -104,3 +107,15 @@ def test_virtio_on_pci_accesses_what_devices_see(image: Path) -> None:
     ):
         pass
     assert "virtio-rng-pci would go past the memory that devices see" in str(refused.value)
+
+
+@pytest.mark.parametrize("past", [True, False])
+def test_virtio_on_pci_may_come_late(image: Path, *, past: bool) -> None:
+    """Where it goes past what devices see, its first use is a finding."""
+    port = Device(model="pcie-root-port", options=("chassis=9",))
+    with Board(image=image, devices=[port]) as board:
+        bring(board, f"virtio-rng-pci,iommu_platform={'off' if past else 'on'}")
+        for _ in range(2):
+            assert board.call("notify_late", RNG_ON_PCI)["status"] == 0
+        found = [(it.kind, it.count, it.device and it.device.name) for it in board.findings()]
+        assert found == ([("bypassing-device", 2, "pci 01:00.0")] if past else [])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dmav3 import Board, build_image
 from dmav3.devices.stream import Control
 from dmav3.job.journal import Journal
 from dmav3.job.main import MainJob
@@ -17,7 +18,9 @@ from dmav3.job.subordinate import Piece, Transfer
 from dmav3.wdm import DmaWidth
 
 if TYPE_CHECKING:
-    from dmav3 import Board, Buffer
+    from pathlib import Path
+
+    from dmav3 import Buffer
     from dmav3.job.journal import Step
 
 LINE = 64
@@ -184,3 +187,32 @@ def test_the_probe_memory_never_grows(board: Board) -> None:
     MainJob(StreamPeripheral(board, 8)).run(io.BytesIO(bytes(40_000)))
     assert board.evidence.events.lost > 0
     assert os.fstat(board.qemu.process.probe).st_size == size
+
+
+MANY = """
+#include <dmav3.h>
+
+static UCHAR Line[64] __attribute__((aligned(64)));
+
+static NTSTATUS Many(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    (void)argument, (void)reply;
+    __asm__ volatile(".rept 1200\\n dc cvac, %0\\n .endr\\n dsb sy" : : "r"(Line) : "memory");
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(many, "", Many);
+"""
+
+
+def test_costs_of_more_instructions_than_there_is_room_for(tmp_path: Path) -> None:
+    """None is lost: those that find no room are one entry, until the reset."""
+    source = tmp_path / "many.c"
+    source.write_text(MANY)
+    with Board(image=build_image(source, output=tmp_path / "many.elf")) as board:
+        for _ in range(2):
+            board.reset()
+            board.call("many")
+            board.call("many")
+            costs = {cost["function"]: cost["operations"] for cost in board.evidence.costs()}
+            assert sum(costs.values()) == 2400
+            assert 300 < costs["(instructions that found no room)"] < 400

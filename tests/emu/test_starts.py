@@ -91,10 +91,11 @@ def test_a_load_behind_a_status_needs_no_barrier_here(plain: Board) -> None:
 
 def test_a_doorbell_must_be_in_bar_0(image: Path) -> None:
     """The message has the value, the size of the BAR, and what would work."""
-    wrong = Device(model="edu", doorbells=(STATUS, 0x100000))
     words = "devices.0.doorbells.1 .* is 0x100000, outside of BAR 0 of 'edu', which has 0x100000"
-    with pytest.raises(UsageError, match=words), Board(image=image, devices=[wrong]):
-        pass
+    for removable in (False, True):
+        wrong = Device(model="edu", doorbells=(STATUS, 0x100000), removable=removable)
+        with pytest.raises(UsageError, match=words), Board(image=image, devices=[wrong]):
+            pass
     none = Device(model="pci-bridge", options=("chassis_nr=9", "shpc=off"), doorbells=(8,))
     with pytest.raises(UsageError, match="which it does not have"), Board(devices=[none]):
         pass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Taking a removable device away, as a person does who pushes the button of its port."""
+"""Taking a removable device away, or bringing one, as a person does at the port on slot 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 #: Configuration space of the port, on slot 1, and there: its PCIe capability's slot control.
 PORT, CAPABILITIES = 0x3F008000, 0x34
 EXPRESS, SLOT_CONTROL = 0x10, 0x18
-POWER_OFF, INDICATOR_OFF = 1 << 10, 3 << 8
+POWER_OFF, INDICATOR_OFF, INDICATOR_ON = 1 << 10, 3 << 8, 1 << 8
 
 
 def take_away(board: Board) -> None:
@@ -20,6 +20,13 @@ def take_away(board: Board) -> None:
     since = len(board.qmp.events)
     board.request("poke", _slot_control(board), "16", POWER_OFF | INDICATOR_OFF)
     board.qmp.wait_event("DEVICE_DELETED", since)
+
+
+def bring(board: Board, device: str) -> None:
+    """Plug a device, as `-device` takes it, into the empty port, and switch the port's power on."""
+    command = f"device_add {device},bus=pci1"
+    assert board.qmp.execute("human-monitor-command", command_line=command) == ""
+    board.request("poke", _slot_control(board), "16", INDICATOR_ON)
 
 
 def _slot_control(board: Board) -> int:

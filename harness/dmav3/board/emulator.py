@@ -20,7 +20,7 @@ from dmav3.machine.argv import Start
 from dmav3.machine.doorbells import check_doorbells
 from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.qemu.process import Process, qemu_binary
-from dmav3.qemu.qmp import Monitor
+from dmav3.qemu.qmp import BOARD, Monitor
 from dmav3.qemu.sockets import BoardCard, Sockets
 from dmav3.wire.link import SocketLink
 
@@ -108,7 +108,8 @@ class Emulator:
         self.monitor = resources.enter_context(Monitor(process.monitor, self._settle))
         resources.callback(process.quit, lambda: self.monitor.execute("quit"))
         if any(device.doorbells for device in self._machine.devices):
-            check_doorbells(self._machine, self.monitor.execute("query-pci"))
+            bars = self.monitor.execute("qom-get", path=BOARD, property="doorbell-bars")
+            check_doorbells(self._machine, bars)
         self.link = SocketLink(process.serial)
         self._read_layouts()
 

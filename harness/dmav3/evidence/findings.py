@@ -40,6 +40,8 @@ _VIRTIO = {
     19: "vhost-vsock-device",
     20: "virtio-crypto-device",
 }
+_LOST_DEVICE_WRITE, _SHARED_LINE = 3, 5
+_OTHER_PLACES = "(instructions that found no room)"
 #: Kinds of finding that are no hazard of the cache.
 _BUS_ERROR = 8
 _BYPASSING_DEVICE, _NOT_YOURS, _STRAY, _BAD_RECORD = 9, 10, 11, 12
@@ -365,15 +367,30 @@ def by_cause(raw: Iterable[Mapping[str, int]], image: Elf, memory: Memory) -> li
 
     :return: the first case of each, in their order, with the sum of the counts.
     """
-    causes: dict[object, dict[str, int]] = {}
+    causes: dict[tuple[object, ...], dict[str, int]] = {}
     for one in raw:
         same = causes.setdefault(_cause(one, image, memory), {**one, "count": 0})
         same["count"] += one["count"]
+    _fold_shared_lines(causes)
     return list(causes.values())
 
 
-def _cause(raw: Mapping[str, int], image: Elf, memory: Memory) -> object:
-    """Return what cases of one cause share: a routine that owed something, or else a function."""
+def _fold_shared_lines(causes: dict[tuple[object, ...], dict[str, int]]) -> None:
+    """Count what a device wrote beside a store as its write over that store, if it is both.
+
+    It writes a line in pieces, and may come to the byte that was stored in a later one.
+    """
+    for cause, beside in list(causes.items()):
+        over = causes.get((_LOST_DEVICE_WRITE, *cause[1:]))
+        if cause[0] == _SHARED_LINE and beside["by_device"] and not beside["routine"] and over:
+            over["count"] += causes.pop(cause)["count"]
+
+
+def _cause(raw: Mapping[str, int], image: Elf, memory: Memory) -> tuple[object, ...]:
+    """Return what cases of one cause share: a routine that owed something, or else a function.
+
+    A function that loads and stores in a buffer of the device has one cause, whichever came first.
+    """
     if raw["kind"] == _STRAY:
         near = (raw["near"], raw["maker"], mappings.caller(raw, image))
         return _STRAY, raw["channel"], raw["is_write"], near
@@ -383,7 +400,8 @@ def _cause(raw: Mapping[str, int], image: Elf, memory: Memory) -> object:
     device = raw["channel"] if raw["by_device"] or raw["kind"] == _BYPASSING_DEVICE else None
     buffer = _buffer(raw["address"], image, memory)
     name = buffer.name if buffer else None
-    return raw["kind"], raw["routine"], raw["bounced"], raw["reason"], function, device, name
+    routine = None if raw["kind"] == _NOT_YOURS else raw["routine"]
+    return raw["kind"], routine, raw["bounced"], raw["reason"], function, device, name
 
 
 def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
@@ -392,12 +410,14 @@ def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
     :return: `function` is the routine or callback whose part it was, outside of them the function
         of the instruction, the innermost one if it was inlined; `operations` is how many it
         executed, `lines` how many of them found nothing to do (one instruction acts on one line).
-        Functions without any are left out.
+        Functions without any are left out. For instructions beyond the first 1023 there is no
+        room: they are in one entry, whose `function` says so.
     """
     sums: dict[str, list[int]] = {}
     routines = routine_names(image)
     for cost in raw:
-        name = routines.get(cost["routine"]) or image.function(cost["pc"]) or f"{cost['pc']:#x}"
+        place = f"{cost['pc']:#x}" if cost["pc"] else _OTHER_PLACES
+        name = routines.get(cost["routine"]) or image.function(cost["pc"]) or place
         total = sums.setdefault(name, [0, 0])
         total[0] += cost["operations"]
         total[1] += cost["redundant"]

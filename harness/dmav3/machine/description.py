@@ -130,13 +130,25 @@ class Machine(_Part):
         if self.stream.pl330 >= len(self.pl330):
             msg = f"`stream.pl330` is {self.stream.pl330}, but the list `pl330` ends before that"
             raise ValueError(msg)
+        if refused := self._past_the_views(self.devices):
+            raise ValueError(refused)
         return self
+
+    def _past_the_views(self, devices: Iterable[Device]) -> str:
+        """Return why one of the devices cannot be on this machine; empty: each can."""
+        outside = [it.model for it in devices if it.model.startswith("vhost-")]
+        if self.view == "none" or not outside:
+            return ""
+        return (
+            f"{outside[0]!r} does its work outside of QEMU and would go past the memory that "
+            "devices see; such as 'virtio-rng-pci', or a machine with `view: none`"
+        )
 
     def with_devices(self, devices: Iterable[Device | str]) -> Machine:
         """Return the same machine with these PCI devices behind its own.
 
         :param devices: text is a model with its options, such as "edu,dma_mask=0xffffffff".
-        :raises UsageError: a text is none, or there are too many.
+        :raises UsageError: a text is none, there are too many, or one goes past the views.
         """
         if isinstance(devices, str):
             msg = f"{devices!r} is no list of PCI devices; such as [{devices!r}]"
@@ -145,6 +157,8 @@ class Machine(_Part):
         if len(self.devices) + len(more) > _SLOTS:
             msg = f"{len(self.devices) + len(more)} PCI devices are more than the {_SLOTS} slots"
             raise UsageError(msg)
+        if refused := self._past_the_views(more):
+            raise UsageError(refused)
         return self.model_copy(update={"devices": (*self.devices, *more)})
 
 

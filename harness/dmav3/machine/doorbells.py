@@ -3,33 +3,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dmav3.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from .description import Machine
 
 
-def check_doorbells(machine: Machine, buses: Iterable[Mapping[str, Any]]) -> None:
+def check_doorbells(machine: Machine, bars: str) -> None:
     """Compare with the sizes of the BARs.
 
-    :param buses: QEMU's answer to `query-pci`. It does not name devices behind a port before the
-        guest has numbered its buses, so those of removable devices are not compared.
+    :param bars: the extension's property `doorbell-bars`: of each device with doorbells its id and
+        the size of its BAR 0 in bytes, such as "pci1:0x100000/pci2:0x0".
     :raises UsageError: a doorbell is outside of BAR 0 of its device.
     """
-    sizes = {
-        function["qdev_id"]: {region["bar"]: region["size"] for region in function["regions"]}
-        for bus in buses
-        for function in bus["devices"]
-    }
+    sizes = dict(one.split(":") for one in bars.split("/"))
     for slot, device in enumerate(machine.devices, 1):
-        if f"pci{slot}" not in sizes:
-            continue
-        size = sizes[f"pci{slot}"].get(0, 0)
         for number, offset in enumerate(device.doorbells):
+            size = int(sizes[f"pci{slot}"], 0)
             if offset >= size:
                 has = f"has {size:#x} bytes" if size else "it does not have"
                 msg = (

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "devices/pci.h"
 #include "evidence/finding.h"
 #include "memory/accessor.h"
 #include "qemu/qemu_abi.h"
@@ -37,8 +38,7 @@ static int check_virtio_on_pci(Object *object, void *opaque)
     char text[200];
 
     (void)opaque;
-    if (qemu.object_dynamic_cast(object, "virtio-pci") &&
-        !qemu.object_property_get_bool(object, "iommu_platform", NULL)) {
+    if (pci_goes_past(object)) {
         snprintf(text, sizeof(text),
                  "%s would go past the memory that devices see: give it iommu_platform=on,disable-legacy=on",
                  qemu.object_get_typename(object));
@@ -64,31 +64,46 @@ static uint64_t transport_at(uint64_t physical)
     return (physical - VIRTIO_BASE) / VIRTIO_STRIDE;
 }
 
+static bool is_bar(uint64_t physical)
+{
+    return physical - BAR_BASE < BAR_SIZE;
+}
+
 bool bypass_starts(uint64_t physical, unsigned int size)
 {
     uint64_t transport = transport_at(physical);
+    uint32_t channel;
 
+    if (is_bar(physical)) {
+        return pci_bar_past(physical, &channel) != 0;
+    }
     if (transport < TRANSPORTS) {
         return device_ids[transport] && physical % VIRTIO_STRIDE == VIRTIO_QUEUE_NOTIFY;
     }
     return physical <= FW_CFG_DMA_LOW && FW_CFG_DMA_LOW < physical + size;
 }
 
-void bypass_report(uint64_t physical, uint64_t pc)
+/* Which device, and where it is. */
+static struct probe_finding device_at(uint64_t physical)
 {
     uint64_t transport = transport_at(physical);
-    bool virtio = transport < TRANSPORTS;
-    const struct accessor by = {
-        .pc = pc,
-        .channel = ACCESSOR_OTHER | (virtio ? device_ids[transport] : 0),
-    };
+    struct probe_finding found = {.address = FW_CFG_BASE, .channel = ACCESSOR_OTHER};
 
-    finding_add(
-        (struct probe_finding){
-            .kind = FINDING_BYPASSING_DEVICE,
-            .address = virtio ? physical - VIRTIO_QUEUE_NOTIFY : FW_CFG_BASE,
-            .cpu_pc = pc,
-            .channel = by.channel,
-        },
-        &by);
+    if (is_bar(physical)) {
+        found.address = pci_bar_past(physical, &found.channel);
+    } else if (transport < TRANSPORTS) {
+        found.address = physical - VIRTIO_QUEUE_NOTIFY;
+        found.channel |= device_ids[transport];
+    }
+    return found;
+}
+
+void bypass_report(uint64_t physical, uint64_t pc)
+{
+    struct probe_finding found = device_at(physical);
+    const struct accessor by = {.pc = pc, .channel = found.channel};
+
+    found.kind = FINDING_BYPASSING_DEVICE;
+    found.cpu_pc = pc;
+    finding_add(found, &by);
 }

@@ -7,8 +7,9 @@
  *                   QueueNotify (a driver has to say so before its device looks at a queue)
  *   fw_cfg          its interface for DMA: a finding, at the first store that starts it. Its data register is
  *                   no DMA.
- *   virtio on PCI   without `iommu_platform=on`: QEMU is ended with a message. (With it, such a device has the
- *                   address space that every PCI device has: devices/pci.h.)
+ *   virtio on PCI   without `iommu_platform=on`: QEMU is ended with a message; of one that is plugged in later
+ * a store to a BAR is the start. (With it, such a device has the address space that every PCI device has:
+ * devices/pci.h.)
  */
 #ifndef DMAV3_BYPASS_H
 #define DMAV3_BYPASS_H

@@ -2,6 +2,7 @@
 #include "devices/doorbells.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct doorbells {
 
 static struct doorbells doorbells[DEVICES];
 static size_t devices;
+static char bars[DEVICES * (ID_SIZE + 24)]; /* doorbells_bars() */
 
 /* The offsets from `text` on, up to a slash or the end. Returns where that is; NULL where they are none. */
 static const char *parse_offsets(const char *text, struct doorbells *into)
@@ -62,12 +64,63 @@ bool doorbells_set(const char *text, Error **errp)
     return true;
 }
 
+static PCIDevice *device_of(const struct doorbells *of)
+{
+    PCIDevice *device = NULL;
+
+    return qemu.pci_qdev_find_device(of->id, &device) == 0 ? device : NULL;
+}
+
+/* What can be written to a register of configuration space, which is 0 again afterwards. */
+static uint32_t writable(PCIDevice *device, uint32_t offset)
+{
+    uint32_t value;
+
+    qemu.pci_default_write_config(device, offset, UINT32_MAX, 4);
+    value = qemu.pci_default_read_config(device, offset, 4);
+    qemu.pci_default_write_config(device, offset, 0, 4);
+    return value;
+}
+
+/* Of BAR 0, if it is one of memory; 0: there is none. */
+static uint64_t bar_size(PCIDevice *device)
+{
+    enum { BAR_0 = 0x10, BAR_1 = 0x14, IO = 1, TYPE = 0xf, OF_64_BITS = 4 };
+    uint32_t low = writable(device, BAR_0), high = UINT32_MAX;
+
+    if (!low || (low & IO)) {
+        return 0;
+    }
+    if (low & OF_64_BITS) {
+        high = writable(device, BAR_1);
+    }
+    return -((uint64_t)high << 32 | (low & ~(uint32_t)TYPE));
+}
+
+void doorbells_size_bars(void)
+{
+    size_t length = 0;
+
+    if (bars[0]) {
+        return;
+    }
+    for (size_t i = 0; i < devices; i++) {
+        PCIDevice *device = device_of(&doorbells[i]);
+
+        length += (size_t)snprintf(bars + length, sizeof(bars) - length, "%s%s:%#llx", i ? "/" : "",
+                                   doorbells[i].id, device ? (unsigned long long)bar_size(device) : 0);
+    }
+}
+
+const char *doorbells_bars(void)
+{
+    return bars;
+}
+
 const struct doorbells *doorbells_of(const PCIDevice *device)
 {
     for (size_t i = 0; i < devices; i++) {
-        PCIDevice *named = NULL;
-
-        if (qemu.pci_qdev_find_device(doorbells[i].id, &named) == 0 && named == device) {
+        if (device_of(&doorbells[i]) == device) {
             return &doorbells[i];
         }
     }

@@ -16,6 +16,13 @@ struct doorbells;
 /* False with *errp set where the text is none as above. */
 bool doorbells_set(const char *text, Error **errp);
 
+/* Ask each of these devices for the size of its BAR 0, as firmware does. At the first reset, when none of them
+ * is switched on; later calls do nothing. */
+void doorbells_size_bars(void);
+
+/* What they answered, 0 for none: "pci1:0x100000/pci2:0x0". */
+const char *doorbells_bars(void);
+
 /* Of a device; NULL if none were given for it. */
 const struct doorbells *doorbells_of(const PCIDevice *);
 

@@ -281,6 +281,25 @@ static void watch_bars(SysBusDevice *bridge)
     qemu.memory_region_add_subregion_overlap(qemu.get_system_memory(), BAR_BASE, region(&watch), 1);
 }
 
+/* ---- devices that go past ---- */
+
+bool pci_goes_past(Object *device)
+{
+    return qemu.object_dynamic_cast(device, "virtio-pci") &&
+           !qemu.object_property_get_bool(device, "iommu_platform", NULL);
+}
+
+uint64_t pci_bar_past(uint64_t address, uint32_t *channel)
+{
+    struct target target = target_of(address);
+
+    if (!target.master || !pci_goes_past((Object *)target.device)) {
+        return 0;
+    }
+    *channel = accessor_of(target.master).channel;
+    return target.base;
+}
+
 /* ---- the board ---- */
 
 static bool add_low_ram(Error **errp)

@@ -25,6 +25,13 @@ enum { BAR_BASE = 0x10000000, BAR_SIZE = 0x2eff0000 };
 /* Take the bus of the board over and lay low RAM into system memory. */
 bool pci_initialise(Error **errp);
 
+/* Does QEMU let this device past the memory that PCI devices see? A virtio device may be, and only that. */
+bool pci_goes_past(Object *device);
+
+/* The address of the BAR that has `address`, if its device goes past that memory, and then the device's number
+ * as struct accessor has it; 0: it does not. */
+uint64_t pci_bar_past(uint64_t address, uint32_t *channel);
+
 /* Make low RAM as it was at the start. */
 void pci_reset(void);
 

@@ -185,6 +185,20 @@ static void blame_others(struct probe_finding *found, enum cache_hazard kind, ui
     }
 }
 
+/* The CPU's side of a hazard. What a device's write met without a barrier is maintenance. */
+static uint64_t cpu_pc(const struct cache_incident *incident, uint64_t physical, const struct accessor *by)
+{
+    uint64_t pc = 0;
+
+    if (!incident->by_device) {
+        return by->pc;
+    }
+    if (incident->kind == CACHE_MISSING_BARRIER && incident->by_device_write) {
+        pc = history_maintenance(physical);
+    }
+    return pc ? pc : history_store(physical);
+}
+
 static struct probe_finding describe(enum cache_hazard kind, const struct cache_incident *incident,
                                      uint64_t physical, const struct accessor *by,
                                      const struct mapping *mapping)
@@ -194,7 +208,7 @@ static struct probe_finding describe(enum cache_hazard kind, const struct cache_
         .kind = kind,
         .by_device = incident->by_device,
         .address = physical,
-        .cpu_pc = incident->by_device ? history_store(physical) : by->pc,
+        .cpu_pc = cpu_pc(incident, physical, by),
         .channel = device.channel,
         .microcode = device.microcode,
         .burst = device.burst,

@@ -10,8 +10,10 @@ uint32_t history_epoch;
 
 static uint32_t reset_epoch; /* began with the last reset */
 
+static unsigned int line_shift;
 static uint64_t *origin; /* of the last store to each 8 bytes of RAM: history_origin() */
 static struct history {
+    uint64_t maintained;       /* history_origin() of the last maintenance by address */
     uint32_t epoch, channel;   /* of the device's last write */
     uint32_t microcode, burst; /* the same */
     uint32_t stray;            /* the same */
@@ -19,7 +21,7 @@ static struct history {
 
 static struct history *history_of(uint64_t physical)
 {
-    return &history[(physical - probe->ram_base) / probe->line_size];
+    return &history[(physical - probe->ram_base) >> line_shift];
 }
 
 static uint64_t *origin_of(uint64_t physical)
@@ -30,7 +32,8 @@ static uint64_t *origin_of(uint64_t physical)
 static void take_memory(void)
 {
     if (!history) {
-        history = calloc(probe->ram_size / probe->line_size, sizeof(*history));
+        line_shift = (unsigned int)__builtin_ctz(probe->line_size);
+        history = calloc(probe->ram_size >> line_shift, sizeof(*history));
         origin = calloc(probe->ram_size / 8, sizeof(*origin));
     }
 }
@@ -61,6 +64,11 @@ uint64_t *history_origins(void)
     return origin;
 }
 
+void history_maintained(uint64_t physical, uint64_t pc)
+{
+    history_of(physical)->maintained = history_origin(place_of(pc));
+}
+
 void history_device_wrote(uint64_t physical, const struct accessor *by)
 {
     struct history *line = history_of(physical);
@@ -72,9 +80,20 @@ void history_device_wrote(uint64_t physical, const struct accessor *by)
     line->stray = by->stray;
 }
 
+/* The program counter of what has this origin. */
+static uint64_t pc_of(uint64_t at)
+{
+    return at >> 32 >= reset_epoch ? place_pc((uint32_t)at) : 0;
+}
+
 uint64_t history_store(uint64_t physical)
 {
-    return history_store_epoch(physical) >= reset_epoch ? place_pc((uint32_t)*origin_of(physical)) : 0;
+    return pc_of(*origin_of(physical));
+}
+
+uint64_t history_maintenance(uint64_t physical)
+{
+    return pc_of(history_of(physical)->maintained);
 }
 
 uint32_t history_store_epoch(uint64_t physical)

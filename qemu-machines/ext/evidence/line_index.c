@@ -14,6 +14,7 @@ enum { ENTRIES_MAX = 1 << 24, ENTRIES_FIRST = 1 << 12 };
 
 /* A head is valid if the entry that it names is of its line: so a reset need not clear them. */
 static struct {
+    unsigned int line_shift;
     uint32_t *head; /* of each line: index of an entry, 0: none */
     struct index_entry *entry;
     uint32_t used, room; /* entry 0 is none */
@@ -23,7 +24,8 @@ static struct {
 void line_index_reset(void)
 {
     if (!table.head) {
-        table.head = calloc((probe->ram_size + LOW_RAM_SIZE) / probe->line_size, sizeof(*table.head));
+        table.line_shift = (unsigned int)__builtin_ctz(probe->line_size);
+        table.head = calloc((probe->ram_size + LOW_RAM_SIZE) >> table.line_shift, sizeof(*table.head));
     }
     table.used = 1;
     table.free = NONE;
@@ -54,7 +56,7 @@ static uint32_t line_of(uint64_t physical)
     uint64_t offset =
         is_in_ram(physical, 1) ? physical - probe->ram_base : probe->ram_size + (physical - LOW_RAM_BASE);
 
-    return (uint32_t)(offset / probe->line_size);
+    return (uint32_t)(offset >> table.line_shift);
 }
 
 uint64_t line_index_bytes(uint64_t physical, uint64_t size)

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "evidence/cost.h"
 #include "evidence/declared.h"
 #include "evidence/finding.h"
 #include "evidence/history.h"
@@ -36,6 +37,7 @@ void oplog_reset(void)
     declared_reset();
     stray_reset();
     finding_reset();
+    cost_reset();
 }
 
 bool oplog_is_inside_layer(void)
@@ -255,31 +257,13 @@ static bool is_mapped(uint64_t line)
     return entry != NULL;
 }
 
-static void count_cost(uint64_t pc, uint32_t routine, bool redundant)
-{
-    struct probe_cost *cost = probe->cost;
-
-    while (cost < probe->cost + probe->costs && (cost->pc != pc || cost->routine != routine)) {
-        cost++;
-    }
-    if (cost == probe->cost + PROBE_COSTS) {
-        return;
-    }
-    if (cost == probe->cost + probe->costs) {
-        probe->costs++;
-        cost->pc = pc;
-        cost->routine = routine;
-    }
-    cost->operations++;
-    cost->redundant += redundant;
-}
-
 void oplog_maintenance(uint64_t pc, uint64_t physical, bool cleaned, bool invalidated, unsigned int before)
 {
     struct frame *frame = top();
     uint64_t line = physical & ~(uint64_t)(probe->line_size - 1);
     bool wrote_back = cleaned && (before & PROBE_LINE_DIRTY);
 
+    history_maintained(line, pc);
     if (is_mapped(line)) {
         frame->cleaned += cleaned;
         frame->invalidated += invalidated;
@@ -287,5 +271,5 @@ void oplog_maintenance(uint64_t pc, uint64_t physical, bool cleaned, bool invali
     } else {
         frame->other++;
     }
-    count_cost(pc, frame->id, !wrote_back && !(invalidated && (before & PROBE_LINE_VALID)));
+    cost_count(pc, frame->id, !wrote_back && !(invalidated && (before & PROBE_LINE_VALID)));
 }

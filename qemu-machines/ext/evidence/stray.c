@@ -9,12 +9,12 @@
 #include "memory/views.h"
 #include "probe/probe.h"
 
-enum { CHANNELS = 32, RUNS = 64 };
+enum { CHANNELS = 32, RUNS = 128 };
 
 /* What a device accesses in one go: a run that leaves its mapping is behind the end of that one. */
 struct run {
     uint32_t channel; /* as in struct accessor */
-    bool is_write;
+    bool is_write, is_fetch;
     uint64_t end;
     struct mapping *mapping; /* in which it is, or was, held; NULL: none */
     uint32_t range;
@@ -91,7 +91,7 @@ static bool is_for(const struct mapping *mapping, bool is_write)
 
 static struct run *run_of(const struct accessor *by, bool is_write)
 {
-    return &stray.run[(by->channel * 2 + is_write) % RUNS];
+    return &stray.run[(by->channel * 4 + by->is_fetch * 2 + is_write) % RUNS];
 }
 
 static void begin_run(struct run *run, const struct accessor *by, bool is_write)
@@ -99,12 +99,12 @@ static void begin_run(struct run *run, const struct accessor *by, bool is_write)
     if (run->mapping) {
         declared_let_go(run->mapping);
     }
-    *run = (struct run){.channel = by->channel, .is_write = is_write};
+    *run = (struct run){.channel = by->channel, .is_write = is_write, .is_fetch = by->is_fetch};
 }
 
-static bool goes_on(const struct run *run, const struct accessor *by, uint64_t physical, bool is_write)
+static bool is_of(const struct run *run, const struct accessor *by, bool is_write)
 {
-    return run->channel == by->channel && run->is_write == is_write && run->end == physical;
+    return run->channel == by->channel && run->is_write == is_write && run->is_fetch == by->is_fetch;
 }
 
 /* The run is in this entry's mapping now. */
@@ -229,6 +229,13 @@ static uint32_t report(const struct accessor *by, const struct run *run, uint64_
     return finding_add(found, by);
 }
 
+/* As most accesses do: is it in what gave the run the bytes before? */
+static bool stays(const struct run *run, uint64_t physical, uint64_t end, bool is_write)
+{
+    return run->mapping && run->mapping->live && is_for(run->mapping, is_write) &&
+           physical >= start_of(run->mapping, run->range) && end <= end_of(run->mapping, run->range);
+}
+
 uint32_t stray_found(const struct accessor *by, uint64_t physical, unsigned int size, bool is_write)
 {
     uint64_t line = probe->line_size, end = physical + size, first = end;
@@ -237,7 +244,11 @@ uint32_t stray_found(const struct accessor *by, uint64_t physical, unsigned int 
     if (!is_judged(by) || (is_in_window(physical) && is_in_window(end - 1))) {
         return 0;
     }
-    if (!goes_on(run, by, physical, is_write)) {
+    if (is_of(run, by, is_write) && stays(run, physical, end, is_write)) {
+        run->end = end;
+        return 0;
+    }
+    if (!is_of(run, by, is_write) || run->end != physical) {
         begin_run(run, by, is_write);
     }
     for (uint64_t at = physical; at < end; at = (at | (line - 1)) + 1) {

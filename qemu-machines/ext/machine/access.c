@@ -26,9 +26,10 @@
 #include "probe/probe.h"
 #include "time/clock.h"
 
-#define HOT __attribute__((hot))
+#define HOT    __attribute__((hot))
+#define INLINE inline __attribute__((always_inline))
 
-enum { LINES = 4096, MIXED_SHIFT = 8, PAGES = 4096, PAGE_SHIFT = 12 };
+enum { LINES = 4096, PAGES = 4096, PAGE_SHIFT = 12 };
 enum { SCTLR_C = 1 << 2, PHYS_ADDR_AT = 8, PTE_ATTRS_AT = 30 };
 #define NO_KEY (~0ull)
 
@@ -73,11 +74,11 @@ static uint64_t key_of(uint64_t address, unsigned int shift, unsigned int mmu_in
 }
 
 /* Upper bits are mixed in, so that buffers a power of two apart do not take each other's entries. */
-static inline struct line_entry *entry_of(uint64_t address)
+static INLINE struct line_entry *entry_of(uint64_t address, unsigned int shift)
 {
-    uint64_t line = address >> line_shift;
+    uint64_t line = address >> shift;
 
-    return &lines[(line ^ line >> MIXED_SHIFT) % LINES];
+    return &lines[(line ^ line >> 4 ^ line >> 8) % LINES];
 }
 
 static void forget_line_entry(struct line_entry *entry)
@@ -206,7 +207,7 @@ bool access_finds_ram(uint64_t address, unsigned int mmu_index, size_t *offset)
 static void remember(uint64_t address, unsigned int mmu_index, const struct cache_shortcut *shortcut)
 {
     uint64_t key = key_of(address, line_shift, mmu_index);
-    struct line_entry *entry = entry_of(address);
+    struct line_entry *entry = entry_of(address, line_shift);
 
     access_line_changed(shortcut->line);
     if (entry->load_key != NO_KEY || entry->store_key != NO_KEY) {
@@ -299,20 +300,20 @@ static void store_to_register(uint64_t physical, unsigned int size, uint64_t pc)
 }
 
 /* MMU index in bits 3:0, log2 of the size in bits 6:4. */
-static inline unsigned int size_of(qemu_plugin_meminfo_t info)
+static INLINE unsigned int size_of(qemu_plugin_meminfo_t info)
 {
     return 1u << (info >> 4 & 7);
 }
 
-static inline unsigned int place_in_line(uint64_t address)
+static INLINE unsigned int place_in_line(uint64_t address, unsigned int shift)
 {
-    return (unsigned int)address & ((1u << line_shift) - 1);
+    return (unsigned int)address & ((1u << shift) - 1);
 }
 
 /* Of the access's last byte: no entry for the first byte's line has it where the access goes beyond that. */
-static inline uint64_t key_of_access(qemu_plugin_meminfo_t info, uint64_t address)
+static INLINE uint64_t key_of_access(qemu_plugin_meminfo_t info, uint64_t address, unsigned int shift)
 {
-    return key_of(address + size_of(info) - 1, line_shift, info & 15);
+    return key_of(address + size_of(info) - 1, shift, info & 15);
 }
 
 /* Line by line. */
@@ -323,7 +324,7 @@ static void access_ram(qemu_plugin_meminfo_t info, uint64_t address, bool store,
 
     access_enter_callback();
     while (size) {
-        unsigned int room = (1u << line_shift) - place_in_line(address);
+        unsigned int room = (1u << line_shift) - place_in_line(address, line_shift);
         unsigned int part = size < room ? size : room;
 
         access_line(address, part, info & 15, store, pc, checked);
@@ -354,12 +355,13 @@ static void access_slowly(qemu_plugin_meminfo_t info, uint64_t address, bool sto
     }
 }
 
-HOT void access_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
-{
-    const struct line_entry *entry = entry_of(address);
+/* ---- the callbacks: those of each line size know it when they are compiled ---- */
 
-    (void)vcpu;
-    if (entry->load_key == key_of_access(info, address)) {
+static INLINE void load(unsigned int shift, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+{
+    const struct line_entry *entry = entry_of(address, shift);
+
+    if (entry->load_key == key_of_access(info, address, shift)) {
         *entry->stamp = ++*shared.clock;
         return;
     }
@@ -372,27 +374,65 @@ static __attribute__((noinline)) void store_slowly(qemu_plugin_meminfo_t info, u
     access_slowly(info, address, true, place_pc((uint32_t)(uintptr_t)place));
 }
 
-HOT void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
+/* Of an access of at most 16 bytes: it is in at most three words. */
+static INLINE void keep_origin(size_t first, size_t last, uint64_t origin)
 {
-    const struct line_entry *entry = entry_of(address);
+    origins[first] = origin;
+    if (last != first) {
+        origins[first + 1] = origin;
+        origins[last] = origin;
+    }
+}
 
-    (void)vcpu;
-    if (entry->store_key == key_of_access(info, address)) {
-        unsigned int size = size_of(info), at = place_in_line(address);
-        size_t offset = (entry->line << line_shift) + at;
+static INLINE void store(unsigned int shift, qemu_plugin_meminfo_t info, uint64_t address, void *place)
+{
+    const struct line_entry *entry = entry_of(address, shift);
+
+    if (entry->store_key == key_of_access(info, address, shift)) {
+        unsigned int size = size_of(info), at = place_in_line(address, shift);
+        size_t offset = (entry->line << shift) + at;
 
         *entry->stamp = ++*shared.clock;
         cache_keep_store(&shared.stores[entry->line], ~0ull >> (64 - size) << at, *shared.barriers);
-        for (size_t i = offset / 8; i <= (offset + size - 1) / 8; i++) {
-            origins[i] = history_origin((uint32_t)(uintptr_t)place);
-        }
+        keep_origin(offset / 8, (offset + size - 1) / 8, history_origin((uint32_t)(uintptr_t)place));
         return;
     }
     store_slowly(info, address, place);
 }
 
-void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+static HOT void load_of_32(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
 {
+    (void)vcpu;
+    load(5, info, address, pc);
+}
+
+static HOT void load_of_64(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc)
+{
+    (void)vcpu;
+    load(6, info, address, pc);
+}
+
+static HOT void store_of_32(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
+{
+    (void)vcpu;
+    store(5, info, address, place);
+}
+
+static HOT void store_of_64(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
+{
+    (void)vcpu;
+    store(6, info, address, place);
+}
+
+struct access_callbacks access_callbacks(void)
+{
+    return line_shift == 5 ? (struct access_callbacks){load_of_32, store_of_32}
+                           : (struct access_callbacks){load_of_64, store_of_64};
+}
+
+void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place)
+{
+    (void)vcpu;
     access_release(false);
-    access_store(vcpu, info, address, pc);
+    store(line_shift, info, address, place);
 }

@@ -34,13 +34,15 @@ void access_leave_callback(void);
 
 /* Callbacks after a load, with the instruction's address, and after a store, with its place (evidence/place.h).
  */
-void access_load(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc);
-void access_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place);
+struct access_callbacks {
+    PluginMemCallback *load, *store;
+};
+struct access_callbacks access_callbacks(void); /* after the first access_reset() */
 
 /* A store-release is under way, from before it to its callback. If it faults, there is none, and the next
  * other callback ends it. */
 void access_release(bool under_way);
-void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc);
+void access_store_release(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void *place);
 
 /* Does the virtual address lie in RAM, and at which offset? */
 bool access_finds_ram(uint64_t address, unsigned int mmu_index, size_t *offset);

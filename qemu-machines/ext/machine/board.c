@@ -136,6 +136,16 @@ static void get_doorbells(Object *object, Visitor *visitor, const char *name, vo
     qemu.g_free(value);
 }
 
+static void get_doorbell_bars(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    char *value = qemu.g_strdup(doorbells_bars());
+
+    (void)object;
+    (void)opaque;
+    (void)qemu.visit_type_str(visitor, name, &value, errp);
+    qemu.g_free(value);
+}
+
 static void set_doorbells(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
 {
     char *value = NULL;
@@ -472,6 +482,7 @@ static void reset_enter(Object *object, int type)
     schedule_reset(); /* first: it may still move bytes */
     views_reset_enter();
     pci_reset();
+    doorbells_size_bars();
     if (board.separate_views) {
         bypass_reset();
         cpu_reset(&cache);
@@ -511,6 +522,7 @@ static void board_class(ObjectClass *class, void *data)
     qemu.object_class_property_add(class, "schedule", "str", get_schedule, set_schedule, NULL, NULL);
     qemu.object_class_property_add(class, "command", "str", NULL, set_command, NULL, NULL);
     qemu.object_class_property_add(class, "doorbells", "str", get_doorbells, set_doorbells, NULL, NULL);
+    qemu.object_class_property_add(class, "doorbell-bars", "str", get_doorbell_bars, NULL, NULL, NULL);
 }
 
 static void stream_class(ObjectClass *class, void *data)

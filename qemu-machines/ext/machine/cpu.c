@@ -177,6 +177,7 @@ static void hook(struct qemu_plugin_insn *instruction, PluginInsnCallback *callb
 
 static void hook_instruction(struct qemu_plugin_insn *instruction)
 {
+    const struct access_callbacks callbacks = access_callbacks();
     uint64_t pc = qemu.qemu_plugin_insn_vaddr(instruction);
     uint32_t opcode = 0;
     struct a64_decoded decoded;
@@ -185,9 +186,9 @@ static void hook_instruction(struct qemu_plugin_insn *instruction)
     decoded = a64_decode(opcode);
     switch (decoded.kind) {
     case A64_OTHER:
-        qemu.qemu_plugin_register_vcpu_mem_cb(instruction, access_load, QEMU_PLUGIN_CB_NO_REGS,
+        qemu.qemu_plugin_register_vcpu_mem_cb(instruction, callbacks.load, QEMU_PLUGIN_CB_NO_REGS,
                                               QEMU_PLUGIN_MEM_R, (void *)(uintptr_t)pc);
-        qemu.qemu_plugin_register_vcpu_mem_cb(instruction, access_store, QEMU_PLUGIN_CB_NO_REGS,
+        qemu.qemu_plugin_register_vcpu_mem_cb(instruction, callbacks.store, QEMU_PLUGIN_CB_NO_REGS,
                                               QEMU_PLUGIN_MEM_W, (void *)(uintptr_t)place_of(pc));
         break;
     case A64_TRANSLATION:
@@ -202,7 +203,7 @@ static void hook_instruction(struct qemu_plugin_insn *instruction)
     case A64_STORE_RELEASE:
         hook(instruction, on_store_release, NULL);
         qemu.qemu_plugin_register_vcpu_mem_cb(instruction, access_store_release, QEMU_PLUGIN_CB_NO_REGS,
-                                              QEMU_PLUGIN_MEM_W, (void *)(uintptr_t)pc);
+                                              QEMU_PLUGIN_MEM_W, (void *)(uintptr_t)place_of(pc));
         break;
     case A64_CLEAN_SET_WAY:
     case A64_INVALIDATE_SET_WAY:

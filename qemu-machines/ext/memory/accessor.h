@@ -23,6 +23,7 @@ struct accessor {
     uint64_t pc;        /* of the CPU's instruction */
     uint32_t channel;   /* of the PL330, or a device's number as above, or ACCESSOR_NO_CHANNEL */
     uint32_t stray;     /* nothing gave the device these bytes: that finding (evidence/stray.h); 0: no */
+    bool is_fetch;      /* of an instruction of the PL330 */
     bool ungated;       /* the gate does not stop this device: its findings are marked so */
     uint64_t microcode; /* address of the channel's instruction; 0 for PCI */
     uint64_t burst;     /* bursts that the channel's program has begun; 0 for PCI */

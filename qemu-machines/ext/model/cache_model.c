@@ -14,6 +14,7 @@ struct line {
     /* Moments of the last operation that invalidates; of the last one before that a start came, without a
      * barrier between; of that which made bytes `pending`. 0: there was none. */
     uint32_t invalidated, raced, pended;
+    uint32_t kept; /* the last of the moments of bytes in `stored` and `cleaned` */
 };
 
 /* Bits of a line's state beside CACHE_LINE_BITS, for use in here: something is kept of the line, which is
@@ -374,7 +375,7 @@ static uint64_t *touch(struct cache_model *model, size_t line)
 
 /* Who makes the access that is checked. */
 struct side {
-    bool device;
+    enum { CPU, DEVICE_READ, DEVICE_WRITE } who;
     const void *access; /* the caller's */
 };
 
@@ -384,7 +385,8 @@ static __attribute__((noinline, cold)) void report(struct cache_model *model, en
 {
     const struct cache_incident incident = {
         .kind = kind,
-        .by_device = by.device,
+        .by_device = by.who != CPU,
+        .by_device_write = by.who == DEVICE_WRITE,
         .bounced = kind == CACHE_STALE_CPU_READ && (model->line[line].bounced >> byte & 1),
         .offset = offset_of(model, line) + byte,
         .access = by.access,
@@ -410,12 +412,24 @@ static uint32_t *moments_of(struct cache_model *model, size_t line)
     return &model->moment[offset_of(model, line)];
 }
 
+/* `bytes` are `stored` or `cleaned` now. */
 static void keep_moment(struct cache_model *model, size_t line, uint64_t bytes)
 {
     uint32_t now = order_moment(&model->order), *moment = moments_of(model, line);
 
+    model->line[line].kept = now;
     for (; bytes; bytes &= bytes - 1) {
         moment[__builtin_ctzll(bytes)] = now;
+    }
+}
+
+/* A device has written these bytes. */
+static void keep_moments(struct cache_model *model, size_t offset, unsigned int size)
+{
+    uint32_t now = order_moment(&model->order);
+
+    for (size_t at = offset; at < offset + size; at++) {
+        model->moment[at] = now;
     }
 }
 
@@ -468,6 +482,9 @@ static uint64_t racing(struct cache_model *model, size_t line, uint64_t bytes,
     const uint32_t *moment = moments_of(model, line);
     uint64_t found = 0;
 
+    if (model->line[line].kept < starts->start[0].maintenance) {
+        return 0; /* every start has that barrier before it, or a later one */
+    }
     for (; bytes; bytes &= bytes - 1) {
         if (races(starts, moment[__builtin_ctzll(bytes)])) {
             found |= bytes & -bytes;
@@ -533,11 +550,12 @@ static void overwritten(struct line *masks, uint64_t bytes)
     masks->bounced &= ~bytes;
 }
 
-/* ... and not through the cache. */
+/* ... and not through the cache. What tells of stores by a shortcut (`unclean`) goes, so it is used before. */
 static void overwritten_in_memory(struct cache_model *model, size_t line, uint64_t bytes)
 {
     struct line *masks = &model->line[line];
 
+    masks->fresh &= ~model->stores[line].unclean;
     overwritten(masks, bytes);
     model->stores[line].unclean &= ~bytes;
     masks->stored &= ~bytes;
@@ -636,7 +654,7 @@ static void learn(struct cache_model *model, size_t line, uint64_t bytes, uint64
 
 static void check_load(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
 {
-    const struct side cpu = {false, access};
+    const struct side cpu = {CPU, access};
     size_t line = line_of(model, offset);
     struct line *masks = &model->line[line];
     uint64_t arriving = polled(model, line);
@@ -669,7 +687,7 @@ struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, u
 
 static void check_store(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
 {
-    const struct side cpu = {false, access};
+    const struct side cpu = {CPU, access};
     size_t line = line_of(model, offset);
     struct line *masks = &model->line[line];
 
@@ -698,7 +716,7 @@ struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, 
 /* An uncached access through an alias: these bytes are at stake. */
 static void check_alias(struct cache_model *model, size_t offset, uint64_t bytes, const void *access)
 {
-    const struct side cpu = {false, access};
+    const struct side cpu = {CPU, access};
 
     hazard(model, CACHE_MISMATCHED_ALIAS, cpu, offset, bytes);
 }
@@ -924,7 +942,7 @@ static unsigned int within_line(const struct cache_model *model, size_t offset, 
 static void check_device_read(struct cache_model *model, size_t offset, uint64_t bytes,
                               const struct order_starts *starts, const void *access)
 {
-    const struct side device = {true, access};
+    const struct side device = {DEVICE_READ, access};
     size_t line = line_of(model, offset);
     const struct line *masks = &model->line[line];
 
@@ -956,7 +974,7 @@ static uint64_t under_maintenance(struct cache_model *model, size_t line, uint64
 static void check_device_write(struct cache_model *model, size_t offset, uint64_t bytes,
                                const struct order_starts *starts, const void *access)
 {
-    const struct side device = {true, access};
+    const struct side device = {DEVICE_WRITE, access};
     size_t line = line_of(model, offset);
 
     if (!hazard(model, CACHE_LOST_DEVICE_WRITE, device, offset, model->stores[line].unclean & bytes) &&
@@ -1009,10 +1027,9 @@ static void device_write(struct cache_model *model, size_t offset, const uint8_t
     }
     model->views.lines[line] |= valid ? LINE_DIFFERS : 0;
     check_device_write(model, offset, bytes, by, access);
-    masks->fresh &= ~model->stores[line].unclean;
     overwritten_in_memory(model, line, bytes);
     masks->device |= bytes;
-    keep_moment(model, line, bytes);
+    keep_moments(model, offset, size);
     masks_changed(model, line);
     line_changed(model, line, !valid);
 }

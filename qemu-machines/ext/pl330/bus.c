@@ -42,14 +42,14 @@ static bool access_ram(hwaddr address, void *value, unsigned int size, bool is_w
     if (is_cut_off(address, size)) {
         return true;
     }
-    views_lock();
+    views_lock(); /* once for what follows, too */
     by->stray = stray_found(by, address, size, is_write);
-    views_unlock();
     if (is_write) {
         views_device_write(address - views.base, value, size, by);
     } else {
         views_device_read(address - views.base, value, size, by);
     }
+    views_unlock();
     return false;
 }
 
@@ -75,6 +75,7 @@ static uint64_t bus_read(void *opaque, hwaddr address, unsigned int size)
     uint64_t value = 0;
 
     (void)opaque;
+    by.is_fetch = is_fetch;
     failed = access(address, &value, size, false, &by);
     if (is_fetch) {
         fetch_read(address, (uint8_t *)&value, size);

@@ -161,7 +161,7 @@ struct probe_cost {
     uint64_t routine;    /* innermost routine or callback, by its id in the operation log; 0: none */
     uint64_t operations; /* executed */
     uint64_t redundant;  /* ... that found nothing to do */
-};
+}; /* in the last entry: of all that found no room, with a pc of 0 */
 
 struct probe {
     uint32_t magic;

@@ -169,7 +169,6 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(struct qemu_plugin_hwaddr *, qemu_plugin_get_hwaddr, (qemu_plugin_meminfo_t, uint64_t))                  \
     F(bool, qemu_plugin_hwaddr_is_io, (const struct qemu_plugin_hwaddr *))                                     \
     F(uint64_t, qemu_plugin_hwaddr_phys_addr, (const struct qemu_plugin_hwaddr *))                             \
-    F(unsigned int, qemu_plugin_mem_size_shift, (qemu_plugin_meminfo_t))                                       \
     F(qemu_plugin_mem_value, qemu_plugin_mem_get_value, (qemu_plugin_meminfo_t))                               \
     F(GArray *, qemu_plugin_get_registers, (void))                                                             \
     F(int, qemu_plugin_read_register, (struct qemu_plugin_register *, GByteArray *))                           \
@@ -232,6 +231,8 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(int, pci_bus_num, (PCIBus *))                                                                            \
     F(PCIDevice *, pci_find_device, (PCIBus *, uint8_t bus, uint8_t function))                                 \
     F(uint64_t, pci_get_bar_addr, (PCIDevice *, int bar))                                                      \
+    F(uint32_t, pci_default_read_config, (PCIDevice *, uint32_t offset, int size))                             \
+    F(void, pci_default_write_config, (PCIDevice *, uint32_t offset, uint32_t value, int size))                \
     F(int, pci_qdev_find_device, (const char *id, PCIDevice **))                                               \
     F(bool, memory_region_present, (MemoryRegion *, hwaddr))                                                   \
     F(void *, memory_region_get_ram_ptr, (MemoryRegion *))                                                     \

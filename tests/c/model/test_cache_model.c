@@ -423,6 +423,45 @@ static void whom_a_flag_tells_of_data_owes_a_barrier(void)
     end();
 }
 
+/* A store, and one to the byte behind it that the model lets its caller do by itself. */
+static void store_two(size_t offset)
+{
+    const struct cache_shared shared = cache_model_shared(model);
+    struct cache_shortcut shortcut = cache_cpu_write(model, offset, 1, NULL);
+
+    CHECK(shortcut.writable);
+    *shortcut.stamp = ++*shared.clock;
+    cache_keep_store(&shared.stores[shortcut.line], 2ull << offset % LINE, *shared.barriers);
+}
+
+/* A byte that the CPU has stored is not polled for, and whoever loads it is told of nothing. */
+static void a_store_ends_polling(void)
+{
+    begin(16, 4, CACHE_LRU, 0);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    store_two(100);
+    store_uncached(101, 1);
+    expect(CACHE_MISMATCHED_ALIAS, false, 1);
+    device_store(101, 2);
+    expect(CACHE_SHARED_LINE, true, 1); /* with the first of the two */
+    load(101);
+    expect(CACHE_STALE_CPU_READ, false, 1);
+    end();
+    begin(16, 4, CACHE_LRU, 0);
+    device_store(100, 1);
+    device_store(101, 1);
+    device_store(200, 1);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    store_two(100);
+    cache_maintain(model, CACHE_INVALIDATE, 100);
+    load(101);
+    expect(CACHE_LOST_CPU_WRITE, false, 1);
+    cache_maintain(model, CACHE_INVALIDATE, 200); /* polling, still */
+    load(200);
+    expect_nothing();
+    end();
+}
+
 /* Operations on every way of the set of a byte. */
 static void maintain_set(enum cache_operation operation, size_t offset)
 {
@@ -820,6 +859,7 @@ int main(void)
     an_invalidate_counts_behind_a_barrier();
     polling_is_right();
     whom_a_flag_tells_of_data_owes_a_barrier();
+    a_store_ends_polling();
     set_and_way_take_a_barrier_on_both_sides();
     set_and_way_stand_for_lines_that_have_left();
     an_alias_matters_where_bytes_are_at_stake();

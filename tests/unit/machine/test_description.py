@@ -56,6 +56,7 @@ def test_devices_come_behind_those_of_the_description(tmp_path: Path) -> None:
         ([17], r"17 is no PCI device; such as 'edu'"),
         (["Edu"], r"'Edu' is no PCI device; such as 'edu'"),
         (["edu"] * 32, "32 PCI devices are more than the 31 slots"),
+        (["edu", "vhost-vsock-pci,guest-cid=3"], "'vhost-vsock-pci' does its work outside of QEMU"),
     ],
 )
 def test_what_are_no_devices_is_refused(devices: Any, words: str) -> None:
@@ -93,6 +94,13 @@ def test_unknown_machine_lists_the_known_ones() -> None:
         ("request_lines: 32", "request_lines: 31", 14, "pl330.0.request_lines", "31 here, 32 on"),
         ("pl330: 0, ", "pl330: 1, ", 1, "", "stream.pl330"),
         ("view: dma", "view: none", 1, "", "no `cache`"),
+        (
+            "view: dma",
+            "view: dma\ndevices: [{model: vhost-vsock-pci}]",
+            1,
+            "",
+            "'vhost-vsock-pci' does its work outside",
+        ),
         ("view: dma", "view: dma\ndevices: [{model: Edu}]", 8, "devices.0.model", "'Edu'.*edu"),
         ("view: dma", "view: dma\ndevices: [{mask: 1}]", 8, "devices.0.model", "missing.*edu"),
         (

@@ -251,7 +251,7 @@ class TestLimits:
     def test_the_last_byte(self, shim: Shim, pages: int) -> None:
         """It may be used; with one less there is no buffer, and no address is written."""
         adapter = bus_master(shim)
-        start = adapter.AllocateCommonBuffer(pages * PAGE)
+        start = adapter.AllocateCommonBufferEx(pages * PAGE)
         adapter.FreeCommonBuffer(*start)
         last = start.LogicalAddress + pages * PAGE - 1
         refused = adapter.AllocateCommonBufferEx(pages * PAGE, last - 1)

@@ -252,8 +252,9 @@ class TestGrants:
         assert entered.count("AdapterControl") == len(names)
 
     @pytest.mark.dmav3_rule("QUE-14")
+    @pytest.mark.parametrize("synchronous", [False, True])
     @pytest.mark.parametrize("gives_back", [False, True])
-    def test_inside_a_routine(self, shim: Shim, *, gives_back: bool) -> None:
+    def test_inside_a_routine(self, shim: Shim, *, gives_back: bool, synchronous: bool) -> None:
         """A request of the same channel is queued, also if the routine has freed it."""
         adapter, other, requests = quiet(shim), quiet(shim), Requests(shim)
         during: list[str] = []
@@ -265,7 +266,8 @@ class TestGrants:
             during.extend(requests.ran)
 
         with shim.dma.irql(DISPATCH_LEVEL):
-            assert requests.ask(adapter, "outer", inside=inside) == OK
+            asked = requests.ask(adapter, "outer", inside=inside, synchronous=synchronous)
+            assert asked == OK
             assert during == ["outer"]
             if not gives_back:
                 assert requests.ran == ["outer"]

@@ -45,6 +45,7 @@ class Run:
 
     :ivar inputs: digest of what the outcome depends on.
     :ivar killer: the test that failed; empty if it survived.
+    :ivar reason: what pytest says of its failure, in one line.
     :ivar by_rule: that test names the rule.
     :ivar whole: all tests ran, up to the killer, and not only those of the rule.
     :ivar ran: outcome by test, of those that ran.
@@ -53,6 +54,7 @@ class Run:
     mutant: str
     inputs: str
     killer: str = ""
+    reason: str = ""
     by_rule: bool = False
     whole: bool = False
     seconds: float = 0.0
@@ -75,7 +77,16 @@ def run(tree: Tree, mutant: Mutant, tests: Sequence[str] | None, inputs: str = "
     seconds = round(time.monotonic() - start, 1)
     ran = {test["id"]: test["outcome"] for test in ended}
     by_rule = mutant.rule in killer.get("rules", ())
-    return Run(mutant.name, inputs, killer["id"], by_rule, tests is None, seconds, ran)
+    return Run(
+        mutant=mutant.name,
+        inputs=inputs,
+        killer=killer["id"],
+        reason=killer.get("reason", ""),
+        by_rule=by_rule,
+        whole=tests is None,
+        seconds=seconds,
+        ran=ran,
+    )
 
 
 def _noticed(ended: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -160,9 +160,9 @@ MUTANTS = {
         "        masks->device &= ~(arriving & bytes);\n",
     ),
     "the fill brings what it could not": ("arriving & equal_bytes(model, line)", "arriving"),
-    "fresh behind a store that a device overwrites": (
-        "    masks->fresh &= ~model->stores[line].unclean;\n    overwritten_in_memory",
-        "    overwritten_in_memory",
+    "fresh behind a store that is overwritten in memory": (
+        "    masks->fresh &= ~model->stores[line].unclean;\n    overwritten(",
+        "    overwritten(",
     ),
     "news behind a store": (
         "    masks->news &= ~stores->unclean;\n    stores->unclean = 0;\n    if (bytes)",
@@ -171,6 +171,10 @@ MUTANTS = {
     "shortcut past fresh bytes": (
         "writable && !((state & LINE_KEPT) && model->line[line].fresh)",
         "writable",
+    ),
+    "news behind a store that is discarded": (
+        "    masks->news &= ~stores->unclean;\n    masks->lost_cpu",
+        "    masks->lost_cpu",
     ),
     "fresh behind a store": (
         (

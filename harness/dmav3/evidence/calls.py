@@ -44,6 +44,11 @@ class Call:
     lines: tuple[tuple[str, int], ...] = ()
     reasons: tuple[str, ...] = ()
 
+    @property
+    def refused(self) -> bool:
+        """True if it did not do what it was asked for, and the reason is known."""
+        return bool(self.reasons) and not (self.status is not None and self.status.success)
+
     def line(self) -> str:
         """Return all of it, on one line."""
         parts = [self.routine + (f", called in {self.place}" if self.place else "")]

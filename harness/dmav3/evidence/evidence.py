@@ -124,7 +124,7 @@ class Evidence:
             for one in self.unexpected():
                 if one not in told:
                     error.add_note(f"unexpected: {one.line()}")
-            for call in [call for call in self.calls() if call.reasons][-_REFUSALS:]:
+            for call in [call for call in self.calls() if call.refused][-_REFUSALS:]:
                 error.add_note(f"refused: {call.line().strip()}")
 
     def kinds(self) -> list[str]:

@@ -179,7 +179,7 @@ MISTAKES: dict[int | tuple[int, int], Mistake] = {
         "MTX-01",
     ),
     (0x1F, 5): Mistake(
-        "the transfer ends in the middle of a cache line, before other bytes at {p3:at}",
+        "the transfer ends in the middle of a cache line, before {p3:at}, that holds other bytes",
         "let the buffer fill its last line",
         "MTX-01",
     ),

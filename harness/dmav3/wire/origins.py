@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: The package, and what enters the context managers of it.
 _OURS = (str(Path(__file__).parents[1]) + os.sep, contextlib.__file__)
+_COMMAND = str(Path(__file__).parents[1] / "command") + os.sep
 #: Code of the package that is not the harness's own.
 _TESTS = os.path.join("conformance", "tests")  # noqa: PTH118 - a part of a text
 
@@ -32,8 +33,8 @@ class Origins:
         """Keep where the code outside of the package is that has led here."""
         frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack() reads every source file
         while _is_ours(frame.f_code):
-            if frame.f_back is None:
-                return
+            if frame.f_back is None or frame.f_code.co_filename.startswith(_COMMAND):
+                return  # a person has typed it
             frame = frame.f_back
         self._places[number] = frame.f_code, frame.f_lineno
         self._places.pop(number - self.MOST, None)

@@ -92,7 +92,7 @@ def test_boards_start_from_several_threads() -> None:
         "    try:\n"
         "        gate.wait()\n"
         "        with Board() as board:\n"
-        "            adapter = board.IoGetDmaAdapter(DmaChannel=0)\n"
+        "            board.IoGetDmaAdapter(DmaChannel=0).PutDmaAdapter()\n"
         "            assert board.image.place(board.image.symbol('main').address)\n"
         "            assert board.findings() == []\n"
         "    except BaseException as error:\n"

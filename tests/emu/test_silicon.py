@@ -10,6 +10,7 @@ from microcode import CSR0, FTR0, Controller, copy, mov, wait_for
 
 from dmav3 import Board
 from dmav3.devices.stream import Control, Register, Status
+from dmav3.errors import FindingsError
 from dmav3.evidence.probe import LineState
 from dmav3.qemu.qmp import BOARD
 
@@ -236,8 +237,8 @@ class TestCache:
         board.fill(source, 0x33)
         dma(board, source, target)
         board.read(target)
-        assert board.findings()
-        board.reset()
+        with pytest.raises(FindingsError, match="stale-device-read"):
+            board.reset()
         assert board.findings() == []
         assert board.evidence.probe.count([(source.address, SIZE)]).valid == 0
         assert (

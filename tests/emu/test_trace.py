@@ -211,7 +211,7 @@ class TestCommand:
         """Nothing is started; status 2."""
         file = tmp_path / "no" / "trace.txt"
         done = person.piped("run", "--input", __file__, "--trace", str(file))
-        assert (done.returncode, f"the trace {file} cannot be written" in done.stderr) == (2, True)
+        assert (done.returncode, f"{file} cannot be written" in done.stderr) == (2, True)
 
 
 def test_a_board_that_has_just_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,19 +62,21 @@ class Violation:
 
     def summary(self) -> str:
         """Return what it is and where, in a few words."""
-        if self.code == LEFT_BEHIND:
+        if self._left:
             made = f"{self.routine}, called in {self.place}" if self.place else self.routine
-            return f"violation {self.code:#04x}: {LEFT[self._left][0]} is left, made by {made}"
+            return f"violation {self.code:#04x}: {self._left[0]} is left, made by {made}"
         return f"violation {self.code:#04x} {self._where()}"
 
     @property
-    def _left(self) -> str:
-        return list(LEFT)[self.p3]
+    def _left(self) -> tuple[str, str] | None:
+        """Of what is left behind: a name, and how to end it. A guest may claim anything."""
+        kinds = list(LEFT.values())
+        return kinds[self.p3] if self.code == LEFT_BEHIND and self.p3 < len(kinds) else None
 
     def line(self) -> str:
         """Return all that a person needs, on one line."""
-        if self.code == LEFT_BEHIND:
-            return f"{self.summary()}, at {self.p2:#x}: end it by {LEFT[self._left][1]}"
+        if self._left:
+            return f"{self.summary()}, at {self.p2:#x}: end it by {self._left[1]}"
         return f"{self.summary()}: {explain(self.code, self.p2, self.p3)}"
 
     def _where(self) -> str:

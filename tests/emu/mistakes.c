@@ -11,12 +11,39 @@
     X(NO_FLUSH)                                                                                                \
     X(EARLY_LOAD)                                                                                              \
     X(LATE_STORE)                                                                                              \
-    X(OTHER_DIRECTION) X(SHORT_FLUSH) X(LONG_FLUSH) X(FLUSH_TWICE) X(FLUSH_ELSEWHERE) X(FLUSH_RUNNING)         \
-        X(MAP_NOTHING) X(MAP_TOO_MUCH) X(MAP_BEHIND) X(MAP_TWICE) X(NOT_BUILT) X(OTHER_HANDLE) X(LOW_IRQL)     \
-            X(NOT_KEPT) X(NO_ACTION) X(FREE_TWICE) X(PUT_WITH_CHANNEL) X(PUT_TWICE) X(NULL_ADAPTER)            \
-                X(LEAVE_ADAPTER) X(LEAVE_MDL) X(FREE_MDL_TWICE) X(FREE_MDL_EARLY) X(RAISE_IN_CALLBACK)         \
-                    X(RAISE_IN_COMMAND) X(TOO_MANY_REGISTERS) X(CONTEXT_TWICE) X(COMMON_TWICE)                 \
-                        X(COMMON_LENGTH) X(COMMON_LEFT) X(COMMON_OVERRUN) X(VERSION) X(RECIPE_UNDER_DEVICE)
+    X(OTHER_DIRECTION)                                                                                         \
+    X(SHORT_FLUSH)                                                                                             \
+    X(LONG_FLUSH)                                                                                              \
+    X(FLUSH_TWICE)                                                                                             \
+    X(FLUSH_ELSEWHERE)                                                                                         \
+    X(FLUSH_RUNNING)                                                                                           \
+    X(MAP_NOTHING)                                                                                             \
+    X(MAP_TOO_MUCH)                                                                                            \
+    X(MAP_BEHIND)                                                                                              \
+    X(MAP_TWICE)                                                                                               \
+    X(NOT_BUILT)                                                                                               \
+    X(OTHER_HANDLE)                                                                                            \
+    X(LOW_IRQL)                                                                                                \
+    X(NOT_KEPT)                                                                                                \
+    X(NO_ACTION)                                                                                               \
+    X(FREE_TWICE)                                                                                              \
+    X(PUT_WITH_CHANNEL)                                                                                        \
+    X(PUT_TWICE)                                                                                               \
+    X(NULL_ADAPTER)                                                                                            \
+    X(LEAVE_ADAPTER)                                                                                           \
+    X(LEAVE_MDL)                                                                                               \
+    X(FREE_MDL_TWICE)                                                                                          \
+    X(FREE_MDL_EARLY)                                                                                          \
+    X(RAISE_IN_CALLBACK)                                                                                       \
+    X(RAISE_IN_COMMAND)                                                                                        \
+    X(TOO_MANY_REGISTERS)                                                                                      \
+    X(CONTEXT_TWICE)                                                                                           \
+    X(COMMON_TWICE)                                                                                            \
+    X(COMMON_LENGTH)                                                                                           \
+    X(COMMON_LEFT)                                                                                             \
+    X(COMMON_OVERRUN)                                                                                          \
+    X(VERSION)                                                                                                 \
+    X(RECIPE_UNDER_DEVICE)
 
 #define MEMBER(name) name,
 enum mistake { MISTAKES(MEMBER) };

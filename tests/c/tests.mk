@@ -2,7 +2,7 @@
 # Host programs. A test is a file test_NAME.c in a folder of tests/c, which says what it is linked with: with
 # the whole layer and the scripted back end, unless NAME_with names other sources.
 
-C_FLAGS := -Ifirmware -Ifirmware/include -I$(EXT) -Itests/c -Itests/c/layer -I$(B)/tests/c
+C_FLAGS := -Ifirmware -Ifirmware/include -I$(EXT) -Itests/c -Itests/c/engine -Itests/c/layer -I$(B)/tests/c
 C_HEADERS := $(HEADERS) $(wildcard tests/c/*.h tests/c/*/*.h tests/host/*.h $(EXT)/*/*.h)
 C_TESTS := $(basename $(notdir $(wildcard tests/c/*/test_*.c)))
 # Those of these folders decide rules of the interface, so they go into the package as well.
@@ -18,6 +18,9 @@ test_a64_decode_with := $(EXT)/model/a64_decode.c
 CACHE_MODEL := $(EXT)/model/cache_model.c $(EXT)/model/order.c
 test_cache_model_with := $(CACHE_MODEL)
 test_cache_reference_with := $(CACHE_MODEL)
+ENGINE := tests/c/engine/bed.c $(call in,$(EXT)/engine)
+ENGINE_TESTS := $(filter test_engine_%,$(C_TESTS))
+$(foreach test,$(ENGINE_TESTS),$(eval $(test)_with := $(ENGINE)))
 test_pl330_thread_with := $(EXT)/model/pl330_thread.c
 test_place_with := $(EXT)/evidence/place.c
 test_frame_with := firmware/rpc/frame.c
@@ -52,6 +55,11 @@ $(B)/tests/c/test_pl330_program: $(B)/tests/c/instructions.inc
 $(B)/tests/c/instructions.inc: tests/vectors/pl330.json tests/c/pl330/instructions.py firmware/pl330/code.h
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/pl330/instructions.py firmware/pl330/code.h <$< >$@
+
+$(B)/tests/c/test_engine_instructions: $(B)/tests/c/instruction_vectors.inc
+$(B)/tests/c/instruction_vectors.inc: tests/vectors/pl330.json tests/c/engine/vectors.py
+	$(Q)mkdir -p $(@D)
+	$(Q)python3 tests/c/engine/vectors.py <$< >$@
 
 # The emitter of microcode, for tests that let the emulated controller execute what it emits.
 tests: $(B)/tests/pl330_code.so

@@ -61,6 +61,12 @@ $(B)/tests/c/instruction_vectors.inc: tests/vectors/pl330.json tests/c/engine/ve
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/engine/vectors.py <$< >$@
 
+tests: $(B)/tests/c/fuzz_engine
+$(B)/tests/c/fuzz_engine: tests/c/engine/fuzz_engine.c $(ENGINE) $(C_HEADERS) Makefile tests/c/tests.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_FLAGS) -fsanitize=fuzzer $(C_FLAGS) -o $@ $< $(ENGINE)
+	$(built)
+
 # The emitter of microcode, for tests that let the emulated controller execute what it emits.
 tests: $(B)/tests/pl330_code.so
 $(B)/tests/pl330_code.so: firmware/pl330/code.c firmware/pl330/code.h Makefile tests/c/tests.mk

@@ -31,7 +31,8 @@ static enum code_result fill(struct engine *engine, struct cache_line *entry, ui
         entry->valid = 0;
     }
     entry->address = line;
-    if (!engine->ops->fetch(engine->opaque, line, entry->code, engine->config.cache_line)) {
+    if (!engine->ops->fetch(engine->opaque, thread_number(engine, thread), line, entry->code,
+                            engine->config.cache_line)) {
         entry->valid = 0;
         return CODE_FAILED;
     }

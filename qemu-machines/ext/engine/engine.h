@@ -18,7 +18,8 @@
  *   - a DMAGO leaves SAR, DAR, CCR and the loop counters as they are; the type of request becomes single;
  *   - an event that is pending when its INTEN bit is set is an interrupt from then on, and the other way round;
  *   - a lock-up is found LOCK_UP_CYCLES after the last progress;
- *   - a single request is dropped by DMAWFP B; a burst stays for the DMAWFP after a DMALDPS or DMASTPS;
+ *   - a single request is dropped by DMAWFP B; each answer ends the request, and a burst of which DMALDPS or
+ *     DMASTPS has moved a part is there still if the peripheral asks for it again;
  *   - where endian_swap_size is not a divisor of addresses and beats, what is left of a group is not swapped.
  * A burst that crosses 4 KiB is one access here; the silicon splits it.
  */
@@ -98,12 +99,14 @@ struct engine_finding {
     uint32_t microcode, other;
 };
 
-/* The functions may call engine_request() and engine_register_read(), nothing else of the engine. Those marked
- * * are also called by predictions and must change nothing. */
+/* The functions may call engine_now(), engine_thread(), engine_request() and engine_register_read(), nothing
+ * else of the engine. */
 struct engine_ops {
-    /* * Read code, at most a line of the instruction cache. False: the bus answered with an error. */
-    bool (*fetch)(void *opaque, uint32_t address, uint8_t *code, uint32_t bytes);
-    /* * Would this access be answered with an error, as far as can be known before? */
+    /* Read a line of the instruction cache for a thread. False: the bus answered with an error. */
+    bool (*fetch)(void *opaque, uint32_t thread, uint32_t address, uint8_t *code, uint32_t bytes);
+    /* For predictions, without a trace of it: the same; and whether an access would be answered with an error,
+     * as far as can be known before. */
+    bool (*glance)(void *opaque, uint32_t address, uint8_t *code, uint32_t bytes);
     bool (*is_faulty)(void *opaque, const struct engine_burst *);
     /* Carry the access out. False: the bus answered with an error. */
     bool (*read)(void *opaque, const struct engine_burst *, uint8_t *data);
@@ -149,10 +152,16 @@ uint64_t engine_next(const struct engine *);
 /* Execute everything that happens up to and in `cycle`. */
 void engine_run(struct engine *, uint64_t cycle);
 
+/* What comes next: in which cycle, and whether it is an output that changes or a thread that faults. */
+struct engine_prediction {
+    uint64_t cycle;
+    bool interrupts;
+};
+
 /* The next cycle, up to `horizon`, in which an output changes, a thread faults or a channel is held, if memory
  * answers as is_faulty says, and peripherals go on asking for what they ask now. If there is none, the horizon;
- * ENGINE_NEVER if nothing happens any more. Nothing changes. */
-uint64_t engine_predict(const struct engine *, uint64_t horizon);
+ * ENGINE_NEVER if nothing happens by itself after that. Nothing changes. */
+struct engine_prediction engine_predict(const struct engine *, uint64_t horizon);
 
 /* ---- inputs ---- */
 

@@ -3,11 +3,12 @@
 #include "engine/state.h"
 
 /* What the copy is given to do: the original's memory, looked at only. */
-static bool glance_fetch(void *opaque, uint32_t address, uint8_t *code, uint32_t bytes)
+static bool glance_fetch(void *opaque, uint32_t thread, uint32_t address, uint8_t *code, uint32_t bytes)
 {
     const struct engine *original = ((struct engine *)opaque)->original;
 
-    return original->ops->fetch(original->opaque, address, code, bytes);
+    (void)thread;
+    return original->ops->glance(original->opaque, address, code, bytes);
 }
 
 static bool glance_is_faulty(void *opaque, const struct engine_burst *burst)
@@ -33,10 +34,16 @@ static void stop_at_output(void *opaque, uint32_t line, bool level)
 {
     (void)line;
     (void)level;
-    ((struct engine *)opaque)->stop = true;
+    ((struct engine *)opaque)->stop = ((struct engine *)opaque)->interrupts = true;
 }
 
-static void stop_at_thread(void *opaque, uint32_t thread)
+static void stop_at_fault(void *opaque, uint32_t thread)
+{
+    (void)thread;
+    ((struct engine *)opaque)->stop = ((struct engine *)opaque)->interrupts = true;
+}
+
+static void stop_at_hold(void *opaque, uint32_t thread)
 {
     (void)thread;
     ((struct engine *)opaque)->stop = true;
@@ -65,12 +72,12 @@ static const struct engine_ops glances = {
     .write = glance_write,
     .interrupt = stop_at_output,
     .issued = ignore_issue,
-    .faulted = stop_at_thread,
-    .held = stop_at_thread,
+    .faulted = stop_at_fault,
+    .held = stop_at_hold,
     .found = ignore_finding,
 };
 
-uint64_t engine_predict(const struct engine *engine, uint64_t horizon)
+struct engine_prediction engine_predict(const struct engine *engine, uint64_t horizon)
 {
     struct engine copy = *engine;
 
@@ -79,8 +86,8 @@ uint64_t engine_predict(const struct engine *engine, uint64_t horizon)
     copy.original = engine;
     copy.predicting = true;
     engine_run(&copy, horizon);
-    if (copy.stop) {
-        return copy.now;
+    if (!copy.stop) {
+        copy.now = engine_next(&copy) == ENGINE_NEVER ? ENGINE_NEVER : horizon;
     }
-    return engine_next(&copy) == ENGINE_NEVER ? ENGINE_NEVER : horizon;
+    return (struct engine_prediction){copy.now, copy.interrupts};
 }

@@ -92,9 +92,7 @@ void signals_answer(struct engine *engine, uint32_t peripheral, enum engine_answ
     if (engine->predicting) {
         return; /* it goes on asking */
     }
-    if (answer != ENGINE_ANSWER_SINGLE || its->request == ENGINE_REQUEST_SINGLE) {
-        its->request = ENGINE_REQUEST_NONE;
-    }
+    its->request = ENGINE_REQUEST_NONE;
     engine->ops->answer(engine->opaque, peripheral, answer);
 }
 

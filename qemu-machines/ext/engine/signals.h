@@ -17,7 +17,7 @@ bool signals_take(struct engine *engine, uint32_t event);
 /* DMAWFP: what the thread goes on with if it waits for `wait` now; ENGINE_REQUEST_NONE: it goes on waiting. */
 enum engine_request signals_accept(struct engine *engine, uint32_t peripheral, enum instruction_wait wait);
 
-/* Answer a peripheral. Its request is over, but for a burst that is answered as a single one. */
+/* Answer a peripheral: its request is over. */
 void signals_answer(struct engine *engine, uint32_t peripheral, enum engine_answer answer);
 
 #endif

@@ -101,7 +101,7 @@ struct engine {
     struct peripheral peripheral[ENGINE_PERIPHERALS_MAX];
     struct cache_line cache[CACHE_LINES_MAX];
     /* Of the copy that engine_predict() works with. stop: what it looks for has happened. */
-    bool predicting, stop;
+    bool predicting, stop, interrupts;
     const struct engine *original;
 };
 

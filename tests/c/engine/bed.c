@@ -16,15 +16,21 @@ uint8_t *bed_at(uint32_t address)
 
 /* ---- operations ---- */
 
-static bool fetch(void *opaque, uint32_t address, uint8_t *code, uint32_t bytes)
+static bool glance(void *opaque, uint32_t address, uint8_t *code, uint32_t bytes)
 {
     CHECK(opaque == &bed);
-    bed.fetches++;
     if (!has(address, bytes)) {
         return false;
     }
     memcpy(code, bed_at(address), bytes);
     return true;
+}
+
+static bool fetch(void *opaque, uint32_t thread, uint32_t address, uint8_t *code, uint32_t bytes)
+{
+    CHECK(thread < ENGINE_THREADS);
+    bed.fetches++;
+    return glance(opaque, address, code, bytes);
 }
 
 static bool is_faulty(void *opaque, const struct engine_burst *burst)
@@ -127,6 +133,7 @@ static void found(void *opaque, const struct engine_finding *finding)
 
 static const struct engine_ops ops = {
     .fetch = fetch,
+    .glance = glance,
     .is_faulty = is_faulty,
     .read = read_burst,
     .write = write_burst,

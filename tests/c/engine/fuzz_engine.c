@@ -58,7 +58,7 @@ static void put_program(struct input *input)
 static void check_prediction(void)
 {
     static uint8_t code[CODE_BYTES];
-    uint64_t at = engine_predict(bed.engine, bed.now + HORIZON), lines = bed.lines;
+    uint64_t at = engine_predict(bed.engine, bed.now + HORIZON).cycle, lines = bed.lines;
     uint32_t noticed = bed.rises + bed.faulted + bed.held, answers = bed.answers;
 
     memcpy(code, bed_at(CODE), CODE_BYTES);

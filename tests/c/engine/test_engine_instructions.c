@@ -356,13 +356,15 @@ TEST(a_single_request_does_not_satisfy_a_wait_for_a_burst, "")
     CHECK_EQ(bed_register(CSR0), WAITING_PERIPHERAL | 1 << 15);
 }
 
-TEST(a_burst_stays_queued_behind_single_moves, "")
+TEST(a_burst_may_be_taken_by_single_moves, "")
 {
+    bed.asks = ENGINE_REQUEST_BURST;
     engine_request(bed.engine, 0, ENGINE_REQUEST_BURST, false);
     RUN(SAR(SOURCE), DAR(TARGET), CCR(CONTROL(2, 4)), WFPS(0), LDS, STPS(0), WMB, WFPB(0), LDB, STPB(0), WMB,
-        WFPS(0), END);
-    CHECK_EQ(bed_state(0), WAITING_PERIPHERAL);
+        END);
+    CHECK_EQ(bed_state(0), STOPPED);
     CHECK_EQ(bed.answers, 2);
+    CHECK_EQ(bed.answer[0].answer, ENGINE_ANSWER_SINGLE);
     CHECK_EQ(bed.answer[1].answer, ENGINE_ANSWER_BURST);
     bed_check_copied(20);
 }

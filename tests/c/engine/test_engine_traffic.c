@@ -456,18 +456,18 @@ TEST(a_prediction_names_the_cycle_of_an_interrupt, "")
     bed_set(INTEN, 1);
     PUT(CODE, COPY(3, 4), LP0(20), LD, ST, LPEND0(2), WMB, SEV(0), END);
     bed_go(0, CODE);
-    at = engine_predict(bed.engine, 100000);
+    at = engine_predict(bed.engine, 100000).cycle;
     CHECK(at > 100 && at < 1000);
-    CHECK_EQ(engine_predict(bed.engine, at - 1), at - 1);
+    CHECK_EQ(engine_predict(bed.engine, at - 1).cycle, at - 1);
     CHECK_EQ(bed.lines + bed.reads + bed.issued, 0);
     bed_run(at / 2);
-    CHECK_EQ(engine_predict(bed.engine, 100000), at);
+    CHECK_EQ(engine_predict(bed.engine, 100000).cycle, at);
     bed_run(at - bed.now - 1);
     CHECK_EQ(bed.lines, 0);
     bed_run(1);
     CHECK_EQ(bed.lines, 2);
     bed_check_copied(640);
-    CHECK_EQ(engine_predict(bed.engine, bed.now + 100000), ENGINE_NEVER);
+    CHECK_EQ(engine_predict(bed.engine, bed.now + 100000).cycle, ENGINE_NEVER);
 }
 
 TEST(a_prediction_names_the_cycle_of_a_fault_or_hold, "")
@@ -476,7 +476,7 @@ TEST(a_prediction_names_the_cycle_of_a_fault_or_hold, "")
 
     PUT(CODE, COPY(3, 4), LD, ST, SAR(4), LD, END);
     bed_go(0, CODE);
-    at = engine_predict(bed.engine, 100000);
+    at = engine_predict(bed.engine, 100000).cycle;
     bed_run(at - 1);
     CHECK_EQ(bed.faulted, 0);
     bed_run(1);
@@ -484,7 +484,7 @@ TEST(a_prediction_names_the_cycle_of_a_fault_or_hold, "")
     DEBUG(0, KILL);
     PUT(CODE, COPY(3, 4), DAR(4), STZ, END);
     bed_go(0, CODE);
-    at = engine_predict(bed.engine, 100000);
+    at = engine_predict(bed.engine, 100000).cycle;
     bed_run(at - bed.now - 1);
     CHECK_EQ(bed.faulted, 1);
     bed_run(1);
@@ -493,7 +493,7 @@ TEST(a_prediction_names_the_cycle_of_a_fault_or_hold, "")
     engine_hold(bed.engine, 0)->at_burst = 3;
     PUT(CODE, COPY(3, 4), LP0(9), LD, ST, LPEND0(2), END);
     bed_go(0, CODE);
-    at = engine_predict(bed.engine, 100000);
+    at = engine_predict(bed.engine, 100000).cycle;
     bed_run(at - bed.now - 1);
     CHECK_EQ(bed.held, 0);
     bed_run(1);
@@ -509,7 +509,7 @@ TEST(a_prediction_believes_that_peripherals_go_on_asking, "")
     PUT(CODE, COPY(2, 4), LP0(5), WFPB(0), LDPB(0), STB, LPEND0(5), WMB, SEV(0), END);
     bed_go(0, CODE);
     bed.asks = ENGINE_REQUEST_BURST;
-    at = engine_predict(bed.engine, 100000);
+    at = engine_predict(bed.engine, 100000).cycle;
     CHECK_EQ(bed.answers, 0);
     bed_run(at - 1);
     CHECK_EQ(bed.lines, 0);

@@ -3,8 +3,8 @@
 # the whole layer and the scripted back end, unless NAME_with names other sources. A source is compiled once for
 # all programs with sanitizers, into CHECKED, and once for those of the package, into SMALL.
 
-C_FLAGS := -DMMIO_FAKE -Ifirmware -Ifirmware/include -I$(EXT) -Itests/c -Itests/c/layer -Itests/host \
-	-I$(B)/tests/c
+C_FLAGS := -DMMIO_FAKE -Ifirmware -Ifirmware/include -I$(EXT) -Itests/c -Itests/c/engine -Itests/c/layer \
+	-Itests/host -I$(B)/tests/c
 C_LINK := -fuse-ld=lld-19
 CHECKED := $(B)/host/checked
 SMALL := $(B)/host/small
@@ -31,6 +31,10 @@ test_a64_decode_with := $(EXT)/model/a64_decode.c
 CACHE_MODEL := $(EXT)/model/cache_model.c $(EXT)/model/order.c
 test_cache_model_with := $(CACHE_MODEL)
 test_cache_reference_with := $(CACHE_MODEL)
+ENGINE := tests/c/engine/bed.c $(call in,$(EXT)/engine)
+test_engine_instructions_with := $(ENGINE)
+test_engine_threads_with := $(ENGINE)
+test_engine_traffic_with := $(ENGINE)
 test_pl330_thread_with := $(EXT)/model/pl330_thread.c
 test_line_index_with := $(EXT)/evidence/line_index.c
 test_place_with := $(EXT)/evidence/place.c
@@ -65,6 +69,18 @@ $(addsuffix /tests/c/pl330/test_pl330_program.c.o,$(CHECKED) $(SMALL)): $(B)/tes
 $(B)/tests/c/instructions.inc: tests/vectors/pl330.json tests/c/pl330/instructions.py firmware/pl330/code.h
 	$(Q)mkdir -p $(@D)
 	$(Q)python3 tests/c/pl330/instructions.py firmware/pl330/code.h <$< >$@
+
+$(CHECKED)/tests/c/engine/test_engine_instructions.c.o: $(B)/tests/c/instruction_vectors.inc
+$(B)/tests/c/instruction_vectors.inc: tests/vectors/pl330.json tests/c/engine/vectors.py
+	$(Q)mkdir -p $(@D)
+	$(Q)python3 tests/c/engine/vectors.py <$< >$@
+
+tests: $(B)/tests/c/fuzz_engine
+$(B)/tests/c/fuzz_engine: tests/c/engine/fuzz_engine.c $(ENGINE) $(wildcard $(EXT)/engine/*.h tests/c/engine/*.h) \
+		Makefile tests/c/tests.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_FLAGS) -fsanitize=fuzzer $(C_FLAGS) -o $@ $< $(ENGINE)
+	$(built)
 
 # The emitter of microcode, for tests that let the emulated controller execute what it emits.
 tests: $(B)/tests/pl330_code.so

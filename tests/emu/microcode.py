@@ -20,6 +20,7 @@ UNDEFINED, OPERAND, NO_DATA, FETCH, WRITE, READ = 1 << 0, 1 << 1, 1 << 13, 1 << 
 LOCK_UP = 1 << 31
 #: States in CSRn.
 STOPPED, EXECUTING, WAITING_EVENT, WAITING_PERIPHERAL, FAULTING = 0, 1, 4, 7, 15
+_AT_REST = STOPPED, WAITING_EVENT, WAITING_PERIPHERAL, FAULTING
 #: The abort interrupt of the PL330, 176 + 32, in the distributor's ICENABLER.
 _DISABLE_ABORT = (0x08000180 + 4 * 6, 1 << 16)
 #: Both sides incrementing, beats of 8 bytes, bursts of 8.
@@ -87,6 +88,15 @@ class Controller:
         """Put a program into memory and start it; it runs until it ends or waits."""
         self.put(program)
         self.execute((0x00A20000 if nonsecure else 0x00A00000) | channel << 24, self.program_at)
+        if self._board.machine.pl330[0].model == "dmav3":
+            self.settle(channel)
+
+    def settle(self, channel: int = 0) -> None:
+        """Let time pass until the channel has ended, faults, waits or is held: at most 1 ms."""
+        for _ in range(50):
+            if self.state(channel) in _AT_REST or self._board.channel(channel).held:
+                break
+            self._board.wait(20_000)
 
     def kill(self, channel: int = 0) -> None:
         """Let a channel execute DMAKILL."""

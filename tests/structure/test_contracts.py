@@ -265,7 +265,7 @@ def test_where_things_are_on_the_board() -> None:
 
 def test_what_a_driver_is_told_of_the_board() -> None:
     """The public header has the addresses and request lines of the extension, and no others."""
-    built, sizes = extension().enum("board_place"), extension().enum("board_size")
+    built, lines = extension().enum("board_place"), extension().enum("stream_line")
     registers, control = extension().enum("stream_register"), extension().enum("stream_control")
     told = macros("firmware/include/dmav3_board.h", "firmware/include")
     agree(
@@ -279,8 +279,8 @@ def test_what_a_driver_is_told_of_the_board() -> None:
                 "DMAV3_STREAM_BASE": built["STREAM_BASE"],
                 "DMAV3_STREAM_DATA": built["STREAM_BASE"] + registers["DR"],
                 "DMAV3_STREAM_CONTROL": built["STREAM_BASE"] + registers["CR"],
-                "DMAV3_STREAM_RECEIVE_LINE": sizes["STREAM_RECEIVE_LINE"],
-                "DMAV3_STREAM_TRANSMIT_LINE": sizes["STREAM_TRANSMIT_LINE"],
+                "DMAV3_STREAM_RECEIVE_LINE": lines["STREAM_RECEIVE"],
+                "DMAV3_STREAM_TRANSMIT_LINE": lines["STREAM_TRANSMIT"],
                 "DMAV3_STREAM_SEND": control["CR_TRANSMIT"],
                 "DMAV3_STREAM_RECEIVE": control["CR_RECEIVE"],
                 "DMAV3_PL330_BASE": built["PL330_BASE"],
@@ -337,6 +337,7 @@ def test_where_ram_is() -> None:
 def test_what_a_description_repeats() -> None:
     """A machine's YAML is refused where it contradicts these; they are the extension's."""
     built, sizes = extension().enum("board_place"), extension().enum("board_size")
+    lines = extension().enum("stream_line")
     abort = built["PL330_ABORT_SPI"]
     theirs = {
         ("pl330", 0, "base"): built["PL330_BASE"],
@@ -344,8 +345,8 @@ def test_what_a_description_repeats() -> None:
         ("pl330", 0, "request_lines"): sizes["REQUEST_LINES"],
         ("stream", "base"): built["STREAM_BASE"],
         ("stream", "pl330"): 0,
-        ("stream", "receive"): sizes["STREAM_RECEIVE_LINE"],
-        ("stream", "transmit"): sizes["STREAM_TRANSMIT_LINE"],
+        ("stream", "receive"): lines["STREAM_RECEIVE"],
+        ("stream", "transmit"): lines["STREAM_TRANSMIT"],
         ("uart", "base"): built["UART_BASE"],
         ("uart", "irq"): built["UART_SPI"],
     } | {("pl330", 0, "event_irqs", n): abort + 1 + n for n in range(sizes["EVENTS"])}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Channel:
-    """What the extension can do to a channel; `qemu-machines/ext/pl330/schedule.h` has the rules.
+    """What the extension can do to a channel; `qemu-machines/ext/pl330/controller.h` has the rules.
 
     A burst is one load by the controller (or a store of zeroes), whatever its size.
 

@@ -43,6 +43,20 @@ _OTHER_PLACES = "(instructions that found no room)"
 #: Kinds of finding that are no hazard of the cache.
 _BUS_ERROR = 8
 _BYPASSING_DEVICE, _NOT_YOURS, _STRAY, _BAD_RECORD = 9, 10, 11, 12
+#: What a program of the PL330 did wrong, from the first kind on: its name, and what it means.
+_FIRST_OF_MICROCODE = 13
+_OF_MICROCODE = {
+    "microcode-early-event": "a program raised an event, with no DMAWMB behind the last store that "
+    "came before it: the bytes may not be in memory when the event is taken",
+    "microcode-early-load": "a program loaded bytes that a store before it had not written yet: "
+    "there is no DMAWMB between",
+    "microcode-unused-request": "a program took a request of its peripheral and moved nothing for "
+    "it: its loads and stores are for the other type of request",
+    "microcode-old-request": "a program took a request that was there before it started, with no "
+    "DMAFLUSHP between: it may be one that the transfer before has served",
+    "microcode-full-fifo": "a program loaded more than the FIFO has room for before it stores: it "
+    "locks up, unless another channel makes room",
+}
 #: What makes a QEMU process useless, with the channel to be filled in.
 POISONED = (
     "channel {channel} of the PL330 was killed, or faulted, with bytes on their way, and QEMU's "
@@ -205,6 +219,10 @@ _KINDS = {
         "",
     ),
     _BAD_RECORD: _Kind("bad-record", {}, "the image's operation log said what cannot be", "", ""),
+    **{
+        number: _Kind(name, {}, meaning, "", "")
+        for number, (name, meaning) in enumerate(_OF_MICROCODE.items(), _FIRST_OF_MICROCODE)
+    },
 }
 #: Stores where a kind is of loads.
 _STORED = replace(
@@ -508,7 +526,10 @@ def _accesses(raw: Mapping[str, int], accessed: str | None, device: Device | Non
     if accessed:
         there = " there" if raw["kind"] == _STRAY else ""
         parts.append(f"the CPU's access{there} was in {accessed}")
-    if device:
+    if device and raw["kind"] >= _FIRST_OF_MICROCODE:
+        other = "" if raw["address"] == raw["microcode"] else f", the other {raw['address']:#x}"
+        parts.append(f"channel {device.channel}: the instruction is at {device.microcode}{other}")
+    elif device:
         parts.append(_access(device, raw["address"]))
     return parts
 

@@ -105,6 +105,8 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
         "nonce": start.nonce,
         "seed": start.seed,
     }
+    if machine.pl330[0].model == "dmav3":
+        options["pl330-clock-hz"] = machine.pl330[0].clock_hz
     if machine.cache is not None:
         options |= {
             "dram-fd": fds.dram,

@@ -48,12 +48,18 @@ class Cache(_Part):
 
 
 class Pl330(_Part):
-    """One DMA controller: its registers, interrupts and number of request lines."""
+    """One DMA controller: its registers, interrupts and number of request lines.
+
+    :ivar model: "qemu" is the model that QEMU has, "dmav3" the extension's own, which takes time.
+    :ivar clock_hz: of the clock of "dmav3".
+    """
 
     base: Address
     abort_irq: Interrupt
     event_irqs: Annotated[tuple[Interrupt, ...], Field(min_length=1, max_length=32, strict=False)]
     request_lines: Annotated[int, Field(ge=1, le=32)]
+    model: Literal["qemu", "dmav3"] = "qemu"
+    clock_hz: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 200_000_000
 
 
 class Stream(_Part):

@@ -28,7 +28,7 @@ static struct {
     struct fifo rx, tx;
     uint32_t control, errors;
     uint64_t word_interval_ns, overruns, underruns;
-    qemu_irq rx_request, tx_request;
+    const struct stream_server *server;
     struct model_timer tick;
 } stream = {.rx.depth = STREAM_FIFO_DEPTH, .tx.depth = STREAM_FIFO_DEPTH};
 
@@ -120,8 +120,8 @@ static bool rx_ready(void)
 
 static void update_requests(void)
 {
-    qemu.qemu_set_irq(stream.tx_request, !tx_ready());
-    qemu.qemu_set_irq(stream.rx_request, !rx_ready());
+    stream.server->request(STREAM_TRANSMIT, tx_ready());
+    stream.server->request(STREAM_RECEIVE, rx_ready());
 }
 
 static bool can_move(void)
@@ -149,9 +149,8 @@ static void pump(void)
     update_requests();
 }
 
-static void tick(void *opaque)
+static void move_frames(void)
 {
-    (void)opaque;
     send_frame();
     if (stream.control & CR_RECEIVE) {
         receive_frame();
@@ -159,9 +158,28 @@ static void tick(void *opaque)
     pump();
 }
 
+static void tick(void *opaque)
+{
+    (void)opaque;
+    stream.server->catch_up();
+    move_frames();
+}
+
+uint64_t stream_due(uint64_t until_ns)
+{
+    return stream.tick.armed && stream.tick.deadline_ns <= until_ns ? stream.tick.deadline_ns : UINT64_MAX;
+}
+
+void stream_move(void)
+{
+    model_timer_disarm(&stream.tick);
+    move_frames();
+}
+
 void stream_gate_opened(void)
 {
     if (stream.rings) {
+        stream.server->catch_up();
         sample_host();
         pump();
     }
@@ -197,6 +215,7 @@ static uint64_t read_data(unsigned int size)
 static uint64_t stream_read(void *opaque, hwaddr offset, unsigned int size)
 {
     (void)opaque;
+    stream.server->catch_up();
     switch (offset) {
     case DR:
         return read_data(size);
@@ -213,6 +232,7 @@ static uint64_t stream_read(void *opaque, hwaddr offset, unsigned int size)
 static void stream_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size)
 {
     (void)opaque;
+    stream.server->catch_up();
     switch (offset) {
     case DR:
         write_data(value, size);
@@ -271,15 +291,14 @@ static bool map_rings(int fd, Error **errp)
     return true;
 }
 
-MemoryRegion *stream_initialise(int fd, qemu_irq receive, qemu_irq transmit, Error **errp)
+MemoryRegion *stream_initialise(int fd, const struct stream_server *server, Error **errp)
 {
     static QemuRegion registers;
 
     if (!map_rings(fd, errp)) {
         return NULL;
     }
-    stream.rx_request = receive;
-    stream.tx_request = transmit;
+    stream.server = server;
     model_timer_initialise(&stream.tick, tick, NULL);
     qemu.memory_region_init_io(region(&registers), NULL, &stream_ops, NULL, "dmav3-stream", STREAM_SIZE);
     return region(&registers);
@@ -309,6 +328,7 @@ bool stream_set_word_interval_ns(uint64_t value, Error **errp)
         error_setg(errp, "word-interval-ns=%llu: at most one second, such as 1000", (unsigned long long)value);
         return false;
     }
+    stream.server->catch_up();
     stream.word_interval_ns = value;
     if (stream.tick.armed) {
         model_timer_disarm(&stream.tick);

@@ -14,9 +14,8 @@
  *                           bits 5:4 log2 of the bytes of a frame,
  *                           bits 11:8 the frames that a request asks for (a burst), less 1
  *
- * A request line is ready while its FIFO has room for so many frames (transmit) or holds them (receive)
- * and its requests are enabled; at reset they are not. QEMU's PL330 takes a high line as "not ready", and
- * does not know single requests from bursts.
+ * A request is there while its FIFO has room for so many frames (transmit) or holds them (receive) and its
+ * requests are enabled; at reset they are not. It is a burst, or what one takes of it as singles.
  *
  * Frames move between FIFO and ring one every word-interval-ns of model time in each direction, or
  * at once if that is 0. A full or an empty ring lets the FIFO fill or run dry, and that stalls the
@@ -32,8 +31,24 @@
 
 enum { STREAM_FIFO_DEPTH_MAX = 256, STREAM_FIFO_DEPTH = 16 };
 
+enum stream_line { STREAM_RECEIVE, STREAM_TRANSMIT };
+
+/* The controller that serves the requests. */
+struct stream_server {
+    /* The line asks now, or does not; it may have been so before. */
+    void (*request)(enum stream_line line, bool asks);
+    /* Something other than the controller is about to change the FIFOs: let what should have happened before
+     * happen. */
+    void (*catch_up)(void);
+};
+
 /* fd: of the rings' file, whose size is one page and twice a power of two. NULL with *errp set. */
-MemoryRegion *stream_initialise(int fd, qemu_irq receive, qemu_irq transmit, Error **errp);
+MemoryRegion *stream_initialise(int fd, const struct stream_server *server, Error **errp);
+
+/* For a controller that runs behind the CPU: the model time at which the next frames move, if that is not after
+ * `until_ns`, else UINT64_MAX; and have them move now. */
+uint64_t stream_due(uint64_t until_ns);
+void stream_move(void);
 void stream_reset(void);
 void stream_gate_opened(void);
 

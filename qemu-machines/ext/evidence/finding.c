@@ -143,6 +143,20 @@ void finding_bus_error(uint64_t physical, const struct accessor *by)
         by);
 }
 
+void finding_microcode(enum probe_finding_kind kind, uint64_t other, const struct accessor *by)
+{
+    finding_add(
+        (struct probe_finding){
+            .kind = kind,
+            .by_device = true,
+            .address = other,
+            .channel = by->channel,
+            .microcode = by->microcode,
+            .burst = by->burst,
+        },
+        by);
+}
+
 void finding_bad_record(enum probe_bad_record reason, uint64_t value)
 {
     static const struct accessor nobody = {.channel = ACCESSOR_NO_CHANNEL};

@@ -25,7 +25,9 @@
 #include "memory/image.h"
 #include "memory/views.h"
 #include "pl330/bus.h"
+#include "pl330/bus_region.h"
 #include "pl330/channel_object.h"
+#include "pl330/clocked.h"
 #include "pl330/fetch.h"
 #include "pl330/schedule.h"
 #include "pl330/trace.h"
@@ -39,10 +41,9 @@ enum board_size {
     CHANNELS = 8,
     REQUEST_LINES = 32,
     EVENTS = 16,
-    STREAM_RECEIVE_LINE = 0,
-    STREAM_TRANSMIT_LINE = 1
 };
 _Static_assert(CHANNELS == (int)FETCH_CHANNELS && CHANNELS == (int)SCHEDULE_CHANNELS, "all are served");
+_Static_assert(CHANNELS == (int)CLOCKED_CHANNELS && EVENTS == (int)CLOCKED_EVENTS, "all are served");
 
 static struct {
     bool separate_views;
@@ -50,8 +51,11 @@ static struct {
     uint64_t image_base;
     uint64_t nonce, seed, wake_mask;
     uint64_t cache_level, cache_line, cache_sets, cache_ways;
+    uint64_t pl330_clock_hz; /* of the engine; 0: QEMU's model is the PL330 */
     enum cache_schedule schedule;
     char *command, *doorbells;
+    const struct controller *controller;
+    qemu_irq stream_lines[2]; /* of QEMU's model */
     bool realized;
     void (*parent_realize)(DeviceState *, Error **);
     ResettablePhases parent_phases;
@@ -222,6 +226,7 @@ static struct number board_numbers[] = {
     {"cache-line", NULL, NULL, &board.cache_line},
     {"cache-sets", NULL, NULL, &board.cache_sets},
     {"cache-ways", NULL, NULL, &board.cache_ways},
+    {"pl330-clock-hz", NULL, NULL, &board.pl330_clock_hz},
     {"seed", get_seed, set_seed, NULL},
     {"wake-mask", get_wake_mask, set_wake_mask, NULL},
     {"findings", get_findings, NULL, NULL},
@@ -366,12 +371,19 @@ static bool open_image(Error **errp)
     return board.image_fd == ~0ull || image_initialise((int)board.image_fd, board.image_base, errp);
 }
 
+static void map(hwaddr address, MemoryRegion *memory)
+{
+    qemu.memory_region_add_subregion(qemu.get_system_memory(), address, memory);
+}
+
+/* ---- the PL330: QEMU's model ---- */
+
 static DeviceState *make_pl330(DeviceState *gic, Error **errp)
 {
     DeviceState *pl330 = qemu.qdev_new("pl330");
     Object *object = (Object *)pl330;
 
-    if (!qemu.object_property_set_link(object, "memory", (Object *)bus_memory(PL330_BASE, PL330_SIZE), errp) ||
+    if (!qemu.object_property_set_link(object, "memory", (Object *)bus_region(), errp) ||
         !qemu.object_property_set_uint(object, "num_chnls", CHANNELS, errp) ||
         !qemu.object_property_set_uint(object, "num_periph_req", REQUEST_LINES, errp) ||
         !qemu.object_property_set_uint(object, "num_events", EVENTS, errp) ||
@@ -385,27 +397,67 @@ static DeviceState *make_pl330(DeviceState *gic, Error **errp)
     return pl330;
 }
 
-static void map(hwaddr address, MemoryRegion *memory)
+/* A high line is "not ready": the model does not know single requests from bursts. */
+static void drive_line(enum stream_line line, bool asks)
 {
-    qemu.memory_region_add_subregion(qemu.get_system_memory(), address, memory);
+    qemu.qemu_set_irq(board.stream_lines[line], !asks);
+}
+
+static void never_behind(void)
+{
+}
+
+static const struct stream_server *add_pl330_of_qemu(DeviceState *gic, Error **errp)
+{
+    static const struct stream_server server = {drive_line, never_behind};
+    DeviceState *pl330 = make_pl330(gic, errp);
+
+    if (!pl330) {
+        return NULL;
+    }
+    board.controller = &schedule_controller;
+    board.stream_lines[STREAM_RECEIVE] = qemu.qdev_get_gpio_in(pl330, STREAM_RECEIVE);
+    board.stream_lines[STREAM_TRANSMIT] = qemu.qdev_get_gpio_in(pl330, STREAM_TRANSMIT);
+    map(PL330_BASE, schedule_initialise(qemu.sysbus_mmio_get_region((SysBusDevice *)pl330, 0),
+                                        qemu.qdev_get_gpio_in(pl330, FETCH_LINE_BUSY),
+                                        qemu.qdev_get_gpio_in(pl330, SCHEDULE_LINE_KICK)));
+    return &server;
+}
+
+/* ---- the PL330: the engine ---- */
+
+static const struct stream_server *add_clocked_pl330(DeviceState *gic, Error **errp)
+{
+    bool has_stream = board.stream_fd != ~0ull;
+    struct clocked_wiring wiring = {
+        .clock_hz = board.pl330_clock_hz,
+        .tied = has_stream ? ~(1u << STREAM_RECEIVE | 1u << STREAM_TRANSMIT) : ~0u,
+    };
+    MemoryRegion *registers;
+
+    for (int i = 0; i <= EVENTS; i++) {
+        wiring.interrupts[i] = qemu.qdev_get_gpio_in(gic, PL330_ABORT_SPI + i);
+    }
+    registers = clocked_initialise(&wiring, errp);
+    if (!registers) {
+        return NULL;
+    }
+    board.controller = &clocked_controller;
+    map(PL330_BASE, registers);
+    return &clocked_stream_server;
 }
 
 static bool add_pl330_and_stream(DeviceState *gic, Error **errp)
 {
-    DeviceState *pl330 = make_pl330(gic, errp);
+    const struct stream_server *server;
     MemoryRegion *stream;
 
-    if (!pl330) {
-        return false;
+    bus_initialise(PL330_BASE, PL330_SIZE);
+    server = board.pl330_clock_hz ? add_clocked_pl330(gic, errp) : add_pl330_of_qemu(gic, errp);
+    if (!server || board.stream_fd == ~0ull) {
+        return server != NULL;
     }
-    map(PL330_BASE, schedule_initialise(qemu.sysbus_mmio_get_region((SysBusDevice *)pl330, 0),
-                                        qemu.qdev_get_gpio_in(pl330, FETCH_LINE_BUSY),
-                                        qemu.qdev_get_gpio_in(pl330, SCHEDULE_LINE_KICK)));
-    if (board.stream_fd == ~0ull) {
-        return true;
-    }
-    stream = stream_initialise((int)board.stream_fd, qemu.qdev_get_gpio_in(pl330, STREAM_RECEIVE_LINE),
-                               qemu.qdev_get_gpio_in(pl330, STREAM_TRANSMIT_LINE), errp);
+    stream = stream_initialise((int)board.stream_fd, server, errp);
     if (stream) {
         map(STREAM_BASE, stream);
     }
@@ -459,8 +511,8 @@ static void realize(DeviceState *device, Error **errp)
         return;
     }
     alarm_initialise(qemu.qdev_get_gpio_in(gic, ALARM_SPI));
-    map(IDENT_BASE, ident_page(features(), board.nonce));
-    channel_object_add((Object *)device);
+    map(IDENT_BASE, ident_page(features(), board.nonce, board.controller));
+    channel_object_add((Object *)device, board.controller);
     if (board.stream_fd != ~0ull) {
         qemu.object_property_add_child((Object *)device, "stream", qemu.object_new("dmav3-stream"));
     }
@@ -479,7 +531,7 @@ static void reset_enter(Object *object, int type)
 
     (void)object;
     (void)type;
-    schedule_reset(); /* first: it may still move bytes */
+    board.controller->reset(); /* first: it may still move bytes */
     views_reset_enter();
     pci_reset();
     doorbells_size_bars();

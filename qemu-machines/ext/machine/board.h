@@ -10,6 +10,8 @@
  *   doorbells                                            registers that start PCI devices (devices/doorbells.h)
  *   nonce                                                for the identification page
  *   cache-level, cache-line, cache-sets, cache-ways      the cache that is modelled
+ *   pl330-clock-hz                                       of the engine that is the PL330 (pl330/clocked.h);
+ *                                                        0: it is QEMU's model (pl330/schedule.h)
  *
  * Properties that can be set at any time, at /machine/peripheral/ID; (ro) can only be read:
  *
@@ -21,7 +23,7 @@
  *   slice-instructions, unsliceable-instructions               pl330/schedule.h
  *   fault-base, fault-size                                     memory/fault_range.h
  *
- * Its children are channel[0] to channel[7] (pl330/schedule.h) and, with stream-fd, `stream`
+ * Its children are channel[0] to channel[7] (pl330/controller.h) and, with stream-fd, `stream`
  * (devices/stream.h): word-interval-ns, rx-fifo-depth, tx-fifo-depth, overruns (ro), underruns (ro).
  *
  * It adds to the board a PL330 with 8 channels, 32 request lines and 16 events, the stream device, the

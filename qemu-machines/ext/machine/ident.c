@@ -9,7 +9,6 @@
 #include "evidence/oplog.h"
 #include "evidence/stray.h"
 #include "memory/views.h"
-#include "pl330/schedule.h"
 #include "probe/probe.h"
 #include "time/clock.h"
 
@@ -17,6 +16,7 @@ static struct {
     uint32_t features;
     uint64_t nonce;
     uint64_t argument[5];
+    const struct controller *controller;
 } ident;
 
 static uint64_t word(enum ident_offset offset)
@@ -31,7 +31,7 @@ static uint64_t word(enum ident_offset offset)
     case IDENT_TIME:
         return clock_time();
     case IDENT_HELD:
-        return schedule_held_channels();
+        return ident.controller->held_channels();
     default:
         return 0;
     }
@@ -61,6 +61,7 @@ static void ident_write(void *opaque, hwaddr offset, uint64_t value, unsigned in
     if (offset == IDENT_READY) {
         uart_flush();
         if (!uart_is_unread()) { /* else it was said before the line came: a PCI device had woken the CPU */
+            ident.controller->catch_up();
             gate_ready();
         }
     } else if (offset == IDENT_ALARM && size == 8) {
@@ -87,12 +88,13 @@ static const MemoryRegionOps ident_ops = {
     .impl = {4, 8, false},
 };
 
-MemoryRegion *ident_page(uint32_t features, uint64_t nonce)
+MemoryRegion *ident_page(uint32_t features, uint64_t nonce, const struct controller *controller)
 {
     static QemuRegion page;
 
     ident.features = features;
     ident.nonce = nonce;
+    ident.controller = controller;
     qemu.memory_region_init_io(region(&page), NULL, &ident_ops, NULL, "dmav3-ident", IDENT_SIZE);
     return region(&page);
 }

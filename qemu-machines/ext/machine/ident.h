@@ -23,7 +23,7 @@
 
 #include <stdint.h>
 
-#include "qemu/qemu_abi.h"
+#include "pl330/controller.h"
 
 /* Offsets of the registers in the page. */
 enum ident_offset {
@@ -49,7 +49,7 @@ enum ident_feature { IDENT_COHERENT = 1, IDENT_STREAM = 2, IDENT_GATE = 4, IDENT
  * adapters, all of them. */
 enum ident_records { IDENT_RECORDS_MEMORY = 1 };
 
-/* Returns the page, to be mapped. */
-MemoryRegion *ident_page(uint32_t features, uint64_t nonce);
+/* Returns the page, to be mapped. The controller is brought to now before time stands still. */
+MemoryRegion *ident_page(uint32_t features, uint64_t nonce, const struct controller *controller);
 
 #endif

@@ -4,17 +4,16 @@
 #include "evidence/stray.h"
 #include "memory/fault_range.h"
 #include "memory/views.h"
-#include "pl330/fetch.h"
 
 static struct {
     AddressSpace *system;
     uint64_t own, own_size;
-    void (*failed)(uint64_t address, bool is_write, const struct accessor *by);
 } bus;
 
-void bus_watch(void (*failed)(uint64_t address, bool is_write, const struct accessor *by))
+void bus_initialise(hwaddr own, hwaddr own_size)
 {
-    bus.failed = failed;
+    bus.own = own;
+    bus.own_size = own_size;
 }
 
 /* ---- what answers with errors ---- */
@@ -70,58 +69,12 @@ static unsigned int before_border(hwaddr address, unsigned int size)
     return left < size ? (unsigned int)left : size;
 }
 
-static bool access(hwaddr address, void *value, unsigned int size, bool is_write, struct accessor *by)
+bool bus_access(uint64_t address, void *data, unsigned int size, bool is_write, struct accessor *by)
 {
     unsigned int part = before_border(address, size);
-    bool failed = views_has(address) ? access_ram(address, value, part, is_write, by)
-                                     : access_rest(address, value, part, is_write);
+    bool failed = views_has(address) ? access_ram(address, data, part, is_write, by)
+                                     : access_rest(address, data, part, is_write);
 
-    return part < size ? access(address + part, (uint8_t *)value + part, size - part, is_write, by) || failed
+    return part < size ? bus_access(address + part, (uint8_t *)data + part, size - part, is_write, by) || failed
                        : failed;
-}
-
-static uint64_t bus_read(void *opaque, hwaddr address, unsigned int size)
-{
-    bool is_fetch = fetch_begins(address, size), failed;
-    struct accessor by = fetch_accessor();
-    uint64_t value = 0;
-
-    (void)opaque;
-    by.is_fetch = is_fetch;
-    failed = access(address, &value, size, false, &by);
-    if (is_fetch) {
-        fetch_read(address, (uint8_t *)&value, size);
-    } else if (failed) {
-        bus.failed(address, false, &by);
-    }
-    return value;
-}
-
-static void bus_write(void *opaque, hwaddr address, uint64_t value, unsigned int size)
-{
-    struct accessor by = fetch_accessor();
-
-    (void)opaque;
-    if (access(address, &value, size, true, &by)) {
-        bus.failed(address, true, &by);
-    }
-}
-
-static const MemoryRegionOps bus_ops = {
-    .read = bus_read,
-    .write = bus_write,
-    .endianness = 2,
-    .valid = {1, 8, true, NULL},
-    .impl = {1, 8, true},
-};
-
-MemoryRegion *bus_memory(hwaddr own, hwaddr own_size)
-{
-    static QemuRegion memory;
-
-    bus.own = own;
-    bus.own_size = own_size;
-    /* The region has no owner: with one, QEMU blocks an access to a device that is in use. */
-    qemu.memory_region_init_io(region(&memory), NULL, &bus_ops, NULL, "dmav3-bus", UINT64_MAX);
-    return region(&memory);
 }

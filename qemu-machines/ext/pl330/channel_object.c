@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pl330/channel_object.h"
 
-#include "pl330/schedule.h"
+enum { CHANNELS = 8 };
 
-static Object *channels[SCHEDULE_CHANNELS];
+static Object *channels[CHANNELS];
+static const struct controller *control;
 
-static struct property {
+static const struct property {
     const char *name;
-    uint64_t (*get)(uint32_t n);
-    bool (*set)(uint32_t n, uint64_t value, Error **errp);
-} properties[] = {
-    {"burst-interval-ns", schedule_burst_interval_ns, schedule_set_burst_interval_ns},
-    {"hold-at-burst", schedule_hold_at_burst, schedule_set_hold_at_burst},
-    {"hold-at-byte", schedule_hold_at_byte, schedule_set_hold_at_byte},
-    {"held", schedule_held, NULL},
-    {"step", NULL, schedule_step},
-    {"release", NULL, schedule_release},
+    bool reads, writes;
+} properties[CHANNEL_CONTROLS] = {
+    [CONTROL_BURST_INTERVAL_NS] = {"burst-interval-ns", true, true},
+    [CONTROL_HOLD_AT_BURST] = {"hold-at-burst", true, true},
+    [CONTROL_HOLD_AT_BYTE] = {"hold-at-byte", true, true},
+    [CONTROL_HELD] = {"held", true, false},
+    [CONTROL_STEP] = {"step", false, true},
+    [CONTROL_RELEASE] = {"release", false, true},
 };
 
 static uint32_t number_of(const Object *object)
 {
     uint32_t n = 0;
 
-    while (n + 1 < SCHEDULE_CHANNELS && channels[n] != object) {
+    while (n + 1 < CHANNELS && channels[n] != object) {
         n++;
     }
     return n;
@@ -30,30 +30,26 @@ static uint32_t number_of(const Object *object)
 
 static void get(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
 {
-    const struct property *property = opaque;
-    uint64_t value = property->get(number_of(object));
+    uint64_t value = control->get[(const struct property *)opaque - properties](number_of(object));
 
     qemu.visit_type_uint64(visitor, name, &value, errp);
 }
 
 static void set(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
 {
-    const struct property *property = opaque;
     uint64_t value;
 
     if (qemu.visit_type_uint64(visitor, name, &value, errp)) {
-        property->set(number_of(object), value, errp);
+        control->set[(const struct property *)opaque - properties](number_of(object), value, errp);
     }
 }
 
 static void channel_class(ObjectClass *class, void *data)
 {
     (void)data;
-    for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
-        struct property *property = &properties[i];
-
-        qemu.object_class_property_add(class, property->name, "uint64", property->get ? get : NULL,
-                                       property->set ? set : NULL, NULL, property);
+    for (const struct property *it = properties; it < properties + CHANNEL_CONTROLS; it++) {
+        qemu.object_class_property_add(class, it->name, "uint64", it->reads ? get : NULL,
+                                       it->writes ? set : NULL, NULL, (void *)(uintptr_t)it);
     }
 }
 
@@ -64,11 +60,12 @@ void channel_object_register(void)
     qemu.type_register_static(&type);
 }
 
-void channel_object_add(Object *board)
+void channel_object_add(Object *board, const struct controller *controller)
 {
     char name[] = "channel[0]";
 
-    for (uint32_t n = 0; n < SCHEDULE_CHANNELS; n++) {
+    control = controller;
+    for (uint32_t n = 0; n < CHANNELS; n++) {
         name[sizeof("channel[") - 1] = (char)('0' + n);
         channels[n] = qemu.object_new("dmav3-channel");
         qemu.object_property_add_child(board, name, channels[n]);

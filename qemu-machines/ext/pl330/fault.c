@@ -5,6 +5,7 @@
 #include "evidence/finding.h"
 #include "memory/views.h"
 #include "pl330/bus.h"
+#include "pl330/bus_region.h"
 #include "pl330/fetch.h"
 #include "pl330/registers.h"
 #include "probe/probe.h"

@@ -82,8 +82,9 @@ void fetch_let_go(uint32_t n);
 bool fetch_begins(uint64_t address, unsigned int size);
 void fetch_read(uint64_t address, uint8_t *bytes, unsigned int size);
 
-/* The channel that accesses memory now, for bus.c: the one that fetched last, where it is, and the bursts that
- * it has begun since DMAGO. Its place is, between fetch_begins() and fetch_read(), the address of the fetch. */
+/* The channel that accesses memory now, for bus_region.c: the one that fetched last, where it is, and the
+ * bursts that it has begun since DMAGO. Its place is, between fetch_begins() and fetch_read(), the address of
+ * the fetch. */
 struct accessor fetch_accessor(void);
 
 void fetch_reset(void);

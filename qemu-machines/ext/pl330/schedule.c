@@ -11,7 +11,13 @@
 #include "time/clock.h"
 
 enum { SAR0 = 0x400, DAR0 = 0x404, CCR0 = 0x408, CHANNEL_STEP = 0x20 };
-enum { DMASEV = 0x34, NS_PER_INSTRUCTION = 10, INTERVAL_MAX_NS = 1000000000, INSTRUCTIONS_MAX = 1000000000 };
+enum {
+    DMASEV = 0x34,
+    EVENT_SHIFT = 3,
+    NS_PER_INSTRUCTION = 10,
+    INTERVAL_MAX_NS = 1000000000,
+    INSTRUCTIONS_MAX = 1000000000
+};
 
 struct hold {
     uint64_t at_burst, at_byte, interval_ns; /* properties */
@@ -35,7 +41,7 @@ static uint32_t index_of(const struct hold *hold)
     return (uint32_t)(hold - schedule.hold);
 }
 
-uint32_t schedule_held_channels(void)
+static uint32_t held_channels(void)
 {
     uint32_t channels = 0;
 
@@ -167,6 +173,22 @@ static enum fetch_serving decide(uint32_t n, uint8_t opcode)
     return SERVE_PROGRAM;
 }
 
+static void executes(uint32_t n)
+{
+    const struct fetch_thread *thread = fetch_thread(n);
+    struct pl330_access access = pl330_access(&thread->is, thread->code[0]);
+
+    trace_instruction(&(struct trace_instruction){
+        .channel = n,
+        .at = thread->at,
+        .code = thread->code,
+        .length = pl330_instruction_length(thread->code[0]),
+        .address = access.address,
+        .bytes = access.bytes,
+        .interrupts = thread->code[0] == DMASEV && registers_interrupts(thread->code[1] >> EVENT_SHIFT),
+    });
+}
+
 /* ---- going on ---- */
 
 static void let_go(struct hold *hold)
@@ -222,7 +244,7 @@ static bool is_held(uint32_t n)
 
 MemoryRegion *schedule_initialise(MemoryRegion *pl330, qemu_irq line_busy, qemu_irq line_kick)
 {
-    static const struct fetch_hooks hooks = {decide, trace_instruction};
+    static const struct fetch_hooks hooks = {decide, executes};
     static const struct registers_events events = {start, kill, fault_seen, is_held};
 
     for (uint32_t n = 0; n < SCHEDULE_CHANNELS; n++) {
@@ -234,7 +256,7 @@ MemoryRegion *schedule_initialise(MemoryRegion *pl330, qemu_irq line_busy, qemu_
     return registers_initialise(pl330, line_kick, &events);
 }
 
-void schedule_reset(void)
+static void reset(void)
 {
     fault_reset();
     registers_reset();
@@ -277,12 +299,12 @@ bool schedule_set_unsliceable_instructions(uint64_t value, Error **errp)
     return set_instructions(&schedule.unsliceable, "unsliceable-instructions", value, errp);
 }
 
-uint64_t schedule_burst_interval_ns(uint32_t n)
+static uint64_t burst_interval_ns(uint32_t n)
 {
     return schedule.hold[n].interval_ns;
 }
 
-bool schedule_set_burst_interval_ns(uint32_t n, uint64_t value, Error **errp)
+static bool set_burst_interval_ns(uint32_t n, uint64_t value, Error **errp)
 {
     if (value > INTERVAL_MAX_NS) {
         error_setg(errp, "burst-interval-ns=%llu: at most one second, such as 1000", (unsigned long long)value);
@@ -309,30 +331,30 @@ static bool set_place(uint64_t *place, uint32_t n, const char *name, uint64_t va
     return true;
 }
 
-uint64_t schedule_hold_at_burst(uint32_t n)
+static uint64_t hold_at_burst(uint32_t n)
 {
     return schedule.hold[n].at_burst;
 }
 
-bool schedule_set_hold_at_burst(uint32_t n, uint64_t value, Error **errp)
+static bool set_hold_at_burst(uint32_t n, uint64_t value, Error **errp)
 {
     uint64_t done = fetch_thread(n)->is.bursts + schedule.hold[n].on_request;
 
     return set_place(&schedule.hold[n].at_burst, n, "hold-at-burst", value, done, errp);
 }
 
-uint64_t schedule_hold_at_byte(uint32_t n)
+static uint64_t hold_at_byte(uint32_t n)
 {
     return schedule.hold[n].at_byte;
 }
 
-bool schedule_set_hold_at_byte(uint32_t n, uint64_t value, Error **errp)
+static bool set_hold_at_byte(uint32_t n, uint64_t value, Error **errp)
 {
     return set_place(&schedule.hold[n].at_byte, n, "hold-at-byte", value,
                      pl330_thread_bytes(&fetch_thread(n)->is), errp);
 }
 
-uint64_t schedule_held(uint32_t n)
+static uint64_t get_held(uint32_t n)
 {
     return schedule.hold[n].on_request;
 }
@@ -350,7 +372,7 @@ static bool may_go_on(uint32_t n, const char *name, uint64_t value, Error **errp
     return true;
 }
 
-bool schedule_step(uint32_t n, uint64_t value, Error **errp)
+static bool step(uint32_t n, uint64_t value, Error **errp)
 {
     struct hold *hold = &schedule.hold[n];
 
@@ -364,7 +386,7 @@ bool schedule_step(uint32_t n, uint64_t value, Error **errp)
     return true;
 }
 
-bool schedule_release(uint32_t n, uint64_t value, Error **errp)
+static bool release(uint32_t n, uint64_t value, Error **errp)
 {
     struct hold *hold = &schedule.hold[n];
 
@@ -377,3 +399,23 @@ bool schedule_release(uint32_t n, uint64_t value, Error **errp)
     }
     return true;
 }
+
+/* It is never behind. */
+static void catch_up(void)
+{
+}
+
+const struct controller schedule_controller = {
+    .reset = reset,
+    .catch_up = catch_up,
+    .held_channels = held_channels,
+    .get = {[CONTROL_BURST_INTERVAL_NS] = burst_interval_ns,
+            [CONTROL_HOLD_AT_BURST] = hold_at_burst,
+            [CONTROL_HOLD_AT_BYTE] = hold_at_byte,
+            [CONTROL_HELD] = get_held},
+    .set = {[CONTROL_BURST_INTERVAL_NS] = set_burst_interval_ns,
+            [CONTROL_HOLD_AT_BURST] = set_hold_at_burst,
+            [CONTROL_HOLD_AT_BYTE] = set_hold_at_byte,
+            [CONTROL_STEP] = step,
+            [CONTROL_RELEASE] = release},
+};

@@ -20,47 +20,30 @@
  * A channel that comes to no such point within unsliceable-instructions after its slice is faulted
  * (lock-up); pl330/fault.h has the other faults.
  *
- * Properties of /machine/peripheral/dmav3/channel[n]: burst-interval-ns (0: not paced), hold-at-burst
- * (from 1, held before it; 0 again once the channel is held), hold-at-byte (held before the first burst
- * that would move more bytes than that; 0 again once it is), held (ro: 1 on request), step and
- * release (wo: 1). A burst is a load or a DMASTZ.
+ * A burst is a load or a DMASTZ.
  */
 #ifndef DMAV3_SCHEDULE_H
 #define DMAV3_SCHEDULE_H
 
 #include <stdint.h>
 
-#include "qemu/qemu_abi.h"
+#include "pl330/controller.h"
 
 enum { SCHEDULE_CHANNELS = 8 };
-
-/* Bit n: channel n is held on request. */
-uint32_t schedule_held_channels(void);
 
 /* Take a PL330 over, and return the region of its registers, to be mapped. line_busy and line_kick are
  * its request inputs FETCH_LINE_BUSY and SCHEDULE_LINE_KICK. */
 enum { SCHEDULE_LINE_KICK = 29 };
 MemoryRegion *schedule_initialise(MemoryRegion *pl330, qemu_irq line_busy, qemu_irq line_kick);
 
-void schedule_reset(void);
+/* Its channels can be held where nothing is on its way. */
+extern const struct controller schedule_controller;
 
-/* ---- properties ---- */
+/* ---- properties of the board ---- */
 
-/* Of the board. */
 uint64_t schedule_slice_instructions(void);
 bool schedule_set_slice_instructions(uint64_t value, Error **errp);
 uint64_t schedule_unsliceable_instructions(void);
 bool schedule_set_unsliceable_instructions(uint64_t value, Error **errp);
-
-/* Of channel n. */
-uint64_t schedule_burst_interval_ns(uint32_t n);
-bool schedule_set_burst_interval_ns(uint32_t n, uint64_t value, Error **errp);
-uint64_t schedule_hold_at_burst(uint32_t n);
-bool schedule_set_hold_at_burst(uint32_t n, uint64_t value, Error **errp);
-uint64_t schedule_hold_at_byte(uint32_t n);
-bool schedule_set_hold_at_byte(uint32_t n, uint64_t value, Error **errp);
-uint64_t schedule_held(uint32_t n);
-bool schedule_step(uint32_t n, uint64_t value, Error **errp);
-bool schedule_release(uint32_t n, uint64_t value, Error **errp);
 
 #endif

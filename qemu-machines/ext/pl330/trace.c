@@ -4,31 +4,19 @@
 #include <string.h>
 
 #include "memory/views.h"
-#include "pl330/fetch.h"
-#include "pl330/registers.h"
 #include "probe/probe.h"
 
-enum { DMASEV = 0x34, EVENT_SHIFT = 3, INSTRUCTIONS_MAX = 1000000000 };
+enum { INSTRUCTIONS_MAX = 1000000000 };
 
 static struct {
     bool on;
     uint64_t instructions, left; /* to be recorded; of them, still to come */
 } trace = {.on = true, .instructions = PROBE_RING_RECORDS / 4};
 
-static void record(uint32_t n, const struct fetch_thread *thread)
+void trace_instruction(const struct trace_instruction *it)
 {
-    struct pl330_access access = pl330_access(&thread->is, thread->code[0]);
-    bool interrupts = thread->code[0] == DMASEV && registers_interrupts(thread->code[1] >> EVENT_SHIFT);
     uint64_t code = 0;
 
-    memcpy(&code, thread->code, pl330_instruction_length(thread->code[0]));
-    views_lock();
-    probe_record(PROBE_INSTRUCTION, n, thread->at, code, access.address, access.bytes, interrupts);
-    views_unlock();
-}
-
-void trace_instruction(uint32_t n)
-{
     if (!trace.on) {
         return;
     }
@@ -37,7 +25,10 @@ void trace_instruction(uint32_t n)
         return;
     }
     trace.left--;
-    record(n, fetch_thread(n));
+    memcpy(&code, it->code, it->length);
+    views_lock();
+    probe_record(PROBE_INSTRUCTION, it->channel, it->at, code, it->address, it->bytes, it->interrupts);
+    views_unlock();
 }
 
 void trace_reset(void)

@@ -9,12 +9,22 @@
 #ifndef DMAV3_TRACE_H
 #define DMAV3_TRACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "qemu/qemu_abi.h"
 
-/* Channel n has fetched an instruction, and begins it. */
-void trace_instruction(uint32_t n);
+/* An instruction that a channel begins. */
+struct trace_instruction {
+    uint32_t channel;
+    uint64_t at;
+    const uint8_t *code;
+    uint32_t length;         /* of the code, bytes */
+    uint32_t address, bytes; /* that it reads or writes */
+    bool interrupts;         /* it is a DMASEV that interrupts the CPU */
+};
+
+void trace_instruction(const struct trace_instruction *it);
 
 void trace_reset(void);
 

@@ -98,6 +98,12 @@ enum probe_finding_kind {
     FINDING_NOT_YOUR_BUFFER,     /* the CPU touched a buffer that was a device's (evidence/ownership.h) */
     FINDING_STRAY_DEVICE_ACCESS, /* a device reached what nothing gave it (evidence/stray.h) */
     FINDING_BAD_RECORD,          /* the image told what cannot be (evidence/declared.h) */
+    /* A program of the PL330 did what silicon does not tell (engine/engine.h, enum engine_finding_kind). */
+    FINDING_MICROCODE_EARLY_EVENT,
+    FINDING_MICROCODE_EARLY_LOAD,
+    FINDING_MICROCODE_UNUSED_REQUEST,
+    FINDING_MICROCODE_OLD_REQUEST,
+    FINDING_MICROCODE_FULL_FIFO,
 };
 
 /* Where the bytes of a stray access lie, from a mapping or memory for devices. */
@@ -128,7 +134,8 @@ struct probe_finding {
     uint64_t time_ns; /* of the first, as are all below */
     uint32_t command;
     uint32_t seq;
-    uint64_t address;      /* physical; of FINDING_BYPASSING_DEVICE: of the device's registers */
+    uint64_t address;      /* physical; of FINDING_BYPASSING_DEVICE: of the device's registers; of
+                              FINDING_MICROCODE_…: of the other instruction */
     uint64_t cpu_pc;       /* of the access or store that raced; 0: not known */
     uint32_t routine;      /* that owed the maintenance, by its id in the operation log; 0: none */
     uint32_t channel;      /* of the PL330; 0x10000 | bus << 8 | device << 3 | function: of a PCI device;

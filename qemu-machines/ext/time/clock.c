@@ -10,7 +10,8 @@ static struct {
     struct model_timer *timers;
 } model;
 
-static THREAD_LOCAL bool in_callback;
+static THREAD_LOCAL bool in_callback, looks_back;
+static THREAD_LOCAL uint64_t back_ns;
 
 static uint64_t virtual_time(void)
 {
@@ -19,6 +20,9 @@ static uint64_t virtual_time(void)
 
 uint64_t clock_time(void)
 {
+    if (looks_back) {
+        return back_ns;
+    }
     if (model.stopped) {
         return model.stopped_ns;
     }
@@ -46,6 +50,17 @@ void clock_enter_callback(void)
 void clock_leave_callback(void)
 {
     in_callback = false;
+}
+
+void clock_look_back(uint64_t ns)
+{
+    looks_back = true;
+    back_ns = ns;
+}
+
+void clock_look_ahead(void)
+{
+    looks_back = false;
 }
 
 /* ---- stop and go ---- */

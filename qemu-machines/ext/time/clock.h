@@ -47,6 +47,11 @@ void clock_stop(void);
 void clock_start(uint32_t command);
 void clock_start_timers(void);
 
+/* What a device does that runs behind the CPU was at `ns`, which is not after now: from here to
+ * clock_look_ahead() clock_time() gives that. */
+void clock_look_back(uint64_t ns);
+void clock_look_ahead(void);
+
 struct model_timer {
     QemuTimer timer;
     void (*expired)(void *opaque);

@@ -74,7 +74,7 @@ def test_machine_is_frozen() -> None:
 
 def test_unknown_machine_lists_the_known_ones() -> None:
     """The message has the value and what would work."""
-    with pytest.raises(UsageError, match=r"'vax'.*virt-a53, virt-a53-coherent"):
+    with pytest.raises(UsageError, match=r"'vax'.*virt-a53, virt-a53-clocked, virt-a53-coherent"):
         load("vax")
 
 
@@ -92,6 +92,14 @@ def test_unknown_machine_lists_the_known_ones() -> None:
         ("irq: 193", "irq: true", 16, "uart.irq", "valid integer.*True"),
         ("abort_irq: 176", "abort_irq: no", 12, "pl330.0.abort_irq", "accepted would be: 176"),
         ("request_lines: 32", "request_lines: 31", 14, "pl330.0.request_lines", "31 here, 32 on"),
+        ("request_lines: 32", "request_lines: 32\n    model: vax", 15, "pl330.0.model", "'vax'"),
+        (
+            "request_lines: 32",
+            "request_lines: 32\n    clock_hz: 0",
+            15,
+            "pl330.0.clock_hz",
+            "1000.*0",
+        ),
         ("pl330: 0, ", "pl330: 1, ", 1, "", "stream.pl330"),
         ("view: dma", "view: none", 1, "", "no `cache`"),
         (

@@ -53,6 +53,7 @@ def _cancel(owner: Owner, mdl: Mdl, burst: int, beats: int, *, write: bool) -> N
     assert owner.configure("PL330_SET_BURST_BEATS", beats) == OK
     owner.channel.hold_at_burst = burst
     assert owner.map(mdl, write=write) == CANCELLED
+    owner.board.wait(1_000_000, "held")
     assert owner.channel.held
     assert owner.left == left
     assert not owner.cancel_request()

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/code_cache.h"
+
+#include <string.h>
+
+static struct cache_line *entry(struct engine *engine, uint32_t line)
+{
+    return &engine->cache[line / engine->config.cache_line % engine->config.cache_lines];
+}
+
+static bool has(const struct engine *engine, const struct cache_line *entry, uint32_t line,
+                const struct thread *thread)
+{
+    return entry->address == line && has_bit(entry->valid, thread_number(engine, thread));
+}
+
+static enum code_result begin_miss(struct engine *engine, struct thread *thread, uint32_t line)
+{
+    thread->state = STATE_CACHE_MISS;
+    thread->miss = line;
+    thread->ready_at =
+        engine->now + engine->config.latency + engine->config.cache_line / engine->config.bus_bytes + 1;
+    return CODE_MISSES;
+}
+
+/* The line has arrived. */
+static enum code_result fill(struct engine *engine, struct cache_line *entry, uint32_t line,
+                             const struct thread *thread)
+{
+    if (entry->address != line) {
+        entry->valid = 0;
+    }
+    entry->address = line;
+    if (!engine->ops->fetch(engine->opaque, thread_number(engine, thread), line, entry->code,
+                            engine->config.cache_line)) {
+        entry->valid = 0;
+        return CODE_FAILED;
+    }
+    entry->valid |= 1u << thread_number(engine, thread);
+    return CODE_READY;
+}
+
+/* Have the line of `address` for the thread. */
+static enum code_result need(struct engine *engine, struct thread *thread, uint32_t address,
+                             const uint8_t **code)
+{
+    uint32_t offset = address % engine->config.cache_line, line = address - offset;
+    struct cache_line *place = entry(engine, line);
+    enum code_result result = CODE_READY;
+
+    *code = place->code + offset;
+    if (has(engine, place, line, thread)) {
+        return CODE_READY;
+    }
+    if (thread->state != STATE_CACHE_MISS || thread->miss != line) {
+        return begin_miss(engine, thread, line);
+    }
+    result = fill(engine, place, line, thread);
+    thread->state = STATE_EXECUTING;
+    return result;
+}
+
+enum code_result code_fetch(struct engine *engine, struct thread *thread, uint8_t *code)
+{
+    uint32_t length = 1;
+
+    for (uint32_t i = 0; i < length; i++) {
+        const uint8_t *byte;
+        enum code_result result = need(engine, thread, thread->pc + i, &byte);
+
+        if (result != CODE_READY) {
+            return result;
+        }
+        code[i] = *byte;
+        if (i == 0 && instructions[*byte].length) {
+            length = instructions[*byte].length;
+        }
+    }
+    return CODE_READY;
+}
+
+void code_forget(struct engine *engine, const struct thread *thread)
+{
+    for (uint32_t i = 0; i < engine->config.cache_lines; i++) {
+        engine->cache[i].valid &= ~(1u << thread_number(engine, thread));
+    }
+}
+
+void code_invalidate(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->config.cache_lines; i++) {
+        engine->cache[i].valid = 0;
+    }
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/instruction.h"
+
+enum { M = THREAD_MANAGER, C = THREAD_CHANNEL, D = THREAD_DEBUG, S = CONDITION_SINGLE, B = CONDITION_BURST };
+
+/* A jump takes a second cycle, in which the thread is updating its PC. */
+const struct instruction instructions[256] = {
+    /*      name, operation, length, operand, threads, cycles, condition, select */
+    [0x00] = {"DMAEND", OPERATION_END, 1, OPERAND_NONE, M | C, 1, 0, 0},
+    [0x01] = {"DMAKILL", OPERATION_KILL, 1, OPERAND_NONE, D, 1, 0, 0},
+    [0x04] = {"DMALD", OPERATION_LOAD, 1, OPERAND_NONE, C, 1, 0, 0},
+    [0x05] = {"DMALDS", OPERATION_LOAD, 1, OPERAND_NONE, C, 1, S, 0},
+    [0x07] = {"DMALDB", OPERATION_LOAD, 1, OPERAND_NONE, C, 1, B, 0},
+    [0x08] = {"DMAST", OPERATION_STORE, 1, OPERAND_NONE, C, 1, 0, 0},
+    [0x09] = {"DMASTS", OPERATION_STORE, 1, OPERAND_NONE, C, 1, S, 0},
+    [0x0b] = {"DMASTB", OPERATION_STORE, 1, OPERAND_NONE, C, 1, B, 0},
+    [0x0c] = {"DMASTZ", OPERATION_STORE_ZEROES, 1, OPERAND_NONE, C, 1, 0, 0},
+    [0x12] = {"DMARMB", OPERATION_READ_BARRIER, 1, OPERAND_NONE, C, 1, 0, 0},
+    [0x13] = {"DMAWMB", OPERATION_WRITE_BARRIER, 1, OPERAND_NONE, C, 1, 0, 0},
+    [0x18] = {"DMANOP", OPERATION_NOP, 1, OPERAND_NONE, M | C, 1, 0, 0},
+    [0x20] = {"DMALP LC0", OPERATION_LOOP, 2, OPERAND_COUNT, C, 1, 0, 0},
+    [0x22] = {"DMALP LC1", OPERATION_LOOP, 2, OPERAND_COUNT, C, 1, 0, 1},
+    [0x25] = {"DMALDPS", OPERATION_LOAD, 2, OPERAND_PERIPHERAL, C, 1, S, 0},
+    [0x27] = {"DMALDPB", OPERATION_LOAD, 2, OPERAND_PERIPHERAL, C, 1, B, 0},
+    [0x29] = {"DMASTPS", OPERATION_STORE, 2, OPERAND_PERIPHERAL, C, 1, S, 0},
+    [0x2b] = {"DMASTPB", OPERATION_STORE, 2, OPERAND_PERIPHERAL, C, 1, B, 0},
+    [0x2c] = {"DMALPEND", OPERATION_ENDLESS_LOOP_END, 2, OPERAND_JUMP, C, 2, 0, 0},
+    [0x2d] = {"DMALPENDS", OPERATION_ENDLESS_LOOP_END, 2, OPERAND_JUMP, C, 2, S, 0},
+    [0x2f] = {"DMALPENDB", OPERATION_ENDLESS_LOOP_END, 2, OPERAND_JUMP, C, 2, B, 0},
+    [0x30] = {"DMAWFP", OPERATION_WAIT_PERIPHERAL, 2, OPERAND_PERIPHERAL, C, 1, 0, WAIT_SINGLE},
+    [0x31] = {"DMAWFP", OPERATION_WAIT_PERIPHERAL, 2, OPERAND_PERIPHERAL, C, 1, 0, WAIT_PERIPHERAL},
+    [0x32] = {"DMAWFP", OPERATION_WAIT_PERIPHERAL, 2, OPERAND_PERIPHERAL, C, 1, 0, WAIT_BURST},
+    [0x34] = {"DMASEV", OPERATION_SEND_EVENT, 2, OPERAND_EVENT, M | C | D, 1, 0, 0},
+    [0x35] = {"DMAFLUSHP", OPERATION_FLUSH_PERIPHERAL, 2, OPERAND_PERIPHERAL, C, 1, 0, 0},
+    [0x36] = {"DMAWFE", OPERATION_WAIT_EVENT, 2, OPERAND_WAIT, M | C, 1, 0, 0},
+    [0x38] = {"DMALPEND LC0", OPERATION_LOOP_END, 2, OPERAND_JUMP, C, 2, 0, 0},
+    [0x39] = {"DMALPENDS LC0", OPERATION_LOOP_END, 2, OPERAND_JUMP, C, 2, S, 0},
+    [0x3b] = {"DMALPENDB LC0", OPERATION_LOOP_END, 2, OPERAND_JUMP, C, 2, B, 0},
+    [0x3c] = {"DMALPEND LC1", OPERATION_LOOP_END, 2, OPERAND_JUMP, C, 2, 0, 1},
+    [0x3d] = {"DMALPENDS LC1", OPERATION_LOOP_END, 2, OPERAND_JUMP, C, 2, S, 1},
+    [0x3f] = {"DMALPENDB LC1", OPERATION_LOOP_END, 2, OPERAND_JUMP, C, 2, B, 1},
+    [0x54] = {"DMAADDH SAR", OPERATION_ADD, 3, OPERAND_HALF, C, 1, 0, REGISTER_SAR},
+    [0x56] = {"DMAADDH DAR", OPERATION_ADD, 3, OPERAND_HALF, C, 1, 0, REGISTER_DAR},
+    [0x5c] = {"DMAADNH SAR", OPERATION_ADD, 3, OPERAND_HALF, C, 1, 0, REGISTER_SAR},
+    [0x5e] = {"DMAADNH DAR", OPERATION_ADD, 3, OPERAND_HALF, C, 1, 0, REGISTER_DAR},
+    [0xa0] = {"DMAGO", OPERATION_GO, 6, OPERAND_CHANNEL, M | D, 1, 0, 0},
+    [0xa2] = {"DMAGO", OPERATION_GO, 6, OPERAND_CHANNEL, M | D, 1, 0, 1},
+    [0xbc] = {"DMAMOV", OPERATION_MOVE, 6, OPERAND_REGISTER, C, 1, 0, 0},
+};
+
+uint32_t instruction_half(const uint8_t *code)
+{
+    return code[1] | (uint32_t)code[2] << 8;
+}
+
+uint32_t instruction_word(const uint8_t *code)
+{
+    return code[2] | (uint32_t)code[3] << 8 | (uint32_t)code[4] << 16 | (uint32_t)code[5] << 24;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The state of the engine, for its own files. A copy of `struct engine` is all that a prediction needs. */
+#ifndef DMAV3_ENGINE_STATE_H
+#define DMAV3_ENGINE_STATE_H
+
+#include <stddef.h>
+
+#include "engine/engine.h"
+#include "engine/instruction.h"
+
+enum { QUEUE_MAX = 16, CACHE_LINES_MAX = 16, CACHE_LINE_MAX = 32, LOCK_UP_CYCLES = 1024, NO_CHANNEL = 0xff };
+
+/* An entry of a queue: a burst, and when it is carried out. */
+struct access {
+    struct engine_burst burst;
+    uint64_t issued_at, begins_at, ends_at; /* cycles: its instruction; its turn on the bus; its last answer */
+    uint64_t position;          /* of its first byte in what its channel loads, or stores, since DMAGO */
+    bool dropped;               /* its channel was killed or faulted before its turn: it is not carried out */
+    bool unwanted;              /* ... after its turn: what it loads goes nowhere */
+    bool zeroes;                /* DMASTZ: it takes nothing out of the MFIFO */
+    uint8_t swap_log2;          /* of loads: log2 of the bytes of a group that is turned round */
+    uint8_t answer, peripheral; /* enum engine_answer for a peripheral; NO_ANSWER */
+};
+enum { NO_ANSWER = 0xff };
+
+struct queue {
+    struct access access[QUEUE_MAX];
+    uint32_t first, count;
+    uint64_t free_at; /* cycle in which the bus has room for the next */
+};
+
+/* Of a channel: bytes since DMAGO. Each is at most the one before it. What is between stored and loading is the
+ * MFIFO's. */
+struct fifo {
+    uint64_t loading; /* loads that have been issued */
+    uint64_t loaded;  /* ... carried out */
+    uint64_t storing; /* stores that have been issued */
+    uint64_t stored;
+};
+
+struct thread {
+    enum engine_state state;
+    bool nonsecure;
+    bool stalled; /* it tries again when something has happened on the bus, or another thread gave way */
+    bool is_last; /* the request that DMAWFP accepted was the peripheral's last */
+    enum engine_request request;
+    uint8_t counter[2]; /* LC0, LC1 */
+    uint8_t waits_for;  /* number of the event or peripheral */
+    uint8_t wait;       /* enum instruction_wait */
+    uint32_t pc, fault, sar, dar, ccr;
+    uint64_t ready_at;      /* to issue an instruction; ENGINE_NEVER: not before something happens */
+    uint32_t miss;          /* the line that is fetched; state STATE_CACHE_MISS */
+    uint32_t loads, stores; /* that are in the queues and not dropped */
+    uint32_t error;         /* of an access: bits of FTRn, still to be shown */
+    struct fifo fifo;
+    uint32_t fifo_lines;            /* its share of the MFIFO's */
+    uint64_t bursts, begun, zeroed; /* as in struct engine_thread; bytes stored by DMASTZ */
+    uint64_t paused;                /* bursts whose pause is over */
+    uint64_t step_to;               /* bursts after which a step ends; 0: no step */
+    bool held, holding;             /* holding: it is held as soon as nothing of it is on the bus */
+    bool told;                      /* of the instruction at its PC: engine_ops.issued() */
+    /* For findings. */
+    bool stored_since_barrier, moved_since_wait, has_waited, overcommitted;
+    uint32_t last_store, last_wait; /* addresses of instructions */
+    uint32_t flushed;               /* a bit for each peripheral: DMAFLUSHP since DMAGO */
+    uint64_t started_at;            /* cycle of DMAGO */
+};
+
+struct peripheral {
+    enum engine_request request; /* as latched */
+    bool last;
+    uint64_t since; /* cycle */
+};
+
+struct cache_line {
+    uint32_t address;
+    uint32_t valid; /* a bit for each thread */
+    uint8_t code[CACHE_LINE_MAX];
+};
+
+struct engine {
+    struct engine_config config;
+    const struct engine_ops *ops;
+    void *opaque;
+    uint8_t *fifo[ENGINE_CHANNELS_MAX]; /* bytes of each channel, fifo_bytes of them */
+    uint32_t fifo_bytes;                /* of the whole MFIFO */
+    uint64_t now, issue_at;             /* the next cycle in which an instruction may be issued */
+    uint64_t lock_up_at;                /* cycle in which the watchdog barks; ENGINE_NEVER */
+    struct thread thread[ENGINE_THREADS];
+    struct engine_hold hold[ENGINE_CHANNELS_MAX];
+    struct queue reads, writes;
+    uint32_t fifo_lines;  /* of the MFIFO that are taken */
+    uint8_t load_lock;    /* the channel that has it; NO_CHANNEL */
+    uint8_t last_channel; /* that issued */
+    bool manager_was_last;
+    uint32_t pending, enabled; /* events and interrupts; INTEN */
+    uint32_t outputs;          /* irq[n] as driven */
+    bool abort, locked_up;     /* irq_abort as driven; lock-up with wd_irq_only */
+    bool watchdog_irq_only;    /* WD */
+    uint32_t debug[2];         /* DBGINST0, DBGINST1 */
+    struct peripheral peripheral[ENGINE_PERIPHERALS_MAX];
+    struct cache_line cache[CACHE_LINES_MAX];
+    /* Of the copy that engine_predict() works with. stop: what it looks for has happened. */
+    bool predicting, stop, interrupts;
+    const struct engine *original;
+};
+
+static inline uint32_t thread_number(const struct engine *engine, const struct thread *thread)
+{
+    return (uint32_t)(thread - engine->thread);
+}
+
+static inline bool has_bit(uint32_t bits, uint32_t n)
+{
+    return (bits >> n & 1) != 0;
+}
+
+/* Let a thread issue the instruction at `pc`, after so many cycles. */
+static inline void thread_go_on(const struct engine *engine, struct thread *thread, uint32_t pc,
+                                uint32_t cycles)
+{
+    thread->state = cycles > 1 ? STATE_UPDATING_PC : STATE_EXECUTING;
+    thread->stalled = thread->told = false;
+    thread->pc = pc;
+    thread->ready_at = engine->now + cycles;
+}
+
+/* It issues nothing until something happens. */
+static inline void thread_rest(struct thread *thread, enum engine_state state)
+{
+    thread->state = state;
+    thread->stalled = false;
+    thread->ready_at = ENGINE_NEVER;
+}
+
+static inline void thread_stall(struct thread *thread, enum engine_state state)
+{
+    thread_rest(thread, state);
+    thread->stalled = true;
+}
+
+#endif

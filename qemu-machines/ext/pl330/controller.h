@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the board asks of its PL330, whichever it is: QEMU's model (schedule.h) or the engine (clocked.h). */
+#ifndef DMAV3_CONTROLLER_H
+#define DMAV3_CONTROLLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "qemu/qemu_abi.h"
+
+/* The properties of /machine/peripheral/dmav3/channel[n], in this order: */
+enum channel_control {
+    CONTROL_BURST_INTERVAL_NS, /* model time between two bursts; 0: it is not paced */
+    CONTROL_HOLD_AT_BURST,     /* from 1, held before it; 0 again once the channel is held */
+    CONTROL_HOLD_AT_BYTE,      /* held before the first burst that would move more bytes; 0 again once it is */
+    CONTROL_HELD,              /* 1: held on request; read only */
+    CONTROL_STEP,              /* 1: let a held channel execute one burst; write only */
+    CONTROL_RELEASE,           /* 1: let a held channel go on; write only */
+    CHANNEL_CONTROLS,
+};
+
+struct controller {
+    void (*reset)(void);
+    /* Let everything happen that should have happened by now. */
+    void (*catch_up)(void);
+    /* Bit n: channel n is held on request. */
+    uint32_t (*held_channels)(void);
+    uint64_t (*get[CHANNEL_CONTROLS])(uint32_t n);
+    bool (*set[CHANNEL_CONTROLS])(uint32_t n, uint64_t value, Error **errp);
+};
+
+#endif

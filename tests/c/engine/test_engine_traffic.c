@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is on its way in the PL330: order, the MFIFO, lock-ups, the instruction cache, time, holds, findings. */
+#include "bed.h"
+
+enum { STOPPED, EXECUTING, WAITING_EVENT = 4, WAITING_PERIPHERAL = 7, FAULTING = 15 };
+enum { MFIFO_ERROR = 1 << 12, NO_DATA = 1 << 13, UNDEFINED = 1 };
+#define LOCKED_UP              (1u << 31)
+#define COPY(size_log2, beats) SAR(SOURCE), DAR(TARGET), CCR(CONTROL(size_log2, beats))
+
+static void put_word(uint32_t address, uint32_t value)
+{
+    memcpy(bed_at(address), &value, sizeof(value));
+}
+
+static uint32_t word(uint32_t address)
+{
+    uint32_t value;
+
+    memcpy(&value, bed_at(address), sizeof(value));
+    return value;
+}
+
+/* ---- order ---- */
+
+TEST(a_load_may_overtake_a_store_unless_a_barrier_is_between, "")
+{
+    bed.config.cache_line = 32;
+    bed_start();
+    put_word(TARGET - 4, 0x11111111);
+    put_word(TARGET, 0x22222222);
+    RUN(SAR(TARGET - 4), DAR(TARGET), CCR(CONTROL(2, 1)), LD, ST, LD, DAR(TARGET + 0x100), ST, END);
+    CHECK_EQ(word(TARGET), 0x11111111);
+    CHECK_EQ(word(TARGET + 0x100), 0x22222222);
+    CHECK_EQ(bed.findings, 1);
+    CHECK_EQ(bed.finding[0].kind, ENGINE_FINDING_LOAD_BEFORE_STORE);
+    CHECK_EQ(bed.finding[0].microcode, CODE + 20);
+    CHECK_EQ(bed.finding[0].other, CODE + 19);
+    put_word(TARGET, 0x22222222);
+    RUN(SAR(TARGET - 4), DAR(TARGET), CCR(CONTROL(2, 1)), LD, ST, WMB, LD, DAR(TARGET + 0x100), ST, END);
+    CHECK_EQ(word(TARGET + 0x100), 0x11111111);
+    CHECK_EQ(bed.findings, 1);
+}
+
+TEST(a_load_beside_a_store_is_no_finding, "")
+{
+    bed.config.cache_line = 32;
+    bed_start();
+    RUN(COPY(2, 1), LD, ST, LD, DAR(SOURCE + 0xc), ST, LD, END); /* from 8 on while 12 is stored */
+    CHECK_EQ(bed.findings, 0);
+}
+
+TEST(an_event_may_come_before_the_stores_unless_a_barrier_is_between, "")
+{
+    bed_set(INTEN, 1);
+    PUT(CODE, COPY(2, 16), LD, ST, SEV(0), END);
+    bed_go(0, CODE);
+    while (!bed.lines) {
+        bed_run(1);
+    }
+    CHECK_EQ(bed.writes, 0);
+    bed_settle();
+    CHECK_EQ(bed.findings, 1);
+    CHECK_EQ(bed.finding[0].kind, ENGINE_FINDING_EVENT_BEFORE_STORES);
+    CHECK_EQ(bed.finding[0].channel, 0);
+    CHECK_EQ(bed.finding[0].microcode, CODE + 20);
+    CHECK_EQ(bed.finding[0].other, CODE + 19);
+    bed_set(INTCLR, 1);
+    PUT(CODE, COPY(2, 16), LD, ST, WMB, SEV(0), END);
+    bed.writes = 0;
+    bed_go(0, CODE);
+    while (!bed.lines) {
+        bed_run(1);
+    }
+    CHECK_EQ(bed.writes, 1);
+    CHECK_EQ(bed.findings, 1);
+}
+
+TEST(the_source_changes_only_when_all_was_loaded, "")
+{
+    PUT(CODE, COPY(3, 16), LD, SAR(TARGET), WFE(0), END);
+    bed_go(0, CODE);
+    while (bed_register(CPC0) < CODE + 19) {
+        bed_run(1);
+    }
+    CHECK_EQ(bed.reads, 0);
+    bed_run(5);
+    CHECK_EQ(bed_register(CPC0), CODE + 19);
+    bed_settle();
+    CHECK_EQ(bed.reads, 1);
+    CHECK_EQ(bed_state(0), WAITING_EVENT);
+}
+
+/* ---- the example programs of the manual: unaligned transfers ---- */
+
+TEST(unaligned_patterns_of_the_manual_move_every_byte, "")
+{
+    RUN(SAR(SOURCE + 4), DAR(TARGET), CCR(CONTROL(3, 4)), LD, LP0(15), LD, ST, LPEND0(2),
+        CCR(CONTROL_HALF(2, 1, 1) | CONTROL_HALF(3, 4, 1) << 14), LD, ST, END);
+    CHECK(memcmp(bed_at(SOURCE + 4), bed_at(TARGET), 512) == 0);
+    CHECK_EQ(bed_fault(0), 0);
+    RUN(SAR(SOURCE), DAR(TARGET + 4), CCR(CONTROL(3, 4)), LP0(16), LD, ST, LPEND0(2),
+        CCR(CONTROL_HALF(3, 4, 1) | CONTROL_HALF(2, 1, 1) << 14), ST, END);
+    CHECK(memcmp(bed_at(SOURCE), bed_at(TARGET + 4), 512) == 0);
+    CHECK_EQ(bed_fault(0), 0);
+}
+
+TEST(a_list_of_segments_is_straight_line_code, "")
+{
+    RUN(CCR(CONTROL(2, 8)), SAR(SOURCE), DAR(TARGET + 64), LD, ST, SAR(SOURCE + 128), DAR(TARGET), LD, ST,
+        ADNH_SAR(0x10000 - 64), ADDH_DAR(64), LD, ST, WMB, END);
+    CHECK(memcmp(bed_at(SOURCE), bed_at(TARGET + 64), 32) == 0);
+    CHECK(memcmp(bed_at(SOURCE + 128), bed_at(TARGET), 32) == 0);
+    CHECK(memcmp(bed_at(SOURCE + 96), bed_at(TARGET + 96), 32) == 0);
+}
+
+TEST(eight_channels_copy_at_a_time, "")
+{
+    static const uint8_t loop[] = {LP0(64), LD, ST, LPEND0(2), WMB, END};
+
+    for (uint32_t n = 0; n < 8; n++) {
+        PUT(CODE + 64 * n, SAR(SOURCE + 512 * n), DAR(TARGET + 512 * n), CCR(CONTROL(3, 1)));
+        bed_put(CODE + 64 * n + 18, loop, sizeof(loop));
+        bed_go(n, CODE + 64 * n);
+    }
+    bed_settle();
+    for (uint32_t n = 0; n < 8; n++) {
+        CHECK_EQ(bed_state(n), STOPPED);
+        CHECK_EQ(bed_fault(n), 0);
+    }
+    bed_check_copied(8 * 512);
+}
+
+/* ---- the MFIFO ---- */
+
+static void start_with_fifo(uint16_t lines)
+{
+    bed_reset();
+    bed.config.fifo_lines = lines;
+    bed_start();
+}
+
+TEST(the_mfifo_holds_what_crd_says, "")
+{
+    start_with_fifo(16);
+    RUN(COPY(3, 8), LD, LD, ST, ST, END);
+    CHECK_EQ(bed_fault(0), 0);
+    bed_check_copied(128);
+    start_with_fifo(15);
+    RUN(COPY(3, 8), LD, LD, ST, ST, END);
+    CHECK_EQ(bed_fault(0), LOCKED_UP);
+    CHECK_EQ(bed_register(CPC0), CODE + 19);
+    CHECK_EQ(bed.findings, 1);
+    CHECK_EQ(bed.finding[0].kind, ENGINE_FINDING_FIFO_OVERCOMMITTED);
+    DEBUG(0, KILL);
+    RUN(COPY(3, 8), LD, ST, END);
+    bed_check_copied(64);
+}
+
+TEST(bytes_take_the_lines_of_their_target, "")
+{
+    start_with_fifo(8);
+    RUN(SAR(SOURCE), DAR(TARGET + 1), CCR(CONTROL_HALF(3, 8, 1) | CONTROL_HALF(0, 16, 1) << 14), LD, END);
+    CHECK_EQ(bed_fault(0), MFIFO_ERROR); /* 64 bytes, one behind a line: nine lines */
+    start_with_fifo(9);
+    RUN(SAR(SOURCE), DAR(TARGET + 1), CCR(CONTROL_HALF(3, 8, 1) | CONTROL_HALF(0, 16, 1) << 14), LD, LP0(4), ST,
+        LPEND0(1), END);
+    CHECK_EQ(bed_fault(0), 0);
+    CHECK(memcmp(bed_at(SOURCE), bed_at(TARGET + 1), 64) == 0);
+    start_with_fifo(15); /* to a fixed address: a line for each beat */
+    RUN(SAR(SOURCE), DAR(TARGET), CCR(CONTROL_HALF(2, 8, 1) | CONTROL_HALF(1, 16, 0) << 14), LD, END);
+    CHECK_EQ(bed_fault(0), MFIFO_ERROR);
+    start_with_fifo(16);
+    RUN(SAR(SOURCE), DAR(TARGET), CCR(CONTROL_HALF(2, 8, 1) | CONTROL_HALF(1, 16, 0) << 14), LD, ST, END);
+    CHECK_EQ(bed_fault(0), 0);
+}
+
+TEST(a_store_that_the_mfifo_cannot_hold_faults, "")
+{
+    start_with_fifo(4);
+    RUN(SAR(SOURCE), DAR(TARGET), CCR(CONTROL_HALF(3, 4, 1) | CONTROL_HALF(3, 5, 1) << 14), ST, END);
+    CHECK_EQ(bed_fault(0), MFIFO_ERROR);
+    CHECK_EQ(bed_register(CPC0), CODE + 18);
+}
+
+TEST(a_full_mfifo_is_waited_for_if_stores_are_on_their_way, "")
+{
+    start_with_fifo(8);
+    RUN(COPY(3, 8), LP0(32), LD, ST, LPEND0(2), END);
+    CHECK_EQ(bed_fault(0), 0);
+    CHECK_EQ(bed.findings, 0);
+    bed_check_copied(32 * 64);
+}
+
+TEST(full_queues_are_waited_for, "")
+{
+    bed.config.read_queue = bed.config.write_queue = 1;
+    bed.config.read_capacity = bed.config.write_capacity = 1;
+    bed_start();
+    RUN(COPY(3, 1), LP0(20), LD, LD, LD, ST, ST, ST, LPEND0(6), END);
+    bed_check_copied(20 * 24);
+    RUN(DAR(TARGET), LP0(20), STZ, LPEND0(1), END);
+    CHECK_EQ(*bed_at(TARGET + 159), 0);
+    CHECK_EQ(bed_state(0), STOPPED);
+}
+
+TEST(only_the_owner_of_the_load_lock_loads, "")
+{
+    PUT(CODE, COPY(3, 1), LD, LP0(100), NOP, LPEND0(1), LD, ST, ST, END);
+    PUT(CODE + 0x40, SAR(SOURCE + 64), DAR(TARGET + 64), CCR(CONTROL(3, 1)), LD, ST, END);
+    bed_go(0, CODE);
+    bed_run(80);
+    CHECK_EQ(bed.reads, 1);
+    bed_go(1, CODE + 0x40);
+    bed_run(80);
+    CHECK_EQ(bed.reads, 1);
+    CHECK_EQ(bed_register(CPC0 + 8), CODE + 0x40 + 18);
+    bed_settle();
+    CHECK_EQ(bed.reads, 3);
+    CHECK(memcmp(bed_at(SOURCE + 64), bed_at(TARGET + 64), 8) == 0);
+}
+
+static void gives_the_lock_up(const uint8_t *code, size_t bytes)
+{
+    bed_reset();
+    PUT(CODE, COPY(3, 1), LD);
+    bed_put(CODE + 19, code, bytes);
+    PUT(CODE + 0x80, SAR(SOURCE), DAR(TARGET + 64), CCR(CONTROL(3, 1)), LD, ST, WMB, END);
+    bed_go(0, CODE);
+    bed_settle();
+    bed_go(1, CODE + 0x80);
+    bed_settle();
+    CHECK_EQ(bed_state(1), STOPPED);
+    CHECK_EQ(bed_fault(1), 0);
+}
+#define GIVES_THE_LOCK_UP(...)                                                                                 \
+    gives_the_lock_up((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+TEST(stores_barriers_waits_ends_and_faults_give_the_load_lock_up, "")
+{
+    GIVES_THE_LOCK_UP(RMB, WFE(0));
+    GIVES_THE_LOCK_UP(WMB, WFE(0));
+    GIVES_THE_LOCK_UP(WFE(0));
+    GIVES_THE_LOCK_UP(WFPB(0));
+    GIVES_THE_LOCK_UP(ST, WFE(0));
+    GIVES_THE_LOCK_UP(STZ, WFE(0));
+    GIVES_THE_LOCK_UP(END);
+    GIVES_THE_LOCK_UP(0xff);
+}
+
+/* ---- lock-up ---- */
+
+static void lock_two_channels_up(void)
+{
+    start_with_fifo(8);
+    PUT(CODE, COPY(3, 8), LD, RMB, LD, ST, ST, END);
+    bed_go(0, CODE);
+    bed_go(1, CODE);
+}
+
+TEST(a_lock_up_aborts_the_channels_that_take_part, "")
+{
+    lock_two_channels_up();
+    PUT(CODE + 0x40, WFE(0), END);
+    bed_go(2, CODE + 0x40);
+    bed_run(500);
+    CHECK_EQ(bed.lines, 0);
+    CHECK_EQ(bed_state(0), EXECUTING);
+    bed_run(1000);
+    CHECK_EQ(bed.lines, 1);
+    CHECK_EQ(bed_fault(0), LOCKED_UP);
+    CHECK_EQ(bed_fault(1), LOCKED_UP);
+    CHECK_EQ(bed_state(2), WAITING_EVENT);
+    CHECK_EQ(bed_register(FSRC), 3);
+}
+
+TEST(the_watchdog_may_only_interrupt, "")
+{
+    lock_two_channels_up();
+    bed_set(WD, 1);
+    CHECK_EQ(bed_register(WD), 1);
+    bed_run(2000);
+    CHECK_EQ(bed.lines, 1);
+    CHECK_EQ(bed_register(FSRC), 0);
+    CHECK_EQ(bed_state(0), EXECUTING);
+    CHECK_EQ(bed.rises, 1);
+    bed_settle();
+    DEBUG(1, KILL);
+    bed_settle();
+    CHECK_EQ(bed.lines, 1); /* channel 0 is still too much */
+    DEBUG(0, KILL);
+    bed_run(1);
+    PUT(CODE + 0x40, NOP, END);
+    bed_go(3, CODE + 0x40);
+    bed_settle();
+    CHECK_EQ(bed.lines, 0);
+}
+
+TEST(what_another_channel_can_still_end_is_no_lock_up, "")
+{
+    lock_two_channels_up();
+    PUT(CODE + 0x80, LP1(8), LP0(256), NOP, LPEND0(1), LPEND1(5), END);
+    bed_go(3, CODE + 0x80);
+    bed_run(3000);
+    CHECK_EQ(bed.lines, 0);
+    bed_settle();
+    CHECK_EQ(bed.lines, 1);
+}
+
+TEST(a_held_channel_is_no_lock_up, "")
+{
+    start_with_fifo(8);
+    PUT(CODE, COPY(3, 8), LD, RMB, NOP, DAR(TARGET), STZ, ST, END);
+    PUT(CODE + 0x40, SAR(SOURCE + 64), DAR(TARGET + 256), CCR(CONTROL(3, 8)), LD, ST, END);
+    engine_hold(bed.engine, 0)->at_burst = 2;
+    bed_go(0, CODE);
+    bed_settle();
+    CHECK_EQ(bed.held, 1);
+    bed_go(1, CODE + 0x40);
+    bed_run(5000);
+    CHECK_EQ(bed_state(1), EXECUTING);
+    engine_let_go(bed.engine, 0, 0);
+    bed_settle();
+    CHECK_EQ(bed_fault(1) | bed_fault(0), 0);
+    CHECK(memcmp(bed_at(SOURCE + 64), bed_at(TARGET + 256), 64) == 0);
+}
+
+/* ---- the instruction cache ---- */
+
+TEST(a_program_that_is_overwritten_is_seen_when_its_lines_are_fetched_anew, "")
+{
+    bed.config.cache_line = 16;
+    bed_start();
+    PUT(CODE, WFE(0), ADDH_SAR(1), END);
+    bed_go(0, CODE);
+    bed_settle();
+    PUT(CODE, WFE(0), ADDH_SAR(5), END);
+    DEBUG(ENGINE_MANAGER, SEV(0));
+    bed_settle();
+    CHECK_EQ(bed_register(SAR0), 1); /* from the cache */
+    bed_go(0, CODE);
+    DEBUG(ENGINE_MANAGER, SEV(0));
+    bed_settle();
+    CHECK_EQ(bed_register(SAR0), 6);
+    PUT(CODE, WFEI(0), ADDH_SAR(1), END);
+    bed_go(0, CODE);
+    bed_settle();
+    PUT(CODE, WFEI(0), ADDH_SAR(9), END);
+    DEBUG(ENGINE_MANAGER, SEV(0));
+    bed_settle();
+    CHECK_EQ(bed_register(SAR0), 15);
+}
+
+TEST(a_loop_in_the_cache_is_fetched_once, "")
+{
+    RUN(LP0(200), NOP, NOP, NOP, NOP, LPEND0(4), END);
+    CHECK_EQ(bed.fetches, 3);
+    bed.fetches = 0;
+    PUT(CODE + 0x100, LP0(10), NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP,
+        NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP,
+        LPEND0(36), END);
+    bed_go(0, CODE + 0x100); /* more than eight lines of four bytes */
+    bed_settle();
+    CHECK(bed.fetches > 20);
+}
+
+TEST(another_thread_fetches_a_line_for_itself, "")
+{
+    PUT(CODE, WFE(0), END);
+    bed_go(0, CODE);
+    bed_settle();
+    CHECK_EQ(bed.fetches, 1);
+    bed_go(1, CODE);
+    bed_settle();
+    CHECK_EQ(bed.fetches, 2);
+}
+
+/* ---- time ---- */
+
+TEST(a_burst_takes_its_beats_and_the_latency, "")
+{
+    PUT(CODE, CCR(CONTROL(3, 16)), SAR(SOURCE), DAR(TARGET), WFE(0), LD, ST, WMB, END);
+    bed_go(0, CODE);
+    bed_settle();
+    DEBUG(ENGINE_MANAGER, SEV(0));
+    while (bed.reads == 0) {
+        bed_run(1);
+    }
+    for (uint32_t cycle = 0; cycle < 16 + 4; cycle++) {
+        CHECK_EQ(bed.writes, 0);
+        bed_run(1);
+    }
+    CHECK_EQ(bed.writes, 1);
+}
+
+TEST(time_stops_where_it_is_told_to, "")
+{
+    PUT(CODE, COPY(3, 16), LP0(30), LD, ST, LPEND0(2), WMB, END);
+    bed_go(0, CODE);
+    for (uint32_t i = 0; i < 50; i++) {
+        uint64_t next = engine_next(bed.engine), reads = bed.reads, issued = bed.issued;
+
+        CHECK(next > bed.now);
+        bed_run(next - bed.now - 1);
+        CHECK_EQ(bed.reads + bed.issued, reads + issued);
+        bed_run(1);
+    }
+    engine_run(bed.engine, ENGINE_NEVER);
+    CHECK_EQ(bed_state(0), STOPPED);
+    bed_check_copied(30 * 128);
+}
+
+static uint64_t digest;
+static void mix(uint64_t value)
+{
+    digest = (digest ^ value) * 0x100000001b3ull;
+}
+
+static uint64_t run_in_steps(uint64_t step)
+{
+    bed_reset();
+    digest = 0xcbf29ce484222325ull;
+    PUT(CODE, COPY(2, 5), LP0(30), LD, ST, LD, WMB, ST, LPEND0(5), END);
+    PUT(CODE + 0x40, SAR(SOURCE + 3), DAR(TARGET + 0x1000), CCR(CONTROL(0, 7)), LP0(50), LD, ST, LPEND0(2),
+        END);
+    bed_go(0, CODE);
+    bed_go(5, CODE + 0x40);
+    while (bed.now < 6000) {
+        bed_run(step);
+    }
+    for (uint32_t n = 0; n < 8; n++) {
+        mix(bed_register(SAR0 + 0x20 * n));
+        mix(bed_register(CPC0 + 8 * n));
+    }
+    for (uint32_t i = 0; i < BED_SIZE; i++) {
+        mix(bed.memory[i]);
+    }
+    mix(bed.issued);
+    return digest;
+}
+
+TEST(how_often_the_engine_is_run_changes_nothing, "")
+{
+    uint64_t all = run_in_steps(6000);
+
+    CHECK_EQ(run_in_steps(1), all);
+    CHECK_EQ(run_in_steps(3), all);
+    CHECK_EQ(run_in_steps(1000), all);
+}
+
+/* ---- predictions ---- */
+
+TEST(a_prediction_names_the_cycle_of_an_interrupt, "")
+{
+    uint64_t at;
+
+    bed_set(INTEN, 1);
+    PUT(CODE, COPY(3, 4), LP0(20), LD, ST, LPEND0(2), WMB, SEV(0), END);
+    bed_go(0, CODE);
+    at = engine_predict(bed.engine, 100000).cycle;
+    CHECK(at > 100 && at < 1000);
+    CHECK_EQ(engine_predict(bed.engine, at - 1).cycle, at - 1);
+    CHECK_EQ(bed.lines + bed.reads + bed.issued, 0);
+    bed_run(at / 2);
+    CHECK_EQ(engine_predict(bed.engine, 100000).cycle, at);
+    bed_run(at - bed.now - 1);
+    CHECK_EQ(bed.lines, 0);
+    bed_run(1);
+    CHECK_EQ(bed.lines, 2);
+    bed_check_copied(640);
+    CHECK_EQ(engine_predict(bed.engine, bed.now + 100000).cycle, ENGINE_NEVER);
+}
+
+TEST(a_prediction_names_the_cycle_of_a_fault_or_hold, "")
+{
+    uint64_t at;
+
+    PUT(CODE, COPY(3, 4), LD, ST, SAR(4), LD, END);
+    bed_go(0, CODE);
+    at = engine_predict(bed.engine, 100000).cycle;
+    bed_run(at - 1);
+    CHECK_EQ(bed.faulted, 0);
+    bed_run(1);
+    CHECK_EQ(bed.faulted, 1);
+    DEBUG(0, KILL);
+    PUT(CODE, COPY(3, 4), DAR(4), STZ, END);
+    bed_go(0, CODE);
+    at = engine_predict(bed.engine, 100000).cycle;
+    bed_run(at - bed.now - 1);
+    CHECK_EQ(bed.faulted, 1);
+    bed_run(1);
+    CHECK_EQ(bed.faulted, 2);
+    DEBUG(0, KILL);
+    engine_hold(bed.engine, 0)->at_burst = 3;
+    PUT(CODE, COPY(3, 4), LP0(9), LD, ST, LPEND0(2), END);
+    bed_go(0, CODE);
+    at = engine_predict(bed.engine, 100000).cycle;
+    bed_run(at - bed.now - 1);
+    CHECK_EQ(bed.held, 0);
+    bed_run(1);
+    CHECK_EQ(bed.held, 1);
+}
+
+TEST(a_prediction_believes_that_peripherals_go_on_asking, "")
+{
+    uint64_t at;
+
+    bed_set(INTEN, 1);
+    engine_request(bed.engine, 0, ENGINE_REQUEST_BURST, false);
+    PUT(CODE, COPY(2, 4), LP0(5), WFPB(0), LDPB(0), STB, LPEND0(5), WMB, SEV(0), END);
+    bed_go(0, CODE);
+    bed.asks = ENGINE_REQUEST_BURST;
+    at = engine_predict(bed.engine, 100000).cycle;
+    CHECK_EQ(bed.answers, 0);
+    bed_run(at - 1);
+    CHECK_EQ(bed.lines, 0);
+    bed_run(1);
+    CHECK_EQ(bed.lines, 2);
+}
+
+/* ---- holds ---- */
+
+TEST(a_channel_is_held_before_each_burst_with_nothing_on_its_way, "")
+{
+    for (uint32_t burst = 1; burst <= 16; burst++) {
+        bed_reset();
+        engine_hold(bed.engine, 0)->at_burst = burst;
+        RUN(COPY(3, 4), LP0(8), LD, LD, ST, ST, LPEND0(4), SEV(0), END);
+        CHECK_EQ(bed.held, 1);
+        CHECK_EQ(bed_state(0), EXECUTING);
+        CHECK_EQ(bed.reads, burst - 1);
+        CHECK_EQ(engine_hold(bed.engine, 0)->at_burst, 0);
+        CHECK_EQ(engine_thread(bed.engine, 0).bursts, burst - 1);
+        CHECK_EQ(engine_thread(bed.engine, 0).stored, (burst - 1) / 2 * 64);
+        CHECK_EQ(engine_thread(bed.engine, 0).in_fifo, (burst - 1) % 2 * 32);
+        bed_check_copied((burst - 1) / 2 * 64);
+        engine_let_go(bed.engine, 0, 1);
+        bed_settle();
+        CHECK_EQ(bed.held, burst < 16 ? 2 : 1);
+        CHECK_EQ(bed.reads, burst);
+        engine_let_go(bed.engine, 0, 0);
+        bed_settle();
+        CHECK_EQ(bed_state(0), STOPPED);
+        bed_check_copied(512);
+    }
+}
+
+TEST(a_channel_is_held_before_it_passes_a_byte, "")
+{
+    for (uint32_t byte = 1; byte <= 256; byte++) {
+        bed_reset();
+        engine_hold(bed.engine, 0)->at_byte = byte;
+        RUN(COPY(3, 4), LP0(4), LD, ST, LPEND0(2), DAR(TARGET + 128), LP0(4), STZ, LPEND0(1), END);
+        CHECK_EQ(bed.held, byte < 256);
+        CHECK_EQ(engine_thread(bed.engine, 0).begun, byte / 32 * 32);
+    }
+}
+
+TEST(a_held_channel_can_be_killed_and_only_a_held_one_let_go, "")
+{
+    engine_hold(bed.engine, 0)->at_burst = 1;
+    RUN(COPY(3, 4), LD, ST, END);
+    CHECK(engine_thread(bed.engine, 0).held);
+    DEBUG(0, KILL);
+    CHECK(!engine_thread(bed.engine, 0).held);
+    engine_let_go(bed.engine, 0, 0);
+    CHECK_EQ(engine_next(bed.engine), ENGINE_NEVER);
+    RUN(COPY(3, 4), LD, ST, END);
+    bed_check_copied(32);
+}
+
+TEST(a_pause_follows_each_burst_but_not_in_a_step, "")
+{
+    engine_hold(bed.engine, 0)->pause_cycles = 1000;
+    PUT(CODE, COPY(3, 1), LP0(4), LD, ST, LPEND0(2), END);
+    bed_go(0, CODE);
+    for (uint32_t burst = 1; burst <= 4; burst++) {
+        bed_run(900);
+        CHECK_EQ(bed.writes, burst);
+        bed_run(110);
+    }
+    bed_settle();
+    CHECK_EQ(bed_state(0), STOPPED);
+    engine_hold(bed.engine, 0)->at_burst = 1;
+    bed_go(0, CODE);
+    bed_settle();
+    engine_let_go(bed.engine, 0, 3);
+    bed_run(200);
+    CHECK_EQ(bed.held, 2);
+    CHECK_EQ(engine_thread(bed.engine, 0).bursts, 3);
+}
+
+/* ---- findings ---- */
+
+TEST(a_request_that_moves_nothing_is_a_finding, "")
+{
+    bed.asks = ENGINE_REQUEST_SINGLE;
+    PUT(CODE, COPY(2, 4), FLUSHP(0), WFPS(0), LDPB(0), STB, WFPS(0), LDPS(0), STS, WMB, WFPS(0), LDB, END);
+    engine_request(bed.engine, 0, ENGINE_REQUEST_SINGLE, false);
+    bed_go(0, CODE);
+    bed_settle();
+    CHECK_EQ(bed.findings, 2);
+    CHECK_EQ(bed.finding[0].kind, ENGINE_FINDING_UNUSED_REQUEST);
+    CHECK_EQ(bed.finding[0].other, CODE + 20);
+    CHECK_EQ(bed.finding[0].microcode, CODE + 25);
+    CHECK_EQ(bed.finding[1].microcode, CODE + 34);
+}
+
+TEST(a_request_of_before_the_start_is_a_finding_without_dmaflushp, "")
+{
+    engine_request(bed.engine, 0, ENGINE_REQUEST_SINGLE, false);
+    bed_run(1);
+    RUN(COPY(2, 4), WFPS(0), LDS, STS, END);
+    CHECK_EQ(bed.findings, 1);
+    CHECK_EQ(bed.finding[0].kind, ENGINE_FINDING_OLD_REQUEST);
+    CHECK_EQ(bed.finding[0].microcode, CODE + 18);
+    bed.asks = ENGINE_REQUEST_SINGLE;
+    RUN(COPY(2, 4), FLUSHP(0), WFPS(0), LDS, STS, END);
+    CHECK_EQ(bed.findings, 1);
+}
+
+int main(int argc, char **argv)
+{
+    return check_main(argc, argv, bed_reset);
+}

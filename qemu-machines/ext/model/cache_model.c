@@ -433,45 +433,27 @@ static void keep_moments(struct cache_model *model, size_t offset, unsigned int 
     }
 }
 
-/* Those of the bytes of whose writing by a device the CPU has been told. */
-static uint64_t told_of(struct cache_model *model, size_t line, uint64_t bytes)
+/* Those of the bytes whose moments are so. */
+static uint64_t those(struct cache_model *model, size_t line, uint64_t bytes,
+                      bool (*is_so)(const struct order *, uint32_t moment))
 {
     const uint32_t *moment = moments_of(model, line);
-    uint64_t told = 0;
+    uint64_t found = 0;
 
-    for (uint64_t rest = bytes; rest; rest &= rest - 1) {
-        if (order_is_told(&model->order, moment[__builtin_ctzll(rest)])) {
-            told |= rest & -rest;
+    for (; bytes; bytes &= bytes - 1) {
+        if (is_so(&model->order, moment[__builtin_ctzll(bytes)])) {
+            found |= bytes & -bytes;
         }
     }
-    return told;
+    return found;
 }
 
 /* Those of the bytes, which a device wrote, for which an invalidate of now counts. */
 static uint64_t counts_for(struct cache_model *model, size_t line, uint64_t bytes)
 {
-    const uint32_t *moment = moments_of(model, line);
-    uint64_t counts = bytes & ~told_of(model, line, bytes);
+    uint64_t untold = bytes & ~those(model, line, bytes, order_is_told);
 
-    for (uint64_t rest = bytes; rest; rest &= rest - 1) {
-        if (order_is_behind(&model->order, moment[__builtin_ctzll(rest)])) {
-            counts |= rest & -rest;
-        }
-    }
-    return counts;
-}
-
-static uint64_t asked_for(struct cache_model *model, size_t line, uint64_t bytes)
-{
-    const uint32_t *moment = moments_of(model, line);
-    uint64_t asked = 0;
-
-    for (uint64_t rest = bytes; rest; rest &= rest - 1) {
-        if (order_is_asked(&model->order, moment[__builtin_ctzll(rest)])) {
-            asked |= rest & -rest;
-        }
-    }
-    return asked;
+    return untold | those(model, line, bytes, order_is_behind);
 }
 
 /* Those of the bytes that were stored, or cleaned, with no barrier between that and the start. */
@@ -632,7 +614,7 @@ static uint64_t polled(struct cache_model *model, size_t line)
     const struct line *masks = &model->line[line];
     uint64_t bytes = masks->device & masks->fresh;
 
-    return bytes & ~told_of(model, line, bytes);
+    return bytes & ~those(model, line, bytes, order_is_told);
 }
 
 /* The CPU loads bytes; `arriving` are those of the line that are polled(). Where the load got what the device
@@ -795,7 +777,8 @@ static void invalidate_device(struct cache_model *model, size_t line, enum way_o
         counts = counts_for(model, line, bytes);
         masks->device = 0;
         masks->news |= by == BY_ADDRESS ? counts : 0;
-        masks->pending = (by == BY_ADDRESS ? 0 : counts) | (asked_for(model, line, bytes) & ~counts);
+        masks->pending =
+            (by == BY_ADDRESS ? 0 : counts) | (those(model, line, bytes, order_is_asked) & ~counts);
         masks->early = bytes & ~counts & ~masks->pending;
         masks->pended = order_moment(&model->order);
     }

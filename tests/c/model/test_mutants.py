@@ -115,13 +115,13 @@ MUTANTS = {
     "invalidate counts always": ("counts = counts_for(model, line, bytes);", "counts = bytes;"),
     "barrier of no use": ("return moment < order->full || order->full == LAST;", "return false;"),
     "polling takes a barrier": (
-        "bytes & ~told_of(model, line, bytes);\n\n    for",
-        "0;\n\n    for",
+        "untold = bytes & ~those(model, line, bytes, order_is_told);",
+        "untold = 0;",
     ),
-    "asking is of no use": ("(asked_for(model, line, bytes) & ~counts)", "0"),
+    "asking is of no use": ("(those(model, line, bytes, order_is_asked) & ~counts)", "0"),
     "asking suffices": (
-        "        masks->pending = (by == BY_ADDRESS ? 0 : counts) |",
-        "        masks->pending = (by == BY_ADDRESS ? 0 : counts) & 0 &",
+        "            (by == BY_ADDRESS ? 0 : counts) |",
+        "            (by == BY_ADDRESS ? 0 : counts) & 0 &",
     ),
     "pending for ever": ("        masks->pending = 0;\n", "        ;\n"),
     "pending without a barrier": (
@@ -151,7 +151,7 @@ MUTANTS = {
         "    uint64_t bytes = masks->device;\n",
     ),
     "told and polling": (
-        "    return bytes & ~told_of(model, line, bytes);\n",
+        "    return bytes & ~those(model, line, bytes, order_is_told);\n",
         "    return bytes;\n",
     ),
     "one load is enough": (

@@ -329,10 +329,6 @@ void barrier_sync(void)
     record(FAKE_BARRIER, 0, 0, 0, 0);
 }
 
-void barrier_memory(void)
-{
-}
-
 bool memory_has_ram_at(uint64_t physical)
 {
     (void)physical;

@@ -29,6 +29,8 @@ _SOURCES = ("ci", "docs", "examples", "firmware", "harness", "qemu-machines", "t
 _FILES = ("Makefile", "pyproject.toml")
 _BUILT = ("ext", "firmware", "host", "conformance", "tests")
 _TESTS = "harness/dmav3/conformance/tests"
+#: The file that runs the programs in C: it runs first, since it starts no board.
+_IN_C = "test_host_programs.py"
 #: Tests of the firmware that name no rule.
 _BOARD = ("backend", "bus_masters", "calls", "common_buffers", "routines", "selftest", "shell")
 _OTHERS = ("tests/c/test_host.py", "tests/host", *(f"tests/emu/test_{one}.py" for one in _BOARD))
@@ -85,9 +87,9 @@ class Tree:
         programs = {f"test_{one}" for one in re.findall(r"test_in_c\[(\w+)-", "".join(tests))}
         if not tests:
             programs = {path.name for path in (self.folder / "build/conformance").iterdir()}
-        targets = sorted(f"build/conformance/{one}" for one in programs)
-        self._make(mutant, "image", "build/host/shim", *targets)
-        files = sorted({test.partition("::")[0] for test in tests}) or ["test_host_programs.py", ""]
+        files = sorted({test.partition("::")[0] for test in tests} or {_IN_C, ""})
+        shims = ("image", "build/host/shim") if files != [_IN_C] else ()
+        self._make(mutant, *shims, *sorted(f"build/conformance/{one}" for one in programs))
         with tempfile.TemporaryFile("w+") as file:
             arguments = (
                 "-pdmav3.testing.plugin",
@@ -97,7 +99,7 @@ class Tree:
                 "-mnot soak",
                 f"--dmav3-pipe={file.fileno()}",
                 f"--dmav3-rule={mutant.rule if tests else ''}",
-                *(f"{_TESTS}/{file}" for file in files),
+                *(f"{_TESTS}/{name}" for name in sorted(files, key=lambda name: name != _IN_C)),
             )
             said = self._pytest(arguments, file.fileno())
             file.seek(0)

@@ -91,6 +91,16 @@ class TestMemory:
         made = allocator(bus_master(shim), extended=extended)(length)
         assert (made.VirtualAddress, made.LogicalAddress) == (0, 0xA5A5A5A5_A5A5A5A5)
 
+    @pytest.mark.dmav3_rule("ACB-01")
+    def test_as_many_as_there_can_be(self, shim: Shim) -> None:
+        """The next is NULL, until one is freed."""
+        adapter = bus_master(shim)
+        made = [adapter.AllocateCommonBuffer(64) for _ in range(256)]
+        assert all(one.VirtualAddress for one in made)
+        assert adapter.AllocateCommonBuffer(64).VirtualAddress == 0
+        adapter.FreeCommonBuffer(*made[100])
+        assert adapter.AllocateCommonBuffer(64).VirtualAddress
+
     @pytest.mark.dmav3_rule("ACX-01", "ACB-04")
     @both_routines
     @pytest.mark.parametrize("behind", [0, 1, 63, 3995])

@@ -273,11 +273,12 @@ class TestLimits:
     @pytest.mark.dmav3_rule("STR-02")
     @pytest.mark.parametrize("maximum", [(1 << 64) - 1, 1 << 63, (1 << 63) - 1], ids=hex)
     def test_an_address_has_no_sign(self, shim: Shim, maximum: int) -> None:
-        """The highest ones are no limit."""
-        adapter = bus_master(shim)
+        """The highest ones are no limit, and do not lift that of the adapter."""
+        adapter, narrow = bus_master(shim), bus_master(shim, DmaAddressWidth=24)
         buffer = adapter.AllocateCommonBufferEx(64, maximum)
         assert buffer.VirtualAddress
         adapter.FreeCommonBuffer(*buffer)
+        assert narrow.AllocateCommonBufferEx(64, maximum).VirtualAddress == 0
 
     @pytest.mark.dmav3_rule("ACX-08")
     def test_of_a_subordinate(self, shim: Shim) -> None:

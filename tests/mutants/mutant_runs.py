@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dmav3.conformance.run import ConformanceOptions, collected
-from dmav3.errors import UsageError
+from dmav3.errors import Dmav3Error, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -233,5 +233,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except UsageError as error:
+    except Dmav3Error as error:
         sys.exit(f"ci/mutants: {error}")

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmav3.errors import UsageError
+from dmav3.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -83,6 +83,7 @@ class Tree:
         Gives what the recorder of `dmav3 conformance` writes of each.
 
         :param tests: ids of those of the mutant's rule; without, all of every rule run.
+        :raises InfrastructureError: pytest could not begin.
         """
         programs = {f"test_{one}" for one in re.findall(r"test_in_c\[(\w+)-", "".join(tests))}
         if not tests:
@@ -105,7 +106,8 @@ class Tree:
             file.seek(0)
             messages = [json.loads(line) for line in file]
         if not messages:
-            return [{"id": "collection", "outcome": "error", "reason": said[-500:]}]
+            msg = f"the tests were not collected:\n{said.strip()}"
+            raise InfrastructureError(msg)
         return [message for message in messages if "id" in message]
 
     def other_tests(self, mutant: Mutant) -> list[dict[str, Any]]:

@@ -215,7 +215,7 @@ class TestRequests:
 
     @pytest.mark.dmav3_rule("STM-06")
     def test_registers_without_a_channel(self, shim: Shim) -> None:
-        """Those of a subordinate are for nothing but to be freed: the channel is somebody else's."""
+        """A subordinate's can only be freed: the channel is somebody else's."""
         bench = Bench.of_subordinate(shim)
         bench.adapter.FreeAdapterObject(KEEP_REGISTERS)
         with entries(shim) as entered, shim.evidence.expect_violations(0x4D):

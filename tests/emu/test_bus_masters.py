@@ -135,6 +135,7 @@ class TestPackets:
             assert board.read(buffer) == moved(PACKET)
             board.fill(buffer, 0)
 
+    @pytest.mark.dmav3_cache(schedule="lru")  # how often the driver looks is the device's time, too
     def test_the_log_is_that_of_the_same_run(self, board: Board) -> None:
         """What the device does happens inside of commands; only its times are its own."""
         logs = []

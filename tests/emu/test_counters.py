@@ -121,6 +121,7 @@ def test_a_read_treats_whole_lines_and_bounces_edges(
     assert board.findings() == []
 
 
+@pytest.mark.dmav3_cache(schedule="lru")  # no line is written back by itself
 def test_states_after_each_call(board: Board) -> None:
     """Dirty until the map of a write; stale between the device's write and the flush of a read."""
     buffer = board.memory.allocate(4096, region="scatter", align=4096)

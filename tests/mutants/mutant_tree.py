@@ -86,7 +86,7 @@ class Tree:
         :raises InfrastructureError: pytest could not begin.
         """
         in_c = [test for test in tests if test.startswith(_IN_C)]
-        ended = self._tests_in_c(mutant, in_c)
+        ended = self._tests_in_c(mutant, in_c) if in_c else []
         others = sorted({test.partition("::")[0] for test in tests} - {_IN_C})
         if (tests and not others) or any(test["outcome"] == "failed" for test in ended):
             return ended

@@ -31,9 +31,10 @@ _BUILT = ("ext", "firmware", "host", "conformance", "tests")
 _TESTS = "harness/dmav3/conformance/tests"
 #: Tests of the firmware that name no rule.
 _BOARD = ("backend", "bus_masters", "calls", "common_buffers", "routines", "selftest", "shell")
+_ENGINE_TESTS = "tests/c/engine"
 _OTHERS = ("tests/c/test_host.py", "tests/host", *(f"tests/emu/test_{one}.py" for one in _BOARD))
 #: Seconds after which a mutant hangs.
-PATIENCE = 900
+PATIENCE, PATIENCE_OF_A_PROGRAM = 900, 120
 
 
 class Tree:
@@ -112,6 +113,30 @@ class Tree:
         said = self._pytest(("-rfE", "-mnot soak", *_OTHERS))
         failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
         return [{"id": one, "outcome": "failed"} for one in failed]
+
+    def engine_tests(self, mutant: Mutant) -> list[dict[str, Any]]:
+        """Run the host tests of the engine, up to the first program that fails."""
+        programs = [path.stem for path in sorted((self.folder / _ENGINE_TESTS).glob("test_*.c"))]
+        self._make(mutant, *(f"build/tests/c/{one}" for one in programs))
+        told: list[dict[str, Any]] = []
+        for one in programs:
+            if not self._passes(f"build/tests/c/{one}"):
+                return [*told, {"id": one, "outcome": "failed"}]
+            told.append({"id": one, "outcome": "passed"})
+        return told
+
+    def _passes(self, program: str) -> bool:
+        try:
+            done = subprocess.run(
+                [self.folder / program],
+                cwd=self.folder,
+                capture_output=True,
+                check=False,
+                timeout=PATIENCE_OF_A_PROGRAM,
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
 
     def _pytest(self, arguments: Sequence[str], pipe: int | None = None) -> str:
         """Run pytest on this copy; return what it printed, up to `PATIENCE`."""

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dmav3.conformance.run import ConformanceOptions, collected
-from dmav3.errors import UsageError
+from dmav3.errors import Dmav3Error, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -207,7 +207,9 @@ def main() -> int:
     parser.add_argument("what", nargs="*", help="rules or files, or how they begin; all without")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="copies of the tree")
     parser.add_argument("--again", action="store_true", help="also what ran with these sources")
-    parser.add_argument("--survivors", action="store_true", help="only what survived last")
+    parser.add_argument(
+        "--survivors", action="store_true", help="only what no test of its rule noticed"
+    )
     options = parser.parse_args()
     whats = tuple(options.what) or ("",)
     every = [*load(), *load_engine()]
@@ -223,7 +225,7 @@ def main() -> int:
         done = before.get(mutant.name)
         came_of_it = fate(mutant, done)
         stale = options.again or done is None or done.inputs != digest
-        wants = came_of_it == "survived" if options.survivors else stale
+        wants = not (done and done.by_rule) if options.survivors else stale
         if came_of_it == "did not run" or (wants and not mutant.equivalent):
             wanted[mutant] = digest
     console = Console()
@@ -234,5 +236,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except UsageError as error:
+    except Dmav3Error as error:
         sys.exit(f"ci/mutants: {error}")

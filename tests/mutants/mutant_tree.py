@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmav3.errors import UsageError
+from dmav3.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +29,8 @@ _SOURCES = ("ci", "docs", "examples", "firmware", "harness", "qemu-machines", "t
 _FILES = ("Makefile", "pyproject.toml")
 _BUILT = ("ext", "firmware", "host", "conformance", "tests")
 _TESTS = "harness/dmav3/conformance/tests"
+#: The file that runs the programs in C: it runs first, since it starts no board.
+_IN_C = "test_host_programs.py"
 #: Tests of the firmware that name no rule.
 _BOARD = ("backend", "bus_masters", "calls", "common_buffers", "routines", "selftest", "shell")
 _ENGINE_TESTS = "tests/c/engine"
@@ -82,13 +84,14 @@ class Tree:
         Gives what the recorder of `dmav3 conformance` writes of each.
 
         :param tests: ids of those of the mutant's rule; without, all of every rule run.
+        :raises InfrastructureError: pytest could not begin.
         """
         programs = {f"test_{one}" for one in re.findall(r"test_in_c\[(\w+)-", "".join(tests))}
         if not tests:
             programs = {path.name for path in (self.folder / "build/conformance").iterdir()}
-        targets = sorted(f"build/conformance/{one}" for one in programs)
-        self._make(mutant, "image", "build/host/shim", *targets)
-        files = sorted({test.partition("::")[0] for test in tests}) or ["test_host_programs.py", ""]
+        files = sorted({test.partition("::")[0] for test in tests} or {_IN_C, ""})
+        shims = ("image", "build/host/shim") if files != [_IN_C] else ()
+        self._make(mutant, *shims, *sorted(f"build/conformance/{one}" for one in programs))
         with tempfile.TemporaryFile("w+") as file:
             arguments = (
                 "-pdmav3.testing.plugin",
@@ -98,13 +101,14 @@ class Tree:
                 "-mnot soak",
                 f"--dmav3-pipe={file.fileno()}",
                 f"--dmav3-rule={mutant.rule if tests else ''}",
-                *(f"{_TESTS}/{file}" for file in files),
+                *(f"{_TESTS}/{name}" for name in sorted(files, key=lambda name: name != _IN_C)),
             )
             said = self._pytest(arguments, file.fileno())
             file.seek(0)
             messages = [json.loads(line) for line in file]
         if not messages:
-            return [{"id": "collection", "outcome": "error", "reason": said[-500:]}]
+            msg = f"the tests were not collected:\n{said.strip()}"
+            raise InfrastructureError(msg)
         return [message for message in messages if "id" in message]
 
     def other_tests(self, mutant: Mutant) -> list[dict[str, Any]]:

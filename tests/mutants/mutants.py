@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mutants as frozen, checked values, read from mutants.toml and engine.toml beside this file."""
+"""The mutants as frozen, checked values, read from mutants.toml and engine.toml here."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Mutant(BaseModel):
     :ivar find: a text that is there once.
     :ivar instead: what stands there in the mutant.
     :ivar equivalent: why no test can see it; empty if one can.
-    :ivar name: the rule, with a number behind it from its second mutant on; of the engine's, what it
-        does.
+    :ivar name: the rule, with a number behind it from its second mutant on; of one of the engine,
+        what it does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

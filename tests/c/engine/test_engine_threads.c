@@ -229,7 +229,7 @@ TEST(a_kill_gives_the_load_lock_up_at_once, "")
     bed.config.latency = 30;
     bed.config.cache_line = 32;
     bed_start();
-    PUT(CODE, COPY, LD, ST, END);
+    PUT(CODE, COPY, LD, SAR(SOURCE), ST, END);
     PUT(CODE + 0x40, WFE(0), LD, END);
     bed_go(1, CODE + 0x40);
     bed_settle();
@@ -268,22 +268,31 @@ TEST(one_channel_is_killed_while_another_stores, "")
     bed_check_copied(64);
 }
 
-TEST(a_peripheral_is_not_answered_for_what_was_killed, "")
+/* Run the program at CODE up to an instruction that is behind what it does with a peripheral, and kill it. */
+static void kill_behind(uint32_t place)
 {
-    bed.config.latency = 100;
     bed_start();
     engine_request(bed.engine, 1, ENGINE_REQUEST_SINGLE, false);
-    PUT(CODE, COPY, WFPS(1), LDPS(1), RMB, END);
     bed_go(0, CODE);
-    while (bed_state(0) != AT_BARRIER) {
+    while (bed_register(CPC0) < CODE + place) {
         bed_run(1);
     }
     bed_run(5);
     DEBUG(0, KILL);
     CHECK_EQ(bed_state(0), KILLING);
     bed_settle();
-    CHECK_EQ(bed.reads, 1);
     CHECK_EQ(bed.answers, 0);
+}
+
+TEST(a_peripheral_is_not_answered_for_what_was_killed, "")
+{
+    bed.config.latency = 100;
+    PUT(CODE, COPY, WFPS(1), LDPS(1), RMB, END);
+    kill_behind(22);
+    CHECK_EQ(bed.reads, 1);
+    PUT(CODE, SAR(SOURCE), DAR(TARGET), CCR(CONTROL(3, 1)), WFPS(1), LD, RMB, STPS(1), WMB, END);
+    kill_behind(24);
+    CHECK_EQ(bed.writes, 1);
 }
 
 /* A channel in each state: program, and what is to be there. */

@@ -436,17 +436,18 @@ TEST(a_loop_in_the_cache_is_fetched_once, "")
 
 TEST(a_line_that_takes_the_place_of_another_is_nobody_elses, "")
 {
-    PUT(CODE, WFE(0), NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP,
-        NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, WFE(1), END);
-    bed_go(0, CODE); /* eight lines of four bytes, and the ninth in the place of the first */
+    memset(bed_at(CODE), NOP, 32);
+    PUT(CODE + 2, WFE(0)); /* at the end of the first of eight lines of four bytes */
+    PUT(CODE + 32, WFE(1), END);
+    bed_go(0, CODE);
     bed_settle();
-    bed_go(1, CODE + 32);
+    bed_go(1, CODE + 32); /* in the place of the first */
     bed_settle();
     bed.fetches = 0;
     DEBUG(ENGINE_MANAGER, SEV(0));
     bed_settle();
     CHECK_EQ(bed_register(CPC0), CODE + 32);
-    CHECK_EQ(bed.fetches, 9);
+    CHECK_EQ(bed.fetches, 8);
 }
 
 TEST(a_line_that_failed_is_nobodys, "")

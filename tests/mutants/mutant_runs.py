@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mutant_tree import ROOT, Tree
-from mutants import FOLDERS, Mutant, load
+from mutants import ENGINE, FOLDERS, Mutant, load, load_engine
 from rich.console import Console
 from rich.table import Table
 
@@ -68,7 +68,9 @@ def run(tree: Tree, mutant: Mutant, tests: Sequence[str] | None, inputs: str = "
     """
     start = time.monotonic()
     with tree.mutated(mutant):
-        if tests is None:
+        if not mutant.rule:
+            ended = tree.engine_tests(mutant)
+        elif tests is None:
             ended = tree.rule_tests(mutant)
             ended = ended if _noticed(ended) else ended + tree.other_tests(mutant)
         else:
@@ -179,7 +181,7 @@ def fate(mutant: Mutant, done: Run | None) -> str:
 
 def show(mutants: Iterable[Mutant], runs: Mapping[str, Run], console: Console) -> bool:
     """Print the figures by folder, and each mutant that survived; True if none did."""
-    counts: dict[str, Counter[str]] = {folder: Counter() for folder in (*FOLDERS, "all")}
+    counts: dict[str, Counter[str]] = {folder: Counter() for folder in (*FOLDERS, ENGINE, "all")}
     survivors = []
     for mutant in mutants:
         done = runs.get(mutant.name)
@@ -210,7 +212,8 @@ def main() -> int:
     )
     options = parser.parse_args()
     whats = tuple(options.what) or ("",)
-    mutants = [one for one in load() if one.name.startswith(whats) or one.file.startswith(whats)]
+    every = [*load(), *load_engine()]
+    mutants = [one for one in every if one.name.startswith(whats) or one.file.startswith(whats)]
     if not mutants:
         msg = f"no mutant's rule or file begins with {' or '.join(whats)}; such as MTX-07"
         raise UsageError(msg)

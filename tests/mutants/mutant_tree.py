@@ -33,8 +33,9 @@ _TESTS = "harness/dmav3/conformance/tests"
 _IN_C = "test_host_programs.py"
 #: Tests of the firmware that name no rule.
 _BOARD = ("backend", "bus_masters", "calls", "common_buffers", "routines", "selftest", "shell")
+_ENGINE_TESTS = "tests/c/engine"
 _OTHERS = ("tests/c/test_host.py", "tests/host", *(f"tests/emu/test_{one}.py" for one in _BOARD))
-#: Seconds after which a mutant hangs, and one test in C, of which none takes one.
+#: Seconds after which a mutant hangs, and one program in C, of which none takes as long.
 PATIENCE, _PATIENCE_IN_C = 900, 120
 
 
@@ -106,11 +107,11 @@ class Tree:
                 break
         return ended
 
-    def _failure_in_c(self, program: str, name: str) -> str:
-        """Return what a test in C says of its failure; nothing if it passes."""
+    def _failure_in_c(self, program: str, *test: str) -> str:
+        """Return what a program, or one test of it, says of its failure; nothing if it passes."""
         try:
             done = subprocess.run(
-                [self.folder / program, name],
+                [self.folder / program, *test],
                 capture_output=True,
                 text=True,
                 check=False,
@@ -118,7 +119,7 @@ class Tree:
             )
         except subprocess.TimeoutExpired as error:
             return f"no end in {error.timeout:g} seconds"
-        ended = f"{name} ended with {done.returncode}" if done.returncode else ""
+        ended = f"{program} ended with {done.returncode}" if done.returncode else ""
         return done.stderr.strip() or ended
 
     def _tests_by_pytest(self, mutant: Mutant, files: Sequence[str]) -> list[dict[str, Any]]:
@@ -151,6 +152,17 @@ class Tree:
         said = self._pytest(("-rfE", "-mnot soak", *_OTHERS))
         failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
         return [{"id": one, "outcome": "failed"} for one in failed]
+
+    def engine_tests(self, mutant: Mutant) -> list[dict[str, Any]]:
+        """Run the host tests of the engine, up to the first program that fails."""
+        programs = [path.stem for path in sorted((self.folder / _ENGINE_TESTS).glob("test_*.c"))]
+        self._make(mutant, *(f"build/tests/c/{one}" for one in programs))
+        told: list[dict[str, Any]] = []
+        for one in programs:
+            if self._failure_in_c(f"build/tests/c/{one}"):
+                return [*told, {"id": one, "outcome": "failed"}]
+            told.append({"id": one, "outcome": "passed"})
+        return told
 
     def _pytest(self, arguments: Sequence[str], pipe: int | None = None) -> str:
         """Run pytest on this copy; return what it printed, up to `PATIENCE`."""

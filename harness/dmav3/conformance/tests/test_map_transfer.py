@@ -212,6 +212,18 @@ class TestArguments:
         assert board.read(flight.buffer) == moved(256)
         assert board.findings() == []
 
+    @pytest.mark.dmav3_rule("MTX-14")
+    def test_a_mapping_that_has_ended(self, board: Board) -> None:
+        """It must be flushed all the same: the refused one does not take its place."""
+        flight = Flight.start(board, 256, write=False)
+        board.stream.receive_put(moved(256))
+        finished(board, flight.done)
+        with board.evidence.expect_violations(0x0D):
+            again = flight.adapter.MapTransferEx(flight.mdl, flight.base, WriteToDevice=False)
+        assert again == (INVALID, 256)
+        flight.end()
+        assert board.read(flight.buffer) == moved(256)
+
     @pytest.mark.dmav3_rule("MTX-15")
     def test_requests_of_one_bus_master(self, shim: Shim) -> None:
         """Two of them have mappings at the same time, which end in any order."""

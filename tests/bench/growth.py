@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     #: x to y of each curve.
     Curves = dict[str, dict[int, float]]
 
-MAPPINGS = (0, 60, 120, 250)
+MAPPINGS = (0, 200, 1000, 5000)
 WORKING_SETS = tuple(1 << n for n in range(14, 24))
 BOARDS = (1, 2, 4, 8, 16, 32)
 SIZES = (0, 1 * MIB, 10 * MIB, 50 * MIB)

@@ -29,14 +29,14 @@ _SOURCES = ("ci", "docs", "examples", "firmware", "harness", "qemu-machines", "t
 _FILES = ("Makefile", "pyproject.toml")
 _BUILT = ("ext", "firmware", "host", "conformance", "tests")
 _TESTS = "harness/dmav3/conformance/tests"
-#: The file that runs the programs in C: it runs first, since it starts no board.
+#: The file that runs the programs in C.
 _IN_C = "test_host_programs.py"
 #: Tests of the firmware that name no rule.
 _BOARD = ("backend", "bus_masters", "calls", "common_buffers", "routines", "selftest", "shell")
 _ENGINE_TESTS = "tests/c/engine"
 _OTHERS = ("tests/c/test_host.py", "tests/host", *(f"tests/emu/test_{one}.py" for one in _BOARD))
-#: Seconds after which a mutant hangs.
-PATIENCE, PATIENCE_OF_A_PROGRAM = 900, 120
+#: Seconds after which a mutant hangs, and one program in C, of which none takes as long.
+PATIENCE, _PATIENCE_IN_C = 900, 120
 
 
 class Tree:
@@ -79,19 +79,54 @@ class Tree:
         (self.folder / "build" / "stamp").touch()
 
     def rule_tests(self, mutant: Mutant, tests: Iterable[str] = ()) -> list[dict[str, Any]]:
-        """Run tests that decide rules, up to the first that fails.
+        """Run tests that decide rules, those in C before the others, up to the first that fails.
 
         Gives what the recorder of `dmav3 conformance` writes of each.
 
         :param tests: ids of those of the mutant's rule; without, all of every rule run.
         :raises InfrastructureError: pytest could not begin.
         """
-        programs = {f"test_{one}" for one in re.findall(r"test_in_c\[(\w+)-", "".join(tests))}
-        if not tests:
-            programs = {path.name for path in (self.folder / "build/conformance").iterdir()}
-        files = sorted({test.partition("::")[0] for test in tests} or {_IN_C, ""})
-        shims = ("image", "build/host/shim") if files != [_IN_C] else ()
-        self._make(mutant, *shims, *sorted(f"build/conformance/{one}" for one in programs))
+        in_c = [test for test in tests if test.startswith(_IN_C)]
+        ended = self._tests_in_c(mutant, in_c) if in_c else []
+        others = sorted({test.partition("::")[0] for test in tests} - {_IN_C})
+        if (tests and not others) or any(test["outcome"] == "failed" for test in ended):
+            return ended
+        return ended + self._tests_by_pytest(mutant, others)
+
+    def _tests_in_c(self, mutant: Mutant, tests: Iterable[str]) -> list[dict[str, Any]]:
+        """Run each in its program, as `test_host_programs.py` does."""
+        named = {test: re.findall(r"\w+", test.partition("[")[2]) for test in tests}
+        programs = sorted({f"build/conformance/test_{program}" for program, _ in named.values()})
+        self._make(mutant, *programs)
+        ended = []
+        for test, (program, name) in named.items():
+            said = self._failure_in_c(f"build/conformance/test_{program}", name)
+            outcome = "failed" if said else "passed"
+            ended.append({"id": test, "outcome": outcome, "reason": said, "rules": [mutant.rule]})
+            if said:
+                break
+        return ended
+
+    def _failure_in_c(self, program: str, *test: str) -> str:
+        """Return what a program, or one test of it, says of its failure; nothing if it passes."""
+        try:
+            done = subprocess.run(
+                [self.folder / program, *test],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_PATIENCE_IN_C,
+            )
+        except subprocess.TimeoutExpired as error:
+            return f"no end in {error.timeout:g} seconds"
+        ended = f"{program} ended with {done.returncode}" if done.returncode else ""
+        return done.stderr.strip() or ended
+
+    def _tests_by_pytest(self, mutant: Mutant, files: Sequence[str]) -> list[dict[str, Any]]:
+        """Run those of the rule in the files; without files, all of every rule."""
+        programs = () if files else sorted((ROOT / "build/conformance").iterdir())
+        targets = (f"build/conformance/{program.name}" for program in programs)
+        self._make(mutant, "image", "build/host/shim", *targets)
         with tempfile.TemporaryFile("w+") as file:
             arguments = (
                 "-pdmav3.testing.plugin",
@@ -100,8 +135,8 @@ class Tree:
                 f"--rootdir={_TESTS}",
                 "-mnot soak",
                 f"--dmav3-pipe={file.fileno()}",
-                f"--dmav3-rule={mutant.rule if tests else ''}",
-                *(f"{_TESTS}/{name}" for name in sorted(files, key=lambda name: name != _IN_C)),
+                f"--dmav3-rule={mutant.rule if files else ''}",
+                *(f"{_TESTS}/{name}" for name in files or (_IN_C, "")),
             )
             said = self._pytest(arguments, file.fileno())
             file.seek(0)
@@ -124,23 +159,10 @@ class Tree:
         self._make(mutant, *(f"build/tests/c/{one}" for one in programs))
         told: list[dict[str, Any]] = []
         for one in programs:
-            if not self._passes(f"build/tests/c/{one}"):
+            if self._failure_in_c(f"build/tests/c/{one}"):
                 return [*told, {"id": one, "outcome": "failed"}]
             told.append({"id": one, "outcome": "passed"})
         return told
-
-    def _passes(self, program: str) -> bool:
-        try:
-            done = subprocess.run(
-                [self.folder / program],
-                cwd=self.folder,
-                capture_output=True,
-                check=False,
-                timeout=PATIENCE_OF_A_PROGRAM,
-            )
-        except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
 
     def _pytest(self, arguments: Sequence[str], pipe: int | None = None) -> str:
         """Run pytest on this copy; return what it printed, up to `PATIENCE`."""

@@ -291,8 +291,13 @@ class Emulator:
         """Return what the firmware asked QEMU for, if it did since the harness last reset it."""
         if event == "SHUTDOWN" and self.process.exit_status() != 0:
             return None
-        with suppress(Dmav3Error), deadline(_MONITOR_SECONDS):
-            Context().run(self.monitor.wait_event, event, self._events_before)
+
+        def wait() -> None:
+            with deadline(_MONITOR_SECONDS):
+                self.monitor.wait_event(event, self._events_before)
+
+        with suppress(Dmav3Error):
+            Context().run(wait)
         for told in self.monitor.events[self._events_before :]:
             if told["event"] == event and told["data"]["guest"]:
                 return PowerError(what, told["data"]["reason"])

@@ -644,6 +644,13 @@ class TestPower:
         assert done.returncode == 1, done
         assert re.search(words, json.loads(done.stdout)["reason"])
 
+    def test_an_answer_that_is_late_is_this_computers(self) -> None:
+        """It is there when it has been found out where the core is."""
+        with Board(judge=False) as board:
+            with deadline(0.0), pytest.raises(DeadlineError, match="no answer to `ping`") as caught:
+                board.request("ping")
+            assert caught.value.exit_status == 3
+
     def test_a_qemu_that_aborts_when_it_quits_is_told(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -79,4 +79,5 @@ def _start(board: Board, bursts: int) -> None:
     board.memory.stage(board.memory.staging.start, program)
     base = board.machine.pl330[0].base
     at = board.memory.staging.start
-    board.request("poke", base + _DBGINST0, "32", 0x00A00000, at, ";", "poke", base + _DBGCMD, "32", 0)
+    start = ("poke", base + _DBGINST0, "32", 0x00A00000, at)
+    board.request(*start, ";", "poke", base + _DBGCMD, "32", 0)

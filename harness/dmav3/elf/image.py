@@ -21,7 +21,7 @@ from elftools.elf.elffile import ELFFile
 
 from dmav3 import installation
 from dmav3.errors import Dmav3Error, ImageError, NotBuiltError, UsageError
-from dmav3.files import open_regular
+from dmav3.files import read_regular
 
 from .code import Code, Frame
 from .dwarf import Types
@@ -37,6 +37,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _WIDE = 64
+#: Bytes of a file: a kernel with all its debug information has less.
+_LARGEST = 1 << 30
 #: STT_FUNC, STT_OBJECT, STB_LOCAL, STB_GLOBAL
 _FUNCTION, _VARIABLE, _LOCAL, _GLOBAL = 2, 1, 0, 1
 
@@ -335,7 +337,6 @@ class Elf:
 def _bytes_of(path: Path) -> bytes:
     """Return all of a file."""
     try:
-        with open_regular(path) as file:
-            return file.read()
+        return read_regular(path, _LARGEST)
     except OSError as error:
         raise ImageError(path, f"cannot be read: {error.strerror}") from error

@@ -117,7 +117,7 @@ def sweep(folder: Path, way: str, fault: str, requests: Iterable[int]) -> int:
     return count
 
 
-#: Which requests in `ci/test`: 60 faults in all.
+#: Which requests in `ci/test`: 60 faults at least.
 SAMPLE: dict[tuple[str, str], Iterable[int]] = {
     ("Board", "kill"): range(1, 29),
     ("Board", "hang-up"): range(1, 17),
@@ -142,7 +142,7 @@ def test_a_fault_is_this_computers(tmp_path: Path, way: str, fault: str) -> None
 
 def test_the_sample_is_large_enough() -> None:
     """As many as were promised."""
-    assert sum(len(list(requests)) for requests in SAMPLE.values()) == 60
+    assert sum(len(list(requests)) for requests in SAMPLE.values()) >= 60
 
 
 #: How many requests each way makes at least: with three faults, more than 1,000 in all.

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -64,8 +66,8 @@ class Place:
         :param at: counted from 1 for each QEMU; 0: it does not.
         """
         folder.mkdir(parents=True)
-        self._folder, self._tmp, self._log = folder, folder / "tmp", folder / "log"
-        self._tmp.mkdir()
+        self._folder, self._log = folder, folder / "log"
+        self._tmp = Path(tempfile.mkdtemp(prefix="dmav3-"))  # a socket's path must be short
         self._log.touch()
         self.data = folder / "data"
         self.data.write_bytes(bytes(range(256)) * 64)
@@ -120,7 +122,7 @@ class Place:
     def left(self) -> list[str]:
         """Return what is left of what has ended, when it had time to end, and another has begun.
 
-        Pytest keeps the folders of its last three runs.
+        Pytest keeps the folders of its last three runs. What was temporary is removed then.
         """
         end = time.monotonic() + END
         while (left := self._processes()) and time.monotonic() < end:
@@ -128,7 +130,9 @@ class Place:
         if any(self._files()):
             next_one = [sys.executable, "-m", "dmav3", "boards"]
             subprocess.run(next_one, env=self.environment, check=True, stdout=subprocess.DEVNULL)
-        return left + self._files()
+        left += self._files()
+        shutil.rmtree(self._tmp)
+        return left
 
     def _processes(self) -> list[str]:
         found = []

@@ -244,8 +244,10 @@ class TestNames:
 
         with ThreadPoolExecutor(1) as pool:
             growing = pool.submit(grow)
-            done = dmav3(["run", "--input", str(path), "--device", device, "--json"])
-            ended.set()
+            try:
+                done = dmav3(["run", "--input", str(path), "--device", device, "--json"])
+            finally:
+                ended.set()
             growing.result()
         assert json.loads(done.stdout)["verdict"] == "pass"
         assert 4096 <= json.loads(done.stdout)["bytes"] < path.stat().st_size

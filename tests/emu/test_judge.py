@@ -116,12 +116,15 @@ def test_a_crash_gets_them_as_well() -> None:
     assert "KeFlushIoBuffers" in note
 
 
-def test_a_board_that_died_unnoticed_is_told() -> None:
+@pytest.mark.parametrize("when", ["before it is judged", "while it is judged"])
+def test_a_board_that_died_unnoticed_is_told(when: str) -> None:
     """Nobody knows what it would have shown, so there is no judgement."""
 
     def do(board: Board) -> None:
         violate(board)
         os.kill(board.qemu.pid, signal.SIGKILL)
+        if when.startswith("before"):
+            board.qemu.process.exit_status()  # it has ended then
 
     with pytest.raises(QemuDiedError, match="killed by signal 9"), Board() as board:
         do(board)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -200,7 +201,8 @@ def test_a_conformance_run_that_is_killed_leaves_no_child(monkeypatch: pytest.Mo
             run.wait(SECONDS)
             assert ended(child)
         finally:
-            os.kill(qemu, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(qemu, signal.SIGCONT)
         assert ended(qemu)
 
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hal/exception.h"
 
+#include <stdbool.h>
+
+#include "boot/memlayout.h"
 #include "hal/cpu.h"
 #include "hal/irq_mask.h"
 #include "hal/string.h"
@@ -45,18 +48,40 @@ void exception_set_reporter(void (*report)(const char *line))
     reporter = report;
 }
 
+/* A data abort (ESR_EL1.EC) in the unmapped RAM below the stack, while the stack pointer is there, or will be when
+ * the instruction is done: one stores at most 512 bytes below it. */
+static bool is_stack_full(const uint64_t registers[3])
+{
+    return registers[0] >> 26 == 0x25 && registers[1] >= STACK_GUARD_START && registers[1] < IMAGE_START &&
+           registers[2] < IMAGE_START + 512;
+}
+
 void exception_fatal(uint64_t kind, const struct exception_frame *frame)
 {
     static const char *const names[] = {"sync", "irq", "fiq", "serror"};
     char line[256], *at;
-    uint64_t registers[2];
+    uint64_t registers[3];
 
     exception_registers(registers);
-    at = append(append(line, "fault kind="), names[kind & 3]);
+    at = append(append(line, "fault kind="), is_stack_full(registers) ? "stack" : names[kind & 3]);
     at = append_hex(at, "esr", registers[0]);
     at = append_hex(at, "elr", frame->elr);
     at = append_hex(at, "far", registers[1]);
-    append_hex(at, "x30", frame->x[30]);
+    at = append_hex(at, "x30", frame->x[30]);
+    if (is_stack_full(registers)) {
+        append_hex(at, "size", STACK_SIZE);
+    }
+    stop(line);
+}
+
+void exception_storm(unsigned int spi, const void *handler, uint32_t times)
+{
+    char line[256], *at;
+
+    at = append(line, "fault kind=storm");
+    at = append_hex(at, "spi", spi);
+    at = append_hex(at, "handler", (uint64_t)(uintptr_t)handler);
+    append_hex(at, "times", times);
     stop(line);
 }
 

@@ -49,6 +49,7 @@ enum oplog_id {
     OPLOG_IoFreeMdl,
     OPLOG_KeRaiseIrql,
     OPLOG_KeLowerIrql,
+    OPLOG_IoAllocateMdl, /* only where it returns NULL */
 
     OPLOG_AdapterControl = 80,
     OPLOG_AdapterListControl,

@@ -73,20 +73,28 @@ PMDL IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBuffer, 
 
     uint64_t size = bytes_with_pages(BYTE_OFFSET(VirtualAddress), Length);
 
+    uintptr_t caller = (uintptr_t)__builtin_return_address(0);
+
     if (Length == 0 || size > bytes_with_pages(0, (uint64_t)MDL_PAGES_MAX * PAGE_SIZE)) {
+        refuse_in(OPLOG_IoAllocateMdl, caller, STATUS_INVALID_PARAMETER,
+                  "Length is {0}: an MDL describes 1 byte or more, and at most {1} pages", Length,
+                  MDL_PAGES_MAX);
         return NULL;
     }
     PMDL mdl = memory_allocate((size_t)size);
 
-    if (mdl != NULL) {
-        memset(mdl, 0, (size_t)size);
-        mdl->Size = (CSHORT)size;
-        mdl->Process = seal_of(mdl);
-        mdl->StartVa = PAGE_ALIGN(VirtualAddress);
-        mdl->ByteOffset = BYTE_OFFSET(VirtualAddress);
-        mdl->ByteCount = Length;
-        note_maker(mdl, (uintptr_t)__builtin_return_address(0));
+    if (mdl == NULL) {
+        refuse_in(OPLOG_IoAllocateMdl, caller, STATUS_INSUFFICIENT_RESOURCES,
+                  "the heap has no {0} bytes for the MDL: free others", size, 0);
+        return NULL;
     }
+    memset(mdl, 0, (size_t)size);
+    mdl->Size = (CSHORT)size;
+    mdl->Process = seal_of(mdl);
+    mdl->StartVa = PAGE_ALIGN(VirtualAddress);
+    mdl->ByteOffset = BYTE_OFFSET(VirtualAddress);
+    mdl->ByteCount = Length;
+    note_maker(mdl, caller);
     return mdl;
 }
 
@@ -131,8 +139,11 @@ void MmBuildMdlForNonPagedPool(PMDL Mdl)
                             VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, VIOLATION_NO_MDL);
         return;
     }
-    if (!find_pages(Mdl, &cached)) {
-        return; /* the flags stay clear, MDL-08 */
+    if (!find_pages(Mdl, &cached)) { /* the flags stay clear, MDL-08 */
+        refuse_in(OPLOG_MmBuildMdlForNonPagedPool, (uintptr_t)__builtin_return_address(0),
+                  STATUS_INVALID_PARAMETER, "there is no memory for all of the {0} bytes from {1:#x} on",
+                  Mdl->ByteCount, (uintptr_t)MmGetMdlVirtualAddress(Mdl));
+        return;
     }
     Mdl->MappedSystemVa = MmGetMdlVirtualAddress(Mdl);
     Mdl->MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;

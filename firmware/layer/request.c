@@ -48,20 +48,23 @@ struct request *request_take(struct adapter *adapter, PDEVICE_OBJECT device, con
 {
     struct request *request = free_requests;
 
-    if (request != NULL) {
-        free_requests = request->next;
-        last_handle += 2; /* odd, so never NULL nor the address of anything aligned (MR-04) */
-        *request = (struct request){
-            .state = REQUEST_WAITS_CHANNEL,
-            .adapter = adapter,
-            .context = context,
-            .device = device,
-            .irp = current_irp(device),
-            .handle = (PVOID)(last_handle | 1),
-            .maker = routine_now(),
-        };
-        *live_end() = request;
+    if (request == NULL) {
+        (void)refuse(STATUS_INSUFFICIENT_RESOURCES, "{0} requests live, which is the most: end one before",
+                     REQUESTS_MAX, 0);
+        return NULL;
     }
+    free_requests = request->next;
+    last_handle += 2; /* odd, so never NULL nor the address of anything aligned (MR-04) */
+    *request = (struct request){
+        .state = REQUEST_WAITS_CHANNEL,
+        .adapter = adapter,
+        .context = context,
+        .device = device,
+        .irp = current_irp(device),
+        .handle = (PVOID)(last_handle | 1),
+        .maker = routine_now(),
+    };
+    *live_end() = request;
     return request;
 }
 

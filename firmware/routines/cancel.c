@@ -22,6 +22,10 @@ static bool cancel_future(void *context)
 
     if (state == CONTEXT_IDLE) {
         context_set(context, CONTEXT_PRECANCELLED);
+    } else if (state != CONTEXT_PRECANCELLED) {
+        (void)refuse(STATUS_UNSUCCESSFUL,
+                     "DmaTransferContext {0:#x} was not initialised, or its request has ended: nothing to cancel",
+                     (uintptr_t)context, 0);
     }
     return state == CONTEXT_IDLE || state == CONTEXT_PRECANCELLED;
 }
@@ -29,6 +33,8 @@ static bool cancel_future(void *context)
 static bool cancel_waiting(struct request *request, void *context)
 {
     if (request->state != REQUEST_WAITS_CHANNEL && request->state != REQUEST_WAITS_REGISTERS) {
+        (void)refuse(STATUS_UNSUCCESSFUL, "the request has been granted: CancelMappedTransfer ends its transfer", 0,
+                     0);
         return false; /* CAC-02, CAC-06 */
     }
     if (context_state(context) != CONTEXT_RAW) {

@@ -89,7 +89,10 @@ static bool is_room(const struct legacy_call *call)
         violation_report(VIOLATION_FLUSH_TOO_LONG, VIOLATION_NO_REGISTERS, call->length);
         return false;
     }
-    return !request->cancelled; /* CMT-02 */
+    if (request->cancelled) { /* CMT-02 */
+        (void)refuse(STATUS_UNSUCCESSFUL, "CancelMappedTransfer was called for the request", 0, 0);
+    }
+    return !request->cancelled;
 }
 
 /* Plan the whole length, or, for a device that can take the rest later, what is contiguous of it (MPT-02). */
@@ -104,6 +107,9 @@ static struct mapping *plan_piece(const struct legacy_call *call)
         return NULL;
     }
     if (mapping->length < call->length && !is_list_assembled(adapter)) {
+        (void)refuse(STATUS_UNSUCCESSFUL,
+                     "{0} of {1} bytes can be mapped in one piece with the request's map registers: map less",
+                     mapping->length, call->length);
         mapping_abandon(mapping);
         return NULL;
     }
@@ -128,7 +134,9 @@ PHYSICAL_ADDRESS dma_map_transfer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRe
     PHYSICAL_ADDRESS logical = {.QuadPart = 0};
     struct mapping *mapping = NULL;
 
-    if (call.request != NULL && memory_is_ram((uintptr_t)Length, sizeof *Length)) {
+    if (call.request != NULL && !memory_is_ram((uintptr_t)Length, sizeof *Length)) {
+        (void)refuse(STATUS_UNSUCCESSFUL, "Length {0:#x} is no address of a ULONG", (uintptr_t)Length, 0);
+    } else if (call.request != NULL) {
         call.length = *Length;
         mapping = map_piece(&call);
         *Length = mapping != NULL ? mapping->length : 0; /* MPT-10 */

@@ -15,8 +15,11 @@ static NTSTATUS count_list(const struct adapter *adapter, const MDL *mdl, const 
 {
     struct mapping_range range = {.chain = mdl, .length = length};
 
-    if (adapter == NULL || length == 0) {
-        return refuse(STATUS_INVALID_PARAMETER, "there is no adapter, or Length is 0", 0, 0);
+    if (adapter == NULL) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (length == 0) {
+        return refuse(STATUS_INVALID_PARAMETER, "Length is 0", 0, 0);
     }
     if (mdl == NULL) {
         adapter_count_worst(adapter, (uintptr_t)current, length, needs);

@@ -159,7 +159,12 @@ static bool provide_list(const struct list_call *call, struct request *request, 
     }
     request->list = pool_take(&list_pool, size, UINT64_MAX);
     request->list_release = request->list != NULL ? release_list : NULL;
-    return request->list != NULL; /* GSX-07 */
+    if (request->list == NULL) { /* GSX-07 */
+        (void)refuse(STATUS_INSUFFICIENT_RESOURCES,
+                     "no {0} bytes are free for the list: put others, or build it in memory of one's own", size,
+                     0);
+    }
+    return request->list != NULL;
 }
 
 /* Plan the whole range, or fail. */
@@ -168,7 +173,11 @@ static NTSTATUS plan(const struct list_call *call, struct request *request, uint
     struct mapping *mapping;
     NTSTATUS status = mapping_plan(request, &call->range, elements, &mapping);
 
-    return NT_SUCCESS(status) && mapping->length < call->range.length ? STATUS_INSUFFICIENT_RESOURCES : status;
+    return NT_SUCCESS(status) && mapping->length < call->range.length
+               ? refuse(STATUS_INSUFFICIENT_RESOURCES,
+                        "{0} of {1} bytes fit into what one request may have: get lists for parts",
+                        mapping->length, call->range.length)
+               : status;
 }
 
 static NTSTATUS submit(const struct list_call *call, const DMA_TRANSFER_INFO_V1 *needs)

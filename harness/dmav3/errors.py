@@ -161,12 +161,16 @@ class FaultError(TargetError):
     """The firmware crashed; the shim is stopped and answers nothing until a reset.
 
     :ivar report: the keys of the fault line (`kind`, `esr`, `elr`, `far`, `x30`), as sent.
+    :ivar place: function, file and line of it; empty if they are not known.
     """
 
-    def __init__(self, report: Mapping[str, str], place: str = "") -> None:
-        """Keep the report; `place` names function, file and line of `elr` if they are known."""
-        text = " ".join(f"{key}={value}" for key, value in report.items())
-        super().__init__(f"the firmware crashed{' in ' + place if place else ''}: {text}")
+    def __init__(self, report: Mapping[str, str], place: str = "", words: str = "") -> None:
+        """Say where and in words what happened, then quote the report."""
+        quoted = " ".join(f"{key}={value}" for key, value in report.items())
+        where = f" in {place}" if place else ""
+        super().__init__(
+            f"the firmware crashed{where}: " + (f"{words} ({quoted})" if words else quoted)
+        )
         self.report, self.place = dict(report), place
 
 

@@ -420,6 +420,6 @@ DMAV3_COMMAND(overrun, "bytes value", Overrun);
         image = build_image(source, output=tmp_path / "overrun.elf")
         with Board(image=image) as board, deadline(30.0):
             board.call("overrun", 400, value)
-            with pytest.raises(FaultError, match=r"the_heap_is_overwritten") as caught:
+            with pytest.raises(FaultError, match=r"the heap is overwritten: something wrote") as caught:
                 board.dma.IoAllocateMdl(board.memory.allocate(64).address, 64)
             assert "heap.c" in str(caught.value)

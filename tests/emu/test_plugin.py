@@ -325,7 +325,7 @@ class TestWhoseFault:
         )
         result = run(project)
         result.assert_outcomes(failed=1, passed=1)
-        said = r"the firmware crashed in \w+ \(firmware/.*:\d+\): kind="
+        said = r"the firmware crashed in \w+ \(firmware/.*:\d+\): a load from 0x.*\(kind="
         assert re.search(said, result.stdout.str())
 
 

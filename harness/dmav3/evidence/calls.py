@@ -11,6 +11,7 @@ from dmav3.wdm import NtStatus
 from . import callers
 from .mistakes import explain
 from .probe import Kind
+from .trace import fault_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +33,7 @@ class Call:
     :ivar status: what it returned; None: it has not.
     :ivar lines: what its maintenance did, by the words for it: lines of the cache.
     :ivar reasons: why it did not do what it was asked for, and the mistakes noticed in it.
+    :ivar fault: how the transfer that it started ended, if that was with DmaError.
     """
 
     depth: int
@@ -43,6 +45,7 @@ class Call:
     elements: int = 0
     lines: tuple[tuple[str, int], ...] = ()
     reasons: tuple[str, ...] = ()
+    fault: str = ""
 
     @property
     def refused(self) -> bool:
@@ -55,6 +58,7 @@ class Call:
         parts.append("has not returned" if self.status is None else status_text(self.status))
         counts = (("bytes", self.bytes), ("elements", self.elements), *self.lines)
         parts += [f"{count} {what}" for what, count in counts if count]
+        parts += [f"ended with DmaError, because {self.fault}"] if self.fault else []
         why = f": {'; '.join(self.reasons)}" if self.reasons else ""
         return "  " * self.depth + ", ".join(parts) + why
 
@@ -75,6 +79,7 @@ def calls(
     """
     found: list[Call] = []
     entered: list[int] = []  # for each call that has not returned its index in `found`, or -1
+    starters: dict[int, int] = {}  # by channel the call that has started it
     for record in records:
         if record.kind == Kind.ENTER and record.id >= callers.FIRST_BACK_END:
             entered.append(-1)
@@ -85,12 +90,14 @@ def calls(
             found.append(Call(depth, names.get(record.id, "?"), place, record.time_ns))
         elif record.kind == Kind.EXIT and entered and (index := entered.pop()) >= 0:
             found[index] = _returned(found[index], record)
-        elif (
-            record.kind in _REASONS
-            and (index := next((n for n in entered[::-1] if n >= 0), -1)) >= 0
-        ):
-            reasons = (*found[index].reasons, _reason(record, image))
-            found[index] = replace(found[index], reasons=reasons)
+        elif record.kind == Kind.CHANNEL_FAULT and (index := starters.get(record.id, -1)) >= 0:
+            found[index] = replace(found[index], fault=fault_words(record))
+        elif (index := next((n for n in entered[::-1] if n >= 0), -1)) >= 0:
+            if record.kind in _REASONS:
+                reasons = (*found[index].reasons, _reason(record, image))
+                found[index] = replace(found[index], reasons=reasons)
+            elif record.kind == Kind.DMAGO:
+                starters[record.id] = index
     return found
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dmav3.deadlines import deadline
 from dmav3.errors import Dmav3Error, FindingsError, InfrastructureError, UsageError
 
-from . import findings
+from . import callers, findings
 from .calls import Call, calls
 from .events import EventLog, Ring
 from .expectation import Observed
+from .probe import Kind
 from .trace import lines
 from .violations import VIOLATION, Violation, violations
 
@@ -117,15 +118,18 @@ class Evidence:
     def annotate(self, error: BaseException) -> None:
         """Add notes to an exception, if memory stands still: what nobody expected, and refusals.
 
-        Of the calls that were refused the last ones, which say why a status is not success.
+        Of the calls that were refused, or whose transfer failed, the last ones, which say why a
+        status is not success.
         """
         with suppress(Dmav3Error), deadline(_PATIENCE_SECONDS):
             told = getattr(error, "findings", ())
             for one in self.unexpected():
                 if one not in told:
                     error.add_note(f"unexpected: {one.line()}")
-            for call in [call for call in self.calls() if call.refused][-_REFUSALS:]:
-                error.add_note(f"refused: {call.line().strip()}")
+            failed = [call for call in self.calls() if call.refused or call.fault]
+            for call in failed[-_REFUSALS:]:
+                how = "refused" if call.refused else "failed"
+                error.add_note(f"{how}: {call.line().strip()}")
 
     def kinds(self) -> list[str]:
         """Return the kinds that `expect` knows."""
@@ -212,7 +216,8 @@ class BoardEvidence(Evidence):
         self.probe = probe
         self._memory = memory
         self._findings = Observed(
-            self._raw_findings, lambda raw: findings.resolve(raw, image, memory)
+            self._raw_findings,
+            lambda raw: findings.resolve(raw, image, memory, self._adapter_of),
         )
 
     @property
@@ -252,6 +257,18 @@ class BoardEvidence(Evidence):
 
     def _observed(self, kind: str) -> Observed[Any]:
         return self._findings if kind in findings.kinds() else super()._observed(kind)
+
+    def _adapter_of(self, channel: int, command: int) -> str:
+        """Return where the adapter of a channel was made, up to a command; empty: there is none."""
+        place, caller = "", 0
+        for record in self.events.all():
+            if record.command > command:
+                break
+            if record.kind == Kind.ENTER:
+                caller = record.b
+            elif record.kind == Kind.ADAPTER and record.id == channel:
+                place = callers.place(self._image, 0, caller) or self._origin(record.command)
+        return place
 
     def _raw_findings(self) -> list[dict[str, Any]]:
         self.probe.settle()

@@ -46,8 +46,8 @@
 #define SCATTER_WINDOW  0x60000000 /* virtual: write-back, physically out of order */
 #define SCATTER_SIZE    0x00400000
 
-/* The stack comes first in the image, so that what overflows it hits the unmapped RAM below. Exceptions that end
- * everything have a stack of their own. */
+/* The stack comes first in the image, so that what overflows it hits the unmapped RAM below. Exceptions that
+ * end everything have a stack of their own. */
 #define STACK_SIZE           0x10000
 #define STACK_GUARD_START    0x40000000
 #define EXCEPTION_STACK_SIZE 0x1000

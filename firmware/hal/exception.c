@@ -48,8 +48,8 @@ void exception_set_reporter(void (*report)(const char *line))
     reporter = report;
 }
 
-/* A data abort (ESR_EL1.EC) in the unmapped RAM below the stack, while the stack pointer is there, or will be when
- * the instruction is done: one stores at most 512 bytes below it. */
+/* A data abort (ESR_EL1.EC) in the unmapped RAM below the stack, while the stack pointer is there, or will be
+ * when the instruction is done: one stores at most 512 bytes below it. */
 static bool is_stack_full(const uint64_t registers[3])
 {
     return registers[0] >> 26 == 0x25 && registers[1] >= STACK_GUARD_START && registers[1] < IMAGE_START &&

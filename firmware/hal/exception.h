@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Unexpected exceptions and failed assertions: each is reported once on the command UART as PROTOCOL.md's
- * `!0 fault`, then the core sleeps for ever. It never hangs silently. A report runs on a stack of its own, so that
- * a stack that is full is one as well.
+ * `!0 fault`, then the core sleeps for ever. It never hangs silently. A report runs on a stack of its own, so
+ * that a stack that is full is one as well.
  */
 #ifndef HAL_EXCEPTION_H
 #define HAL_EXCEPTION_H

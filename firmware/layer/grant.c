@@ -243,17 +243,18 @@ static void mark_context_used(const struct request *request)
     }
 }
 
-/* Take everything that the request needs without overtaking another one; false, with the reason: it would have to
- * wait. */
+/* Take everything that the request needs without overtaking another one; false, with the reason: it would have
+ * to wait. */
 static bool take_all(struct request *request)
 {
     bool overtakes = request->register_count != 0 && queue_first_for_registers() != NULL;
 
     if (request->adapter->channel->waiting != NULL || !take_channel(request)) {
-        (void)refuse(STATUS_INSUFFICIENT_RESOURCES,
-                     "the channel is another request's, or its callback runs: DMA_SYNCHRONOUS_CALLBACK does not "
-                     "wait for it",
-                     0, 0);
+        (void)refuse(
+            STATUS_INSUFFICIENT_RESOURCES,
+            "the channel is another request's, or its callback runs: DMA_SYNCHRONOUS_CALLBACK does not "
+            "wait for it",
+            0, 0);
         return false;
     }
     if (overtakes || !take_registers(request)) {

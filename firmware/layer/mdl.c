@@ -3,6 +3,7 @@
 
 #include "hal/memory.h"
 #include "hal/string.h"
+#include "layer/origin.h"
 #include "layer/violation.h"
 
 _Static_assert(PAGE_SIZE == PAGE_SIZE_BYTES, "the interface and the memory map agree on pages");
@@ -27,6 +28,7 @@ enum { MAKERS_MAX = 256 };
 static struct {
     const MDL *mdl; /* NULL: the row is free */
     uintptr_t caller;
+    uint32_t command;
 } makers[MAKERS_MAX];
 static size_t next_maker; /* a row is reused as late as possible, if need be while its MDL lives */
 
@@ -37,6 +39,7 @@ static void note_maker(const MDL *mdl, uintptr_t caller)
     }
     makers[next_maker].mdl = mdl;
     makers[next_maker].caller = caller;
+    makers[next_maker].command = origin_now();
     next_maker = (next_maker + 1) % MAKERS_MAX;
 }
 
@@ -53,7 +56,13 @@ void mdls_each_live(dma_tell *tell, void *context)
 {
     for (size_t i = 0; i < MAKERS_MAX; i++) {
         if (makers[i].mdl != NULL) {
-            tell(&(struct dma_live){"mdl", (uintptr_t)makers[i].mdl, 0, makers[i].caller}, context);
+            tell(&(struct dma_live){.kind = "mdl",
+                                    .object = (uintptr_t)makers[i].mdl,
+                                    .maker = OPLOG_IoAllocateMdl,
+                                    .caller = makers[i].caller,
+                                    .command = makers[i].command,
+                                    .channel = DMA_NO_CHANNEL},
+                 context);
         }
     }
 }

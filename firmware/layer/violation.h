@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Callers' mistakes (docs/interface.md, table 1): their codes, those below 0x40 the ones of Windows' DMA
- * verifier. In checked mode each is recorded; what the routine does is the same in both modes. In plain mode the
- * code is only a reason of the routine.
+ * verifier. In checked mode each is recorded; what the routine does is the same in both modes. In plain mode
+ * the code is only a reason of the routine.
  */
 #ifndef LAYER_VIOLATION_H
 #define LAYER_VIOLATION_H

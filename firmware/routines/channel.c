@@ -44,6 +44,9 @@ NTSTATUS dma_allocate_adapter_channel_ex(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT
 {
     struct routine_call call =
         routine_enter(OPLOG_AllocateAdapterChannelEx, DmaAdapter, DISPATCH_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)DeviceObject, (uintptr_t)DmaTransferContext, NumberOfMapRegisters, Flags,
+                      (uintptr_t)ExecutionRoutine, (uintptr_t)ExecutionContext, (uintptr_t)MapRegisterBase);
     struct adapter *adapter = adapter_find(DmaAdapter);
     NTSTATUS status = check_allocation(adapter, DmaTransferContext, NumberOfMapRegisters,
                                        are_combinable(Flags, ExecutionRoutine, MapRegisterBase));
@@ -107,6 +110,9 @@ NTSTATUS dma_allocate_adapter_channel(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT De
 {
     struct routine_call call =
         routine_enter(OPLOG_AllocateAdapterChannel, DmaAdapter, DISPATCH_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)DeviceObject, NumberOfMapRegisters, (uintptr_t)ExecutionRoutine,
+                      (uintptr_t)Context);
     NTSTATUS status =
         allocate(adapter_find(DmaAdapter), DeviceObject, NumberOfMapRegisters, ExecutionRoutine, Context);
 
@@ -168,6 +174,8 @@ VOID dma_free_adapter_object(PDMA_ADAPTER DmaAdapter, IO_ALLOCATION_ACTION Alloc
 {
     struct routine_call call =
         routine_enter(OPLOG_FreeAdapterObject, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments(AllocationAction);
     const struct adapter *adapter = adapter_find(DmaAdapter);
 
     if (adapter != NULL) {
@@ -195,6 +203,8 @@ VOID dma_free_map_registers(PDMA_ADAPTER DmaAdapter, PVOID MapRegisterBase, ULON
 {
     struct routine_call call =
         routine_enter(OPLOG_FreeMapRegisters, DmaAdapter, DISPATCH_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)MapRegisterBase, NumberOfMapRegisters);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     struct request *kept = adapter != NULL ? find_kept(adapter, MapRegisterBase) : NULL;
 
@@ -252,6 +262,8 @@ NTSTATUS dma_configure_adapter_channel(PDMA_ADAPTER DmaAdapter, ULONG FunctionNu
 {
     struct routine_call call =
         routine_enter(OPLOG_ConfigureAdapterChannel, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments(FunctionNumber, (uintptr_t)Context);
     NTSTATUS status = configure(adapter_find(DmaAdapter), FunctionNumber, Context);
 
     routine_leave(call, status, 0, 0);

@@ -47,6 +47,8 @@ NTSTATUS dma_get_adapter_info(PDMA_ADAPTER DmaAdapter, PDMA_ADAPTER_INFO Adapter
 {
     struct routine_call call =
         routine_enter(OPLOG_GetDmaAdapterInfo, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)AdapterInfo);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     NTSTATUS status = STATUS_INVALID_PARAMETER; /* GAI-10 */
 
@@ -124,6 +126,8 @@ NTSTATUS dma_get_transfer_info(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGLONG Offs
 {
     struct routine_call call =
         routine_enter(OPLOG_GetDmaTransferInfo, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)Mdl, Offset, Length, WriteOnly, (uintptr_t)TransferInfo);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     const struct mapping_range range = {.chain = Mdl, .chain_offset = Offset, .length = Length};
     NTSTATUS status = describe(adapter, &range, WriteOnly, TransferInfo);

@@ -130,6 +130,9 @@ PHYSICAL_ADDRESS dma_map_transfer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRe
                                   PULONG Length, BOOLEAN WriteToDevice)
 {
     struct routine_call frame = routine_enter(OPLOG_MapTransfer, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)Mdl, (uintptr_t)MapRegisterBase, (uintptr_t)CurrentVa, length_at(Length),
+                      WriteToDevice);
     struct legacy_call call = describe(DmaAdapter, Mdl, MapRegisterBase, CurrentVa, WriteToDevice);
     PHYSICAL_ADDRESS logical = {.QuadPart = 0};
     struct mapping *mapping = NULL;
@@ -237,6 +240,8 @@ BOOLEAN dma_flush_adapter_buffers(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRe
 {
     struct routine_call frame =
         routine_enter(OPLOG_FlushAdapterBuffers, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)Mdl, (uintptr_t)MapRegisterBase, (uintptr_t)CurrentVa, Length, WriteToDevice);
     struct legacy_call call = describe(DmaAdapter, Mdl, MapRegisterBase, CurrentVa, WriteToDevice);
 
     call.length = Length;

@@ -79,6 +79,9 @@ NTSTATUS dma_calculate_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PV
     /* CSL-07: any level is allowed */
     struct routine_call call =
         routine_enter(OPLOG_CalculateScatterGatherList, DmaAdapter, PASSIVE_LEVEL, (KIRQL)-1);
+
+    routine_arguments((uintptr_t)Mdl, (uintptr_t)CurrentVa, Length, (uintptr_t)ScatterGatherListSize,
+                      (uintptr_t)NumberOfMapRegisters);
     NTSTATUS status = calculate(adapter_find(DmaAdapter), Mdl, CurrentVa, Length, ScatterGatherListSize,
                                 NumberOfMapRegisters);
 

@@ -218,6 +218,26 @@ static NTSTATUS make_list(const struct list_call *call, DMA_TRANSFER_INFO_V1 *ne
     return NT_SUCCESS(status) ? submit(call, needs) : status;
 }
 
+/* Record the arguments as each prototype has them; completion routines are not kept (GSX-14). */
+static void record_arguments(const struct list_call *call)
+{
+    const struct mapping_range *range = &call->range;
+    uintptr_t device = (uintptr_t)call->device, chain = (uintptr_t)range->chain;
+    uintptr_t routine = (uintptr_t)call->routine, context = (uintptr_t)call->routine_context;
+
+    if (call->first_form) {
+        routine_arguments(device, chain, (uintptr_t)call->address, range->length, routine, context,
+                          range->write, (uintptr_t)call->buffer, call->buffer_bytes);
+    } else if (call->builds) {
+        routine_arguments(device, (uintptr_t)call->context, chain, range->chain_offset, range->length,
+                          call->flags, routine, context, range->write, (uintptr_t)call->buffer,
+                          call->buffer_bytes);
+    } else {
+        routine_arguments(device, (uintptr_t)call->context, chain, range->chain_offset, range->length,
+                          call->flags, routine, context, range->write);
+    }
+}
+
 /* Inlined into the routine, so that the routine's caller is recorded. */
 static inline __attribute__((always_inline)) NTSTATUS run(struct list_call *call, PDMA_ADAPTER adapter,
                                                           KIRQL lowest)
@@ -225,6 +245,7 @@ static inline __attribute__((always_inline)) NTSTATUS run(struct list_call *call
     struct routine_call frame = routine_enter(call->id, adapter, lowest, DISPATCH_LEVEL);
     DMA_TRANSFER_INFO_V1 needs = {0};
 
+    record_arguments(call);
     call->adapter = adapter_find(adapter);
     NTSTATUS status = make_list(call, &needs);
 

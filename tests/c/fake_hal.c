@@ -370,6 +370,11 @@ void oplog_enter(enum oplog_id id, const void *adapter, uintptr_t caller)
     record(FAKE_ENTER, id, (uintptr_t)adapter, 0, 0);
 }
 
+void oplog_arguments(const uint64_t *values, uint32_t count)
+{
+    CHECK(entered > 0 && (count == 0 || values != NULL));
+}
+
 /* Did a routine refuse what the driver asked for? It must have said why, by a violation or in words. */
 static bool has_failed(enum oplog_id id, uint32_t status)
 {

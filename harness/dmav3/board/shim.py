@@ -294,7 +294,7 @@ class Shim(ABC):
             self.memory,
         )
         self.layer = Layer(self.request)
-        self._left = Leftovers(self.request, self.image)
+        self._left = Leftovers(self.request, self.image, self._rpc.origin)
 
 
 #: Those that run now.

@@ -22,6 +22,28 @@ if TYPE_CHECKING:
 
 _LOW = 0xFFFFFFFF
 _REASONS = {Kind.REASON, Kind.VIOLATION}
+#: How parameters are spelled, by their names: as words, 0 as NULL, and numbers below this in decimal.
+_BOOLEANS = {
+    "WriteToDevice",
+    "WriteOnly",
+    "ReadOperation",
+    "DmaOperation",
+    "CacheEnabled",
+}
+_POINTERS = (
+    "Routine",
+    "Context",
+    "Mdl",
+    "Base",
+    "Address",
+    "Object",
+    "List",
+    "Buffer",
+    "Va",
+    "Info",
+    "Description",
+)
+_SMALL = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -30,6 +52,7 @@ class Call:
 
     :ivar depth: how many others it is inside of.
     :ivar place: where it was called; of a callback the routine itself. Empty: by a test.
+    :ivar arguments: what it was called with, each with the name of the parameter.
     :ivar status: what it returned; None: it has not.
     :ivar lines: what its maintenance did, by the words for it: lines of the cache.
     :ivar reasons: why it did not do what it was asked for, and the mistakes noticed in it.
@@ -40,6 +63,7 @@ class Call:
     routine: str
     place: str
     time_ns: int
+    arguments: tuple[tuple[str, str], ...] = ()
     status: NtStatus | None = None
     bytes: int = 0
     elements: int = 0
@@ -54,7 +78,9 @@ class Call:
 
     def line(self) -> str:
         """Return all of it, on one line."""
-        parts = [self.routine + (f", called in {self.place}" if self.place else "")]
+        given = ", ".join(f"{name}={value}" for name, value in self.arguments)
+        call = self.routine + (f"({given})" if given else "")
+        parts = [call + (f", called in {self.place}" if self.place else "")]
         parts.append("has not returned" if self.status is None else status_text(self.status))
         counts = (("bytes", self.bytes), ("elements", self.elements), *self.lines)
         parts += [f"{count} {what}" for what, count in counts if count]
@@ -87,18 +113,54 @@ def calls(
             depth = sum(index >= 0 for index in entered)
             place = callers.place(image, record.id, record.b) or origin(record.command)
             entered.append(len(found))
-            found.append(Call(depth, names.get(record.id, "?"), place, record.time_ns))
+            found.append(_entered(depth, names.get(record.id, "?"), place, record))
         elif record.kind == Kind.EXIT and entered and (index := entered.pop()) >= 0:
             found[index] = _returned(found[index], record)
         elif record.kind == Kind.CHANNEL_FAULT and (index := starters.get(record.id, -1)) >= 0:
             found[index] = replace(found[index], fault=fault_words(record))
         elif (index := next((n for n in entered[::-1] if n >= 0), -1)) >= 0:
-            if record.kind in _REASONS:
+            if record.kind == Kind.ARGUMENTS:
+                found[index] = _with_arguments(found[index], record, image)
+            elif record.kind in _REASONS:
                 reasons = (*found[index].reasons, _reason(record, image))
                 found[index] = replace(found[index], reasons=reasons)
             elif record.kind == Kind.DMAGO:
                 starters[record.id] = index
     return found
+
+
+def _entered(depth: int, routine: str, place: str, record: Record) -> Call:
+    adapter = (("DmaAdapter", f"{record.a:#x}"),) if record.a else ()
+    return Call(depth, routine, place, record.time_ns, adapter)
+
+
+def _with_arguments(call: Call, record: Record, image: Elf) -> Call:
+    """Add up to five of a call's arguments, by the names of its prototype."""
+    first, count = record.id & 0xFF, record.id >> 8
+    known = [name for name in image.parameters(call.routine) if name != "DmaAdapter"]
+    names = [*known, *(f"argument{n}" for n in range(len(known), count))][first:count]
+    if known:
+        names = [name for name in names if not name.startswith("argument")]
+    values = (record.a, record.b, record.c, record.d, record.e)
+    given = tuple(
+        (name, _spelled(name, value, image)) for name, value in zip(names, values, strict=False)
+    )
+    return replace(call, arguments=(*call.arguments, *given))
+
+
+def _spelled(name: str, value: int, image: Elf) -> str:
+    """Spell an argument by what it is: a word, a function or variable of the image, a number."""
+    if name in _BOOLEANS:
+        return "TRUE" if value else "FALSE"
+    if not value and name.endswith(_POINTERS):
+        return "NULL"
+    if value < _SMALL:
+        return f"{value:#x}" if name == "MapRegisterBase" else str(value)
+    if name.endswith("Routine"):
+        return image.function(value) or f"{value:#x}"
+    if variable := image.variable(value):
+        return variable.name + (f"+{value - variable.address}" if value > variable.address else "")
+    return f"{value:#x}"
 
 
 def _reason(record: Record, image: Elf) -> str:

@@ -33,7 +33,7 @@ static struct {
     uint64_t interval_ns[CLOCKED_CHANNELS];
     uint64_t failed[CLOCKED_CHANNELS]; /* the address of its last bus error, */
     uint32_t failed_bytes;             /* and how many bytes it was of */
-    uint32_t debug[2]; /* DBGINST0, DBGINST1 */
+    uint32_t debug[2];                 /* DBGINST0, DBGINST1 */
 } clocked;
 
 /* ---- cycles and nanoseconds ---- */

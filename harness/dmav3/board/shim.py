@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING, Self, Unpack
 from weakref import WeakSet
 
@@ -16,6 +16,7 @@ from dmav3.deadlines import deadline
 from dmav3.dma import Routines
 from dmav3.errors import (
     CrashError,
+    Dmav3Error,
     FindingsError,
     InfrastructureError,
     LinkError,
@@ -30,6 +31,7 @@ from dmav3.wire.rpc import Rpc
 from .layer_state import Layer
 from .leftovers import Leftovers
 from .started import Started, forget_parts
+from .waiting import requests_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -242,7 +244,24 @@ class Shim(ABC):
             is left behind, or less than was expected. Nothing is consumed.
         :raises InfrastructureError: some findings had no room, so the rest proves nothing.
         """
-        self.evidence.judge(self._left.unexpected() if left and self._answers else ())
+        try:
+            self.evidence.judge(self._left.unexpected() if left and self._answers else ())
+        except FindingsError as error:
+            for text in self.waiting() if left and self._answers else ():
+                error.add_note(f"waiting: {text}")
+            raise
+
+    def waiting(self) -> list[str]:
+        """Return what has not happened yet, and who would have to act, a sentence for each."""
+        return requests_wait(self._left.live())
+
+    def annotate(self, error: BaseException) -> None:
+        """Add notes to an exception: findings, refusals, and what is waited for."""
+        self.evidence.annotate(error)
+        if self._answers and self._lives():
+            with suppress(Dmav3Error), deadline(_PATIENCE_SECONDS):
+                for text in self.waiting():
+                    error.add_note(f"waiting: {text}")
 
     def _conclude(self, error: BaseException | None) -> None:
         """Judge at the end of the `with` block; findings become notes of what is on its way."""
@@ -251,7 +270,7 @@ class Shim(ABC):
         if error is None:
             self._judge_the_end()
             return
-        self.evidence.annotate(error)
+        self.annotate(error)
 
     def _judge_the_end(self) -> None:
         if self._answers and self._lives():
@@ -290,6 +309,7 @@ class Shim(ABC):
             self.request,
             self._rpc.cookie,
             lambda: self.evidence.time_ns,
+            self.waiting,
             self.image,
             self.memory,
         )

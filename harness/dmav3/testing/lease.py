@@ -102,7 +102,7 @@ class Lease(ABC):
 
     def annotate(self, error: BaseException) -> None:
         """Add what was found to an exception of the test's own."""
-        self.shim.evidence.annotate(error)
+        self.shim.annotate(error)
 
     def story(self) -> str:
         """Return on what the test ran, and the command that runs it again."""

@@ -8,6 +8,8 @@
 #include "hal/irq_mask.h"
 #include "hal/string.h"
 
+enum { LINE_MAX = 384 };
+
 static void (*reporter)(const char *line);
 
 static char *append(char *at, const char *text)
@@ -26,6 +28,23 @@ static char *append_hex(char *at, const char *key, uint64_t value)
         *at++ = "0123456789abcdef"[value >> shift & 15];
     }
     *at = '\0';
+    return at;
+}
+
+/* Append where the functions around were called, from the innermost frame record on: AAPCS64, 6.4.6. */
+static char *append_callers(char *at, const uint64_t *record)
+{
+    static const char *const keys[] = {"from1", "from2", "from3", "from4", "from5"};
+    const uint64_t *above = (const uint64_t *)IMAGE_START;
+
+    for (unsigned int i = 0;
+         i < sizeof keys / sizeof keys[0] && record > above &&
+         record < (const uint64_t *)(IMAGE_START + STACK_SIZE) && (uintptr_t)record % 8 == 0;
+         i++) {
+        at = append_hex(at, keys[i], record[1]);
+        above = record;
+        record = (const uint64_t *)(uintptr_t)record[0];
+    }
     return at;
 }
 
@@ -59,7 +78,7 @@ static bool is_stack_full(const uint64_t registers[3])
 void exception_fatal(uint64_t kind, const struct exception_frame *frame)
 {
     static const char *const names[] = {"sync", "irq", "fiq", "serror"};
-    char line[256], *at;
+    char line[LINE_MAX], *at;
     uint64_t registers[3];
 
     exception_registers(registers);
@@ -69,14 +88,15 @@ void exception_fatal(uint64_t kind, const struct exception_frame *frame)
     at = append_hex(at, "far", registers[1]);
     at = append_hex(at, "x30", frame->x[30]);
     if (is_stack_full(registers)) {
-        append_hex(at, "size", STACK_SIZE);
+        at = append_hex(at, "size", STACK_SIZE);
     }
+    append_callers(at, (const uint64_t *)(uintptr_t)frame->x[29]);
     stop(line);
 }
 
 void exception_storm(unsigned int spi, const void *handler, uint32_t times)
 {
-    char line[256], *at;
+    char line[LINE_MAX], *at;
 
     at = append(line, "fault kind=storm");
     at = append_hex(at, "spi", spi);
@@ -87,14 +107,14 @@ void exception_storm(unsigned int spi, const void *handler, uint32_t times)
 
 void exception_panic(const char *why)
 {
-    char line[256], *at;
+    char line[LINE_MAX], *at;
 
     at = append(line, "fault kind=panic");
     at = append_hex(at, "x30", (uint64_t)(uintptr_t)__builtin_return_address(0));
     at = append(at, " why=");
-    for (; *why && at < line + sizeof(line) - 1; why++) {
+    for (; *why && at < line + 128; why++) {
         *at++ = *why == ' ' ? '_' : *why;
     }
-    *at = '\0';
+    append_callers(at, __builtin_frame_address(0));
     stop(line);
 }

@@ -204,12 +204,15 @@ class FindingsError(TargetError):
     """The findings, or violations, are not those that were expected.
 
     :ivar findings: those that the message names.
+    :ivar hints: what else may help.
     """
 
-    def __init__(self, problem: str, findings: Sequence[Explained]) -> None:
-        """Say what is wrong, then each finding on a line of its own."""
-        super().__init__("\n".join([problem, *(finding.line() for finding in findings)]))
-        self.findings = tuple(findings)
+    def __init__(
+        self, problem: str, findings: Sequence[Explained], hints: Sequence[str] = ()
+    ) -> None:
+        """Say what is wrong, then each finding, and each hint, on a line of its own."""
+        super().__init__("\n".join([problem, *(finding.line() for finding in findings), *hints]))
+        self.findings, self.hints = tuple(findings), tuple(hints)
 
 
 class LinkError(Dmav3Error):
@@ -268,7 +271,7 @@ class InfrastructureError(Dmav3Error):
 class NotBuiltError(InfrastructureError):
     """A built file is missing or older than its sources; `path` is the file."""
 
-    def __init__(self, path: Path, problem: str, way_out: str = "run ci/build") -> None:
+    def __init__(self, path: Path, problem: str, way_out: str) -> None:
         """Name the file and the way out."""
         super().__init__(f"{path} {problem}: {way_out}")
         self.path = path

@@ -42,7 +42,7 @@ from dmav3.wire.rpc import Reply, Rpc
 from .emulator import Emulator
 from .shim import Shim
 from .started import Started
-from .waiting import Onlooker, requests_wait
+from .waiting import Onlooker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -179,9 +179,8 @@ class Board(Shim):
 
     def waiting(self) -> list[str]:
         """Return what has not happened yet, and who would have to act, a sentence for each."""
-        live = self._left.live()
         onlooker = Onlooker(self.machine, self.request, self.channel)
-        return [*requests_wait(live), *onlooker.transfers_wait(live)]
+        return [*super().waiting(), *onlooker.transfers_wait(self._left.live())]
 
     def _explained(self, error: LinkError | FaultError) -> Dmav3Error | None:
         """Return what is known beyond an error of the conversation; None: nothing."""

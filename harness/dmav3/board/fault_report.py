@@ -20,7 +20,7 @@ _UNKNOWN, _FLOATING_POINT, _JUMP, _MISALIGNED_JUMP, _DATA, _BREAK = 0, 0x07, 0x2
 _CLASSES = {
     _UNKNOWN: "an instruction that the CPU does not have: a trap of the compiler, or no code",
     _FLOATING_POINT: "a floating-point instruction, which this firmware must not use",
-    _JUMP: "there is no code: look at the pointer to the function, or at a stack that was overwritten",
+    _JUMP: "there is no code: look at the pointer to the function, or at what overwrote the stack",
     _MISALIGNED_JUMP: "a jump to an odd address: look at the pointer to the function",
     _BREAK: "a trap of the compiler: undefined behaviour, or a failed check",
 }
@@ -31,6 +31,9 @@ _STATUSES = {
     0x10: "which nothing answered, or a device refused",
     0x20: "at a misaligned address: registers and uncached common buffers want aligned accesses",
 }
+#: Return addresses of the functions around; and where the shim's sources are.
+_CALLERS = ("from1", "from2", "from3", "from4", "from5")
+_SHIM = "firmware/"
 #: A pointer below this is NULL, or a member of a structure at NULL.
 _PAGE = 4096
 _RECURSION = "look for an endless recursion, or for large variables in a function"
@@ -51,9 +54,27 @@ def explain_fault(report: Mapping[str, str], image: Elf) -> FaultError:
 
 
 def _place(numbers: Mapping[str, int], image: Elf) -> str:
-    """Name the place of a fault; after a jump to nowhere, where it came from."""
+    """Name the place of a fault, and the driver's."""
     if "handler" in numbers:
         return image.place(numbers["handler"])
+    return _instruction(numbers, image) + _called(numbers, image)
+
+
+def _called(numbers: Mapping[str, int], image: Elf) -> str:
+    """Name the driver's call, where it crashed inside of the shim."""
+    pcs = [numbers["elr"]] if "elr" in numbers else []
+    if pcs and not image.frames(pcs[0]):
+        return ""
+    pcs += [numbers[key] - 4 for key in ("x30", *_CALLERS) if key in numbers]
+    for at, pc in enumerate(pcs):
+        lines = [frame.line for frame in image.frames(pc) if frame.line]
+        if any(not line.file.startswith(_SHIM) for line in lines):
+            return f", called from {image.place(pc)}" if at else ""
+    return ""
+
+
+def _instruction(numbers: Mapping[str, int], image: Elf) -> str:
+    """Name where it crashed; after a jump to nowhere, where it came from."""
     caller = numbers.get("x30", 4) - 4
     if "elr" not in numbers:
         return image.place(caller)

@@ -244,16 +244,13 @@ class Shim(ABC):
             is left behind, or less than was expected. Nothing is consumed.
         :raises InfrastructureError: some findings had no room, so the rest proves nothing.
         """
-        try:
-            self.evidence.judge(self._left.unexpected() if left and self._answers else ())
-        except FindingsError as error:
-            for text in self.waiting() if left and self._answers else ():
-                error.add_note(f"waiting: {text}")
-            raise
+        found = self._left.unexpected() if left and self._answers else []
+        self.evidence.judge(found, [f"waiting: {text}" for text in self.waiting()] if found else ())
 
     def waiting(self) -> list[str]:
         """Return what has not happened yet, and who would have to act, a sentence for each."""
-        return requests_wait(self._left.live())
+        level = self.request("KeGetCurrentIrql").number("irql")
+        return requests_wait(self._left.live(), level)
 
     def annotate(self, error: BaseException) -> None:
         """Add notes to an exception: findings, refusals, and what is waited for."""

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a machine waits for on which nothing happens any more: for whom, and who would have to act."""
+"""What has not happened yet on a machine that stands still, and who would have to act."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from dmav3.devices.stream import Control, Register
+from dmav3.wdm import DISPATCH_LEVEL
 
 from .leftovers import NO_CHANNEL, Waits
 
@@ -23,13 +24,19 @@ _CSR, _CSR_STEP, _STATE, _PERIPHERAL_SHIFT, _PERIPHERAL = 0x100, 8, 0xF, 4, 0x1F
 _STOPPED, _WAITS_FOR_PERIPHERAL = 0, 7
 
 
-def requests_wait(live: Sequence[Live]) -> list[str]:
-    """Return a sentence for each request that waits for its channel, or for map registers."""
-    return [text for one in live if (text := _request_waits(one, live))]
+def requests_wait(live: Sequence[Live], level: int) -> list[str]:
+    """Return a sentence for each request that waits for its channel, or for map registers.
+
+    :param level: the IRQL: completion routines wait for a low one.
+    """
+    found = [text for one in live if (text := _request_waits(one, live))]
+    if level >= DISPATCH_LEVEL and any(one.kind == "mapping" for one in live):
+        found.append(f"the IRQL is {level}: completion routines wait until it is below 2")
+    return found
 
 
 class Onlooker:
-    """Sees what transfers wait for: by registers, which the guest's CPU reads, and QEMU's monitor."""
+    """Sees what transfers wait for, by registers and by what QEMU's monitor says."""
 
     def __init__(
         self,
@@ -56,14 +63,10 @@ class Onlooker:
         if status & _STATE == _WAITS_FOR_PERIPHERAL:
             return f"{name} waits for {self._peripheral(status >> _PERIPHERAL_SHIFT & _PERIPHERAL)}"
         if status & _STATE == _STOPPED:
-            return f"{name} is done, and its interrupt has not been taken: {self._masked()}"
+            return f"{name} is done, and its interrupt has not been taken yet: let time pass"
         if interval := channel.burst_interval_ns:
             return f"{name} moves a burst every {interval} ns of model time: wait longer"
         return f"{name} runs: wait longer"
-
-    def _masked(self) -> str:
-        level = self._request("KeGetCurrentIrql").number("irql")
-        return f"the IRQL is {level}: lower it to 0" if level else "let time pass"
 
     def _peripheral(self, number: int) -> str:
         stream = self._machine.stream

@@ -74,7 +74,7 @@ class ConsoleCommands:
         try:
             self._board.check()
         except FindingsError as error:
-            return self._new(error.findings)
+            return [*self._new(error.findings), *error.hints]
         return []
 
     def forget(self) -> None:

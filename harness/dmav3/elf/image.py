@@ -75,7 +75,9 @@ def ours(path: Path) -> Iterator[None]:
         yield
     except UsageError as error:
         problem = str(error).removeprefix(f"{path}: ")
-        raise NotBuiltError(path, f"is not what ci/build makes: {problem}") from error
+        raise NotBuiltError(
+            path, f"is damaged, or not dmav3's: {problem}", installation.build_remedy()
+        ) from error
 
 
 def host_machine() -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dmav3.wdm import NtStatus
+from dmav3.wdm import DmaCompletionStatus, IoAllocationAction, NtStatus
 
 from . import callers
 from .mistakes import explain
@@ -14,6 +14,7 @@ from .probe import Kind
 from .trace import fault_words
 
 if TYPE_CHECKING:
+    import enum
     from collections.abc import Callable, Iterable, Mapping
 
     from dmav3.elf.image import Elf
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _LOW = 0xFFFFFFFF
 _REASONS = {Kind.REASON, Kind.VIOLATION}
-#: How parameters are spelled, by their names: as words, 0 as NULL, and numbers below this in decimal.
+#: How parameters are spelled, by their names: as words; 0 as NULL; numbers below this in decimal.
 _BOOLEANS = {
     "WriteToDevice",
     "WriteOnly",
@@ -44,6 +45,28 @@ _POINTERS = (
     "Description",
 )
 _SMALL = 1 << 16
+#: Routines that return nothing; and those that return no NTSTATUS, with how it is spelled.
+_VOID = {
+    "PutDmaAdapter",
+    "FreeCommonBuffer",
+    "FreeAdapterChannel",
+    "FreeAdapterObject",
+    "FreeMapRegisters",
+    "PutScatterGatherList",
+    "KeFlushIoBuffers",
+    "AdapterListControl",
+}
+_RESULTS: dict[str, Callable[[int], str]] = {
+    "CancelAdapterChannel": lambda result: "TRUE" if result else "FALSE",
+    "GetDmaAlignment": lambda result: f"returned {result}",
+    "ReadDmaCounter": lambda result: f"returned {result}",
+    "AdapterControl": lambda result: _member(IoAllocationAction, result),
+    "DmaCompletionRoutine": lambda result: f"was told {_member(DmaCompletionStatus, result)}",
+}
+
+
+def _member(kind: type[enum.IntEnum], value: int) -> str:
+    return kind(value).name if value in kind.__members__.values() else str(value)
 
 
 @dataclass(frozen=True)
@@ -76,23 +99,25 @@ class Call:
         """True if it did not do what it was asked for, and the reason is known."""
         return bool(self.reasons) and not (self.status is not None and self.status.success)
 
+    def _result(self) -> str:
+        """Spell what it returned, by what the routine returns; empty where that is nothing."""
+        if self.status is None:
+            return "has not returned"
+        if self.routine in _RESULTS:
+            return _RESULTS[self.routine](self.status)
+        return "" if self.routine in _VOID and self.status.success else self.status.spelled()
+
     def line(self) -> str:
         """Return all of it, on one line."""
         given = ", ".join(f"{name}={value}" for name, value in self.arguments)
         call = self.routine + (f"({given})" if given else "")
         parts = [call + (f", called in {self.place}" if self.place else "")]
-        parts.append("has not returned" if self.status is None else status_text(self.status))
+        parts += [result] if (result := self._result()) else []
         counts = (("bytes", self.bytes), ("elements", self.elements), *self.lines)
         parts += [f"{count} {what}" for what, count in counts if count]
         parts += [f"ended with DmaError, because {self.fault}"] if self.fault else []
         why = f": {'; '.join(self.reasons)}" if self.reasons else ""
         return "  " * self.depth + ", ".join(parts) + why
-
-
-def status_text(status: int) -> str:
-    """Spell a status by its name, if it has one, and in hexadecimal."""
-    known = status in NtStatus.__members__.values()
-    return f"{NtStatus(status).name} ({status:#010x})" if known else f"{status:#010x}"
 
 
 def calls(

@@ -100,17 +100,18 @@ class Evidence:
         """Return the findings and violations that no `expect` has consumed."""
         return [*self._violations.unexpected()]
 
-    def judge(self, left: Sequence[Violation] = ()) -> None:
+    def judge(self, left: Sequence[Violation] = (), hints: Sequence[str] = ()) -> None:
         """Return if there is nothing but what was expected.
 
         :param left: what was left behind, which counts as well.
+        :param hints: lines for the message.
         :raises FindingsError: there is more.
         :raises InfrastructureError: some had no room, so that the rest proves nothing.
         """
         if found := [*self.unexpected(), *left]:
             more = f", and {len(found) - 1} more" if len(found) > 1 else ""
             problem = f"unexpected: {found[0].summary()}{more}"
-            raise FindingsError(problem, found)
+            raise FindingsError(problem, found, hints)
         if lost := self.lost:
             msg = f"{lost} findings had no room: it is not known whether they were expected"
             raise InfrastructureError(msg)
@@ -264,7 +265,7 @@ class BoardEvidence(Evidence):
         for record in self.events.all():
             if record.command > command:
                 break
-            if record.kind == Kind.ENTER:
+            if record.kind == Kind.ENTER and record.id < callers.FIRST_BACK_END:
                 caller = record.b
             elif record.kind == Kind.ADAPTER and record.id == channel:
                 place = callers.place(self._image, 0, caller) or self._origin(record.command)

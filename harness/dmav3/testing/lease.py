@@ -211,6 +211,7 @@ class BoardLease(Lease):
             schedule=board.qemu.schedule or "none",
             qemu=board.qemu.version,
             build=board.image.build_id,
+            extension=board.qemu.extension.build_id,
         )
         if self._item.config.getoption("dmav3_gdb"):
             resources.enter_context(unhurried())

@@ -99,6 +99,13 @@ class Call:
         """True if it did not do what it was asked for, and the reason is known."""
         return bool(self.reasons) and not (self.status is not None and self.status.success)
 
+    @property
+    def silent(self) -> bool:
+        """True if it did not do what it was asked for, and nobody said why."""
+        if self.status is None or self.routine in _RESULTS:
+            return False
+        return not self.reasons and not self.status.success
+
     def _result(self) -> str:
         """Spell what it returned, by what the routine returns; empty where that is nothing."""
         if self.status is None:

@@ -53,6 +53,7 @@ struct dma_live {
     enum dma_waits waits;
     uint32_t channel;   /* of a request or mapping: its channel, counted through all controllers; or: */
     uint32_t registers; /* of a request: map registers that it has, or waits for */
+    uint32_t line;      /* of a mapping: the request line of its adapter */
 };
 #define DMA_NO_CHANNEL UINT32_MAX
 

@@ -86,6 +86,7 @@ static void tell_request(const struct request *request, dma_tell *tell, void *co
         if (request->list == NULL && mapping->state != MAPPING_PLANNED) {
             live = live_of("mapping", (uintptr_t)request->handle, &mapping->maker);
             live.channel = channel_number(request);
+            live.line = request->adapter->request_line;
             if (mapping->state == MAPPING_RUNNING && !request->adapter->master) {
                 live.waits = DMA_WAITS_FOR_DEVICE;
             }

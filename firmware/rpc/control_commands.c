@@ -42,6 +42,7 @@ static void notice_live(const struct dma_live *live, void *context)
         frame_append_pair(&notice, "waits", live->waits);
         frame_append_pair(&notice, "channel", live->channel);
         frame_append_pair(&notice, "registers", live->registers);
+        frame_append_pair(&notice, "line", live->line);
         rpc_notice(notices->call, &notice);
     }
 }

@@ -54,6 +54,8 @@ class NtStatus(enum.IntEnum):
         """Return the same, as a failed assertion shows it."""
         return f"<{self.spelled()}>"
 
+    __str__ = spelled
+
     @property
     def success(self) -> bool:
         """NT_SUCCESS: the severity says success or information."""

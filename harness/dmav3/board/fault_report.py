@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fault line of the shim in words: where the firmware crashed, of what, and what would help.
 
-Kinds and keys are those of firmware/PROTOCOL.md; ESR_EL1 is as in the Arm ARM, D24.2.40.
+Kinds and keys are those of firmware/PROTOCOL.md; those of ESR_EL1 are the Arm ARM's.
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ class Live(NamedTuple):
     :ivar maker: the routine that made it, which was called at `place`.
     :ivar channel: of a request or a mapping its channel; NO_CHANNEL: a bus master's, or none.
     :ivar registers: map registers that a request has, or waits for.
+    :ivar line: of a mapping: the request line of its adapter.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Live(NamedTuple):
     waits: Waits
     channel: int
     registers: int
+    line: int
 
     def made(self) -> str:
         """Return who made it, as words."""
@@ -123,6 +125,7 @@ class Leftovers:
             Waits(number("waits")),
             number("channel"),
             number("registers"),
+            number("line"),
         )
 
 

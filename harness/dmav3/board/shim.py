@@ -245,7 +245,8 @@ class Shim(ABC):
         :raises InfrastructureError: some findings had no room, so the rest proves nothing.
         """
         found = self._left.unexpected() if left and self._answers else []
-        self.evidence.judge(found, [f"waiting: {text}" for text in self.waiting()] if found else ())
+        waiting = [f"waiting: {text}" for text in self.waiting()] if found else []
+        self.evidence.judge(found, waiting)
 
     def waiting(self) -> list[str]:
         """Return what has not happened yet, and who would have to act, a sentence for each."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from .leftovers import Live
 
-#: A channel's status register, CSRn: its state, and the peripheral that it waits for.
-_CSR, _CSR_STEP, _STATE, _PERIPHERAL_SHIFT, _PERIPHERAL = 0x100, 8, 0xF, 4, 0x1F
+#: The status register of a channel, CSRn, and the state in it.
+_CSR, _CSR_STEP, _STATE = 0x100, 8, 0xF
 _STOPPED, _WAITS_FOR_PERIPHERAL = 0, 7
 
 
@@ -50,18 +50,18 @@ class Onlooker:
     def transfers_wait(self, live: Sequence[Live]) -> list[str]:
         """Return a sentence for each transfer that has not ended."""
         return [
-            f"the transfer of {one.made()} has not ended: {self._channel_waits(one.channel)}"
+            f"the transfer of {one.made()} has not ended: {self._why(one.channel, one.line)}"
             for one in live
             if one.waits == Waits.DEVICE
         ]
 
-    def _channel_waits(self, number: int) -> str:
+    def _why(self, number: int, line: int) -> str:
         channel, name = self._channel(number), f"channel {number}"
         if channel.held:
             return f"{name} is held on request until board.channel({number}).release()"
         status = self._peek(self._machine.pl330[0].base + _CSR + _CSR_STEP * number)
         if status & _STATE == _WAITS_FOR_PERIPHERAL:
-            return f"{name} waits for {self._peripheral(status >> _PERIPHERAL_SHIFT & _PERIPHERAL)}"
+            return f"{name} waits for {self._peripheral(line)}"
         if status & _STATE == _STOPPED:
             return f"{name} is done, and its interrupt has not been taken yet: let time pass"
         if interval := channel.burst_interval_ns:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .probe import Record
 
 _LOW = 0xFFFFFFFF
+_VIOLATION = "violation "
 _REASONS = {Kind.REASON, Kind.VIOLATION}
 #: How parameters are spelled, by their names: as words; 0 as NULL; numbers below this in decimal.
 _BOOLEANS = {
@@ -98,6 +99,12 @@ class Call:
     def refused(self) -> bool:
         """True if it did not do what it was asked for, and the reason is known."""
         return bool(self.reasons) and not (self.status is not None and self.status.success)
+
+    @property
+    def in_vain(self) -> bool:
+        """True if there is more to say of why it did not succeed than the violations do."""
+        told = [one for one in self.reasons if not one.startswith(_VIOLATION)]
+        return bool(told or self.fault)
 
     @property
     def silent(self) -> bool:
@@ -198,7 +205,7 @@ def _spelled(name: str, value: int, image: Elf) -> str:
 def _reason(record: Record, image: Elf) -> str:
     """Return a mistake, or the text of the image that a record points at with its numbers."""
     if record.kind == Kind.VIOLATION:
-        return f"violation {record.id:#04x}: {explain(record.id, record.a, record.b)}"
+        return f"{_VIOLATION}{record.id:#04x}: {explain(record.id, record.a, record.b)}"
     text = image.text(record.a)
     return f"a reason at {record.a:#x}" if text is None else text.format(record.b, record.c)
 

@@ -36,6 +36,10 @@ _PATIENCE_SECONDS = 1.0
 _REFUSALS = 3
 
 
+def _told(call: Call) -> str:
+    return f"{'refused' if call.refused else 'failed'}: {call.line().strip()}"
+
+
 def _nowhere(_command: int) -> str:
     return ""
 
@@ -111,10 +115,14 @@ class Evidence:
         if found := [*self.unexpected(), *left]:
             more = f", and {len(found) - 1} more" if len(found) > 1 else ""
             problem = f"unexpected: {found[0].summary()}{more}"
-            raise FindingsError(problem, found, hints)
+            raise FindingsError(problem, found, [*self.hints(), *hints])
         if lost := self.lost:
             msg = f"{lost} findings had no room: it is not known whether they were expected"
             raise InfrastructureError(msg)
+
+    def hints(self) -> list[str]:
+        """Return what the last calls that did not succeed say beyond the violations."""
+        return [_told(call) for call in self.calls() if call.in_vain][-_REFUSALS:]
 
     def annotate(self, error: BaseException) -> None:
         """Add notes to an exception, if memory stands still: what nobody expected, and refusals.
@@ -127,10 +135,9 @@ class Evidence:
             for one in self.unexpected():
                 if one not in told:
                     error.add_note(f"unexpected: {one.line()}")
-            failed = [call for call in self.calls() if call.refused or call.fault]
+            failed = [call for call in self.calls() if call.refused or call.in_vain]
             for call in failed[-_REFUSALS:]:
-                how = "refused" if call.refused else "failed"
-                error.add_note(f"{how}: {call.line().strip()}")
+                error.add_note(_told(call))
 
     def kinds(self) -> list[str]:
         """Return the kinds that `expect` knows."""

@@ -31,8 +31,8 @@ static char *append_hex(char *at, const char *key, uint64_t value)
     return at;
 }
 
-/* Append where the functions around were called, from the innermost frame record on: each has the address of the one
- * before, then the return address. */
+/* Append where the functions around were called, from the innermost frame record on: each has the address of
+ * the one before, then the return address. */
 static char *append_callers(char *at, const uint64_t *record)
 {
     static const char *const keys[] = {"from1", "from2", "from3", "from4", "from5"};

@@ -2,7 +2,6 @@
 #include "pl330/pl330.h"
 
 #include "hal/cache.h"
-#include "hal/oplog.h"
 
 _Static_assert(PL330_FIXED_BYTES + PL330_FULL_LOOPS_MAX * PL330_LOOP_BYTES +
                        PL330_ELEMENTS_MAX * PL330_ELEMENT_BYTES <=
@@ -163,10 +162,8 @@ static void end_with(struct pl330_channel *channel, ULONG left)
     channel->left = left;
 }
 
-/* Owe a report of the error, and say in words what it is, to the routine that wanted the transfer. */
-static void fail_to_start(struct pl330 *dma, ULONG n, const char *why, uint64_t a, uint64_t b)
+static void fail_to_start(struct pl330 *dma, ULONG n)
 {
-    oplog_reason(why, a, b);
     dma->channels[n].report = OWES_ERROR;
     end_with(&dma->channels[n], dma->channels[n].program.total);
     (void)pl330_raise_event(dma->config.base, n);
@@ -187,17 +184,9 @@ static VOID program_channel(PVOID context, ULONG n, ULONG request_line, PDMA_SCA
     channel->report = OWES_NOTHING;
     channel->ended = false;
     channel->settings.ending = PL330_ENDS_WELL;
-    if (!take_elements(&channel->program, list)) {
-        fail_to_start(dma, n, "{0} elements are more than the {1} of a program", list->NumberOfElements,
-                      PL330_ELEMENTS_MAX);
-    } else if (device.HighPart != 0) {
-        fail_to_start(dma, n, "DeviceAddress {0:#x} has more than the controller's 32 bits",
-                      (uint64_t)device.QuadPart, 0);
-    } else if (!pl330_program_make(&channel->program, &transfer)) {
-        fail_to_start(dma, n, "no program moves these elements to or from DeviceAddress {0:#x}", device.LowPart,
-                      0);
-    } else if (!start(dma, n)) {
-        fail_to_start(dma, n, "channel {0} of the controller does not take the start of its program", n, 0);
+    if (!take_elements(&channel->program, list) || device.HighPart != 0 ||
+        !pl330_program_make(&channel->program, &transfer) || !start(dma, n)) {
+        fail_to_start(dma, n);
     }
 }
 

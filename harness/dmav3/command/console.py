@@ -4,8 +4,8 @@
 On a terminal lines are edited and answers folded to its width. From a pipe or a file each line is a
 command, and each answer one line on standard output; then the exit status is 1 if the shim refused
 any of them, or if there were findings. Findings and violations are shown as they come, and at the
-end what the driver has left behind; after a `wait` for something that did not come, who would have
-to act.
+end what the driver has left behind. So are calls that are refused, with the reason, and after a
+`wait` for something that did not come, who would have to act; these change no exit status.
 """
 
 from __future__ import annotations
@@ -153,6 +153,8 @@ class _Session:
             self._show(answer)
             in_vain = isinstance(answer, Ok) and answer.values.get("ended") == "time"
         if not self._crashed:
+            for text in self._own.refusals():
+                self._say(text)
             self._tell(self._own.news())
         if in_vain and len(line.split()) > _PLAIN_WAIT and not self._conversation.callbacks:
             self._say("\n".join(f"waiting: {text}" for text in self._board.waiting()) or "idle")

@@ -49,6 +49,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+#: Exit status of a command that Ctrl-C ended, as shells report it.
+INTERRUPTED = 130
+
+
 class Explained(Protocol):
     """A finding or a violation, as far as a message needs it."""
 

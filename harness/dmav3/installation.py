@@ -84,8 +84,16 @@ def extension() -> Path:
 
 
 def firmware(name: str) -> Path:
-    """Return a firmware image by its name in a machine's description; raises `NotBuiltError`."""
+    """Return a firmware image by its name in a machine's description.
+
+    :raises UsageError: there is no such firmware, but others.
+    :raises NotBuiltError: it has not been built.
+    """
     layout = Layout.find()
+    known = sorted(path.stem for path in (layout.built / "firmware").glob("*.elf"))
+    if known and name not in known:
+        msg = f"unknown firmware {name!r}; known are: {', '.join(known)}"
+        raise UsageError(msg)
     return _fresh(layout, layout.built / "firmware" / f"{name}.elf", *_sources(name))
 
 

@@ -153,7 +153,7 @@ class TestBusErrors:
         "name",
         [
             pytest.param(name, marks=pytest.mark.dmav3_machine(name))
-            for name in ("virt-a53", "virt-a53-coherent")
+            for name in ("virt-a53", "virt-a53-clocked", "virt-a53-coherent")
         ],
     )
     def test_nothing_is_fetched_from_behind_the_memory(

@@ -185,7 +185,7 @@ class Board(Shim):
     def _explained(self, error: LinkError | FaultError) -> Dmav3Error | None:
         """Return what is known beyond an error of the conversation; None: nothing."""
         if isinstance(error, ClosedError):
-            return self.qemu.death()
+            return self._death()
         if isinstance(error, FaultError):
             return self.qemu.fault(error.report)
         if isinstance(error, DeadlineError) and not isinstance(error, (HangError, QemuStuckError)):
@@ -194,6 +194,9 @@ class Board(Shim):
 
     def _lives(self) -> bool:
         return self.qemu.running and not self.qemu.probe.limit
+
+    def _death(self) -> Dmav3Error:
+        return self.qemu.death()
 
     def _start(self, resources: ExitStack) -> None:
         self.qemu.start(resources, sockets=self._with_sockets)

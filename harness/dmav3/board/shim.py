@@ -15,7 +15,6 @@ from weakref import WeakSet
 from dmav3.deadlines import deadline
 from dmav3.dma import Routines
 from dmav3.errors import (
-    CrashError,
     Dmav3Error,
     FindingsError,
     InfrastructureError,
@@ -111,9 +110,11 @@ class Shim(ABC):
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         """End it, by force if need be, remove everything, and judge (`check`).
 
-        What is dead is not judged. Where an exception is on its way, the findings are its notes.
+        Where an exception is on its way, the findings are its notes. What is known not to answer is
+        not judged.
 
         :raises FindingsError: as `check`.
+        :raises Dmav3Error: it has ended, and nobody has noticed, so there is no judgement.
         """
         with self._resources:
             self._conclude(error)
@@ -265,18 +266,12 @@ class Shim(ABC):
         """Judge at the end of the `with` block; findings become notes of what is on its way."""
         if not self.judges:
             return
-        if error is None:
-            self._judge_the_end()
-            return
-        self.annotate(error)
-
-    def _judge_the_end(self) -> None:
-        if self._answers and self._lives():
-            try:
-                self.check()
-            except (LinkError, CrashError, InfrastructureError):
-                if self._lives():
-                    raise
+        if error is not None:
+            self.annotate(error)
+        elif self._answers:
+            if not self._lives():
+                raise self._death()
+            self.check()
 
     def _verdict(self) -> FindingsError | None:
         """Return what `check` would raise; None, too, where nothing can be known any more."""
@@ -293,6 +288,10 @@ class Shim(ABC):
     @abstractmethod
     def _lives(self) -> bool:
         """Return whether it can be asked anything."""
+
+    @abstractmethod
+    def _death(self) -> Dmav3Error:
+        """Explain why it cannot."""
 
     def _assemble(
         self, look: Callable[[int, int], bytes], stage: Callable[[int, bytes], None]

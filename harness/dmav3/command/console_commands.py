@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from dmav3.errors import FindingsError, UsageError
 from dmav3.evidence.probe import Kind
+from dmav3.files import open_output, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,7 +113,7 @@ class ConsoleCommands:
             case "hex":
                 data = _hex(what)
             case "file":
-                data = _file(lambda: Path(what).read_bytes(), what)
+                data = _file(lambda: read_regular(Path(what), self._board.stream.ring_size), what)
             case _:
                 msg = f"{how!r} is no way to give bytes: {_PUT}"
                 raise UsageError(msg)
@@ -131,7 +132,7 @@ class ConsoleCommands:
         return [f"{len(data)} bytes: " + (data.hex() if how else repr(data))]
 
     def _to_file(self, path: Path) -> bytes:
-        with path.open("wb") as file:  # before anything is taken that it could not hold
+        with open_output(path) as file:  # before anything is taken that it could not hold
             data = self._board.stream.sent_take()
             file.write(data)
         return data
@@ -148,6 +149,7 @@ def _hex(text: str) -> bytes:
 def _file(use: Callable[[], bytes], name: str) -> bytes:
     try:
         return use()
-    except OSError as error:
-        msg = f"{name}: {error.strerror}"
+    except (OSError, ValueError) as error:  # the latter for a name with a zero byte
+        reason = error.strerror if isinstance(error, OSError) else error
+        msg = f"{name}: {reason}"
         raise UsageError(msg) from None

@@ -180,6 +180,8 @@ def decide(
     def one(rule: Rule) -> Decision:
         deciding = tuple(by_rule.get(rule.id, ()))
         verdict, reason = _verdict(rules.excluded(rule.id), deciding, trouble)
+        if verdict == "pass (host)" and rule.host:
+            reason = f"{reason}: {rule.host}"
         question = rules.questions[rule.reading] if rule.reading else None
         return Decision(rule, verdict, reason, deciding, question)
 

@@ -21,10 +21,11 @@ from elftools.elf.elffile import ELFFile
 
 from dmav3 import installation
 from dmav3.errors import Dmav3Error, ImageError, NotBuiltError, UsageError
-from dmav3.files import open_regular
+from dmav3.files import read_regular
 
 from .code import Code, Frame
 from .dwarf import Types
+from .remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +37,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _WIDE = 64
+#: Bytes of a file: a kernel with all its debug information has less.
+_LARGEST = 1 << 30
 #: STT_FUNC, STT_OBJECT, STB_LOCAL, STB_GLOBAL
 _FUNCTION, _VARIABLE, _LOCAL, _GLOBAL = 2, 1, 0, 1
 
@@ -135,10 +138,10 @@ class Elf:
         """
         self.path = Path(path)
         self.lock = threading.RLock()
-        self._structs: dict[str, Struct] = {}
         self._frames: dict[int, list[Frame]] = {}
         data = _bytes_of(self.path)
         self._size = len(data)
+        self._structs = Remembered(data)
         with _damage(self.path, "is not an ELF file"):
             self._elf = ELFFile(io.BytesIO(data))
             found = self._elf["e_machine"]
@@ -261,9 +264,11 @@ class Elf:
 
         :raises UsageError: the debug information has none.
         """
-        if name not in self._structs:
-            self._structs[name] = self._types.struct(name)
-        return self._structs[name]
+        layout = self._structs.get(name)
+        if layout is None:
+            layout = self._types.struct(name)
+            self._structs.add(name, layout)
+        return layout
 
     @_reads
     def enum(self, name: str) -> dict[str, int]:
@@ -344,14 +349,13 @@ class Elf:
     def _check_sizes(self) -> None:
         """Raise for a section of more bytes than the file has; a library would make them all."""
         for section in self._elf.iter_sections():
-            if section["sh_size"] > self._size and section.name != ".bss":
+            if section["sh_size"] > self._size and section.name not in {".bss", ".tables"}:
                 raise ImageError(self.path, f"is damaged: its section {section.name} is too long")
 
 
 def _bytes_of(path: Path) -> bytes:
     """Return all of a file."""
     try:
-        with open_regular(path) as file:
-            return file.read()
+        return read_regular(path, _LARGEST)
     except OSError as error:
         raise ImageError(path, f"cannot be read: {error.strerror}") from error

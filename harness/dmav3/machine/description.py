@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import difflib
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from dmav3 import installation
 from dmav3.errors import MachineFileError, UsageError
-from dmav3.files import open_regular
+from dmav3.files import read_regular
 
 from .yaml_lines import Place, brief, parse
 
@@ -79,6 +79,10 @@ class Uart(_Part):
     irq: Interrupt
 
 
+#: What QEMU answers in place of a device.
+_QUESTIONS = {"help", "?"}
+
+
 class Device(_Part):
     """A PCI device of QEMU's own: what `-device MODEL,OPTIONS` makes, on a slot of its own.
 
@@ -99,6 +103,15 @@ class Device(_Part):
     doorbells: Annotated[
         tuple[Annotated[int, Field(ge=0, lt=1 << 32)], ...], Field(max_length=64, strict=False)
     ] = ()
+
+    @field_validator("model", "options")
+    @classmethod
+    def _is_wanted(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        words = [given] if isinstance(given, str) else ",".join(given).split(",")
+        if not _QUESTIONS.isdisjoint(words):
+            msg = "QEMU would print its help instead of starting"
+            raise ValueError(msg)
+        return given
 
     @field_validator("disk")
     @classmethod
@@ -244,7 +257,10 @@ def load(name_or_path: str | Path, *, host_files: bool = False) -> Machine:
         return load_file(Path(text), host_files=host_files)
     known = installation.machines()
     if text not in known:
-        msg = f"unknown machine {text!r}; known are: {', '.join(sorted(known))}"
+        msg = (
+            f"unknown machine {text!r}; known are: {', '.join(sorted(known))}, "
+            "and a description by its path, such as ./mine.yaml"
+        )
         raise UsageError(msg)
     return load_file(known[text])
 
@@ -261,16 +277,19 @@ def _device(text: str) -> Device:
 def load_file(path: Path, *, host_files: bool = False) -> Machine:
     """Read one file; raises as `load`."""
     try:
-        with open_regular(path) as file:
-            data = file.read(_LONGEST + 1)
+        data = read_regular(path, _LONGEST)
         text = data.decode()
     except OSError as error:
         raise MachineFileError(path, 1, "", f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise MachineFileError(path, line, "", f"cannot be read: {error}") from error
-    if len(data) > _LONGEST:
-        raise MachineFileError(path, 1, "", f"has more than {_LONGEST} bytes")
+    return _machine(path, text, host_files)
+
+
+@lru_cache(maxsize=32)
+def _machine(path: Path, text: str, host_files: bool) -> Machine:  # noqa: FBT001 - as of load_file
+    """Make one of what a file says: most tests of a run use the same."""
     value, places = parse(text, partial(MachineFileError, path))
     try:
         machine = Machine.model_validate(value)

@@ -202,8 +202,8 @@ class Process:
     def early_end(self) -> QemuError | UsageError:
         """Explain why QEMU closed its connections before the shim's first word."""
         self._ended_within(_RUNG_SECONDS)
-        if self._child.poll() == _WRONG_CACHE:
-            said = self.log_tail().rpartition("dmav3: ")[2]
+        _, ours, said = self.log_tail().rpartition("dmav3: ")
+        if ours and self._child.poll() == _WRONG_CACHE:
             return WrongCacheError(f"machine {self._machine}: wrong `cache`: {said}")
         if refused := _REFUSED_DEVICE.search(self.log()):
             slot, said = int(refused["slot"]), refused["said"]

@@ -83,8 +83,7 @@ bool move_pauses(struct engine *engine, struct thread *thread)
     uint32_t n = thread_number(engine, thread);
     uint64_t cycles = n == ENGINE_MANAGER ? 0 : engine->hold[n].pause_cycles;
 
-    if (!cycles || thread->step_to || thread->bursts <= thread->paused ||
-        thread->fifo.loading != thread->fifo.storing) {
+    if (!cycles || thread->bursts <= thread->paused || thread->fifo.loading != thread->fifo.storing) {
         return false;
     }
     thread->paused = thread->bursts;

@@ -281,7 +281,7 @@ def test_a_crash_names_the_line(odd: Path) -> None:
             board.call("crash", 0)
         line = line_of(ODD, "*(volatile ULONG *)")
         assert fault.value.place == f"Crash (odd.c:{line})"
-        assert f"crashed in Crash (odd.c:{line}): kind=sync" in str(fault.value)
+        assert f"crashed in Crash (odd.c:{line}): " in str(fault.value)
         board.reset()
         assert board.call("add", 1, 1)["sum"] == 2
 

@@ -42,6 +42,7 @@ from dmav3.wire.rpc import Reply, Rpc
 from .emulator import Emulator
 from .shim import Shim
 from .started import Started
+from .waiting import Onlooker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -175,6 +176,11 @@ class Board(Shim):
         self._answers = True
         if verdict:
             raise verdict
+
+    def waiting(self) -> list[str]:
+        """Return what has not happened yet, and who would have to act, a sentence for each."""
+        onlooker = Onlooker(self.machine, self.request, self.channel)
+        return [*super().waiting(), *onlooker.transfers_wait(self._left.live())]
 
     def _explained(self, error: LinkError | FaultError) -> Dmav3Error | None:
         """Return what is known beyond an error of the conversation; None: nothing."""

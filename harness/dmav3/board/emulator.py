@@ -15,7 +15,6 @@ from dmav3.elf.image import ours, read_extension
 from dmav3.errors import (
     DeadlineError,
     Dmav3Error,
-    FaultError,
     HangError,
     InfrastructureError,
     PowerError,
@@ -31,6 +30,7 @@ from dmav3.qemu.qmp import BOARD, Monitor
 from dmav3.qemu.sockets import BoardCard, Sockets
 from dmav3.wire.link import SocketLink
 
+from .fault_report import explain_fault
 from .started import Started
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dmav3.elf.image import Elf
-    from dmav3.errors import QemuError
+    from dmav3.errors import FaultError, QemuError
     from dmav3.evidence.probe import Access
     from dmav3.machine.description import Machine
 
@@ -238,7 +238,7 @@ class Emulator:
         From then on the core sleeps, so memory counts as standing still until the next reset.
         """
         self._crashed = True
-        return FaultError(report, self._place(report))
+        return explain_fault(report, self._image)
 
     def silence(self, error: DeadlineError) -> Dmav3Error:
         """Tell a firmware that hangs from a QEMU that does, and from a slow computer.
@@ -334,17 +334,6 @@ class Emulator:
             channel = (spoiled & -spoiled).bit_length() - 1
             return self.process.limit(POISONED.format(channel=channel))
         return None
-
-    def _place(self, report: dict[str, str]) -> str:
-        """Name the place of a fault; after a jump to nowhere, where it came from."""
-        caller = int(report.get("x30", "4"), 0) - 4
-        if "elr" not in report:
-            return self._image.place(caller)
-        pc = int(report["elr"], 0)
-        if found := self._image.place(pc):
-            return found
-        came_from = self._image.place(caller)
-        return f"a jump to {pc:#x} by {came_from}" if came_from else ""
 
     def _settle(self) -> None:
         """Return when memory stands still; the probe is mapped later than the monitor is opened."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING, Self, Unpack
 from weakref import WeakSet
 
 from dmav3.deadlines import deadline
 from dmav3.dma import Routines
 from dmav3.errors import (
+    Dmav3Error,
     FindingsError,
     InfrastructureError,
     LinkError,
@@ -29,6 +30,7 @@ from dmav3.wire.rpc import Rpc
 from .layer_state import Layer
 from .leftovers import Leftovers
 from .started import Started, forget_parts
+from .waiting import requests_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from dmav3.dma import DeviceDescription, DmaAdapter
     from dmav3.dma.target import Place, Pointer
     from dmav3.elf.image import Elf
-    from dmav3.errors import Dmav3Error
     from dmav3.evidence.evidence import Evidence
     from dmav3.evidence.findings import Finding
     from dmav3.evidence.violations import Violation
@@ -244,14 +245,29 @@ class Shim(ABC):
             is left behind, or less than was expected. Nothing is consumed.
         :raises InfrastructureError: some findings had no room, so the rest proves nothing.
         """
-        self.evidence.judge(self._left.unexpected() if left and self._answers else ())
+        found = self._left.unexpected() if left and self._answers else []
+        waiting = [f"waiting: {text}" for text in self.waiting()] if found else []
+        self.evidence.judge(found, waiting)
+
+    def waiting(self) -> list[str]:
+        """Return what has not happened yet, and who would have to act, a sentence for each."""
+        level = self.request("KeGetCurrentIrql").number("irql")
+        return requests_wait(self._left.live(), level)
+
+    def annotate(self, error: BaseException) -> None:
+        """Add notes to an exception: findings, refusals, and what is waited for."""
+        self.evidence.annotate(error)
+        if self._answers and self._lives():
+            with suppress(Dmav3Error), deadline(_PATIENCE_SECONDS):
+                for text in self.waiting():
+                    error.add_note(f"waiting: {text}")
 
     def _conclude(self, error: BaseException | None) -> None:
         """Judge at the end of the `with` block; findings become notes of what is on its way."""
         if not self.judges:
             return
         if error is not None:
-            self.evidence.annotate(error)
+            self.annotate(error)
         elif self._answers:
             if not self._lives():
                 raise self._death()
@@ -290,11 +306,12 @@ class Shim(ABC):
             self.request,
             self._rpc.cookie,
             lambda: self.evidence.time_ns,
+            self.waiting,
             self.image,
             self.memory,
         )
         self.layer = Layer(self.request)
-        self._left = Leftovers(self.request, self.image)
+        self._left = Leftovers(self.request, self.image, self._rpc.origin)
 
 
 #: Those that run now.

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmav3.errors import FindingsError, UsageError
+from dmav3.evidence.probe import Kind
 from dmav3.files import open_output, read_regular
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from dmav3.board.board import Board
     from dmav3.errors import Explained
 
+#: Records that say why a call did not do what it was to do.
+_WHY = {Kind.REASON, Kind.CHANNEL_FAULT}
 _PUT = "put text WORD…, put hex 00ff, or put file PATH"
 _TAKE = "take, take hex, or take file PATH"
 
@@ -37,6 +40,7 @@ class ConsoleCommands:
         """Show nothing yet."""
         self._board = board
         self._told: set[str] = set()
+        self._seen = 0  # records of the event log
         self._commands: dict[str, Callable[[str], list[str]]] = {
             "findings": lambda _: [one.line() for one in board.findings()],
             "violations": lambda _: [one.line() for one in board.violations()],
@@ -70,17 +74,30 @@ class ConsoleCommands:
         """Return the findings and violations that have not been shown, a line each."""
         return self._new(self._board.unexpected())
 
+    def refusals(self) -> list[str]:
+        """Return what was refused, or failed, since the last time, and why."""
+        evidence = self._board.evidence
+        new = evidence.events.since(self._seen)
+        self._seen += len(new)
+        if not any(record.kind in _WHY for record in new):
+            return []
+        lines = [line for line in evidence.hints() if line not in self._told]
+        self._told.update(lines)
+        return lines
+
     def last_news(self) -> list[str]:
         """Return those, and what is left behind."""
         try:
             self._board.check()
         except FindingsError as error:
-            return self._new(error.findings)
+            hints = [line for line in error.hints if line not in self._told]
+            return [*self._new(error.findings), *hints]
         return []
 
     def forget(self) -> None:
         """After a reset: there is nothing that could have been shown."""
         self._told.clear()
+        self._seen = 0
 
     def _new(self, found: Sequence[Explained]) -> list[str]:
         """Leave out what has been shown, with another count perhaps."""

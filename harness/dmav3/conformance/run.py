@@ -14,11 +14,12 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dmav3 import installation
-from dmav3.elf.image import read_elf
+from dmav3.elf.image import read_elf, read_extension
 from dmav3.errors import Dmav3Error, ImageError, InfrastructureError, UsageError
 from dmav3.files import write_output
 from dmav3.machine.description import load
@@ -86,12 +87,13 @@ def run_tests(
     began = time.monotonic()
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     image = str(options.image or machine.firmware)
-    circumstances = Circumstances(machine.name, image, "", seed, schedule, now)
+    version = metadata.version("dmav3")
+    circumstances = Circumstances(machine.name, image, "", seed, schedule, now, dmav3=version)
     tests: list[Ended] = []
     trouble = None
     try:
-        build = _check_built(options.image, machine.firmware)
-        circumstances = replace(circumstances, build=build)
+        build, extension = _check_built(options.image, machine.firmware)
+        circumstances = replace(circumstances, build=build, extension=extension)
         for message in _messages(options):
             if "collected" in message:
                 advance = begin(len(message["collected"]))
@@ -116,11 +118,15 @@ def _check_shell(image: Path) -> None:
         raise ImageError(image, problem)
 
 
-def _check_built(image: Path | None, firmware: str) -> str:
-    """Return the build id of the firmware; raise `NotBuiltError` once instead of once a test."""
-    installation.extension()
+def _check_built(image: Path | None, firmware: str) -> tuple[str, str]:
+    """Return the build ids of firmware and extension.
+
+    :raises NotBuiltError: once instead of once a test.
+    """
+    extension = read_extension()
     installation.rule_tests()
-    return read_elf(image or installation.firmware(firmware), "EM_AARCH64").build_id
+    built = read_elf(image or installation.firmware(firmware), "EM_AARCH64")
+    return built.build_id, extension.build_id
 
 
 def untested(options: ConformanceOptions) -> list[Rule]:

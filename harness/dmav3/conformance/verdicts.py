@@ -109,6 +109,8 @@ class Circumstances:
     :ivar started: local time, ISO 8601.
     :ivar seconds: until the last test had ended.
     :ivar qemu: its version; empty if no board ran.
+    :ivar dmav3: the version of the package.
+    :ivar extension: the build id of the QEMU extension; empty if it was not found.
     """
 
     machine: str
@@ -119,6 +121,8 @@ class Circumstances:
     started: str = ""
     seconds: float = 0.0
     qemu: str = ""
+    dmav3: str = ""
+    extension: str = ""
 
 
 @dataclass(frozen=True)

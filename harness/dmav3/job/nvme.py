@@ -130,6 +130,6 @@ class NvmePeripheral(Peripheral):
         status = NtStatus(reply["status"])
         if not status.success:
             given = " ".join(f"{argument:#x}" for argument in arguments)
-            msg = f"the driver: {command} {given} failed with {status.name}".replace("  ", " ")
+            msg = f"the driver: {command} {given} failed with {status.spelled()}".replace("  ", " ")
             raise TransferError(msg)
         return reply

@@ -156,6 +156,7 @@ def _versions(board: Board) -> dict[str, str]:
         "dmav3": metadata.version("dmav3"),
         "qemu": board.qemu.version,
         "build": board.image.build_id,
+        "extension": board.qemu.extension.build_id,
     }
 
 

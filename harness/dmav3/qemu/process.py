@@ -16,6 +16,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from dmav3 import installation
 from dmav3.deadlines import deadline
 from dmav3.errors import (
     Dmav3Error,
@@ -249,10 +250,7 @@ class Process:
                 process_group=0,  # Ctrl-C on a terminal is ours to handle
             )
         except OSError as error:
-            text = (
-                f"cannot start {self.argv[0]}: {error.strerror}; "
-                "run ci/setup, or name a QEMU in $DMAV3_QEMU"
-            )
+            text = f"cannot start {self.argv[0]}: {error.strerror}; {installation.qemu_remedy()}"
             raise QemuMissingError(text, self.argv) from error
 
     def _ended_within(self, seconds: float) -> bool:

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "engine/instruction.h"
 #include "evidence/finding.h"
+#include "memory/fault_range.h"
 #include "memory/views.h"
 #include "pl330/bus.h"
 #include "pl330/trace.h"
@@ -16,7 +17,7 @@
 #define NS_PER_SECOND 1000000000ull
 enum { PL330_SIZE = 0x1000, DBGCMD = 0xd04, DBGINST0 = 0xd08, DBGINST1 = 0xd0c };
 enum { CLOCK_MIN = 1000, INTERVAL_MAX_NS = 1000000000, LOOK_CYCLES_MIN = 1000, STEP_CYCLES_MAX = 1000000 };
-enum { DMAKILL = 0x01, EVENT_SHIFT = 3, PIECE = 64, WORD = 8 };
+enum { DMAKILL = 0x01, EVENT_SHIFT = 3, PIECE = 64, WORD = 8, INSTRUCTION_MAX = 6 };
 
 static struct {
     struct engine *engine;
@@ -30,7 +31,9 @@ static struct {
     bool asks[CLOCKED_PERIPHERALS]; /* each peripheral, now */
     struct order_starts starts[CLOCKED_CHANNELS];
     uint64_t interval_ns[CLOCKED_CHANNELS];
-    uint32_t debug[2]; /* DBGINST0, DBGINST1 */
+    uint64_t failed[CLOCKED_CHANNELS]; /* the address of its last bus error, */
+    uint32_t failed_bytes;             /* and how many bytes it was of */
+    uint32_t debug[2];                 /* DBGINST0, DBGINST1 */
 } clocked;
 
 /* ---- cycles and nanoseconds ---- */
@@ -85,6 +88,8 @@ static bool access(const struct engine_burst *burst, uint8_t *data, bool is_writ
 
         piece = piece < rest ? piece : rest;
         if (!access_piece(address, data + done, piece, is_write, &by)) {
+            clocked.failed[burst->channel] = address;
+            clocked.failed_bytes = piece;
             return false;
         }
         done += piece;
@@ -144,13 +149,14 @@ static bool glance(void *opaque, uint32_t address, uint8_t *code, uint32_t bytes
 
 /* ---- what it tells ---- */
 
-static void record(enum probe_kind kind, uint32_t channel, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+static void record(enum probe_kind kind, uint32_t channel, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                   uint64_t e)
 {
     if (clocked.runs) {
         clock_look_back(ns_of(engine_now(clocked.engine)));
     }
     views_lock();
-    probe_record(kind, channel, a, b, c, d, 0);
+    probe_record(kind, channel, a, b, c, d, e);
     views_unlock();
 }
 
@@ -192,13 +198,32 @@ static void issued(void *opaque, uint32_t thread, uint32_t pc, const uint8_t *co
     });
 }
 
+/* A bus error that nobody has asked for is a finding as well. */
+static void tell_bus_error(uint32_t n, const struct engine_thread *thread, uint64_t address)
+{
+    const struct accessor by = {.channel = n, .microcode = thread->pc, .burst = thread->bursts};
+    bool is_fetch = (thread->fault & ENGINE_FAULT_FETCH) != 0;
+
+    if (!fault_range_has(address, is_fetch ? INSTRUCTION_MAX : clocked.failed_bytes)) {
+        views_lock();
+        finding_bus_error(address, (thread->fault & ENGINE_FAULT_WRITE) != 0, true, &by);
+        views_unlock();
+    }
+}
+
 static void faulted(void *opaque, uint32_t n)
 {
     struct engine_thread thread = engine_thread(clocked.engine, n);
+    bool is_bus_error = (thread.fault & (ENGINE_FAULT_FETCH | ENGINE_FAULT_WRITE | ENGINE_FAULT_READ)) != 0;
+    uint64_t address = (thread.fault & ENGINE_FAULT_FETCH) != 0 ? thread.pc : clocked.failed[n];
 
     (void)opaque;
     if (n != ENGINE_MANAGER) {
-        record(PROBE_CHANNEL_FAULT, n, thread.pc, thread.fault, thread.sar, thread.dar);
+        record(PROBE_CHANNEL_FAULT, n, thread.pc, thread.fault, thread.sar, thread.dar,
+               is_bus_error ? address : 0);
+    }
+    if (n != ENGINE_MANAGER && is_bus_error) {
+        tell_bus_error(n, &thread, address);
     }
 }
 
@@ -207,7 +232,7 @@ static void held(void *opaque, uint32_t n)
     struct engine_thread thread = engine_thread(clocked.engine, n);
 
     (void)opaque;
-    record(PROBE_HELD, n, thread.pc, thread.bursts, thread.begun, 0);
+    record(PROBE_HELD, n, thread.pc, thread.bursts, thread.begun, 0, 0);
     alarm_ring();
 }
 
@@ -353,9 +378,9 @@ static void note_command(void)
         if (engine_thread(clocked.engine, n).state == STATE_STOPPED) {
             views_device_started(&clocked.starts[n], false);
         }
-        record(PROBE_DMAGO, n, clocked.debug[1], 0, 0, 0);
+        record(PROBE_DMAGO, n, clocked.debug[1], 0, 0, 0, 0);
     } else if (by_channel && opcode == DMAKILL) {
-        record(PROBE_DMAKILL, n, engine_thread(clocked.engine, n).pc, 0, 0, 0);
+        record(PROBE_DMAKILL, n, engine_thread(clocked.engine, n).pc, 0, 0, 0, 0);
     }
 }
 

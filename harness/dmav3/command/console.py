@@ -157,7 +157,8 @@ class _Session:
                 self._say(text)
             self._tell(self._own.news())
         if in_vain and len(line.split()) > _PLAIN_WAIT and not self._conversation.callbacks:
-            self._say("\n".join(f"waiting: {text}" for text in self._board.waiting()) or "idle")
+            for text in self._board.waiting():
+                self._say(f"waiting: {text}")
 
     def _tell(self, news: list[str]) -> None:
         for text in news:

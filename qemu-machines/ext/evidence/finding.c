@@ -143,7 +143,7 @@ void finding_bus_error(uint64_t physical, const struct accessor *by)
         by);
 }
 
-void finding_microcode(enum probe_finding_kind kind, uint64_t other, const struct accessor *by)
+void finding_microcode(enum probe_finding_kind kind, uint64_t code, uint64_t other, const struct accessor *by)
 {
     finding_add(
         (struct probe_finding){
@@ -153,6 +153,7 @@ void finding_microcode(enum probe_finding_kind kind, uint64_t other, const struc
             .channel = by->channel,
             .microcode = by->microcode,
             .burst = by->burst,
+            .code = code,
         },
         by);
 }

@@ -35,8 +35,9 @@ bool finding_knows(const struct probe_finding *like);
 /* A device's access at `physical`, which need not be in RAM, was answered by an error. */
 void finding_bus_error(uint64_t physical, const struct accessor *by);
 
-/* The program of a channel did what silicon does not tell, with the instruction at `other` as well. */
-void finding_microcode(enum probe_finding_kind kind, uint64_t other, const struct accessor *by);
+/* The program of a channel did what silicon does not tell, by the instruction `code` at `by->microcode`, and
+ * that, or the byte, at `other`. */
+void finding_microcode(enum probe_finding_kind kind, uint64_t code, uint64_t other, const struct accessor *by);
 
 /* The image's operation log has a record that cannot be, for the reason given; `value` is what is wrong. */
 void finding_bad_record(enum probe_bad_record reason, uint64_t value);

@@ -10,7 +10,10 @@ import pytest
 if TYPE_CHECKING:
     from dmav3 import Board
 
-pytest_plugins = ["pytester"]
+pytest_plugins = [
+    "pytester",
+    "pair",  # tests/differential
+]
 
 
 @pytest.fixture(autouse=True)

@@ -43,6 +43,8 @@
 #define COMMON_SIZE     0x00200000
 #define COHERENT_START  0x41600000 /* cached common buffers, where DMA is coherent: write-back */
 #define COHERENT_SIZE   0x00200000
+#define TABLES_START    0x41800000 /* objects of the layer, as many as a driver can have: write-back */
+#define TABLES_SIZE     0x00400000
 #define SCATTER_WINDOW  0x60000000 /* virtual: write-back, physically out of order */
 #define SCATTER_SIZE    0x00400000
 

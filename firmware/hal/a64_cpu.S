@@ -62,11 +62,6 @@
     dsb sy
     ret
 
-/* void barrier_memory(void) */
-    function barrier_memory
-    dmb sy
-    ret
-
 /* uint64_t irq_save(void): the former PSTATE.DAIF. */
     function irq_save
     mrs x0, daif

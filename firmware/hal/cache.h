@@ -35,7 +35,4 @@ void cache_clean_invalidate(uintptr_t address, size_t size);
  * device registers included. */
 void barrier_sync(void);
 
-/* DMB SY: orders memory accesses only. */
-void barrier_memory(void);
-
 #endif

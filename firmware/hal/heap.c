@@ -5,6 +5,7 @@
  * behind its own block, is a fault when the heap is used next.
  */
 #include "hal/exception.h"
+#include "hal/irq_mask.h"
 #include "hal/memory.h"
 #include "hal/string.h"
 
@@ -72,28 +73,22 @@ static void split(struct block *block, size_t size)
     }
 }
 
-void *memory_allocate(size_t size)
+static struct block *take(size_t needed)
 {
-    size_t needed = ((size + UNIT - 1) & ~(size_t)(UNIT - 1)) + UNIT;
-
-    if (needed < size) {
-        return NULL;
-    }
     for (struct block *block = first(); !at_end(block); block = next(block)) {
         if (!block->used) {
             join_free(block);
             if (block->size >= needed) {
                 split(block, needed);
                 block->used = USED;
-                return memset(block + 1, 0, needed - UNIT);
+                return block;
             }
         }
     }
     return NULL;
 }
 
-/* Only what memory_allocate() gave is released; any other pointer is ignored. */
-void memory_release(void *pointer)
+static void give_back(const void *pointer)
 {
     for (struct block *block = first(); !at_end(block); block = next(block)) {
         if (pointer == block + 1) {
@@ -101,4 +96,28 @@ void memory_release(void *pointer)
             return;
         }
     }
+}
+
+/* A deferred call may allocate as well, so interrupts are masked meanwhile. */
+void *memory_allocate(size_t size)
+{
+    size_t needed = ((size + UNIT - 1) & ~(size_t)(UNIT - 1)) + UNIT;
+
+    if (needed < size) {
+        return NULL;
+    }
+    uint64_t state = irq_save();
+    struct block *block = take(needed);
+
+    irq_restore(state);
+    return block != NULL ? memset(block + 1, 0, needed - UNIT) : NULL;
+}
+
+/* Only what memory_allocate() gave is released; any other pointer is ignored. */
+void memory_release(void *pointer)
+{
+    uint64_t state = irq_save();
+
+    give_back(pointer);
+    irq_restore(state);
 }

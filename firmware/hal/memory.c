@@ -44,15 +44,19 @@ uint64_t scatter_pages[SCATTER_PAGES];
 
 static uintptr_t uncached_next = UNCACHED_START;
 
+static uint16_t device_pages[COMMON_SIZE / PAGE_SIZE_BYTES], write_back_pages[COHERENT_SIZE / PAGE_SIZE_BYTES];
+
 static struct pool page_pools[] = {
     [MEMORY_DEVICE] = {.start = (uint8_t *)COMMON_START,
                        .physical = COMMON_START,
                        .unit = PAGE_SIZE_BYTES,
-                       .count = COMMON_SIZE / PAGE_SIZE_BYTES},
+                       .count = COMMON_SIZE / PAGE_SIZE_BYTES,
+                       .left = device_pages},
     [MEMORY_WRITE_BACK] = {.start = (uint8_t *)COHERENT_START,
                            .physical = COHERENT_START,
                            .unit = PAGE_SIZE_BYTES,
-                           .count = COHERENT_SIZE / PAGE_SIZE_BYTES},
+                           .count = COHERENT_SIZE / PAGE_SIZE_BYTES,
+                           .left = write_back_pages},
 };
 
 /*
@@ -102,6 +106,7 @@ void memory_initialize(void)
     map_blocks(ram_blocks, ARENA_START, ARENA_SIZE, ATTRIBUTE(WRITE_BACK) | data);
     map_blocks(ram_blocks, COMMON_START, COMMON_SIZE, ATTRIBUTE(DEVICE) | NO_EXECUTE);
     map_blocks(ram_blocks, COHERENT_START, COHERENT_SIZE, ATTRIBUTE(WRITE_BACK) | data);
+    map_blocks(ram_blocks, TABLES_START, TABLES_SIZE, ATTRIBUTE(WRITE_BACK) | data);
     map_scatter_window();
     cpu_enable_translation((uintptr_t)level1, MAIR, TCR);
 }

@@ -51,6 +51,9 @@ enum memory_kind { MEMORY_DEVICE, MEMORY_WRITE_BACK };
 void *memory_take_pages(enum memory_kind kind, size_t size, uint64_t highest);
 void memory_return_pages(enum memory_kind kind, const void *first);
 
+/* Of a table that may be large: it is there from the start, and holds what it held before the reset. */
+#define MEMORY_TABLE __attribute__((section(".bss.tables")))
+
 /* Cacheable heap, aligned to 64 bytes, zeroed. NULL when exhausted. release(NULL) does nothing. */
 void *memory_allocate(size_t size);
 void memory_release(void *block);

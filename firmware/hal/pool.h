@@ -6,15 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POOL_UNITS_MAX = 512 };
-
 struct pool {
     uint8_t *start;
     uint64_t physical; /* of `start`; the stretch is physically contiguous */
     size_t unit;       /* bytes */
-    size_t count;      /* units, at most POOL_UNITS_MAX */
+    size_t count;      /* units, at most UINT16_MAX */
     size_t next;       /* where to search from, so that an address is handed out again as late as possible */
-    uint16_t left[POOL_UNITS_MAX]; /* units of a run from this one on; 0: it is free */
+    uint16_t *left;    /* of each unit: units of a run from this one on; 0: it is free */
 };
 
 /* Units for `size` bytes, 1 or more, the last of which lies at or below the physical address `highest`;

@@ -9,20 +9,18 @@
 #include "layer/routine_frame.h"
 #include "layer/violation.h"
 
-enum { MAPPINGS_MAX = 256 };
+enum { MAPPINGS_MAX = 8000 };
 
-static struct mapping mappings[MAPPINGS_MAX];
+static struct mapping mappings[MAPPINGS_MAX] MEMORY_TABLE;
+static size_t mappings_used; /* of them, the first were in use at some time */
 static struct mapping *free_mappings;
 static struct mapping *live_mappings;
 
 void mappings_initialize(void)
 {
+    mappings_used = 0;
     free_mappings = NULL;
     live_mappings = NULL;
-    for (size_t i = MAPPINGS_MAX; i-- > 0;) {
-        mappings[i] = (struct mapping){.next = free_mappings};
-        free_mappings = &mappings[i];
-    }
 }
 
 const struct mapping *mapping_first(void)
@@ -215,12 +213,23 @@ static NTSTATUS status_of_plan(const struct mapping *mapping, const struct mappi
     return is_untouched ? STATUS_SUCCESS : mapping_check_memory(range); /* MDL-07 */
 }
 
+static struct mapping *take_free(void)
+{
+    struct mapping *mapping = free_mappings;
+
+    if (mapping != NULL) {
+        free_mappings = mapping->next;
+    } else if (mappings_used < MAPPINGS_MAX) {
+        mapping = &mappings[mappings_used++];
+    }
+    return mapping;
+}
+
 static struct mapping *take(struct request *request, const struct mapping_range *range)
 {
-    struct mapping *new = free_mappings;
+    struct mapping *new = take_free();
 
     if (new != NULL) {
-        free_mappings = new->next;
         *new = (struct mapping){
             .state = MAPPING_PLANNED,
             .request = request,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer/request.h"
 
+#include "hal/memory.h"
 #include "layer/context.h"
 #include "layer/limits.h"
 #include "layer/map_registers.h"
@@ -9,34 +10,24 @@
 #include "layer/running.h"
 #include "layer/violation.h"
 
-enum { REQUESTS_MAX = 1024 };
+enum { REQUESTS_MAX = 8192 };
 
-static struct request requests[REQUESTS_MAX];
+static struct request requests[REQUESTS_MAX] MEMORY_TABLE;
+static size_t requests_used; /* of them, the first were in use at some time */
 static struct request *free_requests;
 static struct request *live_requests; /* in order of arrival */
+static struct request **live_end;     /* where the next one goes */
 static uintptr_t last_handle;
 
 void requests_initialize(void)
 {
+    requests_used = 0;
     free_requests = NULL;
     live_requests = NULL;
-    for (size_t i = REQUESTS_MAX; i-- > 0;) {
-        requests[i] = (struct request){.state = REQUEST_FREE, .next = free_requests};
-        free_requests = &requests[i];
-    }
+    live_end = &live_requests;
 }
 
 /* ---- the table ---- */
-
-static struct request **live_end(void)
-{
-    struct request **link = &live_requests;
-
-    while (*link != NULL) {
-        link = &(*link)->next_live;
-    }
-    return link;
-}
 
 /* The device's current IRP (ADC-02, AAX-15); nothing else of the object is looked at (GEN-15). */
 static PIRP current_irp(PDEVICE_OBJECT device)
@@ -44,12 +35,23 @@ static PIRP current_irp(PDEVICE_OBJECT device)
     return device != NULL && memory_is_readable(device, sizeof *device) ? device->CurrentIrp : NULL;
 }
 
-struct request *request_take(struct adapter *adapter, PDEVICE_OBJECT device, const void *context)
+static struct request *take_free(void)
 {
     struct request *request = free_requests;
 
     if (request != NULL) {
         free_requests = request->next;
+    } else if (requests_used < REQUESTS_MAX) {
+        request = &requests[requests_used++];
+    }
+    return request;
+}
+
+struct request *request_take(struct adapter *adapter, PDEVICE_OBJECT device, const void *context)
+{
+    struct request *request = take_free();
+
+    if (request != NULL) {
         last_handle += 2; /* odd, so never NULL nor the address of anything aligned (MR-04) */
         *request = (struct request){
             .state = REQUEST_WAITS_CHANNEL,
@@ -60,7 +62,8 @@ struct request *request_take(struct adapter *adapter, PDEVICE_OBJECT device, con
             .handle = (PVOID)(last_handle | 1),
             .maker = routine_now(),
         };
-        *live_end() = request;
+        *live_end = request;
+        live_end = &request->next_live;
     }
     return request;
 }
@@ -73,6 +76,9 @@ static void forget(struct request *request)
         link = &(*link)->next_live;
     }
     *link = request->next_live;
+    if (live_end == &request->next_live) {
+        live_end = link;
+    }
     request->state = REQUEST_FREE;
     request->next = free_requests;
     free_requests = request;

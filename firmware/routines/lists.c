@@ -13,6 +13,7 @@
 
 #include "hal/memory.h"
 #include "hal/pool.h"
+#include "hal/string.h"
 #include "layer/adapter.h"
 #include "layer/grant.h"
 #include "layer/mapping.h"
@@ -23,9 +24,10 @@
 #include "layer/violation.h"
 #include "routines/routines.h"
 
-enum { LIST_UNIT = 128, LIST_UNITS = POOL_UNITS_MAX };
+enum { LIST_UNIT = 128, LIST_UNITS = 8192 };
 
-static _Alignas(64) UCHAR list_memory[LIST_UNITS * LIST_UNIT];
+static _Alignas(64) UCHAR list_memory[LIST_UNITS * LIST_UNIT] MEMORY_TABLE;
+static uint16_t list_units[LIST_UNITS];
 static struct pool list_pool;
 
 struct list_call {
@@ -50,7 +52,8 @@ struct list_call {
 
 void lists_initialize(void)
 {
-    list_pool = (struct pool){.start = list_memory, .unit = LIST_UNIT, .count = LIST_UNITS};
+    memset(list_units, 0, sizeof(list_units));
+    list_pool = (struct pool){.start = list_memory, .unit = LIST_UNIT, .count = LIST_UNITS, .left = list_units};
 }
 
 static void release_list(PSCATTER_GATHER_LIST list)

@@ -2,204 +2,131 @@
 """The bench: what the harness costs, beside bare QEMU and labgrid, measured in one run.
 
 Ratios are of user and system CPU time of QEMU where the work is QEMU's, else of real time; the two
-sides take turns (A B B A …), and the median counts. Nothing here is asserted: the table shows each
-target beside what was measured.
-
-    python tests/bench/bench.py [--rounds N] [--labgrid PYTHON] [--before EXTENSION]
+sides take turns (A B B A …), and the median counts, with the least and the greatest behind it.
+Nothing here is asserted: the table shows each target beside what was measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
-import random
-import resource
-import select
+import platform
 import socket
 import statistics
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from measuring import (
+    BUILD,
+    CPU,
+    ICOUNT,
+    MACHINE,
+    MIB,
+    QEMU,
+    TCG,
+    bare,
+    extended,
+    in_turns,
+    main_job,
+    started,
+    stock,
+)
 from rich.console import Console
 from rich.table import Table
 
-from dmav3 import Board, installation
-from dmav3.elf.image import read_elf
-from dmav3.job.main import MainJob
-from dmav3.job.stream import StreamPeripheral
-from dmav3.machine.argv import Start
-from dmav3.machine.description import load
-from dmav3.qemu.process import Process
+from dmav3 import Board
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).parents[2]
-BUILD = ROOT / "build"
-QEMU = "qemu-system-aarch64"
-CPU = "cortex-a53"
-MACHINE = "virt,highmem=off"
-TCG = ["-accel", "tcg,thread=single"]
-ICOUNT = ["-icount", "shift=0,sleep=off"]
-MIB = 1 << 20
 PROGRAMS = ("copy", "hits", "small", "chase", "misses")
 EVERYTHING = 1_000_000_000
 
 
 @dataclass
 class Row:
-    """A line of the table."""
+    """A line of the table.
+
+    :ivar samples: all that was measured, in seconds.
+    """
 
     what: str
     measured: str
     target: str
     detail: str
+    samples: dict[str, list[float]]
 
 
-# ---- measuring ----
-
-
-def all_in_turns(rounds: int, *work: Callable[[], float]) -> list[list[float]]:
-    """Run each N times, in the order A B B A; return what each gave."""
-    values: list[list[float]] = [[] for _ in work]
-    for turn in range(rounds):
-        order = range(len(work)) if turn % 2 == 0 else reversed(range(len(work)))
-        for which in order:
-            values[which].append(work[which]())
-    return values
-
-
-def in_turns(rounds: int, *work: Callable[[], float]) -> list[float]:
-    """Run each N times, in the order A B B A; return the median of each."""
-    return [statistics.median(each) for each in all_in_turns(rounds, *work)]
-
-
-def spread(values: list[float], unit: float) -> str:
+def spread(values: list[float], unit: float = 1) -> str:
     """Return median, least and greatest of values, as multiples of a unit."""
     least, middle, most = min(values), statistics.median(values), max(values)
     return f"{middle / unit:.2f} ({least / unit:.2f} to {most / unit:.2f})"
 
 
-def children_time() -> float:
-    """Return the CPU time of all children that have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def over(values: list[float], base: list[float]) -> str:
+    """Return the spread of values as multiples of the median of others."""
+    return spread(values, statistics.median(base))
 
 
-def image(program: str) -> Path:
-    """Return a program of the bench."""
-    return BUILD / "bench" / f"{program}.elf"
-
-
-def stock(program: str, *more: str) -> list[str]:
-    """Return the command that runs a program on QEMU as it is."""
-    kernel = ["-cpu", CPU, "-m", "64", "-kernel", str(image(program))]
-    return [QEMU, "-M", MACHINE, *TCG, "-nodefaults", "-display", "none", *kernel, *more]
-
-
-def bare(program: str, *more: str) -> float:
-    """Return the CPU time of a program on QEMU as it is."""
-    before = children_time()
-    subprocess.run(stock(program, *more), check=True, stderr=subprocess.DEVNULL, timeout=120)
-    return children_time() - before
-
-
-def started(machine: str, program: str, extension: Path | None = None) -> Process:
-    """Start a program on one of our machines, without the harness's own start."""
-    described = load(machine)
-    schedule = "speculative" if described.cache else None
-    flat = read_elf(image(program), "EM_AARCH64").flat(described.image_memory)
-    start = Start(QEMU, extension or installation.extension(), flat, 0, 1, schedule)
-    return Process(described, start)
-
-
-def extended(program: str, machine: str, extension: Path | None = None) -> float:
-    """Return the CPU time of a program on one of our machines.
-
-    :param extension: instead of the one that is installed.
-    """
-    before = children_time()
-    with started(machine, program, extension) as process:
-        ended = os.pidfd_open(process.pid)
-        select.select([ended], [], [], 120)
-        os.close(ended)
-    return children_time() - before
-
-
-def main_job(machine: str, instructions: int = 0) -> float:
-    """Return QEMU's CPU time for the main job on 1 MiB, without its start.
-
-    :param instructions: of the PL330 that the trace records.
-    """
-    data = random.Random(1).randbytes(MIB)  # noqa: S311 - to be repeatable
-    with Board(machine, trace=instructions > 0, judge=False) as board:
-        if instructions:
-            board.qmp.set("trace-instructions", instructions)
-        before = process_time(board.qemu.process.pid)
-        MainJob(StreamPeripheral(board, 32)).run(io.BytesIO(data))
-        return process_time(board.qemu.process.pid) - before
-
-
-def process_time(pid: int) -> float:
-    """Return the CPU time of a running process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def milliseconds(values: list[float]) -> str:
+    """Return the spread of values in milliseconds."""
+    return f"{spread(values, 0.001)} ms"
 
 
 # ---- the rows ----
 
 
-def cache_model(rounds: int, before: Path | None) -> list[Row]:
+def cache_model(rounds: int, before: Path | None, plugin: Path | None) -> list[Row]:
     """Full fidelity and the coherent machine against bare QEMU, program by program."""
-    full, coherent, icount, earlier, detail = [], [], [], [], []
+    sides: dict[str, Callable[[str], float]] = {
+        "bare": lambda name: bare(name, *ICOUNT),
+        "model": lambda name: extended(name, "virt-a53"),
+        "coherent": lambda name: extended(name, "virt-a53-coherent"),
+        "without icount": bare,
+    }
+    if before:
+        sides["before"] = lambda name: extended(name, "virt-a53", before)
+    if plugin:
+        sides["plugin"] = lambda name: bare(name, *ICOUNT, "-plugin", str(plugin))
+    values: dict[str, dict[str, list[float]]] = {side: {} for side in sides}
     for name in PROGRAMS:
-        values = all_in_turns(
-            rounds,
-            lambda name=name: bare(name, *ICOUNT),  # type: ignore[misc]
-            lambda name=name: extended(name, "virt-a53"),  # type: ignore[misc]
-            lambda name=name: extended(name, "virt-a53-coherent"),  # type: ignore[misc]
-            lambda name=name: bare(name),  # type: ignore[misc]
-            *([lambda name=name: extended(name, "virt-a53", before)] if before else []),
-        )
-        stock, model, single, free = (statistics.median(each) for each in values[:4])
-        full.append(model / stock)
-        coherent.append(single / stock)
-        icount.append(stock / free)
-        detail.append(f"{name} {spread(values[1], stock)}")
-        earlier += [f"{name} {spread(each, stock)}" for each in values[4:]]
-    stock, model = in_turns(
+        calls = [lambda work=work, name=name: work(name) for work in sides.values()]
+        for side, measured in zip(sides, in_turns(rounds, *calls), strict=True):
+            values[side][name] = measured
+    values["bare"]["main job"], values["model"]["main job"] = in_turns(
         rounds, lambda: main_job("virt-a53-coherent"), lambda: main_job("virt-a53")
     )
-    full.append(model / stock)
-    detail.append(f"main job {model / stock:.2f}")
+
+    def row(what: str, side: str, base: str, target: str) -> Row:
+        both = [name for name in values[side] if name in values[base]]
+        ratios = [
+            statistics.median(values[side][name]) / statistics.median(values[base][name])
+            for name in both
+        ]
+        return Row(
+            what,
+            f"{statistics.geometric_mean(ratios):.2f} (geometric mean)",
+            target,
+            ", ".join(f"{name} {over(values[side][name], values[base][name])}" for name in both),
+            {f"{name}, {which}": values[which][name] for name in both for which in (side, base)},
+        )
+
+    bare_qemu = "CPU time over bare QEMU"
     rows = [
-        Row(
-            "cache model with findings, CPU time over bare QEMU",
-            f"{statistics.geometric_mean(full):.2f} (geometric mean)",
-            "at most 1.5, each 2.5",
-            ", ".join(detail),
-        ),
-        Row(
-            "coherent machine, CPU time over bare QEMU",
-            f"{statistics.geometric_mean(coherent):.2f}",
-            "at most 1.05",
-            ", ".join(f"{n} {r:.2f}" for n, r in zip(PROGRAMS, coherent, strict=True)),
-        ),
-        Row(
-            "icount itself, CPU time over QEMU without it",
-            f"{statistics.geometric_mean(icount):.2f}",
-            "(beside)",
-            ", ".join(f"{n} {r:.2f}" for n, r in zip(PROGRAMS, icount, strict=True)),
-        ),
+        row(f"cache model with findings, {bare_qemu}", "model", "bare", "at most 1.5, each 2.5"),
+        row(f"coherent machine, {bare_qemu}", "coherent", "bare", "at most 1.05"),
+        row("QEMU's icount, CPU time over none", "bare", "without icount", "(beside)"),
     ]
-    if earlier:
-        rows.insert(1, Row("the extension of before", "", "(beside)", ", ".join(earlier)))
+    if before:
+        rows.append(row(f"the extension of before, {bare_qemu}", "before", "bare", "(beside)"))
+    if plugin:
+        rows.append(row(f"QEMU's own cache plugin, {bare_qemu}", "plugin", "bare", "(beside)"))
     return rows
 
 
@@ -210,9 +137,10 @@ def trace(rounds: int) -> Row:
     )
     return Row(
         "trace of the whole main job, CPU time over none",
-        f"{traced / without:.2f}",
+        over(traced, without),
         "at most 1.3",
-        f"{traced:.2f} s against {without:.2f} s",
+        f"{spread(traced)} s against {spread(without)} s",
+        {"traced": traced, "without": without},
     )
 
 
@@ -245,8 +173,8 @@ def cold_start() -> float:
 
 
 def starting(rounds: int, labgrid: str | None) -> list[Row]:
-    """Cold start, and a reset between tests, against bare QEMU and labgrid."""
-    stock, ours = in_turns(rounds, first_byte, cold_start)
+    """Cold start against bare QEMU's and labgrid's, and a reset between tests against labgrid's."""
+    qemu, ours = in_turns(rounds, first_byte, cold_start)
     with Board(judge=False) as board:
 
         def reset() -> float:
@@ -255,28 +183,35 @@ def starting(rounds: int, labgrid: str | None) -> list[Row]:
             return time.perf_counter() - start
 
         (again,) = in_turns(10 * rounds, reset)
-    rows = [
+    samples = {"bare QEMU": qemu, "dmav3": ours}
+    beside, faster, detail = "", "", "labgrid not measured"
+    theirs = labgrid_seconds(labgrid, rounds) if labgrid else None
+    if theirs:
+        samples["labgrid"] = theirs["start"]
+        beside = f", labgrid {milliseconds(theirs['start'])}"
+        ratio = statistics.median(theirs["reset"]) / statistics.median(again)
+        faster = f", {ratio:.1f} times faster"
+        detail = f"labgrid's system_reset to the first byte {milliseconds(theirs['reset'])}"
+    return [
         Row(
             "cold start to the first reply, over bare QEMU to its first UART byte",
-            f"{ours / stock:.2f}",
-            "at most 1.25",
-            f"{1000 * ours:.0f} ms against {1000 * stock:.0f} ms",
-        )
-    ]
-    theirs = labgrid_seconds(labgrid, rounds) if labgrid else None
-    rows.append(
+            over(ours, qemu),
+            "at most 1.2",
+            f"{milliseconds(ours)} against {milliseconds(qemu)}{beside}",
+            samples,
+        ),
         Row(
             "isolated board per test: reset to the first reply",
-            f"{1000 * again:.1f} ms" + (f", {theirs / again:.0f} times faster" if theirs else ""),
-            "3 ms, 20 times",
-            f"labgrid's QEMU driver {1000 * theirs:.0f} ms" if theirs else "labgrid not measured",
-        )
-    )
-    return rows
+            f"{milliseconds(again)}{faster}",
+            "2.5 ms, 5 times",
+            detail,
+            {"dmav3": again} | ({"labgrid": theirs["reset"]} if theirs else {}),
+        ),
+    ]
 
 
-def labgrid_seconds(python: str, rounds: int) -> float:
-    """Return the median that labgrid takes to start an image on the same QEMU."""
+def labgrid_seconds(python: str, rounds: int) -> dict[str, list[float]]:
+    """Return what labgrid takes to start an image on the same QEMU, and to reset it."""
     extra = " ".join(["-nodefaults", *TCG, *ICOUNT])
     script = Path(__file__).with_name("labgrid_start.py")
     done = subprocess.run(
@@ -285,8 +220,8 @@ def labgrid_seconds(python: str, rounds: int) -> float:
         text=True,
         check=True,
     )
-    seconds: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return statistics.median(seconds)
+    seconds: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
+    return seconds
 
 
 def round_trip(rounds: int) -> Row:
@@ -308,12 +243,13 @@ def round_trip(rounds: int) -> Row:
                 board.request("ping")
             return (time.perf_counter() - start) / 100
 
-        bare_echo, rpc = in_turns(rounds, bounce, ping)
+        echoed, rpc = in_turns(rounds, bounce, ping)
     return Row(
         "RPC round trip over a bare echo of as many bytes",
-        f"{rpc / bare_echo:.2f}",
+        over(rpc, echoed),
         "at most 3",
-        f"{1e6 * rpc:.0f} µs against {1e6 * bare_echo:.0f} µs",
+        f"{milliseconds(rpc)} against {milliseconds(echoed)}",
+        {"ping": rpc, "echo": echoed},
     )
 
 
@@ -335,32 +271,91 @@ def verifying(rounds: int) -> Row:
             return time.perf_counter() - begin
 
         pmemsave, ours = in_turns(rounds, saved, mapped)
+    gibibytes = [size / seconds / (1 << 30) for seconds in ours]
+    times = statistics.median(pmemsave) / statistics.median(ours)
     return Row(
         "verifying memory",
-        f"{size / ours / (1 << 30):.1f} GiB/s, {pmemsave / ours:.0f} times pmemsave",
+        f"{spread(gibibytes)} GiB/s, {times:.0f} times pmemsave",
         "1 GiB/s, 5 times",
-        f"8 MiB in {1000 * ours:.1f} ms against {1000 * pmemsave:.1f} ms",
+        f"8 MiB in {milliseconds(ours)} against {milliseconds(pmemsave)}",
+        {"dmav3": ours, "pmemsave": pmemsave},
     )
 
 
+# ---- what is printed ----
+
+
+def circumstances(labgrid: str | None) -> dict[str, str]:
+    """Return where and when this was measured, and what with."""
+    versions = [f"Python {platform.python_version()}", first_line(QEMU, "--version")]
+    if labgrid:
+        ask = "from importlib.metadata import version; print('labgrid', version('labgrid'))"
+        versions.append(first_line(labgrid, "-c", ask))
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{os.cpu_count()} x {model}",
+        "versions": ", ".join(versions),
+    }
+
+
+def first_line(*command: str) -> str:
+    """Return the first line that a command prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[0]
+
+
+def markdown(facts: dict[str, str], rows: list[Row]) -> str:
+    """Return the table as a page of the documentation."""
+    lines = ["<!-- SPDX-License-Identifier: Apache-2.0 -->", "# What the harness costs", ""]
+    lines += ["Written by `ci/bench --markdown docs/speed.md`; each figure is the median, with the"]
+    lines += ["least and the greatest in brackets.", ""]
+    lines += [f"- {name}: {value}" for name, value in facts.items()]
+    lines += ["", "| what | measured | target | in detail |", "|---|---|---|---|"]
+    lines += [f"| {row.what} | {row.measured} | {row.target} | {row.detail} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def show(facts: dict[str, str], rows: list[Row]) -> None:
+    """Print the table."""
+    caption = "; ".join(facts.values())
+    table = Table("what", "measured", "target", "in detail", title="dmav3 bench", caption=caption)
+    for row in rows:
+        table.add_row(row.what, row.measured, row.target, row.detail)
+    Console(width=160).print(table)
+
+
 def main() -> None:
-    """Measure everything and print one table."""
+    """Measure everything and print it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="how often each side runs")
     parser.add_argument("--labgrid", metavar="PYTHON", help="interpreter that has labgrid")
     parser.add_argument("--before", metavar="EXTENSION", type=Path, help="another dmav3.so, beside")
+    parser.add_argument("--cache-plugin", metavar="LIBCACHE", type=Path, help="QEMU's, beside")
+    parser.add_argument("--json", action="store_true", help="print JSON, with all samples")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table there, too")
     options = parser.parse_args()
+    facts = circumstances(options.labgrid)
     rows = [
         *starting(options.rounds, options.labgrid),
-        *cache_model(options.rounds, options.before),
+        *cache_model(options.rounds, options.before, options.cache_plugin),
         trace(options.rounds),
         round_trip(options.rounds),
         verifying(options.rounds),
     ]
-    table = Table("what", "measured", "target", "in detail", title="dmav3 bench")
-    for row in rows:
-        table.add_row(row.what, row.measured, row.target, row.detail)
-    Console(width=160).print(table)
+    if options.markdown:
+        options.markdown.write_text(markdown(facts, rows), encoding="utf-8")
+    if options.json:
+        print(json.dumps(facts | {"rows": [asdict(row) for row in rows]}, indent=2))
+    else:
+        show(facts, rows)
 
 
 if __name__ == "__main__":

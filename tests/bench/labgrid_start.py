@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start an image with labgrid's QEMU driver, once after the other; print the seconds of each.
+"""Start an image with labgrid's QEMU driver, and reset it; print the seconds of each.
 
 Runs in labgrid's own environment: labgrid_start.py QEMU IMAGE MACHINE CPU TIMES EXTRA-ARGUMENTS
 """
@@ -30,7 +30,7 @@ images:
 
 
 def main() -> None:
-    """From activation to the first byte on the console; the driver is off again between."""
+    """From activation, and from `system_reset`, to the first byte on the console."""
     qemu, image, machine, cpu, times, extra = sys.argv[1:]
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(
@@ -39,13 +39,17 @@ def main() -> None:
         file.flush()
         target = Environment(file.name).get_target("main")
         driver = target.get_driver("QEMUDriver", activate=False)
-        seconds = []
+        seconds: dict[str, list[float]] = {"start": [], "reset": []}
         for _ in range(int(times)):
             start = time.perf_counter()
             target.activate(driver)
             driver.on()
             driver.read(size=1, timeout=10)
-            seconds.append(time.perf_counter() - start)
+            seconds["start"].append(time.perf_counter() - start)
+            start = time.perf_counter()
+            driver.monitor_command("system_reset")
+            driver.read(size=1, timeout=10)
+            seconds["reset"].append(time.perf_counter() - start)
             driver.off()
             target.deactivate(driver)
     print(json.dumps(seconds))

@@ -23,6 +23,7 @@ enum { UNCACHED, DEVICE, WRITE_BACK, LOW, POOLS };
 static _Alignas(4096) uint8_t pools[POOLS][POOL_BYTES];
 static const uint64_t pool_physical[POOLS] = {0x50000000, FAKE_DEVICE_MEMORY, FAKE_WRITE_BACK, FAKE_LOW_MEMORY};
 static struct pool pages[2]; /* by enum memory_kind */
+static uint16_t page_units[POOLS][FAKE_POOL_PAGES];
 
 static struct fake_event events[EVENTS_MAX];
 static size_t event_count;
@@ -38,8 +39,12 @@ static struct {
 
 static struct pool page_pool(size_t n)
 {
-    return (struct pool){
-        .start = pools[n], .physical = pool_physical[n], .unit = FAKE_PAGE, .count = FAKE_POOL_PAGES};
+    memset(page_units[n], 0, sizeof page_units[n]);
+    return (struct pool){.start = pools[n],
+                         .physical = pool_physical[n],
+                         .unit = FAKE_PAGE,
+                         .count = FAKE_POOL_PAGES,
+                         .left = page_units[n]};
 }
 
 void fake_reset(void)
@@ -327,10 +332,6 @@ void cache_clean_invalidate(uintptr_t address, size_t size)
 void barrier_sync(void)
 {
     record(FAKE_BARRIER, 0, 0, 0, 0);
-}
-
-void barrier_memory(void)
-{
 }
 
 bool memory_has_ram_at(uint64_t physical)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dmav3 import Board, Kind, NtStatus, UsageError, build_image
+from dmav3 import Board, Kind, NtStatus, UsageError, build_image, installation
 from dmav3.conformance.tests.driver import bus_master, context_for, described, granted, moved
 from dmav3.devices.edu import ADDRESS_BITS, PACKET, Edu
 from dmav3.dma.results import Element
 from dmav3.errors import TransferError
+from dmav3.evidence.findings import Place
+from dmav3.guest.memory import LINE
 from dmav3.job.journal import Journal
 from dmav3.job.master import PacketTransfer
 from dmav3.job.run import RunOptions, run_main_job
@@ -133,6 +135,7 @@ class TestPackets:
             assert board.read(buffer) == moved(PACKET)
             board.fill(buffer, 0)
 
+    @pytest.mark.dmav3_cache(schedule="lru")  # how often the driver looks is the device's time, too
     def test_the_log_is_that_of_the_same_run(self, board: Board) -> None:
         """What the device does happens inside of commands; only its times are its own."""
         logs = []
@@ -378,3 +381,34 @@ class TestBadInput:
         """The bus has so many slots."""
         with pytest.raises(UsageError, match="32 PCI devices are more than the 31 slots"):
             Board(devices=["edu"] * 32)
+
+
+@pytest.mark.parametrize("count", [200, 1000, pytest.param(5000, marks=pytest.mark.soak)])
+def test_of_many_lists_the_first_is_named(count: int) -> None:
+    """A missing clean in the first of many live mappings is told with its routine and buffer."""
+    image = installation.seeded("no-clean", "virt-a64")
+    with Board(image=image, devices=[WIDE], judge=False) as board:
+        adapter, edu = bus_master(board), Edu(board)
+        buffer = board.memory.allocate(count * LINE)
+        lists = []
+        board.write(buffer, bytes(buffer.size))
+        with board.dma.irql(DISPATCH_LEVEL):
+            for at in range(buffer.address, buffer.address + buffer.size, LINE):
+                mdl = board.dma.IoAllocateMdl(at, LINE)
+                board.dma.MmBuildMdlForNonPagedPool(mdl)
+                made = adapter.GetScatterGatherListEx(
+                    context_for(board, adapter),
+                    mdl,
+                    Flags=DMA_SYNCHRONOUS_CALLBACK,
+                    WriteToDevice=True,
+                    ScatterGatherList=True,
+                )
+                assert made[0] == OK
+                adapter.FreeAdapterObject(IoAllocationAction.DeallocateObjectKeepRegisters)
+                lists.append(made[1])
+        assert board.layer.counters().mappings == count
+        edu.read(board.dma.read_list(lists[0]))
+        (finding,) = board.findings()
+        assert finding.kind == "stale-device-read"
+        assert (finding.routine, finding.rule) == ("GetScatterGatherListEx", "CCH-02")
+        assert finding.buffer == Place(buffer.name, 0)

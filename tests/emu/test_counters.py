@@ -78,6 +78,7 @@ def total(steps: list[Step], routine: str, field: str) -> int:
 @pytest.mark.parametrize(
     ("offset", "length"), [(0, 4096), (0, 10_000), (4, 8000), (60, 8), (20, 40)]
 )
+@pytest.mark.dmav3_cache(schedule="lru")  # no line is written back by itself
 def test_a_write_cleans_the_range_rounded_out(board: Board, offset: int, length: int) -> None:
     """CCH-02, CCH-13: MapTransferEx cleans each line of the range, nothing else does anything."""
     buffer = board.memory.allocate(12_288, region="scatter", align=4096)
@@ -120,6 +121,7 @@ def test_a_read_treats_whole_lines_and_bounces_edges(
     assert board.findings() == []
 
 
+@pytest.mark.dmav3_cache(schedule="lru")  # no line is written back by itself
 def test_states_after_each_call(board: Board) -> None:
     """Dirty until the map of a write; stale between the device's write and the flush of a read."""
     buffer = board.memory.allocate(4096, region="scatter", align=4096)

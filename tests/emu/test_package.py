@@ -105,7 +105,7 @@ def test_it_works_in_an_empty_folder(environment: Path, tmp_path: Path) -> None:
     moved = run(environment, tmp_path, "dmav3", "run", "--input", "input")
     assert moved.returncode == 0, moved.stdout + moved.stderr
     decided = run(environment, tmp_path, "dmav3", "conformance", "--rule", "MTX-01", "--json")
-    assert json.loads(decided.stdout)["rules"][0]["verdict"] == "pass", decided.stderr
+    assert json.loads(decided.stdout)["rules"][0]["verdict"] == "pass", decided
     buggy = ("--input", "input", "--firmware-bug", "no-clean")
     assert run(environment, tmp_path, "dmav3", "run", *buggy).returncode == 1
 

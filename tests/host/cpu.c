@@ -182,7 +182,3 @@ void barrier_sync(void)
 {
     log_record(LOG_BARRIER, 0, (const uint64_t[5]){0});
 }
-
-void barrier_memory(void)
-{
-}

@@ -20,12 +20,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mutant_tree import ROOT, Tree
-from mutants import FOLDERS, Mutant, load
+from mutants import ENGINE, FOLDERS, Mutant, load, load_engine
 from rich.console import Console
 from rich.table import Table
 
 from dmav3.conformance.run import ConformanceOptions, collected
-from dmav3.errors import UsageError
+from dmav3.errors import Dmav3Error, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +68,9 @@ def run(tree: Tree, mutant: Mutant, tests: Sequence[str] | None, inputs: str = "
     """
     start = time.monotonic()
     with tree.mutated(mutant):
-        if tests is None:
+        if not mutant.rule:
+            ended = tree.engine_tests(mutant)
+        elif tests is None:
             ended = tree.rule_tests(mutant)
             ended = ended if _noticed(ended) else ended + tree.other_tests(mutant)
         else:
@@ -179,7 +181,7 @@ def fate(mutant: Mutant, done: Run | None) -> str:
 
 def show(mutants: Iterable[Mutant], runs: Mapping[str, Run], console: Console) -> bool:
     """Print the figures by folder, and each mutant that survived; True if none did."""
-    counts: dict[str, Counter[str]] = {folder: Counter() for folder in (*FOLDERS, "all")}
+    counts: dict[str, Counter[str]] = {folder: Counter() for folder in (*FOLDERS, ENGINE, "all")}
     survivors = []
     for mutant in mutants:
         done = runs.get(mutant.name)
@@ -205,10 +207,13 @@ def main() -> int:
     parser.add_argument("what", nargs="*", help="rules or files, or how they begin; all without")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="copies of the tree")
     parser.add_argument("--again", action="store_true", help="also what ran with these sources")
-    parser.add_argument("--survivors", action="store_true", help="only what survived last")
+    parser.add_argument(
+        "--survivors", action="store_true", help="only what no test of its rule noticed"
+    )
     options = parser.parse_args()
     whats = tuple(options.what) or ("",)
-    mutants = [one for one in load() if one.name.startswith(whats) or one.file.startswith(whats)]
+    every = [*load(), *load_engine()]
+    mutants = [one for one in every if one.name.startswith(whats) or one.file.startswith(whats)]
     if not mutants:
         msg = f"no mutant's rule or file begins with {' or '.join(whats)}; such as MTX-07"
         raise UsageError(msg)
@@ -220,7 +225,7 @@ def main() -> int:
         done = before.get(mutant.name)
         came_of_it = fate(mutant, done)
         stale = options.again or done is None or done.inputs != digest
-        wants = came_of_it == "survived" if options.survivors else stale
+        wants = not (done and done.by_rule) if options.survivors else stale
         if came_of_it == "did not run" or (wants and not mutant.equivalent):
             wanted[mutant] = digest
     console = Console()
@@ -231,5 +236,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except UsageError as error:
+    except Dmav3Error as error:
         sys.exit(f"ci/mutants: {error}")

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmav3.errors import UsageError
+from dmav3.errors import InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,11 +29,14 @@ _SOURCES = ("ci", "docs", "examples", "firmware", "harness", "qemu-machines", "t
 _FILES = ("Makefile", "pyproject.toml")
 _BUILT = ("ext", "firmware", "host", "conformance", "tests")
 _TESTS = "harness/dmav3/conformance/tests"
+#: The file that runs the programs in C.
+_IN_C = "test_host_programs.py"
 #: Tests of the firmware that name no rule.
 _BOARD = ("backend", "bus_masters", "calls", "common_buffers", "routines", "selftest", "shell")
+_ENGINE_TESTS = "tests/c/engine"
 _OTHERS = ("tests/c/test_host.py", "tests/host", *(f"tests/emu/test_{one}.py" for one in _BOARD))
-#: Seconds after which a mutant hangs.
-PATIENCE = 900
+#: Seconds after which a mutant hangs, and one program in C, of which none takes as long.
+PATIENCE, _PATIENCE_IN_C = 900, 120
 
 
 class Tree:
@@ -76,18 +79,54 @@ class Tree:
         (self.folder / "build" / "stamp").touch()
 
     def rule_tests(self, mutant: Mutant, tests: Iterable[str] = ()) -> list[dict[str, Any]]:
-        """Run tests that decide rules, up to the first that fails.
+        """Run tests that decide rules, those in C before the others, up to the first that fails.
 
         Gives what the recorder of `dmav3 conformance` writes of each.
 
         :param tests: ids of those of the mutant's rule; without, all of every rule run.
+        :raises InfrastructureError: pytest could not begin.
         """
-        programs = {f"test_{one}" for one in re.findall(r"test_in_c\[(\w+)-", "".join(tests))}
-        if not tests:
-            programs = {path.name for path in (self.folder / "build/conformance").iterdir()}
-        targets = sorted(f"build/conformance/{one}" for one in programs)
+        in_c = [test for test in tests if test.startswith(_IN_C)]
+        ended = self._tests_in_c(mutant, in_c) if in_c else []
+        others = sorted({test.partition("::")[0] for test in tests} - {_IN_C})
+        if (tests and not others) or any(test["outcome"] == "failed" for test in ended):
+            return ended
+        return ended + self._tests_by_pytest(mutant, others)
+
+    def _tests_in_c(self, mutant: Mutant, tests: Iterable[str]) -> list[dict[str, Any]]:
+        """Run each in its program, as `test_host_programs.py` does."""
+        named = {test: re.findall(r"\w+", test.partition("[")[2]) for test in tests}
+        programs = sorted({f"build/conformance/test_{program}" for program, _ in named.values()})
+        self._make(mutant, *programs)
+        ended = []
+        for test, (program, name) in named.items():
+            said = self._failure_in_c(f"build/conformance/test_{program}", name)
+            outcome = "failed" if said else "passed"
+            ended.append({"id": test, "outcome": outcome, "reason": said, "rules": [mutant.rule]})
+            if said:
+                break
+        return ended
+
+    def _failure_in_c(self, program: str, *test: str) -> str:
+        """Return what a program, or one test of it, says of its failure; nothing if it passes."""
+        try:
+            done = subprocess.run(
+                [self.folder / program, *test],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_PATIENCE_IN_C,
+            )
+        except subprocess.TimeoutExpired as error:
+            return f"no end in {error.timeout:g} seconds"
+        ended = f"{program} ended with {done.returncode}" if done.returncode else ""
+        return done.stderr.strip() or ended
+
+    def _tests_by_pytest(self, mutant: Mutant, files: Sequence[str]) -> list[dict[str, Any]]:
+        """Run those of the rule in the files; without files, all of every rule."""
+        programs = () if files else sorted((ROOT / "build/conformance").iterdir())
+        targets = (f"build/conformance/{program.name}" for program in programs)
         self._make(mutant, "image", "build/host/shim", *targets)
-        files = sorted({test.partition("::")[0] for test in tests}) or ["test_host_programs.py", ""]
         with tempfile.TemporaryFile("w+") as file:
             arguments = (
                 "-pdmav3.testing.plugin",
@@ -96,14 +135,15 @@ class Tree:
                 f"--rootdir={_TESTS}",
                 "-mnot soak",
                 f"--dmav3-pipe={file.fileno()}",
-                f"--dmav3-rule={mutant.rule if tests else ''}",
-                *(f"{_TESTS}/{file}" for file in files),
+                f"--dmav3-rule={mutant.rule if files else ''}",
+                *(f"{_TESTS}/{name}" for name in files or (_IN_C, "")),
             )
             said = self._pytest(arguments, file.fileno())
             file.seek(0)
             messages = [json.loads(line) for line in file]
         if not messages:
-            return [{"id": "collection", "outcome": "error", "reason": said[-500:]}]
+            msg = f"the tests were not collected:\n{said.strip()}"
+            raise InfrastructureError(msg)
         return [message for message in messages if "id" in message]
 
     def other_tests(self, mutant: Mutant) -> list[dict[str, Any]]:
@@ -112,6 +152,17 @@ class Tree:
         said = self._pytest(("-rfE", "-mnot soak", *_OTHERS))
         failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
         return [{"id": one, "outcome": "failed"} for one in failed]
+
+    def engine_tests(self, mutant: Mutant) -> list[dict[str, Any]]:
+        """Run the host tests of the engine, up to the first program that fails."""
+        programs = [path.stem for path in sorted((self.folder / _ENGINE_TESTS).glob("test_*.c"))]
+        self._make(mutant, *(f"build/tests/c/{one}" for one in programs))
+        told: list[dict[str, Any]] = []
+        for one in programs:
+            if self._failure_in_c(f"build/tests/c/{one}"):
+                return [*told, {"id": one, "outcome": "failed"}]
+            told.append({"id": one, "outcome": "passed"})
+        return told
 
     def _pytest(self, arguments: Sequence[str], pipe: int | None = None) -> str:
         """Run pytest on this copy; return what it printed, up to `PATIENCE`."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mutants as frozen, checked values, read from mutants.toml beside this file."""
+"""The mutants as frozen, checked values, read from mutants.toml and engine.toml here."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ from dmav3.rules.rules import rules
 FILE = Path(__file__).with_name("mutants.toml")
 #: What may be mutated.
 FOLDERS = ("firmware/layer", "firmware/routines", "firmware/hal")
+#: The PL330's engine: its mutants break no rule of the interface.
+ENGINE_FILE, ENGINE = FILE.with_name("engine.toml"), "qemu-machines/ext/engine"
 
 
 class Mutant(BaseModel):
     """One bug.
 
-    :ivar rule: what it breaks.
+    :ivar rule: what it breaks; empty for one of the engine.
     :ivar file: path from the root of the sources.
     :ivar find: a text that is there once.
     :ivar instead: what stands there in the mutant.
     :ivar equivalent: why no test can see it; empty if one can.
-    :ivar name: the rule, with a number behind it from its second mutant on.
+    :ivar name: the rule, with a number behind it from its second mutant on; of one of the engine,
+        what it does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rule: str
+    rule: str = ""
     file: str
     find: str
     instead: str
@@ -50,7 +53,7 @@ class Mutant(BaseModel):
         if count != 1:
             text = self.find.strip().splitlines()[0]
             msg = (
-                f"{FILE.name}: the mutant {self.name} does not apply: {text!r} is {count} times in "
+                f"the mutant {self.name} does not apply: {text!r} is {count} times in "
                 f"{self.file}, not once; give it the text that stands there now"
             )
             raise UsageError(msg)
@@ -83,6 +86,23 @@ def load(path: Path = FILE) -> list[Mutant]:
             msg = f"{path.name}: {following.rule} comes before {one.rule} by sha256(rule id)"
             raise UsageError(msg)
     return _named(read)
+
+
+def load_engine(path: Path = ENGINE_FILE) -> list[Mutant]:
+    """Read the mutants of the engine.
+
+    :raises UsageError: one has a wrong key, or is of another folder.
+    """
+    try:
+        read = [Mutant(**one) for one in tomllib.loads(path.read_text())["mutant"]]
+    except ValidationError as error:
+        msg = f"{path.name}: {error}"
+        raise UsageError(msg) from error
+    for mutant in read:
+        if mutant.folder != ENGINE:
+            msg = f"{path.name}: {mutant.name}: {mutant.file} is not in {ENGINE}"
+            raise UsageError(msg)
+    return read
 
 
 def _named(mutants: list[Mutant]) -> list[Mutant]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mutant_runs import ids_by_rule, run
 from mutant_tree import ROOT, Tree
-from mutants import FILE, Mutant, load, passed_over, place
+from mutants import FILE, Mutant, load, load_engine, passed_over, place
 
 from dmav3.errors import UsageError
 from dmav3.rules.rules import rules
@@ -17,7 +17,7 @@ from dmav3.rules.rules import rules
 if TYPE_CHECKING:
     from pathlib import Path
 
-MUTANTS = load()
+MUTANTS, OF_THE_ENGINE = load(), load_engine()
 #: At even distances of what the tests are known to notice; `ci/mutants` has all.
 SAMPLE = [mutant for mutant in MUTANTS if not mutant.equivalent][14::16][:10]
 
@@ -44,6 +44,15 @@ def test_a_sample_is_noticed(tree: Tree, tests: dict[str, list[str]], mutant: Mu
     assert (tree.folder / mutant.file).read_text() == source
 
 
+@pytest.mark.parametrize("mutant", OF_THE_ENGINE[5::40], ids=lambda mutant: mutant.name)
+def test_a_sample_of_the_engine_is_noticed(tree: Tree, mutant: Mutant) -> None:
+    """By one of its host programs."""
+    source = (ROOT / mutant.file).read_text()
+    done = run(tree, mutant, None)
+    assert done.ran[done.killer] == "failed"
+    assert (tree.folder / mutant.file).read_text() == source
+
+
 def test_what_is_right_is_noticed_by_nothing(tree: Tree, tests: dict[str, list[str]]) -> None:
     """Otherwise it would say nothing that a mutant is noticed."""
     mutant = SAMPLE[0]
@@ -59,7 +68,7 @@ def test_a_mutant_that_does_not_compile_is_refused(tree: Tree) -> None:
         run(tree, broken, ["test_table.py::one"])
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", [*MUTANTS, *OF_THE_ENGINE], ids=lambda mutant: mutant.name)
 def test_it_applies(mutant: Mutant) -> None:
     """Its text is in the file once, and something else stands there then."""
     source = (ROOT / mutant.file).read_text()
@@ -81,6 +90,11 @@ def test_there_are_enough_and_few_are_equivalent() -> None:
     """200 at least, and at most one in twenty that no test can see."""
     assert len(MUTANTS) >= 200
     assert 20 * sum(bool(mutant.equivalent) for mutant in MUTANTS) <= len(MUTANTS)
+
+
+def test_the_engine_has_enough_by_different_names() -> None:
+    """40 at least."""
+    assert len({mutant.name for mutant in OF_THE_ENGINE}) == len(OF_THE_ENGINE) >= 40
 
 
 def test_no_rule_was_chosen() -> None:

@@ -33,6 +33,10 @@ _COLUMNS = (
     ("dirty", "lines_dirty"),
     ("stale", "lines_stale"),
 )
+#: Of them, those of one call alone: how the buffer is after it.
+_AFTER = {"lines_dirty", "lines_stale"}
+#: A table of more rows than these has so many at each end, and what all did by routine.
+_MOST_ROWS, _END_ROWS = 200, 10
 _TABLE_COLUMNS = 130
 _BOARD_COLUMNS = ("board", "machine", "seed", "schedule", "pid")
 _COLOURS = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
@@ -51,7 +55,10 @@ def show(console: Console, report: Report) -> None:
     schedule = f", schedule {facts.schedule}, seed {facts.seed}" if facts.schedule else ""
     device = "" if facts.device == "stream" else f", {facts.device}"
     console.print(f"{facts.machine}{device}{schedule}: {facts.bytes} bytes there and back")
-    if facts.steps:
+    if len(facts.steps) > _MOST_ROWS:
+        console.print(_table([*facts.steps[:_END_ROWS], None, *facts.steps[-_END_ROWS:]]))
+        console.print(_by_routine(facts.steps))
+    elif facts.steps:
         console.print(_table(facts.steps))
     for name, digest in facts.digests.items():
         console.print(f"sha256 {name:>8}  {digest}", soft_wrap=True)
@@ -81,7 +88,8 @@ def _keflush(cost: Keflush) -> str:
     )
 
 
-def _table(steps: tuple[Step, ...]) -> Table:
+def _table(steps: Sequence[Step | None]) -> Table:
+    """Make the table of some calls; None stands for those that are left out."""
     table = Table(
         box=SIMPLE,
         pad_edge=False,
@@ -95,8 +103,34 @@ def _table(steps: tuple[Step, ...]) -> Table:
     for heading, _ in _COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)
     for step in steps:
+        if step is None:
+            table.add_row("...")
+            continue
         numbers = (str(getattr(step, field)) for _, field in _COLUMNS)
         table.add_row(str(step.index), step.adapter, step.routine, step.status, *numbers)
+    return table
+
+
+def _by_routine(steps: Sequence[Step]) -> Table:
+    """Make the table of what all calls of each routine did, by status."""
+    table = Table(
+        box=SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
+        caption_justify="left",
+        caption=f"All {len(steps)} calls; --json prints each.",
+    )
+    for heading in ("routine", "status"):
+        table.add_column(heading, no_wrap=True)
+    columns = [(heading, field) for heading, field in _COLUMNS if field not in _AFTER]
+    for heading in ("calls", *(heading for heading, _ in columns)):
+        table.add_column(heading, justify="right", no_wrap=True)
+    alike: dict[tuple[str, str], list[Step]] = {}
+    for step in steps:
+        alike.setdefault((step.routine, step.status), []).append(step)
+    for names, group in alike.items():
+        sums = (sum(getattr(step, field) for step in group) for _, field in columns)
+        table.add_row(*names, str(len(group)), *map(str, sums))
     return table
 
 

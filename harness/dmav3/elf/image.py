@@ -25,6 +25,7 @@ from dmav3.files import open_regular
 
 from .code import Code, Frame
 from .dwarf import Types
+from .remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,10 +134,10 @@ class Elf:
         """
         self.path = Path(path)
         self.lock = threading.RLock()
-        self._structs: dict[str, Struct] = {}
         self._frames: dict[int, list[Frame]] = {}
         data = _bytes_of(self.path)
         self._size = len(data)
+        self._structs = Remembered(data)
         with _damage(self.path, "is not an ELF file"):
             self._elf = ELFFile(io.BytesIO(data))
             found = self._elf["e_machine"]
@@ -242,9 +243,11 @@ class Elf:
 
         :raises UsageError: the debug information has none.
         """
-        if name not in self._structs:
-            self._structs[name] = self._types.struct(name)
-        return self._structs[name]
+        layout = self._structs.get(name)
+        if layout is None:
+            layout = self._types.struct(name)
+            self._structs.add(name, layout)
+        return layout
 
     @_reads
     def enum(self, name: str) -> dict[str, int]:
@@ -325,7 +328,7 @@ class Elf:
     def _check_sizes(self) -> None:
         """Raise for a section of more bytes than the file has; a library would make them all."""
         for section in self._elf.iter_sections():
-            if section["sh_size"] > self._size and section.name != ".bss":
+            if section["sh_size"] > self._size and section.name not in {".bss", ".tables"}:
                 raise ImageError(self.path, f"is damaged: its section {section.name} is too long")
 
 

@@ -7,6 +7,7 @@ What builds these from an ELF's debug information is `dmav3.elf.image`.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dmav3.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     Buffer = bytes | bytearray | memoryview
 

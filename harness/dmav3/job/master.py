@@ -49,7 +49,7 @@ class PacketTransfer:
         """
         self._board, self._journal, self._adapter, self._piece = board, journal, adapter, piece
         self._move, self._advance = move, advance
-        self._base = 0
+        self._granted, self._base = False, 0
         self.packets: list[list[Element]] = []
 
     def run(self) -> None:
@@ -65,15 +65,16 @@ class PacketTransfer:
             heap(board, size) as memory,
             requested(board, journal, adapter, piece, registers, self._adapter_control),
         ):
-            board.dma.run_until(lambda: self._base != 0)
+            board.dma.run_until(lambda: self._granted)
             done = 0
             while done < piece.length:
                 done += self._packet(memory, size, done)
-            with board.dma.irql(DISPATCH_LEVEL):
-                journal.call(piece.buffer, adapter.FreeMapRegisters, self._base, registers)
+            if self._base:  # MR-04
+                with board.dma.irql(DISPATCH_LEVEL):
+                    journal.call(piece.buffer, adapter.FreeMapRegisters, self._base, registers)
 
     def _adapter_control(self, _device: int, _irp: int, base: int, _context: object) -> int:
-        self._base = base
+        self._granted, self._base = True, base
         return IoAllocationAction.DeallocateObjectKeepRegisters
 
     def _packet(self, memory: int, size: int, done: int) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import difflib
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -281,6 +281,12 @@ def load_file(path: Path, *, host_files: bool = False) -> Machine:
         raise MachineFileError(path, line, "", f"cannot be read: {error}") from error
     if len(data) > _LONGEST:
         raise MachineFileError(path, 1, "", f"has more than {_LONGEST} bytes")
+    return _machine(path, text, host_files)
+
+
+@lru_cache(maxsize=32)
+def _machine(path: Path, text: str, host_files: bool) -> Machine:  # noqa: FBT001 - as of load_file
+    """Make one of what a file says: most tests of a run use the same."""
     value, places = parse(text, partial(MachineFileError, path))
     try:
         machine = Machine.model_validate(value)

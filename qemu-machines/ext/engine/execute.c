@@ -89,7 +89,7 @@ static void look_at_request(const struct issue *issue)
     if (thread->has_waited && !thread->moved_since_wait) {
         issue_find(issue, ENGINE_FINDING_UNUSED_REQUEST, thread->last_wait);
     }
-    if (its->since < thread->started_at && !has_bit(thread->flushed, issue_number(issue))) {
+    if (its->since < thread->started_at) { /* DMAFLUSHP would have dropped it */
         issue_find(issue, ENGINE_FINDING_OLD_REQUEST, thread->pc);
     }
     thread->has_waited = true;
@@ -117,7 +117,6 @@ static enum outcome wait_peripheral(const struct issue *issue)
 
 static enum outcome flush_peripheral(const struct issue *issue)
 {
-    issue->thread->flushed |= 1u << issue_number(issue);
     signals_answer(issue->engine, issue_number(issue), ENGINE_ANSWER_FLUSH);
     return GOES_ON;
 }

@@ -84,8 +84,7 @@ bool move_pauses(const struct issue *issue)
     uint32_t n = thread_number(issue->engine, thread);
     uint64_t cycles = n == ENGINE_MANAGER ? 0 : issue->engine->hold[n].pause_cycles;
 
-    if (!cycles || thread->step_to || thread->bursts <= thread->paused ||
-        thread->fifo.loading != thread->fifo.storing) {
+    if (!cycles || thread->bursts <= thread->paused || thread->fifo.loading != thread->fifo.storing) {
         return false;
     }
     thread->paused = thread->bursts;

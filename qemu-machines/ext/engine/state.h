@@ -62,7 +62,6 @@ struct thread {
     /* For findings. */
     bool stored_since_barrier, moved_since_wait, has_waited, overcommitted;
     uint32_t last_store, last_wait; /* addresses of instructions */
-    uint32_t flushed;               /* a bit for each peripheral: DMAFLUSHP since DMAGO */
     uint64_t started_at;            /* cycle of DMAGO */
 };
 

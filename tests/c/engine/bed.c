@@ -19,7 +19,7 @@ uint8_t *bed_at(uint32_t address)
 static bool glance(void *opaque, uint32_t address, uint8_t *code, uint32_t bytes)
 {
     CHECK(opaque == &bed);
-    if (!has(address, bytes)) {
+    if (bed.broken || !has(address, bytes)) {
         return false;
     }
     memcpy(code, bed_at(address), bytes);

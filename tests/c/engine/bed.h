@@ -42,6 +42,8 @@
 #define LPEND0S(jump)          0x39, jump
 #define LPEND0B(jump)          0x3b, jump
 #define LPEND1(jump)           0x3c, jump
+#define LPEND1S(jump)          0x3d, jump
+#define LPEND1B(jump)          0x3f, jump
 #define ADDH_SAR(v)            0x54, BYTES_2(v)
 #define ADDH_DAR(v)            0x56, BYTES_2(v)
 #define ADNH_SAR(v)            0x5c, BYTES_2(v)
@@ -89,6 +91,7 @@ extern struct bed {
     uint32_t answers;
     enum engine_request asks; /* what a peripheral asks for anew when it is answered */
     bool asks_last;
+    bool broken; /* nothing can be fetched */
 } bed;
 
 /* A new engine with bed.config, which bed_reset() makes that of QEMU's defaults; memory is a pattern. */

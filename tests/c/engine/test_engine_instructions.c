@@ -55,6 +55,20 @@ TEST(an_opcode_is_executed_by_the_threads_that_the_table_says, "")
     }
 }
 
+TEST(the_debug_interface_executes_what_the_table_says, "")
+{
+    for (uint32_t opcode = 0; opcode < 256; opcode++) {
+        const struct instruction *row = &instructions[opcode];
+        bool is_go = row->operation == OPERATION_GO;
+
+        bed_reset();
+        DEBUG(ENGINE_MANAGER, (uint8_t)opcode, 0, BYTES_4(CODE));
+        CHECK_EQ(bed_register(FTRD) & UNDEFINED, !(row->threads & THREAD_DEBUG));
+        DEBUG(5, (uint8_t)opcode, 0, BYTES_4(CODE));
+        CHECK_EQ(bed_fault(5) & UNDEFINED, is_go || !(row->threads & THREAD_DEBUG));
+    }
+}
+
 TEST(an_undefined_instruction_leaves_the_pc_at_it_and_the_abort_line_high, "")
 {
     RUN(NOP, 0xff);
@@ -181,6 +195,35 @@ TEST(a_loop_end_with_a_condition_is_passed_when_it_is_not_met, "")
     CHECK_EQ(bed_register(DAR0), 3);
     RUN(ADDH_SAR(1), FOREVER_B(3), END);
     CHECK_EQ(bed_register(SAR0), 2);
+}
+
+TEST(a_loop_end_with_a_condition_goes_round_its_own_counter, "")
+{
+    engine_request(bed.engine, 0, ENGINE_REQUEST_BURST, false);
+    RUN(WFPB(0), LP0(1), LP1(3), ADDH_SAR(1), LPEND1B(3), END);
+    CHECK_EQ(bed_register(SAR0), 3);
+    RUN(WFPB(0), LP0(3), ADDH_DAR(1), LPEND0S(3), LP1(3), ADDH_DAR(1), LPEND1S(3), END);
+    CHECK_EQ(bed_register(DAR0), 2);
+    RUN(LP0(1), LP1(4), ADDH_SAR(1), LPEND1S(3), LP0(3), ADDH_SAR(1), LPEND0B(3), END);
+    CHECK_EQ(bed_register(SAR0), 3 + 4 + 1);
+    RUN(ADDH_SAR(1), FOREVER_B(3), WFPB(0), ADDH_SAR(1), FOREVER_S(3), END);
+    CHECK_EQ(bed_register(SAR0), 8 + 2);
+}
+
+static uint64_t cycles_of_loop(uint8_t iterations)
+{
+    bed_reset();
+    PUT(CODE, LP0(iterations), NOP, LPEND0(1), END);
+    bed_go(0, CODE);
+    while (bed_state(0)) {
+        bed_run(1);
+    }
+    return bed.now;
+}
+
+TEST(a_jump_takes_two_cycles, "")
+{
+    CHECK_EQ(cycles_of_loop(30) - cycles_of_loop(20), 10 * (1 + 2));
 }
 
 TEST(an_endless_loop_goes_on_until_it_is_killed, "")
@@ -333,6 +376,7 @@ TEST(the_peripheral_is_answered_when_its_data_has_moved, "")
     CHECK_EQ(bed.answer[0].peripheral, 2);
     CHECK_EQ(bed.answer[0].answer, ENGINE_ANSWER_SINGLE);
     engine_request(bed.engine, 1, ENGINE_REQUEST_SINGLE, false); /* another's */
+    CHECK_EQ(engine_next(bed.engine), ENGINE_NEVER);
     engine_request(bed.engine, 2, ENGINE_REQUEST_NONE, false);
     bed_settle();
     CHECK_EQ(bed_state(0), WAITING_PERIPHERAL);

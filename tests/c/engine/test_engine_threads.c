@@ -181,6 +181,226 @@ TEST(a_kill_completes_what_had_its_turn_and_drops_the_rest, "")
     }
 }
 
+TEST(a_kill_drops_what_waits_for_the_bus, "")
+{
+    bed.config.write_capacity = 1;
+    bed.config.latency = 100;
+    bed.config.cache_line = 32;
+    bed_start();
+    PUT(CODE, DAR(TARGET), CCR(CONTROL(3, 1)), STZ, STZ, STZ, STZ, STZ, STZ, WMB, END);
+    bed_go(0, CODE);
+    while (bed_state(0) != AT_BARRIER) {
+        bed_run(1);
+    }
+    DEBUG(0, KILL);
+    bed_settle();
+    CHECK_EQ(bed.writes, 1);
+    CHECK_EQ(bed_state(0), STOPPED);
+}
+
+TEST(a_killed_channel_takes_nothing_from_others, "")
+{
+    bed.config.latency = 200;
+    bed_start();
+    PUT(CODE, COPY, LD, ST, END);
+    PUT(CODE + 0x40, SAR(SOURCE + 64), DAR(TARGET + 64), CCR(CONTROL(3, 4)), LD, ST, LD, ST, END);
+    bed_go(0, CODE);
+    while (bed_register(CPC0) < CODE + 19) {
+        bed_run(1);
+    }
+    bed_run(10);
+    DEBUG(0, KILL);
+    CHECK_EQ(bed_state(0), KILLING);
+    bed_go(1, CODE + 0x40);
+    while (bed_register(CPC0 + 8) < CODE + 0x40 + 22) {
+        bed_run(1);
+    }
+    PUT(CODE, COPY, LD, ST, END);
+    bed_settle();
+    bed_go(0, CODE);
+    bed_run(1);
+    DEBUG(0, KILL);
+    bed_settle();
+    CHECK(memcmp(bed_at(SOURCE + 64), bed_at(TARGET + 64), 64) == 0);
+}
+
+TEST(a_kill_gives_the_load_lock_up_at_once, "")
+{
+    bed.config.latency = 30;
+    bed.config.cache_line = 32;
+    bed_start();
+    PUT(CODE, COPY, LD, SAR(SOURCE), ST, END);
+    PUT(CODE + 0x40, WFE(0), LD, END);
+    bed_go(1, CODE + 0x40);
+    bed_settle();
+    bed_go(0, CODE);
+    while (bed_register(CPC0) < CODE + 19) {
+        bed_run(1);
+    }
+    bed_run(5);
+    DEBUG(0, KILL);
+    CHECK_EQ(bed_state(0), KILLING);
+    DEBUG(ENGINE_MANAGER, SEV(0));
+    bed_run(3);
+    CHECK_EQ(bed_state(0), KILLING);
+    CHECK_EQ(bed_register(CPC0 + 8), CODE + 0x40 + 3);
+}
+
+TEST(one_channel_is_killed_while_another_stores, "")
+{
+    bed.config.write_capacity = 1;
+    bed.config.latency = 100;
+    bed_start();
+    PUT(CODE, DAR(TARGET + 0x1000), CCR(CONTROL(3, 1)), WFE(0), STZ, WMB, END);
+    PUT(CODE + 0x40, COPY, LD, LD, ST, ST, WFE(0), END);
+    bed_go(0, CODE);
+    bed_go(1, CODE + 0x40);
+    while (bed_state(1) != WAITING_EVENT) {
+        bed_run(1);
+    }
+    CHECK(bed.writes < 2);
+    DEBUG(0, KILL);
+    DEBUG(2, SEV(0));
+    bed_go(0, CODE + 12);
+    bed_run(5);
+    DEBUG(0, KILL);
+    bed_settle();
+    bed_check_copied(64);
+}
+
+/* Run the program at CODE up to an instruction that is behind what it does with a peripheral, and kill it. */
+static void kill_behind(uint32_t place)
+{
+    bed_start();
+    engine_request(bed.engine, 1, ENGINE_REQUEST_SINGLE, false);
+    bed_go(0, CODE);
+    while (bed_register(CPC0) < CODE + place) {
+        bed_run(1);
+    }
+    bed_run(5);
+    DEBUG(0, KILL);
+    CHECK_EQ(bed_state(0), KILLING);
+    bed_settle();
+    CHECK_EQ(bed.answers, 0);
+}
+
+TEST(a_peripheral_is_not_answered_for_what_was_killed, "")
+{
+    bed.config.latency = 100;
+    PUT(CODE, COPY, WFPS(1), LDPS(1), RMB, END);
+    kill_behind(22);
+    CHECK_EQ(bed.reads, 1);
+    PUT(CODE, SAR(SOURCE), DAR(TARGET), CCR(CONTROL(3, 1)), WFPS(1), LD, RMB, STPS(1), WMB, END);
+    kill_behind(24);
+    CHECK_EQ(bed.writes, 1);
+}
+
+/* A channel in each state: program, and what is to be there. */
+static void bring_to(uint32_t state)
+{
+    bed_reset();
+    bed.config.latency = 40;
+    bed_start();
+    switch (state) {
+    case STOPPED:
+        return;
+    case WAITING_EVENT:
+        PUT(CODE, WFE(0), END);
+        break;
+    case WAITING_PERIPHERAL:
+        PUT(CODE, WFPB(0), END);
+        break;
+    case EXECUTING:
+    case UPDATING_PC:
+        PUT(CODE, NOP, FOREVER(1));
+        break;
+    case CACHE_MISS:
+    case COMPLETING:
+        PUT(CODE, DAR(TARGET), STZ, END);
+        break;
+    case AT_BARRIER:
+    case KILLING:
+        PUT(CODE, DAR(TARGET), STZ, WMB, END);
+        break;
+    default:
+        PUT(CODE, DAR(TARGET), STZ, 0xff);
+        break;
+    }
+    bed_go(0, CODE);
+    if (state == KILLING) {
+        while (bed_state(0) != AT_BARRIER) {
+            bed_run(1);
+        }
+        bed_run(2);
+        DEBUG(0, KILL);
+    }
+    while (bed_state(0) != state) {
+        bed_run(1);
+        CHECK(bed.now < 1000);
+    }
+}
+
+static const uint32_t states[] = {
+    STOPPED, EXECUTING,  CACHE_MISS,          UPDATING_PC, WAITING_EVENT, AT_BARRIER, WAITING_PERIPHERAL,
+    KILLING, COMPLETING, FAULTING_COMPLETING, FAULTING,
+};
+#define EACH_STATE(state) for (uint32_t i = 0, state; i < 11 && (state = states[i], true); i++)
+
+TEST(a_channel_is_killed_in_every_state, "")
+{
+    EACH_STATE(state)
+    {
+        bring_to(state);
+        DEBUG(0, KILL);
+        CHECK_EQ(bed_fault(0), 0);
+        CHECK_EQ(bed_register(FSRC) | bed.lines, 0);
+        bed_settle();
+        CHECK_EQ(bed_state(0), STOPPED);
+        CHECK_EQ(bed_fault(0) | bed.lines, 0);
+        RUN(COPY, LD, ST, END);
+        bed_check_copied(32);
+    }
+}
+
+TEST(dmago_does_nothing_in_every_state_but_one, "")
+{
+    PUT(CODE + 0x100, ADDH_SAR(7), WFE(1));
+    EACH_STATE(state)
+    {
+        bring_to(state);
+        PUT(CODE + 0x100, ADDH_SAR(7), WFE(1));
+        bed_go(0, CODE + 0x100);
+        CHECK_EQ(bed_state(0), state == STOPPED ? UPDATING_PC : state);
+        bed_run(500);
+        CHECK_EQ(bed_register(SAR0), state == STOPPED ? 7 : 0);
+        CHECK_EQ(bed_register(FTRD), 0);
+    }
+}
+
+TEST(dmasev_by_debug_is_executed_in_every_state_but_faulting, "")
+{
+    EACH_STATE(state)
+    {
+        bring_to(state);
+        DEBUG(0, SEV(2));
+        CHECK_EQ(bed_register(RIS), state >= FAULTING_COMPLETING ? 0 : 4);
+        CHECK_EQ(bed_state(0), state);
+    }
+}
+
+TEST(another_debug_instruction_faults_in_every_state, "")
+{
+    EACH_STATE(state)
+    {
+        bring_to(state);
+        DEBUG(0, NOP);
+        CHECK(bed_state(0) >= FAULTING_COMPLETING);
+        bed_settle();
+        CHECK_EQ(bed_state(0), FAULTING);
+        CHECK_EQ(bed_fault(0), state >= FAULTING_COMPLETING ? UNDEFINED : UNDEFINED | BY_DEBUG);
+    }
+}
+
 TEST(at_whatever_cycle_a_channel_is_killed_the_next_transfer_is_right, "")
 {
     for (uint32_t cycle = 0; cycle < 300; cycle++) {
@@ -264,6 +484,12 @@ TEST(precise_faults_stop_at_the_instruction, "")
     FAULTS(OPERAND, CODE, SEV(20));
     FAULTS(NO_DATA, CODE + 20, COPY, LD, ST, ST, END);
     FAULTS(NO_DATA, CODE + 18, COPY, ST, END);
+}
+
+TEST(a_store_of_more_than_was_loaded_faults, "")
+{
+    FAULTS(NO_DATA, CODE + 19, SAR(SOURCE), DAR(TARGET),
+           CCR(CONTROL_HALF(3, 1, 1) | CONTROL_HALF(3, 2, 1) << 14), LD, ST, END);
 }
 
 TEST(what_was_queued_before_a_precise_fault_is_carried_out, "")
@@ -467,6 +693,37 @@ TEST(the_manager_faults_and_is_killed, "")
     CHECK_EQ(bed.lines, 1);
     DEBUG(ENGINE_MANAGER, KILL);
     CHECK_EQ(bed.lines, 0);
+}
+
+TEST(the_manager_faults_where_nothing_is, "")
+{
+    bed.config.boots = true;
+    bed.config.boot_address = 0x1000;
+    bed_start();
+    bed_settle();
+    CHECK_EQ(bed_register(FTRD), FETCH_ERROR);
+    CHECK_EQ(bed_register(DPC), 0x1000);
+    CHECK_EQ(bed_register(DSR), FAULTING);
+    CHECK_EQ(bed_register(FSRD), 1);
+}
+
+#define NOPS_7 NOP, NOP, NOP, NOP, NOP, NOP, NOP
+TEST(manager_and_channels_issue_in_turn, "")
+{
+    bed.config.cache_line = 32;
+    bed.config.boots = true;
+    bed.config.boot_address = CODE;
+    PUT(CODE, WFE(0), NOPS_7, NOPS_7, NOPS_7, NOPS_7, END);
+    PUT(CODE + 32, WFE(0), NOPS_7, NOPS_7, NOPS_7, NOPS_7, END);
+    bed_start();
+    bed_go(0, CODE + 32);
+    bed_go(3, CODE + 32);
+    bed_settle();
+    DEBUG(ENGINE_MANAGER, SEV(0));
+    bed_run(21);
+    CHECK_EQ(bed_register(DPC), CODE + 2 + 11);
+    CHECK_EQ(bed_register(CPC0), CODE + 32 + 2 + 5);
+    CHECK_EQ(bed_register(CPC0 + 24), CODE + 32 + 2 + 5);
 }
 
 TEST(manager_and_channels_alternate, "")

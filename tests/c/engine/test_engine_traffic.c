@@ -75,19 +75,35 @@ TEST(an_event_may_come_before_the_stores_unless_a_barrier_is_between, "")
     CHECK_EQ(bed.findings, 1);
 }
 
-TEST(the_source_changes_only_when_all_was_loaded, "")
+/* Behind a load that takes long, a DMAMOV: where the channel is after a while. */
+static uint32_t place_behind_load(const uint8_t *move)
 {
-    PUT(CODE, COPY(3, 16), LD, SAR(TARGET), WFE(0), END);
+    bed_reset();
+    bed.config.cache_line = 32;
+    bed.config.latency = 100;
+    bed_start();
+    PUT(CODE, COPY(3, 16), LD);
+    bed_put(CODE + 19, move, 6);
+    PUT(CODE + 25, WFE(0), END);
     bed_go(0, CODE);
     while (bed_register(CPC0) < CODE + 19) {
         bed_run(1);
     }
+    bed_run(20);
     CHECK_EQ(bed.reads, 0);
-    bed_run(5);
-    CHECK_EQ(bed_register(CPC0), CODE + 19);
+    return bed_register(CPC0) - CODE;
+}
+
+TEST(the_source_changes_only_when_all_was_loaded, "")
+{
+    CHECK_EQ(place_behind_load((const uint8_t[]){SAR(TARGET)}), 19);
+    CHECK_EQ(bed_register(SAR0), SOURCE + 128);
     bed_settle();
     CHECK_EQ(bed.reads, 1);
     CHECK_EQ(bed_state(0), WAITING_EVENT);
+    CHECK_EQ(bed_register(SAR0), TARGET);
+    CHECK_EQ(place_behind_load((const uint8_t[]){CCR(CONTROL(2, 1))}), 19);
+    CHECK_EQ(place_behind_load((const uint8_t[]){DAR(TARGET)}), 25);
 }
 
 /* ---- the example programs of the manual: unaligned transfers ---- */
@@ -201,6 +217,61 @@ TEST(full_queues_are_waited_for, "")
     RUN(DAR(TARGET), LP0(20), STZ, LPEND0(1), END);
     CHECK_EQ(*bed_at(TARGET + 159), 0);
     CHECK_EQ(bed_state(0), STOPPED);
+}
+
+TEST(the_mfifo_is_a_ring, "")
+{
+    RUN(COPY(3, 3), LP0(200), LD, ST, LPEND0(2), END);
+    bed_check_copied(4800);
+}
+
+TEST(only_as_many_accesses_are_on_the_bus_as_it_takes, "")
+{
+    bed.config.read_capacity = 1;
+    bed.config.latency = 50;
+    bed_start();
+    PUT(CODE, COPY(3, 1), LD, LD, LD, END);
+    bed_go(0, CODE);
+    for (uint32_t read = 1; read <= 3; read++) {
+        uint64_t before = bed.now;
+
+        while (bed.reads < read) {
+            bed_run(1);
+        }
+        CHECK(read == 1 || bed.now - before == 50 + 1);
+    }
+}
+
+TEST(a_store_waits_for_its_own_bytes_only, "")
+{
+    PUT(CODE, SAR(SOURCE), DAR(TARGET), CCR(CONTROL_HALF(3, 16, 1) | CONTROL_HALF(3, 1, 1) << 14), LD, LD, ST,
+        WMB, END);
+    bed.config.cache_line = 32;
+    bed_start();
+    bed_go(0, CODE);
+    while (bed.writes == 0) {
+        bed_run(1);
+    }
+    CHECK_EQ(bed.reads, 1);
+}
+
+static void another_may_load_behind(uint8_t store)
+{
+    bed_reset();
+    PUT(CODE, COPY(3, 1), LD, store, LP0(200), NOP, LPEND0(1), END);
+    PUT(CODE + 0x40, SAR(SOURCE), DAR(TARGET + 64), CCR(CONTROL(3, 1)), LD, ST, END);
+    bed_go(0, CODE);
+    bed_run(80);
+    bed_go(1, CODE + 0x40);
+    bed_run(150);
+    CHECK_EQ(bed_state(1), STOPPED);
+    CHECK(bed_state(0) != STOPPED);
+}
+
+TEST(stores_alone_give_the_load_lock_up, "")
+{
+    another_may_load_behind(ST);
+    another_may_load_behind(STZ);
 }
 
 TEST(only_the_owner_of_the_load_lock_loads, "")
@@ -363,6 +434,40 @@ TEST(a_loop_in_the_cache_is_fetched_once, "")
     CHECK(bed.fetches > 20);
 }
 
+TEST(a_line_that_takes_the_place_of_another_is_nobody_elses, "")
+{
+    memset(bed_at(CODE), NOP, 32);
+    PUT(CODE + 2, WFE(0)); /* at the end of the first of eight lines of four bytes */
+    PUT(CODE + 32, WFE(1), END);
+    bed_go(0, CODE);
+    bed_settle();
+    bed_go(1, CODE + 32); /* in the place of the first */
+    bed_settle();
+    bed.fetches = 0;
+    DEBUG(ENGINE_MANAGER, SEV(0));
+    bed_settle();
+    CHECK_EQ(bed_register(CPC0), CODE + 32);
+    CHECK_EQ(bed.fetches, 8);
+}
+
+TEST(a_line_that_failed_is_nobodys, "")
+{
+    bed.config.cache_line = 16;
+    bed_start();
+    PUT(CODE, WFE(0), ADDH_SAR(1), END);
+    bed_go(0, CODE);
+    bed_settle();
+    bed.broken = true;
+    bed_go(1, CODE);
+    bed_settle();
+    CHECK_EQ(bed_state(1), FAULTING);
+    bed.broken = false;
+    PUT(CODE, WFE(0), ADDH_SAR(5), END);
+    DEBUG(ENGINE_MANAGER, SEV(0));
+    bed_settle();
+    CHECK_EQ(bed_register(SAR0), 5);
+}
+
 TEST(another_thread_fetches_a_line_for_itself, "")
 {
     PUT(CODE, WFE(0), END);
@@ -500,6 +605,32 @@ TEST(a_prediction_names_the_cycle_of_a_fault_or_hold, "")
     CHECK_EQ(bed.held, 1);
 }
 
+TEST(a_prediction_tells_what_interrupts_from_holds, "")
+{
+    engine_hold(bed.engine, 0)->at_burst = 2;
+    PUT(CODE, COPY(3, 4), LD, ST, LD, ST, 0xff);
+    bed_go(0, CODE);
+    CHECK(!engine_predict(bed.engine, 100000).interrupts);
+    engine_hold(bed.engine, 0)->at_burst = 0;
+    CHECK(engine_predict(bed.engine, 100000).interrupts);
+}
+
+TEST(a_prediction_names_a_fault_while_the_abort_line_is_high, "")
+{
+    uint64_t at;
+
+    DEBUG(4, NOP);
+    CHECK_EQ(bed.lines, 1);
+    PUT(CODE, NOP, NOP, 0xff);
+    bed_go(0, CODE);
+    at = engine_predict(bed.engine, 100000).cycle;
+    CHECK(at < 100);
+    bed_run(at - 1);
+    CHECK_EQ(bed.faulted, 1);
+    bed_run(1);
+    CHECK_EQ(bed.faulted, 2);
+}
+
 TEST(a_prediction_believes_that_peripherals_go_on_asking, "")
 {
     uint64_t at;
@@ -553,6 +684,27 @@ TEST(a_channel_is_held_before_it_passes_a_byte, "")
         CHECK_EQ(bed.held, byte < 256);
         CHECK_EQ(engine_thread(bed.engine, 0).begun, byte / 32 * 32);
     }
+}
+
+TEST(a_channel_is_held_only_when_its_stores_have_ended, "")
+{
+    engine_hold(bed.engine, 0)->at_burst = 2;
+    PUT(CODE, COPY(3, 4), LD, ST, LD, ST, END);
+    bed_go(0, CODE);
+    while (!bed.held) {
+        bed_run(1);
+    }
+    CHECK_EQ(bed.writes, 1);
+    CHECK_EQ(engine_thread(bed.engine, 0).stored, 32);
+}
+
+TEST(a_hold_outlives_a_reset, "")
+{
+    engine_hold(bed.engine, 0)->at_burst = 1;
+    engine_reset(bed.engine);
+    bed.now = 0;
+    RUN(COPY(3, 4), LD, ST, END);
+    CHECK_EQ(bed.held, 1);
 }
 
 TEST(a_held_channel_can_be_killed_and_only_a_held_one_let_go, "")

@@ -640,7 +640,7 @@ TEST(a_chain_that_changes_while_it_waits_gives_no_element, "GEN-12")
 
 /* ---- memory for lists ---- */
 
-enum { MANY = 512 };
+enum { MANY = 8192 };
 
 static PSCATTER_GATHER_LIST lists[MANY];
 

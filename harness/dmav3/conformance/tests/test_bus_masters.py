@@ -20,10 +20,11 @@ from .driver import Bench, bus_master, chained, context_for, described, entries,
 from .owner import OK, is_clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from dmav3 import Board, Buffer
     from dmav3.dma import DmaAdapter, Mdl, Pointer
+    from dmav3.dma.target import Target
 
 #: What reaches all of RAM, and what reaches none of it.
 WIDE, NARROW = "edu,dma_mask=0xffffffff", "edu"
@@ -72,6 +73,32 @@ def pattern_a(board: Board, adapter: DmaAdapter, edu: Edu, pieces: Pieces, *, wr
     return len(transfer.packets)
 
 
+def give_null(target: Target, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the layer give NULL for MapRegisterBase, and take it; list the calls from now on."""
+    calls: list[str] = []
+    handles: list[int] = []
+    routine, callback = target.routine, target.callback
+
+    def call(name: str, *arguments: int) -> object:
+        calls.append(name)
+        if name in {"MapTransferEx", "FlushAdapterBuffersEx"}:
+            adapter, mdl, base, *more = arguments
+            assert base == 0
+            return routine(name, adapter, mdl, handles[-1], *more)
+        return routine(name, *arguments)
+
+    def register(enter: Callable[[Mapping[str, str]], int]) -> int:
+        def given_null(keys: Mapping[str, str]) -> int:
+            handles.append(int(keys["base"], 0))
+            return enter({**keys, "base": "0"})
+
+        return callback(given_null)
+
+    monkeypatch.setattr(target, "routine", call)
+    monkeypatch.setattr(target, "callback", register)
+    return calls
+
+
 class TestPatternA:
     """The assembled data equals the source, however the transfer is split."""
 
@@ -90,6 +117,24 @@ class TestPatternA:
         assert board.layer.counters() == before
         assert is_clean(board)
         return parts
+
+    @pytest.mark.dmav3_rule("MR-04")
+    @pytest.mark.dmav3_devices(WIDE)
+    def test_a_layer_that_gives_null(self, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The driver takes it for a grant, and does not free it."""
+        adapter, data = bus_master(board), moved(PACKET)
+        source = scattered(board, (1000, 4000), (3096, 64))
+        store(board, source, data)
+        calls = give_null(adapter.target, monkeypatch)
+        sent: list[Element] = []
+
+        def move(elements: list[Element], _offset: int) -> None:
+            sent.extend(elements)
+
+        piece = Piece(source.buffers[0], source.mdl, 0, PACKET, write=True)
+        PacketTransfer(board, Journal(board), adapter, piece, move=move).run()
+        assert b"".join(board.dram.read(one.Address, one.Length) for one in sent) == data
+        assert calls[-1] == "FlushAdapterBuffersEx"
 
     @pytest.mark.dmav3_rule("PAT-A1", "PAT-A2", "MTX-45", "MTX-26")
     @pytest.mark.dmav3_devices(WIDE)

@@ -683,10 +683,18 @@ class TestWithoutMaintenance:
         return mdl
 
     def move(
-        self, board: Board, *, write: bool, maintained: bool, prepared: str = "", meddle: str = ""
+        self,
+        board: Board,
+        *,
+        write: bool,
+        maintained: bool,
+        neighbour: bytes = b"",
+        prepared: str = "",
+        meddle: str = "",
     ) -> tuple[bytes, bytes]:
         """Move 252 bytes, beginning 4 behind the start of a line, over what the CPU has stored.
 
+        :param neighbour: what it has stored before the first of them.
         :param prepared: a request on the whole lines before the map.
         :param meddle: one during the transfer; "store": by the CPU, to the first 4 bytes.
         :return: what the device got, and what the CPU reads in the end.
@@ -695,6 +703,7 @@ class TestWithoutMaintenance:
         board.fill(whole, 0x11)
         board.request("clean_invalidate", whole.address, 256)
         board.write(whole, OLD, 4)
+        board.write(whole, neighbour)
         if prepared:
             board.request(prepared, whole.address, 256)
         buffer = Buffer("buffer", whole.address + 4, 252, ((whole.address + 4, 252),))
@@ -740,6 +749,46 @@ class TestWithoutMaintenance:
             )
         assert seen[4:] == (moved(252) if maintained else OLD)
         assert seen[:4] == (b"\x33" if meddle == "store" else b"\x11") * 4
+
+    @pytest.mark.dmav3_rule("CCH-15", "CCH-31")
+    @pytest.mark.dmav3_cache(schedule="never")
+    @pytest.mark.parametrize("alone", [False, True], ids=["with", "without"])
+    def test_a_line_that_is_shared(self, board: Board, *, alone: bool) -> None:
+        """What the CPU has stored beside the buffer is kept; an invalidate alone loses it."""
+        with expected(board, {"lost-cpu-write"} if alone else set()):
+            _, seen = self.move(
+                board,
+                write=False,
+                maintained=True,
+                neighbour=b"\x33" * 4,
+                prepared="invalidate" if alone else "",
+            )
+        assert seen == (b"\x11" if alone else b"\x33") * 4 + moved(252)
+
+    @pytest.mark.dmav3_rule("CCH-16", "CCH-31")
+    @pytest.mark.dmav3_cache(schedule="never")
+    @pytest.mark.parametrize("maintained", [True, False], ids=["with", "without"])
+    @pytest.mark.parametrize("write", [True, False], ids=["write", "read"])
+    def test_a_bounce_page_that_is_cached(
+        self, board: Board, *, write: bool, maintained: bool
+    ) -> None:
+        """The driver's own is cleaned and invalidated; without that it gives old bytes."""
+        page, buffer = (board.memory.allocate(256, align=PAGE) for _ in range(2))
+        board.fill(page, 0x11)
+        board.request("clean_invalidate", page.address, 256)
+        board.write(buffer, moved(256, seed=1))
+        found = {"stale-device-read"} if write else {"lost-device-write", "stale-cpu-read"}
+        with expected(board, set() if maintained else found):
+            board.request("copy", page.address, buffer.address, 256)
+            owner = Owner(board, stream_port(board, 32, write=write))
+            owner.map(self.described(board, page, maintained=maintained), write=write)
+            board.stream.receive_put(b"" if write else moved(256, seed=2))
+            owner.finish()
+            board.wait(1000)
+            board.request("copy", buffer.address, page.address, 256)
+            sent, seen = board.stream.sent_take(), board.read(buffer)
+        new = sent if write else seen
+        assert (new == moved(256, seed=1 if write else 2)) == maintained
 
     @pytest.mark.dmav3_rule("CCH-32")
     @pytest.mark.parametrize("write", [True, False], ids=["write", "read"])

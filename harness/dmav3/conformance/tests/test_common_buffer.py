@@ -91,6 +91,16 @@ class TestMemory:
         made = allocator(bus_master(shim), extended=extended)(length)
         assert (made.VirtualAddress, made.LogicalAddress) == (0, 0xA5A5A5A5_A5A5A5A5)
 
+    @pytest.mark.dmav3_rule("ACB-01")
+    def test_as_many_as_there_can_be(self, shim: Shim) -> None:
+        """The next is NULL, until one is freed."""
+        adapter = bus_master(shim)
+        made = [adapter.AllocateCommonBuffer(64) for _ in range(256)]
+        assert all(one.VirtualAddress for one in made)
+        assert adapter.AllocateCommonBuffer(64).VirtualAddress == 0
+        adapter.FreeCommonBuffer(*made[100])
+        assert adapter.AllocateCommonBuffer(64).VirtualAddress
+
     @pytest.mark.dmav3_rule("ACX-01", "ACB-04")
     @both_routines
     @pytest.mark.parametrize("behind", [0, 1, 63, 3995])
@@ -263,11 +273,12 @@ class TestLimits:
     @pytest.mark.dmav3_rule("STR-02")
     @pytest.mark.parametrize("maximum", [(1 << 64) - 1, 1 << 63, (1 << 63) - 1], ids=hex)
     def test_an_address_has_no_sign(self, shim: Shim, maximum: int) -> None:
-        """The highest ones are no limit."""
-        adapter = bus_master(shim)
+        """The highest ones are no limit, and do not lift that of the adapter."""
+        adapter, narrow = bus_master(shim), bus_master(shim, DmaAddressWidth=24)
         buffer = adapter.AllocateCommonBufferEx(64, maximum)
         assert buffer.VirtualAddress
         adapter.FreeCommonBuffer(*buffer)
+        assert narrow.AllocateCommonBufferEx(64, maximum).VirtualAddress == 0
 
     @pytest.mark.dmav3_rule("ACX-08")
     def test_of_a_subordinate(self, shim: Shim) -> None:

@@ -71,7 +71,7 @@ def configure(board: Board, adapter: DmaAdapter, function: int, value: int) -> N
 class TestCall:
     """One call for each mapping."""
 
-    @pytest.mark.dmav3_rule("CMP-01", "CMP-03", "CMP-04", "CMP-06")
+    @pytest.mark.dmav3_rule("CMP-01", "CMP-03", "CMP-04", "CMP-06", "GEN-08")
     def test_a_transfer_that_completes(self, board: Board) -> None:
         """One call, from the interrupt, with adapter, device, context and DmaComplete."""
         flight = Flight.start(board, 256, write=False)

@@ -217,6 +217,16 @@ class TestLiveRequest:
         self.refused(scripted, adapter, context)
 
     @pytest.mark.dmav3_rule("ITC-08")
+    @pytest.mark.parametrize("byte", [0x00, 0xA5, 0xFF], ids=hex)
+    def test_whose_memory_was_overwritten(self, shim: Shim, byte: int) -> None:
+        """It is known by its address, not by what is in it."""
+        adapter = adapter_for(shim, write=True)
+        context = context_for(shim, adapter)
+        granted_with(shim, adapter, context)
+        shim.request("fill", context, DMA_TRANSFER_CONTEXT_SIZE_V1, byte)
+        self.refused(shim, adapter, context)
+
+    @pytest.mark.dmav3_rule("ITC-08")
     def test_memory_that_only_looks_like_it(self, shim: Shim) -> None:
         """A copy of a live context is not live: it can be initialised, and the request goes on."""
         adapter = adapter_for(shim, write=True)

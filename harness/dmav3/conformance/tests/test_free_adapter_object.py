@@ -213,6 +213,18 @@ class TestRequests:
             bench.adapter.FreeMapRegisters(bench.base, 2)
         assert request_is_granted(shim, bench.adapter, ALL)
 
+    @pytest.mark.dmav3_rule("STM-06")
+    def test_registers_without_a_channel(self, shim: Shim) -> None:
+        """A subordinate's can only be freed: the channel is somebody else's."""
+        bench = Bench.of_subordinate(shim)
+        bench.adapter.FreeAdapterObject(KEEP_REGISTERS)
+        with entries(shim) as entered, shim.evidence.expect_violations(0x4D):
+            assert bench.map() == (INVALID, 256)
+        assert entered == ["MapTransferEx"]
+        with shim.dma.irql(DISPATCH_LEVEL):
+            bench.adapter.FreeMapRegisters(bench.base, 2)
+        assert shim.layer.counters().requests == 0
+
     @pytest.mark.dmav3_rule("FAO-10")
     def test_the_adapter_itself(self, shim: Shim) -> None:
         """It lives on, until PutDmaAdapter."""

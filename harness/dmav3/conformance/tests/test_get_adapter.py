@@ -344,6 +344,15 @@ class TestSubordinate:
         assert (program.width, program.request_line) == (DmaWidth.Width16Bits, 3)
         assert program.loop == bool(looped)
 
+    @pytest.mark.dmav3_rule("IGA-21")
+    @pytest.mark.parametrize("address", [0xFFFFFFFC, FOUR_GIB, (1 << 63) + 4], ids=hex)
+    def test_a_register_anywhere(self, scripted: HostShim, address: int) -> None:
+        """All 64 bits of its address come to the controller."""
+        bench = Bench(scripted, quiet(scripted, DeviceAddress=address), described(scripted, 64)[1])
+        assert bench.map() == (OK, 64)
+        (program,) = scripted.programs()
+        assert program.device_address == address
+
     @pytest.mark.parametrize(
         "whole",
         [

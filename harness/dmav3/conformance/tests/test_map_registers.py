@@ -112,6 +112,15 @@ class TestHandle:
         with shim.dma.irql(DISPATCH_LEVEL), shim.evidence.expect_violations(0x05):
             adapters[0].FreeMapRegisters(0, 0)
 
+    @pytest.mark.dmav3_rule("MR-04")
+    def test_none_is_given_again(self, shim: Shim) -> None:
+        """A driver that uses an old one does not meet another request."""
+        adapter, handles = quiet(shim), []
+        for _ in range(4):
+            handles.append(granted(shim, adapter))
+            free_channel(shim, adapter)
+        assert len(set(handles)) == len(handles)
+
 
 def far(shim: Shim, size: int, offset: int = 0) -> Mdl:
     """Return the MDL of a buffer whose pages no device of 32 bits reaches."""

@@ -115,6 +115,13 @@ class TestArguments:
         with shim.evidence.expect_violations(*([] if master else [0x23])):
             assert bench.flush(256) == OK
 
+    @pytest.mark.dmav3_rule("MTX-09")
+    @pytest.mark.parametrize("master", [0, 1])
+    def test_a_list_that_is_not_in_memory(self, shim: Shim, master: int) -> None:
+        """STATUS_INVALID_PARAMETER, whatever the driver says that it is long."""
+        bench = Bench(shim, quiet(shim, Master=master), described(shim, 256)[1])
+        assert bench.map(ScatterGatherBuffer=64) == (INVALID, 256)
+
     @pytest.mark.dmav3_rule("MTX-10", "MTX-12")
     @pytest.mark.parametrize(
         ("wrong", "violated"),

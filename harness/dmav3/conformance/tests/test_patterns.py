@@ -499,6 +499,17 @@ class TestLoop:
         assert found > 1
         assert expected in {None, found}
 
+    @pytest.mark.dmav3_host
+    @pytest.mark.dmav3_rule("PAT-E3")
+    @pytest.mark.parametrize("dmav3_host_shim", [{"MaximumTransferUnits": 1000}], indirect=True)
+    @pytest.mark.parametrize("width", [8, 32])
+    def test_a_controller_of_few_units(self, dmav3_host_shim: HostShim, width: int) -> None:
+        """It moves no more of them in a mapping."""
+        dmav3_host_shim.script(ends_at_once=1)
+        adapter = quiet(dmav3_host_shim, DmaWidth=DmaWidth.of_bits(width))
+        bench = Bench(dmav3_host_shim, adapter, described(dmav3_host_shim, 2 * PAGE)[1])
+        assert bench.map() == (OK, 1000 * width // 8)
+
     @pytest.mark.dmav3_rule("PAT-E1", "PAT-E2", "PAT-E3", "MTX-26")
     @pytest.mark.parametrize("seed", range(8))
     def test_all_limits_at_random(self, shim: Shim, seed: int) -> None:

@@ -189,6 +189,15 @@ class TestMdl:
             assert bench.map(0, 256) == (INVALID, 256)
         assert entered == ["MapTransferEx"]
 
+    @pytest.mark.dmav3_rule("MDL-08")
+    @pytest.mark.parametrize("flags", [0, 0x0002, 0x0004, 0x0006], ids=hex)
+    def test_the_flags_of_pages_that_stay(self, shim: Shim, flags: int) -> None:
+        """Locked (2) or of non-paged pool (4): each is enough, none is violation 0x0E."""
+        bench = Bench.of_master(shim)
+        poke_mdl(shim, bench.mdl, "MdlFlags", flags)
+        with shim.evidence.expect_violations(*([] if flags else [0x0E])):
+            assert bench.map() == ((OK if flags else INVALID), 256)
+
     @pytest.mark.dmav3_rule("MDL-07")
     @pytest.mark.parametrize(
         ("offset", "expected"),

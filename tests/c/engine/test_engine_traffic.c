@@ -723,14 +723,14 @@ TEST(a_held_channel_can_be_killed_and_only_a_held_one_let_go, "")
 TEST(a_pause_follows_each_burst_but_not_in_a_step, "")
 {
     engine_hold(bed.engine, 0)->pause_cycles = 1000;
-    PUT(CODE, COPY(3, 1), LP0(4), LD, ST, LPEND0(2), END);
+    PUT(CODE, COPY(3, 1), LP0(4), LD, ST, WMB, LPEND0(3), END);
     bed_go(0, CODE);
     for (uint32_t burst = 1; burst <= 4; burst++) {
         bed_run(900);
         CHECK_EQ(bed.writes, burst);
-        bed_run(110);
+        bed_run(101);
     }
-    bed_settle();
+    bed_run(60); /* it is from burst to burst */
     CHECK_EQ(bed_state(0), STOPPED);
     engine_hold(bed.engine, 0)->at_burst = 1;
     bed_go(0, CODE);

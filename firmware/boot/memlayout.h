@@ -30,7 +30,7 @@
 #define ALARM_SPI       194
 
 /* RAM starts at 1 GiB. QEMU puts its device tree into the first 2 MiB, which stay unmapped. */
-#define IMAGE_START     0x40200000 /* code, data, stack, heap: write-back */
+#define IMAGE_START     0x40200000 /* stack, code, data, heap: write-back */
 #define IMAGE_SIZE      0x00200000
 #define UNCACHED_START  0x40400000 /* bounce pages, microcode: non-cacheable */
 #define UNCACHED_SIZE   0x00200000
@@ -48,6 +48,10 @@
 #define SCATTER_WINDOW  0x60000000 /* virtual: write-back, physically out of order */
 #define SCATTER_SIZE    0x00400000
 
-#define STACK_SIZE 0x10000
+/* The stack comes first in the image, so that what overflows it hits the unmapped RAM below. Exceptions that
+ * end everything have a stack of their own. */
+#define STACK_SIZE           0x10000
+#define STACK_GUARD_START    0x40000000
+#define EXCEPTION_STACK_SIZE 0x1000
 
 #endif

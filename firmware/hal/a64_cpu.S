@@ -119,11 +119,13 @@
     cset w0, eq
     ret
 
-/* void exception_registers(uint64_t values[2]): ESR_EL1, FAR_EL1. clobbers: x1, x2. */
+/* void exception_registers(uint64_t values[3]): ESR_EL1, FAR_EL1, SP_EL0. clobbers: x1, x2, x3. */
     function exception_registers
     mrs x1, esr_el1
     mrs x2, far_el1
+    mrs x3, sp_el0
     stp x1, x2, [x0]
+    str x3, [x0, #16]
     ret
 
 /* bool irq_is_pending(void): ISR_EL1.I. */

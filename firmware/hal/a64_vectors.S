@@ -3,10 +3,14 @@
 
 /*
  * One entry of the table: save what C may clobber, then call `handler(kind, frame)`.
- * The frame: x0 to x30, ELR_EL1, SPSR_EL1 (struct exception_frame in hal/exception.h).
+ * The frame: x0 to x30, ELR_EL1, SPSR_EL1 (struct exception_frame in hal/exception.h). An interrupt goes on with
+ * the stack of what it interrupted, all others with that of SP_EL1, since they may be for want of stack.
  */
     .macro entry kind, handler
     .balign 128
+    .ifc \handler, irq_dispatch
+    msr spsel, #0
+    .endif
     sub sp, sp, #272
     stp x0, x1, [sp]
     mov x0, #\kind
@@ -40,11 +44,11 @@ save_and_\handler:
     .section .vectors, "ax"
     .balign 2048
     entry 0, exception_fatal
-    entry 1, exception_fatal
+    entry 1, irq_dispatch
     entry 2, exception_fatal
     entry 3, exception_fatal
     entry 4, exception_fatal
-    entry 5, irq_dispatch
+    entry 5, exception_fatal
     entry 6, exception_fatal
     entry 7, exception_fatal
     entry 8, exception_fatal

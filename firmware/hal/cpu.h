@@ -21,6 +21,6 @@ void cpu_enable_translation(uint64_t tables, uint64_t attributes, uint64_t contr
 bool cpu_is_caching(void);
 
 /* ESR_EL1 and FAR_EL1 of the exception that was taken last. */
-void exception_registers(uint64_t values[2]);
+void exception_registers(uint64_t values[3]);
 
 #endif

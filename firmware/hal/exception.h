@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Unexpected exceptions and failed assertions: each is reported once on the command UART as PROTOCOL.md's
- * `!0 fault`, then the core sleeps for ever. It never hangs silently.
+ * `!0 fault`, then the core sleeps for ever. It never hangs silently. A report runs on a stack of its own, so
+ * that a stack that is full is one as well.
  */
 #ifndef HAL_EXCEPTION_H
 #define HAL_EXCEPTION_H
@@ -20,6 +21,10 @@ void exception_set_reporter(void (*report)(const char *line));
 
 /* Report an exception. For the vectors. kind: position in the table, 4 of each of sync, irq, fiq, serror. */
 _Noreturn void exception_fatal(uint64_t kind, const struct exception_frame *frame);
+
+/* Report an interrupt that has come `times` in a row and stands again, since its handler does not take away the
+ * device's reason for it. */
+_Noreturn void exception_storm(unsigned int spi, const void *handler, uint32_t times);
 
 /* Report a failed assertion. `why`: a few words. */
 _Noreturn void exception_panic(const char *why);

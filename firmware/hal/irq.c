@@ -7,6 +7,7 @@
 
 #include "boot/memlayout.h"
 #include "hal/exception.h"
+#include "hal/irq_mask.h"
 #include "hal/mmio.h"
 
 enum {
@@ -20,16 +21,19 @@ enum {
     GICC_IAR = 0x0c,
     GICC_EOIR = 0x10,
 };
-enum { SPI_FIRST = 32, INTIDS = 256 + SPI_FIRST, SPURIOUS = 1020 };
+enum { SPI_FIRST = 32, INTIDS = 256 + SPI_FIRST, SPURIOUS = 1020, IN_A_ROW_MAX = 10000 };
 
 static struct {
     void (*handler)(void *context);
     void *context;
+    const void *routine; /* that a report names */
     bool counted;
 } lines[INTIDS];
 
 static void (*exit_hook)(void);
 static uint32_t taken;
+static uint32_t depth;    /* calls of irq_dispatch() that have not returned */
+static uint32_t in_a_row; /* interrupts since none was pending when the outermost of them returned */
 
 void irq_initialize(void)
 {
@@ -44,6 +48,7 @@ void irq_connect_clock(unsigned int spi, void (*handler)(void *context), void *c
     uintptr_t target = GICD_BASE + GICD_ITARGETSR + intid / 4 * 4;
 
     lines[intid].handler = handler;
+    lines[intid].routine = (const void *)(uintptr_t)handler;
     lines[intid].context = context;
     /* To core 0: a byte an interrupt, and all registers are accessed as words. */
     mmio_write32(target, mmio_read32(target) | 1u << intid % 4 * 8);
@@ -83,6 +88,11 @@ void irq_connect_message(unsigned int spi, void (*handler)(void *context), void 
     irq_connect(spi, handler, context);
 }
 
+void irq_name_routine(unsigned int spi, const void *routine)
+{
+    lines[spi + SPI_FIRST].routine = routine;
+}
+
 void irq_set_exit_hook(void (*hook)(void))
 {
     exit_hook = hook;
@@ -98,6 +108,9 @@ static void handle(uint32_t intid)
     if (intid >= INTIDS || !lines[intid].handler) {
         exception_panic("an interrupt that nobody connected");
     }
+    if (++in_a_row > IN_A_ROW_MAX) {
+        exception_storm(intid - SPI_FIRST, lines[intid].routine, IN_A_ROW_MAX);
+    }
     taken += lines[intid].counted;
     lines[intid].handler(lines[intid].context);
 }
@@ -109,11 +122,15 @@ void irq_dispatch(uint64_t kind, struct exception_frame *frame)
 
     (void)kind;
     (void)frame;
+    depth++;
     while (((acknowledged = mmio_read32(GICC_BASE + GICC_IAR)) & 0x3ff) < SPURIOUS) {
         handle(acknowledged & 0x3ff);
         mmio_write32(GICC_BASE + GICC_EOIR, acknowledged);
     }
     if (exit_hook) {
         exit_hook();
+    }
+    if (--depth == 0 && !irq_is_pending()) {
+        in_a_row = 0;
     }
 }

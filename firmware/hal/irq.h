@@ -4,7 +4,8 @@
  *
  * A handler runs with interrupts masked, in the context of the code that it interrupted, and must not
  * wait. What has to run later, with interrupts enabled, is done by the hook given to
- * irq_set_exit_hook(), called after the handlers, still masked, before the return.
+ * irq_set_exit_hook(), called after the handlers, still masked, before the return. A line that keeps the core
+ * from returning, because nothing takes away the device's reason for it, is a fault after 10,000 interrupts.
  */
 #ifndef HAL_IRQ_H
 #define HAL_IRQ_H
@@ -29,6 +30,10 @@ void irq_connect_message(unsigned int spi, void (*handler)(void *context), void 
  */
 void irq_disable(unsigned int spi);
 void irq_reenable(unsigned int spi);
+
+/* Name what serves the interrupts of a connected line, if that is not the handler itself, for the report of a
+ * line that comes again and again. */
+void irq_name_routine(unsigned int spi, const void *routine);
 
 /* Interrupts taken so far, modulo 2^32. */
 uint32_t irq_count(void);

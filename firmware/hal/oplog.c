@@ -23,7 +23,10 @@ enum oplog_record {
     RECORD_MEMORY,
     RECORD_ADAPTER,
     RECORD_REASON,
+    RECORD_ARGUMENTS,
 };
+
+enum { ARGUMENTS = 5 };
 
 static void argument(unsigned int index, uint64_t value)
 {
@@ -47,6 +50,16 @@ void oplog_enter(enum oplog_id id, const void *adapter, uintptr_t caller)
     argument(0, (uintptr_t)adapter);
     argument(1, caller);
     commit(RECORD_ENTER, id);
+}
+
+void oplog_arguments(const uint64_t *values, uint32_t count)
+{
+    for (uint32_t first = 0; first < count; first += ARGUMENTS) {
+        for (uint32_t i = 0; i < ARGUMENTS && first + i < count; i++) {
+            argument(i, values[first + i]);
+        }
+        commit(RECORD_ARGUMENTS, first | count << 8);
+    }
 }
 
 void oplog_exit(enum oplog_id id, const void *adapter, uint32_t status, uint32_t bytes, uint32_t elements)

@@ -49,6 +49,7 @@ enum oplog_id {
     OPLOG_IoFreeMdl,
     OPLOG_KeRaiseIrql,
     OPLOG_KeLowerIrql,
+    OPLOG_IoAllocateMdl, /* only where it returns NULL, and as a maker */
 
     OPLOG_AdapterControl = 80,
     OPLOG_AdapterListControl,
@@ -92,6 +93,9 @@ void oplog_announce(void);
 /* Entry of a routine, a callback or a back-end entry. Records nest; each entry has one exit. `caller` is where
  * a routine was called, its return address; of a callback the driver's routine itself; 0 for the others. */
 void oplog_enter(enum oplog_id id, const void *adapter, uintptr_t caller);
+
+/* What the routine was called with that was entered last, in the order of its prototype, but for DmaAdapter. */
+void oplog_arguments(const uint64_t *values, uint32_t count);
 
 /* Exit. status: the routine's NTSTATUS or other result, 0 if it has none. bytes, elements: what
  * was mapped or flushed, 0 where that says nothing. */

@@ -37,12 +37,25 @@ struct dma_counters {
 struct dma_counters dma_count(void);
 
 /* An object that lives, and the call that made it. */
+enum dma_waits {
+    DMA_WAITS_FOR_NOTHING,
+    DMA_WAITS_FOR_CHANNEL,
+    DMA_WAITS_FOR_REGISTERS,
+    DMA_WAITS_FOR_DEVICE, /* a mapping whose transfer runs on its channel */
+};
+
 struct dma_live {
     const char *kind; /* adapter, channel, map_registers, request, list, mapping, common_buffer or mdl */
     uintptr_t object; /* its address or handle */
-    uint32_t maker;   /* the routine, by its id in the operation log; 0: none, as of MDLs */
-    uintptr_t caller; /* where it was called: a return address */
+    uint32_t maker;   /* the routine, by its id in the operation log */
+    uintptr_t caller; /* where it was called: a return address, */
+    uint32_t command; /* during this command of the serial line; 0: none with a number */
+    enum dma_waits waits;
+    uint32_t channel;   /* of a request or mapping: its channel, counted through all controllers; or: */
+    uint32_t registers; /* of a request: map registers that it has, or waits for */
+    uint32_t line;      /* of a mapping: the request line of its adapter */
 };
+#define DMA_NO_CHANNEL UINT32_MAX
 
 /* Tell of each object that lives: adapters, what each request has, common buffers, MDLs. A request is told as
  * what it is now: one that waits, a list, the owner of a channel, or one that has kept its map registers. */

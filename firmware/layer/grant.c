@@ -243,13 +243,34 @@ static void mark_context_used(const struct request *request)
     }
 }
 
+/* Take everything that the request needs without overtaking another one; false, with the reason: it would have
+ * to wait. */
+static bool take_all(struct request *request)
+{
+    bool overtakes = request->register_count != 0 && queue_first_for_registers() != NULL;
+
+    if (request->adapter->channel->waiting != NULL || !take_channel(request)) {
+        (void)refuse(
+            STATUS_INSUFFICIENT_RESOURCES,
+            "the channel is another request's, or its callback runs: DMA_SYNCHRONOUS_CALLBACK does not "
+            "wait for it",
+            0, 0);
+        return false;
+    }
+    if (overtakes || !take_registers(request)) {
+        (void)refuse(STATUS_INSUFFICIENT_RESOURCES,
+                     "{0} map registers in a row are wanted, {1} are free, or others wait for them: "
+                     "DMA_SYNCHRONOUS_CALLBACK does not wait",
+                     request->register_count, map_registers_free());
+        return false;
+    }
+    return true;
+}
+
 /* Grant everything at once and without overtaking another request, or end the request (AAX-04, QUE-07). */
 static NTSTATUS grant_now(struct request *request, PVOID *handle)
 {
-    bool overtakes = request->adapter->channel->waiting != NULL ||
-                     (request->register_count != 0 && queue_first_for_registers() != NULL);
-
-    if (overtakes || !take_channel(request) || !take_registers(request)) {
+    if (!take_all(request)) {
         request_end(request);
         return STATUS_INSUFFICIENT_RESOURCES;
     }

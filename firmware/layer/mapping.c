@@ -251,7 +251,8 @@ NTSTATUS mapping_plan(struct request *request, const struct mapping_range *range
     struct mapping *new = take(request, range);
 
     if (new == NULL) {
-        return STATUS_INSUFFICIENT_RESOURCES;
+        return refuse(STATUS_INSUFFICIENT_RESOURCES, "{0} mappings live, which is the most: flush one before",
+                      MAPPINGS_MAX, 0);
     }
     enum plan_end end = measure(new, capacity);
     NTSTATUS status = status_of_plan(new, range, end);

@@ -3,6 +3,7 @@
 
 #include "hal/memory.h"
 #include "hal/string.h"
+#include "layer/origin.h"
 #include "layer/violation.h"
 
 _Static_assert(PAGE_SIZE == PAGE_SIZE_BYTES, "the interface and the memory map agree on pages");
@@ -27,6 +28,7 @@ enum { MAKERS_MAX = 256 };
 static struct {
     const MDL *mdl; /* NULL: the row is free */
     uintptr_t caller;
+    uint32_t command;
 } makers[MAKERS_MAX];
 static size_t next_maker; /* a row is reused as late as possible, if need be while its MDL lives */
 
@@ -37,6 +39,7 @@ static void note_maker(const MDL *mdl, uintptr_t caller)
     }
     makers[next_maker].mdl = mdl;
     makers[next_maker].caller = caller;
+    makers[next_maker].command = origin_now();
     next_maker = (next_maker + 1) % MAKERS_MAX;
 }
 
@@ -53,7 +56,13 @@ void mdls_each_live(dma_tell *tell, void *context)
 {
     for (size_t i = 0; i < MAKERS_MAX; i++) {
         if (makers[i].mdl != NULL) {
-            tell(&(struct dma_live){"mdl", (uintptr_t)makers[i].mdl, 0, makers[i].caller}, context);
+            tell(&(struct dma_live){.kind = "mdl",
+                                    .object = (uintptr_t)makers[i].mdl,
+                                    .maker = OPLOG_IoAllocateMdl,
+                                    .caller = makers[i].caller,
+                                    .command = makers[i].command,
+                                    .channel = DMA_NO_CHANNEL},
+                 context);
         }
     }
 }
@@ -73,20 +82,28 @@ PMDL IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBuffer, 
 
     uint64_t size = bytes_with_pages(BYTE_OFFSET(VirtualAddress), Length);
 
+    uintptr_t caller = (uintptr_t)__builtin_return_address(0);
+
     if (Length == 0 || size > bytes_with_pages(0, (uint64_t)MDL_PAGES_MAX * PAGE_SIZE)) {
+        refuse_in(OPLOG_IoAllocateMdl, caller, STATUS_INVALID_PARAMETER,
+                  "Length is {0}: an MDL describes 1 byte or more, and at most {1} pages", Length,
+                  MDL_PAGES_MAX);
         return NULL;
     }
     PMDL mdl = memory_allocate((size_t)size);
 
-    if (mdl != NULL) {
-        memset(mdl, 0, (size_t)size);
-        mdl->Size = (CSHORT)size;
-        mdl->Process = seal_of(mdl);
-        mdl->StartVa = PAGE_ALIGN(VirtualAddress);
-        mdl->ByteOffset = BYTE_OFFSET(VirtualAddress);
-        mdl->ByteCount = Length;
-        note_maker(mdl, (uintptr_t)__builtin_return_address(0));
+    if (mdl == NULL) {
+        refuse_in(OPLOG_IoAllocateMdl, caller, STATUS_INSUFFICIENT_RESOURCES,
+                  "the heap has no {0} bytes for the MDL: free others", size, 0);
+        return NULL;
     }
+    memset(mdl, 0, (size_t)size);
+    mdl->Size = (CSHORT)size;
+    mdl->Process = seal_of(mdl);
+    mdl->StartVa = PAGE_ALIGN(VirtualAddress);
+    mdl->ByteOffset = BYTE_OFFSET(VirtualAddress);
+    mdl->ByteCount = Length;
+    note_maker(mdl, caller);
     return mdl;
 }
 
@@ -131,8 +148,11 @@ void MmBuildMdlForNonPagedPool(PMDL Mdl)
                             VIOLATION_NOT_LOCKED, (uintptr_t)Mdl, VIOLATION_NO_MDL);
         return;
     }
-    if (!find_pages(Mdl, &cached)) {
-        return; /* the flags stay clear, MDL-08 */
+    if (!find_pages(Mdl, &cached)) { /* the flags stay clear, MDL-08 */
+        refuse_in(OPLOG_MmBuildMdlForNonPagedPool, (uintptr_t)__builtin_return_address(0),
+                  STATUS_INVALID_PARAMETER, "there is no memory for all of the {0} bytes from {1:#x} on",
+                  Mdl->ByteCount, (uintptr_t)MmGetMdlVirtualAddress(Mdl));
+        return;
     }
     Mdl->MappedSystemVa = MmGetMdlVirtualAddress(Mdl);
     Mdl->MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;

@@ -51,20 +51,23 @@ struct request *request_take(struct adapter *adapter, PDEVICE_OBJECT device, con
 {
     struct request *request = take_free();
 
-    if (request != NULL) {
-        last_handle += 2; /* odd, so never NULL nor the address of anything aligned (MR-04) */
-        *request = (struct request){
-            .state = REQUEST_WAITS_CHANNEL,
-            .adapter = adapter,
-            .context = context,
-            .device = device,
-            .irp = current_irp(device),
-            .handle = (PVOID)(last_handle | 1),
-            .maker = routine_now(),
-        };
-        *live_end = request;
-        live_end = &request->next_live;
+    if (request == NULL) {
+        (void)refuse(STATUS_INSUFFICIENT_RESOURCES, "{0} requests live, which is the most: end one before",
+                     REQUESTS_MAX, 0);
+        return NULL;
     }
+    last_handle += 2; /* odd, so never NULL nor the address of anything aligned (MR-04) */
+    *request = (struct request){
+        .state = REQUEST_WAITS_CHANNEL,
+        .adapter = adapter,
+        .context = context,
+        .device = device,
+        .irp = current_irp(device),
+        .handle = (PVOID)(last_handle | 1),
+        .maker = routine_now(),
+    };
+    *live_end = request;
+    live_end = &request->next_live;
     return request;
 }
 

@@ -13,8 +13,8 @@ void requests_initialize(void);
 
 /* ---- the table ---- */
 
-/* A request that does not wait for anything yet, or NULL if there are too many. The caller fills in what it
- * asks for and then submits it (grant.h) or ends it. */
+/* A request that does not wait for anything yet, or NULL, with the reason, if there are too many. The caller
+ * fills in what it asks for and then submits it (grant.h) or ends it. */
 struct request *request_take(struct adapter *adapter, PDEVICE_OBJECT device, const void *context);
 
 /* The first live request, or NULL; the others follow by `next_live`, in order of arrival. */

@@ -67,11 +67,21 @@ bool mapping_give_to_device(struct mapping *mapping)
     return true;
 }
 
+/* Say why the transfer will fail if the controller does not reach the device. */
+static void report_reach(const struct adapter *adapter, PHYSICAL_ADDRESS device)
+{
+    if (adapter->address_bits < 64 && (uint64_t)device.QuadPart >> adapter->address_bits != 0) {
+        (void)refuse(STATUS_UNSUCCESSFUL, "DeviceAddress {0:#x} has more than the controller's {1} bits",
+                     (uint64_t)device.QuadPart, adapter->address_bits);
+    }
+}
+
 void mapping_start(const struct mapping *mapping, uint32_t device_offset)
 {
     PHYSICAL_ADDRESS device = mapping->request->adapter->device_address;
 
     device.QuadPart += device_offset; /* MTX-33 */
+    report_reach(mapping->request->adapter, device);
     mapping_write_list(mapping, &program.list);
     channel_program(mapping, &program.list, device);
 }

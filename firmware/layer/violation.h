@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Callers' mistakes (docs/interface.md, table 1): their codes, those below 0x40 the ones of Windows' DMA
- * verifier. In checked mode each is recorded; what the routine does is the same in both modes.
+ * verifier. In checked mode each is recorded; what the routine does is the same in both modes. In plain mode
+ * the code is only a reason of the routine.
  */
 #ifndef LAYER_VIOLATION_H
 #define LAYER_VIOLATION_H
@@ -92,5 +93,9 @@ void violation_report_in(enum oplog_id routine, uintptr_t caller, enum violation
  * both modes. `why` must be a literal; {0} and {1} in it stand for the numbers, {0:#x} for one in hexadecimal.
  */
 NTSTATUS refuse(NTSTATUS status, const char *why, uint64_t a, uint64_t b);
+
+/* The same in a routine that has no frame of its own, which was called at `caller`. */
+void refuse_in(enum oplog_id routine, uintptr_t caller, NTSTATUS status, const char *why, uint64_t a,
+               uint64_t b);
 
 #endif

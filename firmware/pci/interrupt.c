@@ -48,6 +48,7 @@ static NTSTATUS connect(unsigned int spi, connect_routine *connect_line, DMAV3_P
     *connection =
         (struct connection){.dpc = {.run = run_routine}, .spi = spi, .routine = routine, .context = context};
     connect_line(spi, interrupted, connection);
+    irq_name_routine(spi, (const void *)(uintptr_t)routine);
     return STATUS_SUCCESS;
 }
 

@@ -22,6 +22,11 @@ static bool cancel_future(void *context)
 
     if (state == CONTEXT_IDLE) {
         context_set(context, CONTEXT_PRECANCELLED);
+    } else if (state != CONTEXT_PRECANCELLED) {
+        (void)refuse(
+            STATUS_UNSUCCESSFUL,
+            "DmaTransferContext {0:#x} was not initialised, or its request has ended: nothing to cancel",
+            (uintptr_t)context, 0);
     }
     return state == CONTEXT_IDLE || state == CONTEXT_PRECANCELLED;
 }
@@ -29,6 +34,8 @@ static bool cancel_future(void *context)
 static bool cancel_waiting(struct request *request, void *context)
 {
     if (request->state != REQUEST_WAITS_CHANNEL && request->state != REQUEST_WAITS_REGISTERS) {
+        (void)refuse(STATUS_UNSUCCESSFUL,
+                     "the request has been granted: CancelMappedTransfer ends its transfer", 0, 0);
         return false; /* CAC-02, CAC-06 */
     }
     if (context_state(context) != CONTEXT_RAW) {
@@ -58,6 +65,8 @@ BOOLEAN dma_cancel_adapter_channel(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT Devic
 {
     struct routine_call call =
         routine_enter(OPLOG_CancelAdapterChannel, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)DeviceObject, (uintptr_t)DmaTransferContext);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     bool cancelled = adapter != NULL && cancel_request(adapter, DeviceObject, DmaTransferContext);
 
@@ -109,6 +118,8 @@ NTSTATUS dma_cancel_mapped_transfer(PDMA_ADAPTER DmaAdapter, PVOID DmaTransferCo
 {
     struct routine_call call =
         routine_enter(OPLOG_CancelMappedTransfer, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)DmaTransferContext);
     NTSTATUS status = cancel_transfer(adapter_find(DmaAdapter), DmaTransferContext);
 
     routine_leave(call, status, 0, 0);

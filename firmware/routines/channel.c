@@ -44,6 +44,9 @@ NTSTATUS dma_allocate_adapter_channel_ex(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT
 {
     struct routine_call call =
         routine_enter(OPLOG_AllocateAdapterChannelEx, DmaAdapter, DISPATCH_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)DeviceObject, (uintptr_t)DmaTransferContext, NumberOfMapRegisters, Flags,
+                      (uintptr_t)ExecutionRoutine, (uintptr_t)ExecutionContext, (uintptr_t)MapRegisterBase);
     struct adapter *adapter = adapter_find(DmaAdapter);
     NTSTATUS status = check_allocation(adapter, DmaTransferContext, NumberOfMapRegisters,
                                        are_combinable(Flags, ExecutionRoutine, MapRegisterBase));
@@ -56,7 +59,7 @@ NTSTATUS dma_allocate_adapter_channel_ex(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT
         request->register_count = NumberOfMapRegisters;
         status = request_submit(request, Flags == DMA_SYNCHRONOUS_CALLBACK, MapRegisterBase);
     } else if (NT_SUCCESS(status)) {
-        status = refuse(STATUS_INSUFFICIENT_RESOURCES, "too many requests live", 0, 0);
+        status = STATUS_INSUFFICIENT_RESOURCES;
     }
     routine_leave(call, status, 0, 0);
     return status;
@@ -79,9 +82,11 @@ static NTSTATUS check_first_of_device(PDEVICE_OBJECT device)
 static NTSTATUS allocate(struct adapter *adapter, PDEVICE_OBJECT device, ULONG registers,
                          PDRIVER_CONTROL routine, PVOID context)
 {
-    if (adapter == NULL || routine == NULL) {
-        return refuse(STATUS_INVALID_PARAMETER, "there is no adapter, or ExecutionRoutine is NULL", 0,
-                      0); /* AAC-10 */
+    if (adapter == NULL) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (routine == NULL) {
+        return refuse(STATUS_INVALID_PARAMETER, "ExecutionRoutine is NULL", 0, 0); /* AAC-10 */
     }
     NTSTATUS status = check_first_of_device(device);
 
@@ -105,6 +110,9 @@ NTSTATUS dma_allocate_adapter_channel(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT De
 {
     struct routine_call call =
         routine_enter(OPLOG_AllocateAdapterChannel, DmaAdapter, DISPATCH_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)DeviceObject, NumberOfMapRegisters, (uintptr_t)ExecutionRoutine,
+                      (uintptr_t)Context);
     NTSTATUS status =
         allocate(adapter_find(DmaAdapter), DeviceObject, NumberOfMapRegisters, ExecutionRoutine, Context);
 
@@ -166,6 +174,8 @@ VOID dma_free_adapter_object(PDMA_ADAPTER DmaAdapter, IO_ALLOCATION_ACTION Alloc
 {
     struct routine_call call =
         routine_enter(OPLOG_FreeAdapterObject, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments(AllocationAction);
     const struct adapter *adapter = adapter_find(DmaAdapter);
 
     if (adapter != NULL) {
@@ -193,6 +203,8 @@ VOID dma_free_map_registers(PDMA_ADAPTER DmaAdapter, PVOID MapRegisterBase, ULON
 {
     struct routine_call call =
         routine_enter(OPLOG_FreeMapRegisters, DmaAdapter, DISPATCH_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)MapRegisterBase, NumberOfMapRegisters);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     struct request *kept = adapter != NULL ? find_kept(adapter, MapRegisterBase) : NULL;
 
@@ -209,6 +221,24 @@ DMA_ROUTINE_NAME(FreeMapRegisters, dma_free_map_registers);
 
 /* ---- ConfigureAdapterChannel ---- */
 
+/* Pass a function on to the back end; if it refuses, say what that means. */
+static NTSTATUS configure_hardware(struct channel *channel, ULONG function, PVOID data)
+{
+    NTSTATUS status = channel_configure(channel, function, data); /* CFG-01, CFG-02 */
+
+    if (NT_SUCCESS(status)) {
+        return status;
+    }
+    if (status == STATUS_NOT_IMPLEMENTED) {
+        return refuse(status, "the controller has no function {0}", function, 0);
+    }
+    if (status == STATUS_INVALID_DEVICE_STATE) {
+        return refuse(status, "the channel runs: configure it before a transfer is mapped", 0, 0);
+    }
+    return refuse(status, "the controller refuses the value of function {0}, which Context ({1:#x}) points at",
+                  function, (uintptr_t)data);
+}
+
 static NTSTATUS configure(const struct adapter *adapter, ULONG function, PVOID data)
 {
     if (adapter == NULL) {
@@ -223,15 +253,17 @@ static NTSTATUS configure(const struct adapter *adapter, ULONG function, PVOID d
                       0); /* CFG-06 */
     }
     if (function == DMA_CONFIGURE_NEW_OWNER) {
-        return STATUS_NOT_IMPLEMENTED; /* only the layer itself may call it */
+        return refuse(STATUS_NOT_IMPLEMENTED, "function {0} is for the layer itself", function, 0);
     }
-    return channel_configure(adapter->channel, function, data); /* CFG-01, CFG-02 */
+    return configure_hardware(adapter->channel, function, data);
 }
 
 NTSTATUS dma_configure_adapter_channel(PDMA_ADAPTER DmaAdapter, ULONG FunctionNumber, PVOID Context)
 {
     struct routine_call call =
         routine_enter(OPLOG_ConfigureAdapterChannel, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments(FunctionNumber, (uintptr_t)Context);
     NTSTATUS status = configure(adapter_find(DmaAdapter), FunctionNumber, Context);
 
     routine_leave(call, status, 0, 0);

@@ -53,8 +53,12 @@ void common_buffers_each_live(dma_tell *tell, void *context)
         const struct common_buffer *buffer = &buffers[i];
 
         if (buffer->live) {
-            tell(&(struct dma_live){"common_buffer", (uintptr_t)buffer->memory, buffer->maker.id,
-                                    buffer->maker.caller},
+            tell(&(struct dma_live){.kind = "common_buffer",
+                                    .object = (uintptr_t)buffer->memory,
+                                    .maker = buffer->maker.id,
+                                    .caller = buffer->maker.caller,
+                                    .command = buffer->maker.command,
+                                    .channel = DMA_NO_CHANNEL},
                  context);
         }
     }
@@ -180,6 +184,8 @@ PVOID dma_allocate_common_buffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PPHYSICA
 {
     struct routine_call call =
         routine_enter(OPLOG_AllocateCommonBuffer, DmaAdapter, PASSIVE_LEVEL, PASSIVE_LEVEL);
+
+    routine_arguments(Length, (uintptr_t)LogicalAddress, CacheEnabled);
     struct common_buffer wanted = {.length = Length, .cache_wanted = CacheEnabled};
     PVOID memory = allocate_for(adapter_find(DmaAdapter), NULL, true, wanted, LogicalAddress); /* ACB-06 */
 
@@ -195,6 +201,9 @@ PVOID dma_allocate_common_buffer_ex(PDMA_ADAPTER DmaAdapter, PPHYSICAL_ADDRESS M
 
     struct routine_call call =
         routine_enter(OPLOG_AllocateCommonBufferEx, DmaAdapter, PASSIVE_LEVEL, PASSIVE_LEVEL);
+
+    routine_arguments((uintptr_t)MaximumAddress, Length, (uintptr_t)LogicalAddress, CacheEnabled,
+                      PreferredNode);
     struct common_buffer wanted = {.length = Length, .cache_wanted = CacheEnabled};
     PVOID memory = allocate_for(adapter_find(DmaAdapter), MaximumAddress, CacheEnabled, wanted,
                                 LogicalAddress); /* ACX-03 */
@@ -237,6 +246,8 @@ VOID dma_free_common_buffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PHYSICAL_ADDR
                             PVOID VirtualAddress, BOOLEAN CacheEnabled)
 {
     struct routine_call call = routine_enter(OPLOG_FreeCommonBuffer, DmaAdapter, PASSIVE_LEVEL, PASSIVE_LEVEL);
+
+    routine_arguments(Length, (uint64_t)LogicalAddress.QuadPart, (uintptr_t)VirtualAddress, CacheEnabled);
     struct adapter *adapter = adapter_find(DmaAdapter);
     struct common_buffer named = {
         .adapter = adapter, .length = Length, .logical = LogicalAddress, .cache_wanted = CacheEnabled};

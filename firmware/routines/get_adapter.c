@@ -160,6 +160,9 @@ PDMA_ADAPTER IoGetDmaAdapter(PDEVICE_OBJECT PhysicalDeviceObject, PDEVICE_DESCRI
     (void)PhysicalDeviceObject; /* GEN-15 */
 
     struct routine_call call = routine_enter(OPLOG_IoGetDmaAdapter, NULL, PASSIVE_LEVEL, PASSIVE_LEVEL);
+
+    routine_arguments((uintptr_t)PhysicalDeviceObject, (uintptr_t)DeviceDescription,
+                      (uintptr_t)NumberOfMapRegisters);
     struct adapter *adapter = NULL;
 
     if (DeviceDescription != NULL && NumberOfMapRegisters != NULL) { /* IGA-26 */

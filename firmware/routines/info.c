@@ -47,6 +47,8 @@ NTSTATUS dma_get_adapter_info(PDMA_ADAPTER DmaAdapter, PDMA_ADAPTER_INFO Adapter
 {
     struct routine_call call =
         routine_enter(OPLOG_GetDmaAdapterInfo, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)AdapterInfo);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     NTSTATUS status = STATUS_INVALID_PARAMETER; /* GAI-10 */
 
@@ -98,6 +100,12 @@ DMA_ROUTINE_NAME(ReadDmaCounter, dma_read_dma_counter);
 static NTSTATUS describe(const struct adapter *adapter, const struct mapping_range *range, bool write_only,
                          PDMA_TRANSFER_INFO info)
 {
+    if (adapter == NULL) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (info == NULL) {
+        return refuse(STATUS_INVALID_PARAMETER, "TransferInfo is NULL", 0, 0);
+    }
     if (info->Version != DMA_TRANSFER_INFO_VERSION1) {
         return refuse(STATUS_NOT_SUPPORTED, "Version {0} of DMA_TRANSFER_INFO: only {1} is served", /* GTI-02 */
                       info->Version, DMA_TRANSFER_INFO_VERSION1);
@@ -118,12 +126,11 @@ NTSTATUS dma_get_transfer_info(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGLONG Offs
 {
     struct routine_call call =
         routine_enter(OPLOG_GetDmaTransferInfo, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)Mdl, Offset, Length, WriteOnly, (uintptr_t)TransferInfo);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     const struct mapping_range range = {.chain = Mdl, .chain_offset = Offset, .length = Length};
-    NTSTATUS status =
-        adapter != NULL && TransferInfo != NULL
-            ? describe(adapter, &range, WriteOnly, TransferInfo)
-            : refuse(STATUS_INVALID_PARAMETER, "there is no adapter, or TransferInfo is NULL", 0, 0);
+    NTSTATUS status = describe(adapter, &range, WriteOnly, TransferInfo);
 
     routine_leave(call, status, Length, NT_SUCCESS(status) ? TransferInfo->V1.ScatterGatherElementCount : 0);
     return status;

@@ -29,6 +29,8 @@ NTSTATUS dma_initialize_transfer_context(PDMA_ADAPTER DmaAdapter, PVOID DmaTrans
 {
     struct routine_call call =
         routine_enter(OPLOG_InitializeDmaTransferContext, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)DmaTransferContext);
     NTSTATUS status =
         adapter_find(DmaAdapter) != NULL ? initialize(DmaTransferContext) : STATUS_INVALID_PARAMETER;
 

@@ -48,17 +48,49 @@ static const char *kind_of(const struct request *request)
     return request->has_channel ? "channel" : "map_registers";
 }
 
+static struct dma_live live_of(const char *kind, uintptr_t object, const struct routine_place *maker)
+{
+    return (struct dma_live){.kind = kind,
+                             .object = object,
+                             .maker = maker->id,
+                             .caller = maker->caller,
+                             .command = maker->command,
+                             .channel = DMA_NO_CHANNEL};
+}
+
+/* The number of a request's channel, counted through all controllers. */
+static uint32_t channel_number(const struct request *request)
+{
+    for (uint32_t number = 0; controller_channel(number) != NULL; number++) {
+        if (controller_channel(number) == request->adapter->channel) {
+            return number;
+        }
+    }
+    return DMA_NO_CHANNEL;
+}
+
 /* The mapping of a list is a part of it. */
 static void tell_request(const struct request *request, dma_tell *tell, void *context)
 {
-    tell(&(struct dma_live){kind_of(request), (uintptr_t)request->handle, request->maker.id,
-                            request->maker.caller},
-         context);
+    struct dma_live live = live_of(kind_of(request), (uintptr_t)request->handle, &request->maker);
+
+    live.channel = channel_number(request);
+    live.registers = request->register_count;
+    if (request->state == REQUEST_WAITS_CHANNEL) {
+        live.waits = DMA_WAITS_FOR_CHANNEL;
+    } else if (request->state == REQUEST_WAITS_REGISTERS) {
+        live.waits = DMA_WAITS_FOR_REGISTERS;
+    }
+    tell(&live, context);
     for (const struct mapping *mapping = request->mappings; mapping != NULL; mapping = mapping->next) {
         if (request->list == NULL && mapping->state != MAPPING_PLANNED) {
-            tell(&(struct dma_live){"mapping", (uintptr_t)request->handle, mapping->maker.id,
-                                    mapping->maker.caller},
-                 context);
+            live = live_of("mapping", (uintptr_t)request->handle, &mapping->maker);
+            live.channel = channel_number(request);
+            live.line = request->adapter->request_line;
+            if (mapping->state == MAPPING_RUNNING && !request->adapter->master) {
+                live.waits = DMA_WAITS_FOR_DEVICE;
+            }
+            tell(&live, context);
         }
     }
 }
@@ -67,8 +99,9 @@ void dma_each_live(dma_tell *tell, void *context)
 {
     for (const struct adapter *adapter = adapter_next_live(NULL); adapter;
          adapter = adapter_next_live(adapter)) {
-        tell(&(struct dma_live){"adapter", (uintptr_t)adapter, adapter->maker.id, adapter->maker.caller},
-             context);
+        struct dma_live live = live_of("adapter", (uintptr_t)adapter, &adapter->maker);
+
+        tell(&live, context);
     }
     for (const struct request *request = request_first(); request != NULL; request = request->next_live) {
         tell_request(request, tell, context);

@@ -82,6 +82,8 @@ VOID KeFlushIoBuffers(PMDL Mdl, BOOLEAN ReadOperation, BOOLEAN DmaOperation)
     (void)DmaOperation; /* KFI-05: programmed I/O needs no less */
 
     struct routine_call call = routine_enter(OPLOG_KeFlushIoBuffers, NULL, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)Mdl, ReadOperation, DmaOperation);
     NTSTATUS status = flush_buffers(Mdl, ReadOperation);
 
     routine_leave(call, status, NT_SUCCESS(status) ? Mdl->ByteCount : 0, 0);

@@ -89,7 +89,10 @@ static bool is_room(const struct legacy_call *call)
         violation_report(VIOLATION_FLUSH_TOO_LONG, VIOLATION_NO_REGISTERS, call->length);
         return false;
     }
-    return !request->cancelled; /* CMT-02 */
+    if (request->cancelled) { /* CMT-02 */
+        (void)refuse(STATUS_UNSUCCESSFUL, "CancelMappedTransfer was called for the request", 0, 0);
+    }
+    return !request->cancelled;
 }
 
 /* Plan the whole length, or, for a device that can take the rest later, what is contiguous of it (MPT-02). */
@@ -104,6 +107,9 @@ static struct mapping *plan_piece(const struct legacy_call *call)
         return NULL;
     }
     if (mapping->length < call->length && !is_list_assembled(adapter)) {
+        (void)refuse(STATUS_UNSUCCESSFUL,
+                     "{0} of {1} bytes can be mapped in one piece with the request's map registers: map less",
+                     mapping->length, call->length);
         mapping_abandon(mapping);
         return NULL;
     }
@@ -124,11 +130,16 @@ PHYSICAL_ADDRESS dma_map_transfer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRe
                                   PULONG Length, BOOLEAN WriteToDevice)
 {
     struct routine_call frame = routine_enter(OPLOG_MapTransfer, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)Mdl, (uintptr_t)MapRegisterBase, (uintptr_t)CurrentVa, length_at(Length),
+                      WriteToDevice);
     struct legacy_call call = describe(DmaAdapter, Mdl, MapRegisterBase, CurrentVa, WriteToDevice);
     PHYSICAL_ADDRESS logical = {.QuadPart = 0};
     struct mapping *mapping = NULL;
 
-    if (call.request != NULL && memory_is_ram((uintptr_t)Length, sizeof *Length)) {
+    if (call.request != NULL && !memory_is_ram((uintptr_t)Length, sizeof *Length)) {
+        (void)refuse(STATUS_UNSUCCESSFUL, "Length {0:#x} is no address of a ULONG", (uintptr_t)Length, 0);
+    } else if (call.request != NULL) {
         call.length = *Length;
         mapping = map_piece(&call);
         *Length = mapping != NULL ? mapping->length : 0; /* MPT-10 */
@@ -229,6 +240,8 @@ BOOLEAN dma_flush_adapter_buffers(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRe
 {
     struct routine_call frame =
         routine_enter(OPLOG_FlushAdapterBuffers, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)Mdl, (uintptr_t)MapRegisterBase, (uintptr_t)CurrentVa, Length, WriteToDevice);
     struct legacy_call call = describe(DmaAdapter, Mdl, MapRegisterBase, CurrentVa, WriteToDevice);
 
     call.length = Length;

@@ -15,8 +15,11 @@ static NTSTATUS count_list(const struct adapter *adapter, const MDL *mdl, const 
 {
     struct mapping_range range = {.chain = mdl, .length = length};
 
-    if (adapter == NULL || length == 0) {
-        return refuse(STATUS_INVALID_PARAMETER, "there is no adapter, or Length is 0", 0, 0);
+    if (adapter == NULL) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (length == 0) {
+        return refuse(STATUS_INVALID_PARAMETER, "Length is 0", 0, 0);
     }
     if (mdl == NULL) {
         adapter_count_worst(adapter, (uintptr_t)current, length, needs);
@@ -76,6 +79,9 @@ NTSTATUS dma_calculate_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PV
     /* CSL-07: any level is allowed */
     struct routine_call call =
         routine_enter(OPLOG_CalculateScatterGatherList, DmaAdapter, PASSIVE_LEVEL, (KIRQL)-1);
+
+    routine_arguments((uintptr_t)Mdl, (uintptr_t)CurrentVa, Length, (uintptr_t)ScatterGatherListSize,
+                      (uintptr_t)NumberOfMapRegisters);
     NTSTATUS status = calculate(adapter_find(DmaAdapter), Mdl, CurrentVa, Length, ScatterGatherListSize,
                                 NumberOfMapRegisters);
 

@@ -162,7 +162,12 @@ static bool provide_list(const struct list_call *call, struct request *request, 
     }
     request->list = pool_take(&list_pool, size, UINT64_MAX);
     request->list_release = request->list != NULL ? release_list : NULL;
-    return request->list != NULL; /* GSX-07 */
+    if (request->list == NULL) { /* GSX-07 */
+        (void)refuse(STATUS_INSUFFICIENT_RESOURCES,
+                     "no {0} bytes are free for the list: put others, or build it in memory of one's own", size,
+                     0);
+    }
+    return request->list != NULL;
 }
 
 /* Plan the whole range, or fail. */
@@ -171,7 +176,11 @@ static NTSTATUS plan(const struct list_call *call, struct request *request, uint
     struct mapping *mapping;
     NTSTATUS status = mapping_plan(request, &call->range, elements, &mapping);
 
-    return NT_SUCCESS(status) && mapping->length < call->range.length ? STATUS_INSUFFICIENT_RESOURCES : status;
+    return NT_SUCCESS(status) && mapping->length < call->range.length
+               ? refuse(STATUS_INSUFFICIENT_RESOURCES,
+                        "{0} of {1} bytes fit into what one request may have: get lists for parts",
+                        mapping->length, call->range.length)
+               : status;
 }
 
 static NTSTATUS submit(const struct list_call *call, const DMA_TRANSFER_INFO_V1 *needs)
@@ -212,6 +221,26 @@ static NTSTATUS make_list(const struct list_call *call, DMA_TRANSFER_INFO_V1 *ne
     return NT_SUCCESS(status) ? submit(call, needs) : status;
 }
 
+/* Record the arguments as each prototype has them; completion routines are not kept (GSX-14). */
+static void record_arguments(const struct list_call *call)
+{
+    const struct mapping_range *range = &call->range;
+    uintptr_t device = (uintptr_t)call->device, chain = (uintptr_t)range->chain;
+    uintptr_t routine = (uintptr_t)call->routine, context = (uintptr_t)call->routine_context;
+
+    if (call->first_form) {
+        routine_arguments(device, chain, (uintptr_t)call->address, range->length, routine, context,
+                          range->write, (uintptr_t)call->buffer, call->buffer_bytes);
+    } else if (call->builds) {
+        routine_arguments(device, (uintptr_t)call->context, chain, range->chain_offset, range->length,
+                          call->flags, routine, context, range->write, (uintptr_t)call->buffer,
+                          call->buffer_bytes);
+    } else {
+        routine_arguments(device, (uintptr_t)call->context, chain, range->chain_offset, range->length,
+                          call->flags, routine, context, range->write);
+    }
+}
+
 /* Inlined into the routine, so that the routine's caller is recorded. */
 static inline __attribute__((always_inline)) NTSTATUS run(struct list_call *call, PDMA_ADAPTER adapter,
                                                           KIRQL lowest)
@@ -219,6 +248,7 @@ static inline __attribute__((always_inline)) NTSTATUS run(struct list_call *call
     struct routine_call frame = routine_enter(call->id, adapter, lowest, DISPATCH_LEVEL);
     DMA_TRANSFER_INFO_V1 needs = {0};
 
+    record_arguments(call);
     call->adapter = adapter_find(adapter);
     NTSTATUS status = make_list(call, &needs);
 

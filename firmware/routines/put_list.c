@@ -31,6 +31,8 @@ VOID dma_put_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PSCATTER_GATHER_LIST S
 {
     struct routine_call frame =
         routine_enter(OPLOG_PutScatterGatherList, DmaAdapter, DISPATCH_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)ScatterGather, WriteToDevice);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     struct request *request = adapter != NULL ? request_find_list(adapter, ScatterGather) : NULL;
     uint32_t length = 0;
@@ -54,9 +56,12 @@ NTSTATUS dma_build_mdl_from_scatter_gather_list(PDMA_ADAPTER DmaAdapter, PSCATTE
 
     struct routine_call frame =
         routine_enter(OPLOG_BuildMdlFromScatterGatherList, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)ScatterGather, (uintptr_t)OriginalMdl, (uintptr_t)TargetMdl);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     bool named = adapter != NULL && request_find_list(adapter, ScatterGather) != NULL && OriginalMdl != NULL;
-    NTSTATUS status = named ? STATUS_NOT_IMPLEMENTED /* BMS-02 */
+    NTSTATUS status = named ? refuse(STATUS_NOT_IMPLEMENTED, /* BMS-02 */
+                                     "it is for the system's own use, and drivers need no MDL of a list", 0, 0)
                             : refuse(STATUS_INVALID_PARAMETER,
                                      "{0:#x} is no list of the adapter, or OriginalMdl ({1:#x}) is NULL",
                                      (uintptr_t)ScatterGather, (uintptr_t)OriginalMdl);

@@ -8,6 +8,8 @@
 
 #include <wdm_dma.h>
 
+#include "hal/memory.h"
+
 /* Give a routine its name in the interface as well, for a debugger (break MapTransferEx). No file can link with
  * that name: a driver reaches the routines through the table only, and may have a function of that name
  * (GEN-01). */
@@ -77,5 +79,11 @@ NTSTATUS dma_map_transfer_ex(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegiste
                              PDMA_COMPLETION_ROUTINE DmaCompletionRoutine, PVOID CompletionContext);
 NTSTATUS dma_flush_adapter_buffers_ex(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase,
                                       ULONGLONG Offset, ULONG Length, BOOLEAN WriteToDevice);
+
+/* What a Length by reference says, for the operation log; 0 where it is no address. */
+static inline ULONG length_at(const ULONG *length)
+{
+    return memory_is_ram((uintptr_t)length, sizeof *length) ? *length : 0;
+}
 
 #endif

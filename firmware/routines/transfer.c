@@ -195,6 +195,10 @@ NTSTATUS dma_map_transfer_ex(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegiste
                              PDMA_COMPLETION_ROUTINE DmaCompletionRoutine, PVOID CompletionContext)
 {
     struct routine_call frame = routine_enter(OPLOG_MapTransferEx, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)Mdl, (uintptr_t)MapRegisterBase, Offset, DeviceOffset, length_at(Length),
+                      WriteToDevice, (uintptr_t)ScatterGatherBuffer, ScatterGatherBufferLength,
+                      (uintptr_t)DmaCompletionRoutine, (uintptr_t)CompletionContext);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     struct map_call call = {
         .adapter = adapter,
@@ -267,6 +271,8 @@ NTSTATUS dma_flush_adapter_buffers_ex(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID M
 {
     struct routine_call frame =
         routine_enter(OPLOG_FlushAdapterBuffersEx, DmaAdapter, PASSIVE_LEVEL, DISPATCH_LEVEL);
+
+    routine_arguments((uintptr_t)Mdl, (uintptr_t)MapRegisterBase, Offset, Length, WriteToDevice);
     const struct adapter *adapter = adapter_find(DmaAdapter);
     const struct flush_call call = {find_request(adapter, MapRegisterBase), Mdl, Offset, Length, WriteToDevice};
     NTSTATUS status = call.request != NULL ? flush_transfer(&call) : STATUS_INVALID_PARAMETER;

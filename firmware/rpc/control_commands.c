@@ -38,6 +38,11 @@ static void notice_live(const struct dma_live *live, void *context)
         frame_append_pair(&notice, "object", live->object);
         frame_append_pair(&notice, "maker", live->maker);
         frame_append_pair(&notice, "caller", live->caller);
+        frame_append_pair(&notice, "command", live->command);
+        frame_append_pair(&notice, "waits", live->waits);
+        frame_append_pair(&notice, "channel", live->channel);
+        frame_append_pair(&notice, "registers", live->registers);
+        frame_append_pair(&notice, "line", live->line);
         rpc_notice(notices->call, &notice);
     }
 }

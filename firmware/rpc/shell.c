@@ -10,6 +10,7 @@
 #include "hal/oplog.h"
 #include "hal/uart.h"
 #include "layer/irql.h"
+#include "layer/origin.h"
 #include "rpc/execute.h"
 
 /* A level of serving: the shell itself (id 0), or a callback inside the one outside of it. */
@@ -66,7 +67,10 @@ static bool answer_line(struct uart_line *line, struct frame_text *answer)
         if (frame.words) {
             struct rpc_call call = {.callbacks = innermost->callbacks, .interrupts = innermost->interrupts};
 
+            uint32_t outer = origin_set(frame.framed ? frame.seq : 0);
+
             execute(&frame, &call, answer);
+            (void)origin_set(outer);
         } else if (frame.framed) {
             execute_refuse(answer, &frame, "COMMAND none", "");
         }

@@ -49,6 +49,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+#: Exit status of a command that Ctrl-C ended, as shells report it.
+INTERRUPTED = 130
+
+
 class Explained(Protocol):
     """A finding or a violation, as far as a message needs it."""
 
@@ -161,12 +165,16 @@ class FaultError(TargetError):
     """The firmware crashed; the shim is stopped and answers nothing until a reset.
 
     :ivar report: the keys of the fault line (`kind`, `esr`, `elr`, `far`, `x30`), as sent.
+    :ivar place: function, file and line of it; empty if they are not known.
     """
 
-    def __init__(self, report: Mapping[str, str], place: str = "") -> None:
-        """Keep the report; `place` names function, file and line of `elr` if they are known."""
-        text = " ".join(f"{key}={value}" for key, value in report.items())
-        super().__init__(f"the firmware crashed{' in ' + place if place else ''}: {text}")
+    def __init__(self, report: Mapping[str, str], place: str = "", words: str = "") -> None:
+        """Say where and in words what happened, then quote the report."""
+        quoted = " ".join(f"{key}={value}" for key, value in report.items())
+        where = f" in {place}" if place else ""
+        super().__init__(
+            f"the firmware crashed{where}: " + (f"{words} ({quoted})" if words else quoted)
+        )
         self.report, self.place = dict(report), place
 
 
@@ -200,12 +208,15 @@ class FindingsError(TargetError):
     """The findings, or violations, are not those that were expected.
 
     :ivar findings: those that the message names.
+    :ivar hints: what else may help.
     """
 
-    def __init__(self, problem: str, findings: Sequence[Explained]) -> None:
-        """Say what is wrong, then each finding on a line of its own."""
-        super().__init__("\n".join([problem, *(finding.line() for finding in findings)]))
-        self.findings = tuple(findings)
+    def __init__(
+        self, problem: str, findings: Sequence[Explained], hints: Sequence[str] = ()
+    ) -> None:
+        """Say what is wrong, then each finding, and each hint, on a line of its own."""
+        super().__init__("\n".join([problem, *(finding.line() for finding in findings), *hints]))
+        self.findings, self.hints = tuple(findings), tuple(hints)
 
 
 class LinkError(Dmav3Error):
@@ -264,7 +275,7 @@ class InfrastructureError(Dmav3Error):
 class NotBuiltError(InfrastructureError):
     """A built file is missing or older than its sources; `path` is the file."""
 
-    def __init__(self, path: Path, problem: str, way_out: str = "run ci/build") -> None:
+    def __init__(self, path: Path, problem: str, way_out: str) -> None:
         """Name the file and the way out."""
         super().__init__(f"{path} {problem}: {way_out}")
         self.path = path

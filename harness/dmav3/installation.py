@@ -55,6 +55,23 @@ class Link:
     link_flags: Path
 
 
+def build_remedy() -> str:
+    """Return what helps where a built file is missing, old or damaged."""
+    if Layout.find().checkout:
+        return "run ci/build"
+    return "install dmav3 again, such as by pip install --force-reinstall dmav3"
+
+
+def qemu_remedy() -> str:
+    """Return what helps where there is no QEMU that can be used."""
+    if Layout.find().checkout:
+        return "run ci/setup, or name a QEMU in $DMAV3_QEMU"
+    return (
+        "install one, such as by apt install qemu-system-arm (Debian 12: from bookworm-backports), "
+        "or name it in $DMAV3_QEMU"
+    )
+
+
 def machines() -> dict[str, Path]:
     """Return the descriptions that come with dmav3, by name."""
     return {path.stem: path for path in sorted(Layout.find().machines.glob("*.yaml"))}
@@ -67,8 +84,16 @@ def extension() -> Path:
 
 
 def firmware(name: str) -> Path:
-    """Return a firmware image by its name in a machine's description; raises `NotBuiltError`."""
+    """Return a firmware image by its name in a machine's description.
+
+    :raises UsageError: there is no such firmware, but others.
+    :raises NotBuiltError: it has not been built.
+    """
     layout = Layout.find()
+    known = sorted(path.stem for path in (layout.built / "firmware").glob("*.elf"))
+    if known and name not in known:
+        msg = f"unknown firmware {name!r}; known are: {', '.join(known)}"
+        raise UsageError(msg)
     return _fresh(layout, layout.built / "firmware" / f"{name}.elf", *_sources(name))
 
 
@@ -81,7 +106,7 @@ def rule_tests() -> list[Path]:
     layout = Layout.find()
     found = sorted((layout.built / "conformance").glob("test_*"))
     if not found:
-        raise NotBuiltError(layout.built / "conformance", "is missing")
+        raise NotBuiltError(layout.built / "conformance", "is missing", build_remedy())
     return [_fresh(layout, path, "firmware", "tests/c") for path in found]
 
 
@@ -136,15 +161,15 @@ def _fresh(layout: Layout, path: Path, *sources: str) -> Path:
     """
     if layout.checkout is None:
         if not path.is_file():
-            raise NotBuiltError(path, "is missing", "install dmav3 again, it is not complete")
+            raise NotBuiltError(path, "is missing", build_remedy())
         return path
     if not path.is_file():
-        raise NotBuiltError(path, "is missing")
+        raise NotBuiltError(path, "is missing", build_remedy())
     stamp = layout.built / "stamp"
     built = max(file.stat().st_mtime_ns for file in (path, stamp) if file.exists())
     for folder in sources:
         for pattern in _SOURCES:
             for source in (layout.checkout / folder).rglob(pattern):
                 if source.stat().st_mtime_ns > built:
-                    raise NotBuiltError(path, f"is older than {source}")
+                    raise NotBuiltError(path, f"is older than {source}", build_remedy())
     return path

@@ -45,6 +45,17 @@ class NtStatus(enum.IntEnum):
         status._name_, status._value_ = f"STATUS_{value:08X}", value
         return status
 
+    def spelled(self) -> str:
+        """Return its name, if it has one, and the number in hexadecimal."""
+        known = self.name in type(self).__members__
+        return f"{self.name} ({self:#010x})" if known else f"{self:#010x}"
+
+    def __repr__(self) -> str:
+        """Return the same, as a failed assertion shows it."""
+        return f"<{self.spelled()}>"
+
+    __str__ = spelled
+
     @property
     def success(self) -> bool:
         """NT_SUCCESS: the severity says success or information."""

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from controllers_cost import OURS, THEIRS, cpu_beside, four_mib
 from measuring import (
     BUILD,
     CPU,
@@ -128,6 +129,47 @@ def cache_model(rounds: int, before: Path | None, plugin: Path | None) -> list[R
     if plugin:
         rows.append(row(f"QEMU's own cache plugin, {bare_qemu}", "plugin", "bare", "(beside)"))
     return rows
+
+
+def controllers(rounds: int) -> list[Row]:
+    """Our model of the DMA controller beside QEMU's."""
+
+    def row(what: str, target: str, *work: Callable[[], float]) -> Row:
+        base, ours = in_turns(rounds, *work)
+        return Row(
+            what,
+            over(ours, base),
+            target,
+            f"{spread(ours, 0.001)} ms against {spread(base, 0.001)} ms",
+            {"ours": ours, "base": base},
+        )
+
+    return [
+        row(
+            "main job on the PL330's engine, CPU time over QEMU's model",
+            "at most 0.25",
+            lambda: main_job(THEIRS),
+            lambda: main_job(OURS),
+        ),
+        row(
+            "4 MiB from memory to memory, the same",
+            "at most 0.1",
+            lambda: four_mib(THEIRS),
+            lambda: four_mib(OURS),
+        ),
+        row(
+            "the CPU beside an idle engine, the same",
+            "1",
+            lambda: cpu_beside(THEIRS, held=False),
+            lambda: cpu_beside(OURS, held=False),
+        ),
+        row(
+            "the CPU beside a held channel, CPU time over an idle one",
+            "1",
+            lambda: cpu_beside(OURS, held=False),
+            lambda: cpu_beside(OURS, held=True),
+        ),
+    ]
 
 
 def trace(rounds: int) -> Row:
@@ -346,6 +388,7 @@ def main() -> None:
     rows = [
         *starting(options.rounds, options.labgrid),
         *cache_model(options.rounds, options.before, options.cache_plugin),
+        *controllers(options.rounds),
         trace(options.rounds),
         round_trip(options.rounds),
         verifying(options.rounds),

@@ -28,6 +28,8 @@ static uint16_t page_units[POOLS][FAKE_POOL_PAGES];
 static struct fake_event events[EVENTS_MAX];
 static size_t event_count;
 static enum oplog_id inside[ENTERED_MAX]; /* routines and entries that have not returned */
+static size_t told_before[ENTERED_MAX];   /* what `told` was when each was entered */
+static size_t told;                       /* violations and reasons */
 static size_t entered;
 
 static void (*exit_hook)(void);
@@ -364,14 +366,27 @@ void oplog_enter(enum oplog_id id, const void *adapter, uintptr_t caller)
 {
     (void)caller;
     CHECK(entered < ENTERED_MAX);
+    told_before[entered] = told;
     inside[entered++] = id;
     record(FAKE_ENTER, id, (uintptr_t)adapter, 0, 0);
+}
+
+void oplog_arguments(const uint64_t *values, uint32_t count)
+{
+    CHECK(entered > 0 && (count == 0 || values != NULL));
+}
+
+/* Did a routine refuse what the driver asked for? It must have said why, by a violation or in words. */
+static bool has_failed(enum oplog_id id, uint32_t status)
+{
+    return id < OPLOG_AdapterControl && (int32_t)status < 0;
 }
 
 void oplog_exit(enum oplog_id id, const void *adapter, uint32_t status, uint32_t bytes, uint32_t elements)
 {
     (void)adapter;
     CHECK(entered > 0 && inside[--entered] == id);
+    CHECK(!has_failed(id, status) || told > told_before[entered]);
     record(FAKE_EXIT, id, status, bytes, elements);
 }
 
@@ -390,12 +405,13 @@ void oplog_unmapped(const void *handle, const void *mapping, bool flushed)
 
 void oplog_violation(uint32_t code, uint64_t p2, uint64_t p3)
 {
+    told++;
     record(FAKE_VIOLATION, code, p2, p3, 0);
 }
 
 void oplog_reason(const char *why, uint64_t a, uint64_t b)
 {
     CHECK(why != NULL);
-    (void)a;
-    (void)b;
+    told++;
+    (void)a, (void)b;
 }

@@ -41,7 +41,7 @@ _MACHINE = "virt-a53-clocked"
 ASKING, SILENT = (2, 3), (0, 1)
 #: Model time in which a scenario comes to rest, in pieces.
 _PIECE_NS, _PIECES = 50_000, 40
-_QTEST_SECONDS = 20.0
+_QTEST_SECONDS = 120.0
 #: What fits into a line for the shim.
 _WORDS, _PEEKS = 80, 20
 _ZYNQ_PL330, _ZYNQ_PATH, _ZYNQ_RAM = 0xF8003000, "/machine/unattached/device[33]", 2 << 30

@@ -13,6 +13,8 @@ enum { COMMIT = 0x40, STEPS = 12 };
 enum { DBGCMD = 0xD04, DBGINST0 = 0xD08, DBGINST1 = 0xD0C };
 
 static ULONGLONG State;
+/* How many accesses there have been, for who looks into memory: the command line may have been written over. */
+volatile ULONG Touched;
 static UCHAR Sandbox[4096] __attribute__((aligned(4096)));
 
 /* xorshift64* */
@@ -306,8 +308,9 @@ static NTSTATUS Fuzz(const ULONGLONG *argument, struct dmav3_reply *reply)
     (void)reply;
     Silence();
     State = argument[0] * 2 + 1;
-    for (ULONGLONG n = 0; n < argument[1]; n++) {
+    while (Touched < argument[1]) {
         Touch(argument[2] != 0);
+        Touched++;
     }
     return STATUS_SUCCESS;
 }

@@ -43,7 +43,22 @@
     X(COMMON_LEFT)                                                                                             \
     X(COMMON_OVERRUN)                                                                                          \
     X(VERSION)                                                                                                 \
-    X(RECIPE_UNDER_DEVICE)
+    X(RECIPE_UNDER_DEVICE)                                                                                     \
+    X(WRONG_ADDRESS)                                                                                           \
+    X(NO_REQUEST)                                                                                              \
+    X(DEEP)                                                                                                    \
+    X(NULL_POINTER)                                                                                            \
+    X(NO_ROUTINE)                                                                                              \
+    X(HEAP_OVERRUN)                                                                                            \
+    X(BAD_POINTER)                                                                                             \
+    X(RAW_CONTEXT)                                                                                             \
+    X(WRONG_FLAGS)                                                                                             \
+    X(SMALL_LIST)                                                                                              \
+    X(CANCELLED)                                                                                               \
+    X(EMPTY_MDL)                                                                                               \
+    X(OLD_VERSION)                                                                                             \
+    X(SYNCHRONOUS)                                                                                             \
+    X(WRONG_LINE)
 
 #define MEMBER(name) name,
 enum mistake { MISTAKES(MEMBER) };
@@ -51,7 +66,9 @@ enum mistake { MISTAKES(MEMBER) };
 enum { LENGTH = 64 };
 
 static UCHAR Buffer[2 * LENGTH] __attribute__((aligned(64)));
-static ULONGLONG Context[DMA_TRANSFER_CONTEXT_SIZE_V1 / 8];
+static ULONGLONG Context[DMA_TRANSFER_CONTEXT_SIZE_V1 / 8], OtherContext[DMA_TRANSFER_CONTEXT_SIZE_V1 / 8];
+static ULONGLONG List[8];
+static NTSTATUS Outcome; /* of the last step of the transfer */
 static DEVICE_OBJECT Device;
 static PDMA_ADAPTER Adapter;
 static PMDL Mdl;
@@ -59,6 +76,40 @@ static PVOID Registers;
 static ULONG Mapped, Sum;
 static BOOLEAN Sending;
 static enum mistake Mistake;
+static volatile UCHAR *Nothing;
+static void (*volatile Routine)(void);
+
+static ULONG Deep(ULONG n) /* DEEP */
+{
+    volatile ULONG frame[LENGTH];
+
+    frame[n % LENGTH] = n;
+    return Sum == n ? 0 : Deep(n + 1) + frame[n % LENGTH];
+}
+
+/* Do what the firmware does not survive. */
+static void Crash(void)
+{
+    switch (Mistake) {
+    case DEEP:
+        Sum = Deep(1);
+        break;
+    case NULL_POINTER:
+        *Nothing = 1; /* NULL_POINTER */
+        break;
+    case NO_ROUTINE:
+        Routine(); /* NO_ROUTINE */
+        break;
+    case HEAP_OVERRUN:
+        for (ULONG i = LENGTH; i < 4 * LENGTH; i++) { /* an MDL of one page is smaller */
+            ((volatile UCHAR *)Mdl)[i] = 0xA5;
+        }
+        Mdl = IoAllocateMdl(Buffer, LENGTH, FALSE, FALSE, NULL); /* HEAP_OVERRUN */
+        break;
+    default:
+        break;
+    }
+}
 
 static PDMA_OPERATIONS Table(void)
 {
@@ -157,15 +208,22 @@ static void Map(void)
     ULONG length = LENGTH;
     ULONGLONG offset = Mistake == MAP_BEHIND ? LENGTH : 0;
     PVOID registers = Mistake == OTHER_HANDLE ? (PVOID)Buffer : Registers;
+    PSCATTER_GATHER_LIST list = Mistake == SMALL_LIST ? (PSCATTER_GATHER_LIST)List : NULL;
     NTSTATUS status;
+
+    if (Mistake == CANCELLED) {
+        Table()->CancelMappedTransfer(Adapter, Context);
+    }
 
     if (Mistake == MAP_NOTHING) {
         length = 0;
     } else if (Mistake == MAP_TOO_MUCH) {
         length = 2 * LENGTH;
     }
-    /* MAP_NOTHING MAP_TOO_MUCH MAP_BEHIND OTHER_HANDLE NOT_BUILT */
-    status = Table()->MapTransferEx(Adapter, Mdl, registers, offset, 0, &length, Sending, NULL, 0, Done, NULL);
+    /* MAP_NOTHING MAP_TOO_MUCH MAP_BEHIND OTHER_HANDLE NOT_BUILT NO_REQUEST SMALL_LIST CANCELLED */
+    status = Table()->MapTransferEx(Adapter, Mdl, registers, offset, 0, &length, Sending, list,
+                                    list != NULL ? 8 : 0, Done, NULL);
+    Outcome = status;
     Mapped = length;
     if (!NT_SUCCESS(status) || length == 0) {
         if (length == 0) {
@@ -189,8 +247,10 @@ static void Map(void)
         End();
         return;
     }
-    WRITE_REGISTER_ULONG((volatile ULONG *)DMAV3_STREAM_CONTROL,
-                         Sending ? DMAV3_STREAM_SEND : DMAV3_STREAM_RECEIVE);
+    if (Mistake != NO_REQUEST) {
+        WRITE_REGISTER_ULONG((volatile ULONG *)DMAV3_STREAM_CONTROL,
+                             Sending ? DMAV3_STREAM_SEND : DMAV3_STREAM_RECEIVE);
+    }
 }
 
 static IO_ALLOCATION_ACTION Ready(PDEVICE_OBJECT device, PIRP irp, PVOID registers, PVOID context)
@@ -223,20 +283,44 @@ static void UseCommonBuffer(void)
     }
 }
 
+/* Ask for the channel again while it is held. */
+static NTSTATUS AllocateTwice(void)
+{
+    PVOID registers;
+    NTSTATUS status;
+
+    Table()->InitializeDmaTransferContext(Adapter, OtherContext);
+    Table()->AllocateAdapterChannelEx(Adapter, &Device, OtherContext, 1, DMA_SYNCHRONOUS_CALLBACK, NULL, NULL,
+                                      &registers);
+    /* SYNCHRONOUS */
+    status = Table()->AllocateAdapterChannelEx(Adapter, &Device, Context, 1, DMA_SYNCHRONOUS_CALLBACK, NULL,
+                                               NULL, &registers);
+    Table()->FreeAdapterChannel(Adapter);
+    return status;
+}
+
 static NTSTATUS Allocate(void)
 {
-    ULONG registers = Mistake == TOO_MANY_REGISTERS ? 1000 : 1;
+    ULONG wanted = Mistake == TOO_MANY_REGISTERS ? 1000 : 1;
+    ULONG flags = Mistake == WRONG_FLAGS ? 2 : 0;
+    PDMA_OPERATIONS table = Table();
     KIRQL level;
     NTSTATUS status;
 
-    Table()->InitializeDmaTransferContext(Adapter, Context);
+    if (Mistake != RAW_CONTEXT) {
+        Table()->InitializeDmaTransferContext(Adapter, Context);
+    }
     if (Mistake == LOW_IRQL) {
         /* LOW_IRQL */
-        return Table()->AllocateAdapterChannelEx(Adapter, &Device, Context, 1, 0, Ready, NULL, NULL);
+        return table->AllocateAdapterChannelEx(Adapter, &Device, Context, 1, 0, Ready, NULL, NULL);
     }
     KeRaiseIrql(DISPATCH_LEVEL, &level);
-    /* TOO_MANY_REGISTERS NOT_KEPT NO_ACTION */
-    status = Table()->AllocateAdapterChannelEx(Adapter, &Device, Context, registers, 0, Ready, NULL, NULL);
+    if (Mistake == SYNCHRONOUS) {
+        status = AllocateTwice();
+    } else {
+        /* TOO_MANY_REGISTERS NOT_KEPT NO_ACTION RAW_CONTEXT WRONG_FLAGS */
+        status = table->AllocateAdapterChannelEx(Adapter, &Device, Context, wanted, flags, Ready, NULL, NULL);
+    }
     if (Mistake == CONTEXT_TWICE) {
         Table()->InitializeDmaTransferContext(Adapter, Context); /* CONTEXT_TWICE */
     }
@@ -260,28 +344,49 @@ static NTSTATUS Transfer(const ULONGLONG *argument, struct dmav3_reply *reply)
 { /* RAISE_IN_COMMAND */
     DEVICE_DESCRIPTION description = {.Version = DEVICE_DESCRIPTION_VERSION3, .DmaWidth = Width8Bits};
     ULONG maximum;
+    NTSTATUS status;
 
     (void)reply;
+    Outcome = STATUS_SUCCESS;
     Mistake = (enum mistake)argument[0];
     Sending = argument[1] != 0;
     if (Sending) {
         Touch();
     }
-    description.Version = Mistake == VERSION ? 4 : DEVICE_DESCRIPTION_VERSION3;
+    description.Version = DEVICE_DESCRIPTION_VERSION3;
+    if (Mistake == VERSION || Mistake == OLD_VERSION) {
+        description.Version = Mistake == VERSION ? 4 : 2;
+    }
     description.DmaRequestLine = Sending ? DMAV3_STREAM_TRANSMIT_LINE : DMAV3_STREAM_RECEIVE_LINE;
     description.DmaChannel = Sending;
-    description.DeviceAddress.QuadPart = DMAV3_STREAM_DATA;
-    Adapter = IoGetDmaAdapter(NULL, &description, &maximum); /* LEAVE_ADAPTER VERSION */
+    description.DeviceAddress.QuadPart = Mistake == WRONG_ADDRESS ? 0x0F800000 : DMAV3_STREAM_DATA;
+    if (Mistake == WRONG_LINE) {
+        description.DmaRequestLine = 99;
+    }
+    /* LEAVE_ADAPTER VERSION WRONG_ADDRESS OLD_VERSION WRONG_LINE */
+    Adapter = IoGetDmaAdapter(NULL, &description, &maximum);
     if (Adapter == NULL) {
         return STATUS_UNSUCCESSFUL;
     }
-    Mdl = IoAllocateMdl(Buffer, LENGTH, FALSE, FALSE, NULL); /* LEAVE_MDL */
+    /* LEAVE_MDL EMPTY_MDL */
+    Mdl = IoAllocateMdl(Buffer, Mistake == EMPTY_MDL ? 0 : LENGTH, FALSE, FALSE, NULL);
+    if (Mdl == NULL) {
+        Table()->PutDmaAdapter(Adapter);
+        return STATUS_UNSUCCESSFUL;
+    }
+    if (Mistake >= DEEP && Mistake <= HEAP_OVERRUN) {
+        Crash();
+    }
+    if (Mistake == BAD_POINTER) {
+        Table()->GetDmaAdapterInfo(Adapter, (PDMA_ADAPTER_INFO)8); /* BAD_POINTER */
+    }
     if (Mistake != NOT_BUILT) {
         MmBuildMdlForNonPagedPool(Mdl);
     }
     if (Mistake >= COMMON_TWICE && Mistake <= COMMON_OVERRUN) {
         UseCommonBuffer();
     }
-    return Allocate();
+    status = Allocate();
+    return NT_SUCCESS(status) ? Outcome : status;
 }
 DMAV3_COMMAND(transfer, "mistake sending", Transfer);

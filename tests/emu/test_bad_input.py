@@ -149,11 +149,24 @@ class TestQemu:
         assert "QEMU 7.2 is too old, 10.0 or later is needed" in reason
         assert "sleep=off: invalid" in reason
 
-    def test_something_else_is_not_taken_for_qemu(
-        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("options", [(), ("--json",)])
+    def test_nothing_that_it_says_reaches_the_terminal_raw(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
     ) -> None:
-        """A program that names no version."""
-        monkeypatch.setenv("DMAV3_QEMU", script(tmp_path / "qemu", "exit 0"))
+        """Control bytes are spelled out."""
+        says = "printf '\\033[2J\\007\\233' >&2; exit 1"
+        monkeypatch.setenv("DMAV3_QEMU", script(tmp_path / "qemu", says))
+        done = dmav3("--input", data, *options)
+        assert done.returncode == 3
+        assert "x1b[2J" in done.stdout
+        assert not {"\x1b", "\x07", "\x9b"} & set(done.stdout + done.stderr)
+
+    @pytest.mark.parametrize("status", [0, 1, 2])
+    def test_something_else_is_not_taken_for_qemu(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+    ) -> None:
+        """A program that names no version, whatever its exit status would mean of QEMU."""
+        monkeypatch.setenv("DMAV3_QEMU", script(tmp_path / "qemu", f"exit {status}"))
         reason = is_inconclusive(dmav3("--input", data, "--json"))
         assert "is not QEMU" in reason
 
@@ -253,6 +266,14 @@ def build(folder: Path, body: str, target: str = "aarch64-none-elf") -> Path:
 class TestMachine:
     """What is given as machine, through the whole command."""
 
+    def test_an_unknown_firmware_lists_the_known(self, data: Path, tmp_path: Path) -> None:
+        """It is the description that is wrong, and not this computer."""
+        text = (Layout.find().machines / "virt-a53.yaml").read_text()
+        path = tmp_path / "m.yaml"
+        path.write_text(text.replace("firmware: virt-a64", "firmware: nope"))
+        message = is_refused(dmav3("--input", data, "--machine", path))
+        assert "unknown firmware 'nope'; known are: virt-a64, virt-a64-nvme" in message
+
     def test_an_unknown_one_lists_the_known(self, data: Path) -> None:
         """Value and choices."""
         message = is_refused(dmav3("--input", data, "--machine", "vax"))
@@ -268,6 +289,7 @@ class TestMachine:
             ("cpu: cortex-a53\n", "", "cpu: is missing"),
             ("memory_mib: 64", "memory_mib: lots", "memory_mib: "),
             ("line: 64", "line: 48", "cache: Value error, `line` is 48"),
+            ("uart:", "devices: [{model: help}]\nuart:", "QEMU would print its help"),
         ],
     )
     def test_a_wrong_key_is_named_with_its_line(
@@ -316,6 +338,7 @@ class TestDevices:
             ("edu,dma_mask=lots", "dma_mask"),
             ("no-such-device", "'no-such-device' is not a valid device model name"),
             ("nvme", "serial"),
+            (Device(model="nvme", options=("serial=1",), disk=Path("/dev/zero")), "/dev/zero"),
             (Device(model="nvme", disk=Path("/no/such/disk")), "/no/such/disk"),
         ],
     )
@@ -327,6 +350,12 @@ class TestDevices:
             pass
         assert model in str(caught.value)
         assert words in str(caught.value)
+
+    @pytest.mark.parametrize("device", ["help", "edu,help", "edu,addr=3,?"])
+    def test_a_question_to_qemu_is_no_device(self, device: str) -> None:
+        """It would print an answer, and not start."""
+        with pytest.raises(UsageError, match="is no PCI device; such as 'edu'"):
+            Board(devices=[device])
 
     def test_a_description_with_a_wrong_option_is_a_wrong_call(
         self, data: Path, tmp_path: Path
@@ -614,6 +643,13 @@ class TestPower:
         done = dmav3("--input", data, "--image", build(tmp_path, body), "--json")
         assert done.returncode == 1, done
         assert re.search(words, json.loads(done.stdout)["reason"])
+
+    def test_an_answer_that_is_late_is_this_computers(self) -> None:
+        """It is there when it has been found out where the core is."""
+        with Board(judge=False) as board:
+            with deadline(0.0), pytest.raises(DeadlineError, match="no answer to `ping`") as caught:
+                board.request("ping")
+            assert caught.value.exit_status == 3
 
     def test_a_qemu_that_aborts_when_it_quits_is_told(
         self, monkeypatch: pytest.MonkeyPatch

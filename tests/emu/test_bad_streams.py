@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 SECONDS = 120.0
 README = Layout.find().machines.parent / "README.md"
-#: Commands that end by themselves, and what they exit with where nothing is wrong.
+#: Commands that end by themselves.
 COMMANDS = {
     "run": ["run", "--input", str(README), "--json"],
     "conformance": ["conformance", "--rule", "TBL-01"],
@@ -31,6 +34,8 @@ COMMANDS = {
     "doctor": ["doctor"],
     "version": ["--version"],
 }
+#: What they exit with, if not with 0: no board runs, and a computer may lack what is optional.
+VERDICTS = {"trace": {2}, "doctor": {0, 3}}
 #: Those that take seconds are for the soak.
 EACH_COMMAND = pytest.mark.parametrize(
     "name",
@@ -80,7 +85,8 @@ def test_a_full_disk_is_said(name: str) -> None:
 @EACH_COMMAND
 def test_a_closed_output_changes_no_verdict(name: str) -> None:
     """There is nobody to tell."""
-    dmav3(COMMANDS[name], stdout=None, preexec_fn=lambda: os.close(1))
+    done = dmav3(COMMANDS[name], stdout=None, preexec_fn=lambda: os.close(1))
+    assert done.returncode in VERDICTS.get(name, {0})
 
 
 @EACH_COMMAND
@@ -89,17 +95,37 @@ def test_a_reader_that_has_gone_changes_no_verdict(name: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        dmav3(COMMANDS[name], stdout=writing)
+        done = dmav3(COMMANDS[name], stdout=writing)
     finally:
         os.close(writing)
+    assert done.returncode in VERDICTS.get(name, {0})
 
 
 @EACH_COMMAND
 def test_closed_standard_streams_change_no_verdict(name: str) -> None:
     """Input, output and errors: their numbers go to files of ours."""
-    dmav3(
+    done = dmav3(
         COMMANDS[name], stdin=None, stdout=None, stderr=None, preexec_fn=lambda: os.closerange(0, 3)
     )
+    assert done.returncode in VERDICTS.get(name, {0})
+
+
+@pytest.mark.parametrize("count", [8, 12])
+def test_a_board_without_enough_open_files_is_this_computers(count: int) -> None:
+    """In Python, too."""
+    code = (
+        "import resource, sys\n"
+        "from dmav3 import Board, InfrastructureError\n"
+        "board = Board()\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({count}, {count}))\n"
+        "try:\n"
+        "    with board:\n"
+        "        pass\n"
+        "except InfrastructureError as error:\n"
+        "    sys.exit('oo many open files' in str(error) and 7)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=SECONDS)
+    assert done.returncode == 7
 
 
 @pytest.mark.parametrize("count", [6, 12, 16, 20])
@@ -120,7 +146,7 @@ def test_a_limit_on_the_size_of_files_is_said(name: str, size: int) -> None:
     assert b"too large" in done.stderr + done.stdout
 
 
-@pytest.mark.parametrize("option", ["--trace", "--html"])
+@pytest.mark.parametrize("option", ["--trace", "--html", "--junitxml"])
 def test_a_result_that_has_no_room_is_said(tmp_path: Path, option: str) -> None:
     """The work is done, and its result is lost."""
     full = tmp_path / "full"
@@ -165,7 +191,7 @@ class TestNames:
             assert path.read_bytes() == data
 
     @pytest.mark.parametrize("device", ["stream", "edu", "nvme"])
-    @pytest.mark.parametrize("kind", ["fifo", "zero", "folder"])
+    @pytest.mark.parametrize("kind", ["fifo", "zero", "proc", "folder"])
     def test_an_input_that_has_no_end_is_refused(
         self, tmp_path: Path, device: str, kind: str
     ) -> None:
@@ -176,6 +202,8 @@ class TestNames:
                 os.mkfifo(path)
             case "zero":
                 path.symlink_to("/dev/zero")
+            case "proc":
+                path.symlink_to("/proc/cpuinfo")
             case _:
                 path.mkdir()
         done = dmav3(["run", "--input", str(path), "--device", device])
@@ -191,3 +219,44 @@ class TestNames:
         done = dmav3(["run", "--input", str(README), option, str(path), *extra])
         assert done.returncode == 2
         assert str(path).encode() in done.stderr
+        assert b"it is no regular file" in done.stderr
+
+    @pytest.mark.parametrize("option", ["--trace", "--html", "--junitxml"])
+    def test_a_result_is_not_written_where_nobody_reads(self, tmp_path: Path, option: str) -> None:
+        """A pipe, for which a reader is not waited."""
+        path = tmp_path / "pipe"
+        os.mkfifo(path)
+        command = COMMANDS["run" if option == "--trace" else "conformance"]
+        done = dmav3([*command, option, str(path)])
+        assert done.returncode == 2
+        assert f"{path} cannot be written: ".encode() in done.stderr
+
+    @pytest.mark.parametrize("device", ["stream", "edu", "nvme"])
+    def test_an_input_that_grows_is_moved_as_it_was(self, tmp_path: Path, device: str) -> None:
+        """What is appended meanwhile is left out."""
+        path, ended = tmp_path / "growing", threading.Event()
+        path.write_bytes(bytes(range(256)) * 16)
+
+        def grow() -> None:
+            with path.open("ab", buffering=0) as file:
+                while not ended.wait(0.001):
+                    file.write(b"more")
+
+        with ThreadPoolExecutor(1) as pool:
+            growing = pool.submit(grow)
+            try:
+                done = dmav3(["run", "--input", str(path), "--device", device, "--json"])
+            finally:
+                ended.set()
+            growing.result()
+        assert json.loads(done.stdout)["verdict"] == "pass"
+        assert 4096 <= json.loads(done.stdout)["bytes"] < path.stat().st_size
+
+    def test_an_image_that_is_larger_than_any_is_not_read(self, tmp_path: Path) -> None:
+        """Whatever its beginning is."""
+        path = tmp_path / "huge.elf"
+        path.write_bytes((Layout.find().built / "firmware" / "virt-a64.elf").read_bytes())
+        os.truncate(path, 1 << 40)
+        done = dmav3(["run", "--input", str(README), "--image", str(path)])
+        assert done.returncode == 2
+        assert f"{path}: cannot be read: it has {1 << 40} bytes".encode() in done.stderr

@@ -143,7 +143,8 @@ def test_a_bus_error_is_a_fault_of_its_channel(board: Board) -> None:
     source, target = two(board, SIZE)
     controller.mask_abort()
     controller.start(wait_event(3) + END, 1)
-    controller.start(in_pairs(HOLE, target.address))
+    with board.expect("bus-error"):
+        controller.start(in_pairs(HOLE, target.address))
     assert (controller.state(), controller.fault()) == (FAULTING, READ)
     assert controller.state(1) == WAITING_EVENT
     controller.kill()

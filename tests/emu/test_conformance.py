@@ -348,6 +348,8 @@ def test_a_test_that_hangs_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatc
         (("--image", SHELL_LESS), "has no shell (no symbol `rpc_serve`)"),
         (("--image", SHELL_LESS), "give an image that `dmav3 build` made"),
         (("--rule", "XYZ"), "--rule XYZ: no rule begins so; such as --rule MTX"),
+        (("--rule", ""), "--rule '': no rule begins so; such as --rule MTX"),
+        (("--html", "x", "--junitxml", "./x"), "x cannot be written: it is what another option"),
         (("--seed", "-1"), "seed -1 is not in 0 to"),
         (("--schedule", "now"), "unknown schedule 'now'; known are: lru"),
         (("--junitxml", "/no/such/folder/x"), "/no/such/folder/x cannot be written: No such"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dmav3 import build_image
+from dmav3.errors import printable
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello_driver" / "hello_driver.c"
 #: A driver with the name of a command of the console's own.
@@ -98,6 +100,32 @@ def test_a_wrong_command_is_refused(line: str, said: str) -> None:
     status, (answer,) = console(line)
     assert status == 1
     assert answer.startswith(f"error: {said}")
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "said"),
+    [
+        ("put", "pipe", "it is no regular file"),
+        ("put", "/dev/zero", "it is no regular file"),
+        ("put", "huge", "it has 1099511627776 bytes, more than"),
+        ("put", ".", "Is a directory"),
+        ("put", "\0", "embedded null byte"),
+        ("take", "pipe", "No such device or address"),
+        ("take", ".", "Is a directory"),
+        ("take", "\0", "embedded null byte"),
+    ],
+)
+def test_a_file_without_an_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, name: str, said: str
+) -> None:
+    """It is named, is neither read to its end nor waited for, and the board goes on."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "huge").touch()
+    os.truncate(tmp_path / "huge", 1 << 40)
+    status, (refused, answer) = console(f"{command} file {name}", "ping")
+    assert (status, answer) == (1, "ok")
+    assert refused.startswith(f"error: {printable(name)}: {said}")
 
 
 def test_a_command_of_the_driver_comes_first(tmp_path: Path) -> None:

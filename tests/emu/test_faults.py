@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,9 +81,15 @@ def controller(board: Board) -> Controller:
 class TestBusErrors:
     """Accesses that nothing answers, or that are answered with an error."""
 
-    def fault_of(self, controller: Controller, program: bytes) -> tuple[int, int, int, int]:
-        """Run a program that faults; return CSR state, FSRC, FTR, CPC, then kill the channel."""
-        controller.start(program)
+    def fault_of(
+        self, board: Board, controller: Controller, program: bytes, *, asked: bool = False
+    ) -> tuple[int, int, int, int]:
+        """Run a program that faults; return CSR state, FSRC, FTR, CPC, then kill the channel.
+
+        :param asked: it was asked for; else it is a finding as well.
+        """
+        with nullcontext() if asked else board.expect("bus-error"):
+            controller.start(program)
         seen = tuple(controller.read(register) for register in (CSR0, FSRC, FTR0, CPC0))
         controller.kill()
         assert (controller.fault(), controller.read(FSRC), controller.state()) == (0, 0, STOPPED)
@@ -100,19 +107,20 @@ class TestBusErrors:
         """FTR says data_read_err, at the load; nothing has been stored (D7)."""
         _, target = buffers
         program = copy(HOLE, target.address, 4096)
-        assert self.fault_of(controller, program) == (FAULTING, 1, READ, 20)
+        assert self.fault_of(board, controller, program) == (FAULTING, 1, READ, 20)
         assert board.dram.read(target.address, 4096) == bytes(4096)
 
     def test_a_store_to_a_hole_faults(
-        self, controller: Controller, buffers: tuple[Buffer, Buffer]
+        self, board: Board, controller: Controller, buffers: tuple[Buffer, Buffer]
     ) -> None:
         """FTR says data_write_err, behind the store (D8)."""
         program = copy(buffers[0].address, HOLE, 4096)
-        assert self.fault_of(controller, program) == (FAULTING, 1, WRITE, 22)
+        assert self.fault_of(board, controller, program) == (FAULTING, 1, WRITE, 22)
 
-    def test_a_program_in_a_hole_faults(self, controller: Controller) -> None:
+    def test_a_program_in_a_hole_faults(self, board: Board, controller: Controller) -> None:
         """FTR says instr_fetch_err; without that it would look as a program that has ended (D9)."""
-        controller.execute(0x00A00000, HOLE)
+        with board.expect("bus-error"):
+            controller.execute(0x00A00000, HOLE)
         seen = [controller.read(register) for register in (CSR0, FSRC, FTR0, CPC0)]
         assert seen == [FAULTING, 1, FETCH, HOLE]
         controller.kill()
@@ -123,7 +131,11 @@ class TestBusErrors:
         """It is not executed with bytes from nowhere."""
         board.qmp.set("fault-base", controller.program_at + 3)
         board.qmp.set("fault-size", 64)
-        assert self.fault_of(controller, mov(0, 0x1234)) == (FAULTING, 1, FETCH, 0)
+        assert self.fault_of(board, controller, mov(0, 0x1234), asked=True)[:3] == (
+            FAULTING,
+            1,
+            FETCH,
+        )
 
     @pytest.mark.parametrize(
         ("last", "fault"),
@@ -141,7 +153,7 @@ class TestBusErrors:
         "name",
         [
             pytest.param(name, marks=pytest.mark.dmav3_machine(name))
-            for name in ("virt-a53", "virt-a53-coherent")
+            for name in ("virt-a53", "virt-a53-clocked", "virt-a53-coherent")
         ],
     )
     def test_nothing_is_fetched_from_behind_the_memory(
@@ -155,7 +167,8 @@ class TestBusErrors:
         board.request("clean", stored.address, 64)
         move = mov(0, stored.address) + mov(2, start) + mov(1, COPY_1) + loop(len(last), LD + ST)
         controller.start(move + mov(2, stored.address) + END)
-        controller.execute(0x00A00000, start)
+        with board.expect("bus-error") if fault else nullcontext():
+            controller.execute(0x00A00000, start)
         assert (controller.state(), controller.fault()) == (FAULTING if fault else STOPPED, fault)
         controller.kill()
 
@@ -168,7 +181,7 @@ class TestBusErrors:
         board.qmp.set("fault-base", target.address + 1024)
         board.qmp.set("fault-size", 64)
         program = copy(source.address, target.address, 4096)
-        assert self.fault_of(controller, program) == (FAULTING, 1, WRITE, 22)
+        assert self.fault_of(board, controller, program, asked=True) == (FAULTING, 1, WRITE, 22)
         assert board.dram.read(target.address, 4096) == data[:1024] + bytes(3072)
         board.qmp.set("fault-size", 0)
         controller.start(program)
@@ -187,12 +200,13 @@ class TestBusErrors:
         own = board.machine.pl330[0].base
         program = mov(0, buffers[0].address) + mov(2, buffers[1].address) + mov(1, 0x14005)
         program += mov(register, own) + LD + ST + END
-        assert self.fault_of(controller, program)[:3] == (FAULTING, 1, fault)
+        assert self.fault_of(board, controller, program)[:3] == (FAULTING, 1, fault)
         assert "Blocked re-entrant IO" not in board.qemu.log()
 
     @pytest.mark.parametrize(("register", "fault"), [(0, READ), (2, WRITE)], ids=["load", "store"])
     def test_a_device_that_refuses_an_access_faults_the_channel(
         self,
+        board: Board,
         controller: Controller,
         buffers: tuple[Buffer, Buffer],
         register: int,
@@ -201,17 +215,18 @@ class TestBusErrors:
         """It is known afterwards: the channel faults when all that it loaded is stored (D10)."""
         program = mov(0, buffers[0].address) + mov(2, buffers[1].address) + mov(1, COPY_1)
         program += mov(register, REFUSES_BYTES) + LD + ST + END
-        assert self.fault_of(controller, program) == (FAULTING, 1, fault, 26)
+        assert self.fault_of(board, controller, program) == (FAULTING, 1, fault, 26)
 
     def test_the_firmware_sees_the_fault(
         self, board: Board, buffers: tuple[Buffer, Buffer]
     ) -> None:
         """The abort interrupt comes, and the back end kills the channel."""
         controller = Controller(board)
-        controller.start(copy(HOLE, buffers[1].address, 4096))
+        with board.expect("bus-error"):
+            controller.start(copy(HOLE, buffers[1].address, 4096))
         assert controller.state() == STOPPED
         (fault,) = [one for one in board.evidence.events.all() if one.kind == Kind.CHANNEL_FAULT]
-        assert (fault.id, fault.b, fault.c) == (0, READ, HOLE)
+        assert (fault.id, fault.b, fault.c, fault.e) == (0, READ, HOLE, HOLE)
 
     def test_a_fault_of_the_models_own_is_recorded_as_well(
         self, board: Board, controller: Controller
@@ -285,7 +300,8 @@ class TestPoison:
     ) -> None:
         """A store to a hole in a program that never has all stored: a fault all the same."""
         program = mov(0, buffers[0].address) + mov(2, HOLE) + mov(1, COPY_64) + LD + LD + ST + END
-        controller.start(program)
+        with board.expect("bus-error"):
+            controller.start(program)
         assert (controller.state(), controller.fault()) == (FAULTING, WRITE)
         with pytest.raises(QemuLimitError, match="channel 0"):
             board.reset()
@@ -393,6 +409,73 @@ class TestLimits:
             assert board.lines(source).dirty == 0
 
 
+class TestCrashes:
+    """Where the firmware cannot go on, it says so in words, and never hangs."""
+
+    DRIVER = """
+#include <dmav3.h>
+#include <dmav3_pci.h>
+static volatile ULONG Sink;
+static struct dmav3_pci Edu;
+static __attribute__((noinline)) ULONG Deep(ULONG n)
+{
+    volatile ULONG frame[32];
+    frame[n % 32] = n;
+    return Sink == 1 ? 0 : Deep(n + 1) + frame[n % 32];
+}
+static VOID Deaf(PVOID context)
+{
+    (void)context;
+    Sink++;
+}
+static NTSTATUS Crash(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    (void)reply;
+    if (argument[0] == 0) {
+        Deep(1);
+    } else if (argument[0] == 1) {
+        *(volatile ULONG *)4 = 1;
+    } else if (argument[0] == 2) {
+        ((void (*)(void))(ULONG_PTR)Sink)();
+    } else {
+        dmav3_pci_find(DMAV3_PCI_ID(0x1234, 0x11E8), 0, &Edu);
+        dmav3_pci_enable(&Edu);
+        dmav3_pci_connect_pin(&Edu, Deaf, NULL);
+        WRITE_REGISTER_ULONG((volatile ULONG *)(Edu.bar[0] + 0x60), 1);
+    }
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(crash, "how", Crash);
+"""
+
+    def crash(self, board: Board, how: int) -> None:
+        """Let it crash, in the command or behind it."""
+        board.call("crash", how)
+        board.wait(1000)
+
+    @pytest.mark.parametrize(
+        ("how", "words"),
+        [
+            (0, r"in Deep \(.*crash\.c:\d+\): the stack of 64 KiB is full, called from Deep \("),
+            (1, r"in Crash \(.*crash\.c:\d+\): a store to 0x4 \(NULL, or a member of"),
+            (2, r"a jump to 0x0 by Crash \(.*crash\.c:\d+\): there is no code"),
+            (3, r"in Deaf \(.*crash\.c:\d+\): interrupt 4 \(SPI\) came 10000 times in a row"),
+        ],
+        ids=["stack", "null", "jump", "storm"],
+    )
+    def test_it_is_told_in_words(self, tmp_path: Path, how: int, words: str) -> None:
+        """With the place; a reset helps, and the stack is as large as before."""
+        source = tmp_path / "crash.c"
+        source.write_text(self.DRIVER)
+        image = build_image(source, output=tmp_path / "crash.elf", optimise=1)
+        with Board(image=image, devices=["edu"]) as board, deadline(60.0):
+            for _ in range(2):
+                with pytest.raises(FaultError, match=words):
+                    self.crash(board, how)
+                board.reset()
+            assert board.request("ping")
+
+
 class TestHeap:
     """What a driver does to memory that is not its own."""
 
@@ -420,6 +503,8 @@ DMAV3_COMMAND(overrun, "bytes value", Overrun);
         image = build_image(source, output=tmp_path / "overrun.elf")
         with Board(image=image) as board, deadline(30.0):
             board.call("overrun", 400, value)
-            with pytest.raises(FaultError, match=r"the_heap_is_overwritten") as caught:
+            with pytest.raises(
+                FaultError, match=r"the heap is overwritten: something wrote"
+            ) as caught:
                 board.dma.IoAllocateMdl(board.memory.allocate(64).address, 64)
             assert "heap.c" in str(caught.value)

@@ -11,6 +11,7 @@ import pytest
 from microcode import Controller, copy
 
 from dmav3 import Board, FaultError, FindingsError, HostShim, UsageError, build_image
+from dmav3.errors import QemuDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,11 +116,27 @@ def test_a_crash_gets_them_as_well() -> None:
     assert "KeFlushIoBuffers" in note
 
 
-def test_a_dead_board_is_not_judged() -> None:
-    """Nobody knows what it would have shown."""
+@pytest.mark.parametrize("when", ["before it is judged", "while it is judged"])
+def test_a_board_that_died_unnoticed_is_told(when: str) -> None:
+    """Nobody knows what it would have shown, so there is no judgement."""
+
+    def do(board: Board) -> None:
+        violate(board)
+        os.kill(board.qemu.pid, signal.SIGKILL)
+        if when.startswith("before"):
+            board.qemu.process.exit_status()  # it has ended then
+
+    with pytest.raises(QemuDiedError, match="killed by signal 9"), Board() as board:
+        do(board)
+
+
+def test_a_board_whose_death_was_noticed_is_not_judged() -> None:
+    """Whoever asked it for something knows."""
     with Board() as board:
         violate(board)
         os.kill(board.qemu.pid, signal.SIGKILL)
+        with pytest.raises(QemuDiedError):
+            board.request("ping")
 
 
 def test_what_is_expected_to_be_left_is_no_mistake() -> None:

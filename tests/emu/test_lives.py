@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,21 @@ def test_boards_start_from_several_threads() -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
+def test_a_board_starts_in_a_process_with_many_files() -> None:
+    """More than `select` can watch."""
+    code = (
+        "import os, resource\n"
+        "from dmav3 import Board\n"
+        "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))\n"
+        "many = [os.dup(0) for _ in range(1100)]\n"
+        "with Board() as board:\n"
+        "    board.request('ping')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=SECONDS, stderr=-1)
+    assert done.returncode == 0, done.stderr.decode()
+
+
 def ended(pid: int) -> bool:
     """Wait until a process, which need not be a child, has ended."""
     end = time.monotonic() + SECONDS
@@ -158,29 +174,36 @@ def test_a_forked_child_that_ends_leaves_the_board_alone() -> None:
         board.request("ping")
 
 
-def conformance_child(parent: int) -> int:
-    """Wait for the child of a conformance run, and for its QEMU; return the child."""
+def conformance_child(parent: int) -> tuple[int, int]:
+    """Wait for the child of a conformance run, and for its QEMU; return both."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         text = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         for child in text:
-            if Path(f"/proc/{child}/task/{child}/children").read_text():
-                return int(child)
+            if boards := Path(f"/proc/{child}/task/{child}/children").read_text().split():
+                return int(child), int(boards[0])
         threading.Event().wait(0.01)
     raise AssertionError
 
 
-def test_a_conformance_run_that_is_killed_leaves_no_child() -> None:
-    """The process with the tests ends, too, at once."""
+def test_a_conformance_run_that_is_killed_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process with the tests ends at once, whatever it waits for, and its QEMU with it."""
+    monkeypatch.setenv("DMAV3_DEADLINE", "1000")
     with subprocess.Popen(
         [sys.executable, "-m", "dmav3", "conformance", "--rule", "MTX"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as run:
-        child = conformance_child(run.pid)
-        run.kill()
-        run.wait(SECONDS)
-        assert ended(child)
+        child, qemu = conformance_child(run.pid)
+        os.kill(qemu, signal.SIGSTOP)  # the child gets no answer any more
+        try:
+            run.kill()
+            run.wait(SECONDS)
+            assert ended(child)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(qemu, signal.SIGCONT)
+        assert ended(qemu)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

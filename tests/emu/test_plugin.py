@@ -325,7 +325,7 @@ class TestWhoseFault:
         )
         result = run(project)
         result.assert_outcomes(failed=1, passed=1)
-        said = r"the firmware crashed in \w+ \(firmware/.*:\d+\): kind="
+        said = r"the firmware crashed in \w+ \(firmware/.*:\d+\): a load from 0x.*\(kind="
         assert re.search(said, result.stdout.str())
 
 
@@ -460,7 +460,9 @@ class TestArtefacts:
         assert said in result.stdout.str()
         (folder,) = self.folders(project)
         (call,) = (folder / "calls.txt").read_text().splitlines()
-        assert re.match(r"IoGetDmaAdapter, called in test_it \(.*\.py:2\), ", call)
+        assert re.match(
+            r"IoGetDmaAdapter\(Physical.*=0x.*\), called in test_it \(.*\.py:2\), ", call
+        )
         assert said in call
         events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
         assert "IoGetDmaAdapter" in {one.get("name") for one in events}

@@ -39,9 +39,9 @@ static const uint64_t *root; /* TTBR0_EL1 */
 static uint64_t attributes;  /* MAIR_EL1 */
 static bool caching = true;  /* SCTLR_EL1.C and .M, as a test wants them */
 
-void exception_registers(uint64_t values[2])
+void exception_registers(uint64_t values[3])
 {
-    values[0] = values[1] = 0;
+    values[0] = values[1] = values[2] = 0;
 }
 
 /* ---- sleep and time: time jumps to the alarm ---- */

@@ -143,11 +143,11 @@ enum {
     ARGUMENT = 0x48,
     RECORDS = 0x70
 };
-enum { MAGIC_VALUE = 0x33764d44, ARGUMENTS = 5, KINDS = 21 };
+enum { MAGIC_VALUE = 0x33764d44, ARGUMENTS = 5, KINDS = 22 };
 
 /* How many arguments a record has, by its kind. */
-static const uint8_t argument_counts[KINDS] = {[4] = 2,  [5] = 3,  [6] = 5,  [7] = 2, [8] = 2,
-                                               [17] = 5, [18] = 5, [19] = 2, [20] = 3};
+static const uint8_t argument_counts[KINDS] = {[4] = 2,  [5] = 3,  [6] = 5,  [7] = 2,  [8] = 2,
+                                               [17] = 5, [18] = 5, [19] = 2, [20] = 3, [21] = 5};
 
 static uint64_t nonce, alarm_at, arguments[ARGUMENTS];
 static uint32_t features;

@@ -60,19 +60,27 @@ class Mutant(BaseModel):
         return source.replace(self.find, self.instead)
 
 
-def place(rule: str) -> str:
+def place(rule: str, commit: str = "") -> str:
     """Return what the rules are sorted by when their turn is drawn."""
-    return hashlib.sha256(rule.encode()).hexdigest()
+    return hashlib.sha256((rule + commit).encode()).hexdigest()
 
 
 def load(path: Path = FILE) -> list[Mutant]:
-    """Read the mutants.
+    """Read the mutants, and behind them those of each later draw.
 
     :raises UsageError: one names a rule that is not, or is out of scope, or another folder; or
         they are not in the order of their rules.
     """
+    lists = tomllib.loads(path.read_text())
+    read = _checked(path, lists["mutant"])
+    for draw in lists.get("drawn", ()):
+        read += _checked(path, draw["mutant"], draw["commit"])
+    return _named(read)
+
+
+def _checked(path: Path, tables: list[dict[str, str]], commit: str = "") -> list[Mutant]:
     try:
-        read = [Mutant(**one) for one in tomllib.loads(path.read_text())["mutant"]]
+        read = [Mutant(**one) for one in tables]
     except ValidationError as error:
         msg = f"{path.name}: {error}"
         raise UsageError(msg) from error
@@ -82,10 +90,11 @@ def load(path: Path = FILE) -> list[Mutant]:
             msg = f"{path.name}: {mutant.rule}: {mutant.file} is in none of {', '.join(FOLDERS)}"
             raise UsageError(msg)
     for one, following in pairwise(read):
-        if place(one.rule) > place(following.rule):
-            msg = f"{path.name}: {following.rule} comes before {one.rule} by sha256(rule id)"
+        if place(one.rule, commit) > place(following.rule, commit):
+            order = f"sha256(rule id{' + commit' if commit else ''})"
+            msg = f"{path.name}: {following.rule} comes before {one.rule} by {order}"
             raise UsageError(msg)
-    return _named(read)
+    return read
 
 
 def load_engine(path: Path = ENGINE_FILE) -> list[Mutant]:
@@ -116,7 +125,16 @@ def _named(mutants: list[Mutant]) -> list[Mutant]:
     return named
 
 
-def passed_over(path: Path = FILE) -> dict[str, str]:
-    """Return the rules that have no mutant, each with the reason."""
-    listed = tomllib.loads(path.read_text())["passed_over"]
-    return {rule: reason for reason, those in listed.items() for rule in those}
+def turns(path: Path = FILE) -> list[tuple[str, set[str], set[str]]]:
+    """Return, for each draw, its commit ("" of the first), the rules it mutates and passes over."""
+    lists = tomllib.loads(path.read_text())
+    always = _flat(lists["passed_over"])
+    found = [("", {one["rule"] for one in lists["mutant"]}, always)]
+    for draw in lists.get("drawn", ()):
+        passed = always | _flat(draw.get("passed_over", {}))
+        found.append((draw["commit"], {one["rule"] for one in draw["mutant"]}, passed))
+    return found
+
+
+def _flat(reasons: dict[str, list[str]]) -> set[str]:
+    return {rule for those in reasons.values() for rule in those}

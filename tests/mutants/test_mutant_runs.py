@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mutant_runs import ids_by_rule, run
 from mutant_tree import ROOT, Tree
-from mutants import FILE, Mutant, load, load_engine, passed_over, place
+from mutants import FILE, Mutant, load, load_engine, place, turns
 
 from dmav3.errors import UsageError
 from dmav3.rules.rules import rules
@@ -97,15 +97,15 @@ def test_the_engine_has_enough_by_different_names() -> None:
     assert len({mutant.name for mutant in OF_THE_ENGINE}) == len(OF_THE_ENGINE) >= 40
 
 
-def test_no_rule_was_chosen() -> None:
+@pytest.mark.parametrize(("commit", "mutated", "passed_over"), turns())
+def test_no_rule_was_chosen(commit: str, mutated: set[str], passed_over: set[str]) -> None:
     """By the hash, each rule up to the last has a mutant, or is named with a reason."""
-    last = MUTANTS[-1].rule
-    turns = {
-        rule for rule in rules().rules if place(rule) <= place(last) and not rules().excluded(rule)
-    }
-    mutated, others = {mutant.rule for mutant in MUTANTS}, set(passed_over())
-    assert mutated | others == turns
-    assert not mutated & others
+    in_scope = {rule for rule in rules().rules if not rules().excluded(rule)}
+    last = max(place(rule, commit) for rule in mutated)
+    up_to = {rule for rule in in_scope if place(rule, commit) <= last}
+    assert up_to == mutated | passed_over & up_to
+    assert not mutated & passed_over
+    assert commit or passed_over <= up_to
 
 
 @pytest.mark.parametrize(

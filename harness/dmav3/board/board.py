@@ -42,6 +42,7 @@ from dmav3.wire.rpc import Reply, Rpc
 from .emulator import Emulator
 from .shim import Shim
 from .started import Started
+from .waiting import Onlooker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -176,10 +177,15 @@ class Board(Shim):
         if verdict:
             raise verdict
 
+    def waiting(self) -> list[str]:
+        """Return what has not happened yet, and who would have to act, a sentence for each."""
+        onlooker = Onlooker(self.machine, self.request, self.channel)
+        return [*super().waiting(), *onlooker.transfers_wait(self._left.live())]
+
     def _explained(self, error: LinkError | FaultError) -> Dmav3Error | None:
         """Return what is known beyond an error of the conversation; None: nothing."""
         if isinstance(error, ClosedError):
-            return self.qemu.death()
+            return self._death()
         if isinstance(error, FaultError):
             return self.qemu.fault(error.report)
         if isinstance(error, DeadlineError) and not isinstance(error, (HangError, QemuStuckError)):
@@ -188,6 +194,9 @@ class Board(Shim):
 
     def _lives(self) -> bool:
         return self.qemu.running and not self.qemu.probe.limit
+
+    def _death(self) -> Dmav3Error:
+        return self.qemu.death()
 
     def _start(self, resources: ExitStack) -> None:
         self.qemu.start(resources, sockets=self._with_sockets)

@@ -10,12 +10,11 @@ from contextlib import contextmanager, suppress
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from dmav3.deadlines import deadline
+from dmav3.deadlines import VARIABLE, deadline
 from dmav3.elf.image import ours, read_extension
 from dmav3.errors import (
     DeadlineError,
     Dmav3Error,
-    FaultError,
     HangError,
     InfrastructureError,
     PowerError,
@@ -31,6 +30,7 @@ from dmav3.qemu.qmp import BOARD, Monitor
 from dmav3.qemu.sockets import BoardCard, Sockets
 from dmav3.wire.link import SocketLink
 
+from .fault_report import explain_fault
 from .started import Started
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dmav3.elf.image import Elf
-    from dmav3.errors import QemuError
+    from dmav3.errors import FaultError, QemuError
     from dmav3.evidence.probe import Access
     from dmav3.machine.description import Machine
 
@@ -238,10 +238,12 @@ class Emulator:
         From then on the core sleeps, so memory counts as standing still until the next reset.
         """
         self._crashed = True
-        return FaultError(report, self._place(report))
+        return explain_fault(report, self._image)
 
     def silence(self, error: DeadlineError) -> Dmav3Error:
-        """Tell a firmware that hangs from a QEMU that does: ask the monitor where the core is.
+        """Tell a firmware that hangs from a QEMU that does, and from a slow computer.
+
+        The monitor is asked where the core is; an answer that comes meanwhile was only late.
 
         A device that does not come back from an access to its register keeps QEMU from answering,
         and may come back while it is asked; so that is looked at first.
@@ -267,8 +269,18 @@ class Emulator:
             return error
         if reset := self._power("RESET", "reset the machine"):
             return reset
-        at = int(pc[1], 16) if pc else 0
-        return HangError(error, self._image.place(at) or f"{at:#x}")
+        return self._late(error) or self._hang(error, int(pc[1], 16) if pc else 0)
+
+    def _late(self, error: DeadlineError) -> DeadlineError | None:
+        """Return the same error, explained, if the answer is there now or comes soon."""
+        if not self.link.hears(_MONITOR_SECONDS):
+            return None
+        hint = f"give this computer more time, such as {VARIABLE}=120"
+        error.args = (f"{error}, but later: {hint}",)
+        return error
+
+    def _hang(self, error: DeadlineError, pc: int) -> HangError:
+        return HangError(error, self._image.place(pc) or f"{pc:#x}")
 
     @property
     def _is_mapped(self) -> bool:
@@ -291,8 +303,13 @@ class Emulator:
         """Return what the firmware asked QEMU for, if it did since the harness last reset it."""
         if event == "SHUTDOWN" and self.process.exit_status() != 0:
             return None
-        with suppress(Dmav3Error), deadline(_MONITOR_SECONDS):
-            Context().run(self.monitor.wait_event, event, self._events_before)
+
+        def wait() -> None:
+            with deadline(_MONITOR_SECONDS):
+                self.monitor.wait_event(event, self._events_before)
+
+        with suppress(Dmav3Error):
+            Context().run(wait)
         for told in self.monitor.events[self._events_before :]:
             if told["event"] == event and told["data"]["guest"]:
                 return PowerError(what, told["data"]["reason"])
@@ -317,17 +334,6 @@ class Emulator:
             channel = (spoiled & -spoiled).bit_length() - 1
             return self.process.limit(POISONED.format(channel=channel))
         return None
-
-    def _place(self, report: dict[str, str]) -> str:
-        """Name the place of a fault; after a jump to nowhere, where it came from."""
-        caller = int(report.get("x30", "4"), 0) - 4
-        if "elr" not in report:
-            return self._image.place(caller)
-        pc = int(report["elr"], 0)
-        if found := self._image.place(pc):
-            return found
-        came_from = self._image.place(caller)
-        return f"a jump to {pc:#x} by {came_from}" if came_from else ""
 
     def _settle(self) -> None:
         """Return when memory stands still; the probe is mapped later than the monitor is opened."""

@@ -135,7 +135,7 @@ class HostShim(Shim):
             return rpc.call(*words)
         except ClosedError as error:
             self._answers = False
-            raise self._crash() from error
+            raise self._death() from error
         except DeadlineError as error:
             self._answers = False
             self._process.kill()
@@ -270,7 +270,7 @@ class HostShim(Shim):
             self._process.wait()
         self.said()
 
-    def _crash(self) -> CrashError:
+    def _death(self) -> CrashError:
         try:
             status = self._process.wait(_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:

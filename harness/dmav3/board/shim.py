@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING, Self, Unpack
 from weakref import WeakSet
 
 from dmav3.deadlines import deadline
 from dmav3.dma import Routines
 from dmav3.errors import (
-    CrashError,
+    Dmav3Error,
     FindingsError,
     InfrastructureError,
     LinkError,
@@ -30,6 +30,7 @@ from dmav3.wire.rpc import Rpc
 from .layer_state import Layer
 from .leftovers import Leftovers
 from .started import Started, forget_parts
+from .waiting import requests_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,9 +110,11 @@ class Shim(ABC):
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         """End it, by force if need be, remove everything, and judge (`check`).
 
-        What is dead is not judged. Where an exception is on its way, the findings are its notes.
+        Where an exception is on its way, the findings are its notes. What is known not to answer is
+        not judged.
 
         :raises FindingsError: as `check`.
+        :raises Dmav3Error: it has ended, and nobody has noticed, so there is no judgement.
         """
         with self._resources:
             self._conclude(error)
@@ -242,24 +245,33 @@ class Shim(ABC):
             is left behind, or less than was expected. Nothing is consumed.
         :raises InfrastructureError: some findings had no room, so the rest proves nothing.
         """
-        self.evidence.judge(self._left.unexpected() if left and self._answers else ())
+        found = self._left.unexpected() if left and self._answers else []
+        waiting = [f"waiting: {text}" for text in self.waiting()] if found else []
+        self.evidence.judge(found, waiting)
+
+    def waiting(self) -> list[str]:
+        """Return what has not happened yet, and who would have to act, a sentence for each."""
+        level = self.request("KeGetCurrentIrql").number("irql")
+        return requests_wait(self._left.live(), level)
+
+    def annotate(self, error: BaseException) -> None:
+        """Add notes to an exception: findings, refusals, and what is waited for."""
+        self.evidence.annotate(error)
+        if self._answers and self._lives():
+            with suppress(Dmav3Error), deadline(_PATIENCE_SECONDS):
+                for text in self.waiting():
+                    error.add_note(f"waiting: {text}")
 
     def _conclude(self, error: BaseException | None) -> None:
         """Judge at the end of the `with` block; findings become notes of what is on its way."""
         if not self.judges:
             return
-        if error is None:
-            self._judge_the_end()
-            return
-        self.evidence.annotate(error)
-
-    def _judge_the_end(self) -> None:
-        if self._answers and self._lives():
-            try:
-                self.check()
-            except (LinkError, CrashError, InfrastructureError):
-                if self._lives():
-                    raise
+        if error is not None:
+            self.annotate(error)
+        elif self._answers:
+            if not self._lives():
+                raise self._death()
+            self.check()
 
     def _verdict(self) -> FindingsError | None:
         """Return what `check` would raise; None, too, where nothing can be known any more."""
@@ -277,6 +289,10 @@ class Shim(ABC):
     def _lives(self) -> bool:
         """Return whether it can be asked anything."""
 
+    @abstractmethod
+    def _death(self) -> Dmav3Error:
+        """Explain why it cannot."""
+
     def _assemble(
         self, look: Callable[[int, int], bytes], stage: Callable[[int, bytes], None]
     ) -> None:
@@ -290,11 +306,12 @@ class Shim(ABC):
             self.request,
             self._rpc.cookie,
             lambda: self.evidence.time_ns,
+            self.waiting,
             self.image,
             self.memory,
         )
         self.layer = Layer(self.request)
-        self._left = Leftovers(self.request, self.image)
+        self._left = Leftovers(self.request, self.image, self._rpc.origin)
 
 
 #: Those that run now.

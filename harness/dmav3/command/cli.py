@@ -11,23 +11,37 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from dmav3.errors import Dmav3Error
+from dmav3.errors import INTERRUPTED, Dmav3Error
 from dmav3.wdm import BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console
 
-_INTERRUPTED = 130  # what shells report for Ctrl-C
 _SOMETHING_MISSING = 3
 _STDERR = 2
+_ECHOED = 40  # characters of a wrong value
+
+
+class _Commands(TyperGroup):
+    """The commands, which Ctrl-C ends with the status that shells use; typer's own would be 1."""
+
+    def invoke(self, ctx: Any) -> object:
+        """Run the one that is named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
 
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -45,8 +59,6 @@ def _failures() -> Iterator[None]:
     except OSError as error:
         typer.echo(f"dmav3: this computer refuses: {error}", err=True)
         raise typer.Exit(_SOMETHING_MISSING) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
 
 
 @contextmanager
@@ -63,11 +75,31 @@ def _output(status: int) -> Iterator[None]:
         raise typer.Exit(_SOMETHING_MISSING) from None
 
 
-def _width(value: int) -> int:
-    if value not in BITS:
-        msg = f"{value} is none of {', '.join(map(str, BITS))}"
+def _number(given: str | int) -> int:
+    text = str(given)  # a default is a number
+    try:
+        return int(text, 0)
+    except ValueError:
+        msg = f"{text[:_ECHOED]!r} is no number, such as 7 or 0x7"
+        raise typer.BadParameter(msg) from None
+
+
+def _one_of(text: str | int, known: Iterable[int]) -> int:
+    value = _number(text)
+    if value not in known:
+        msg = f"{value} is none of {', '.join(map(str, known))}"
         raise typer.BadParameter(msg)
     return value
+
+
+def _width(text: str | int) -> int:
+    return _one_of(text, BITS)
+
+
+def _level(text: str | int) -> int:
+    from dmav3.machine.build import LEVELS
+
+    return _one_of(text, LEVELS)
 
 
 def _device(value: str) -> str:
@@ -104,7 +136,9 @@ Schedule = Annotated[
     str | None,
     typer.Option(help="What the cache does by itself: speculative (default), lru, never, eager."),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of the schedule.")]
+Seed = Annotated[
+    int, typer.Option(parser=_number, metavar="N", help="Seed of the schedule, 64 bits.")
+]
 Image = Annotated[
     Path | None, typer.Option(metavar="ELF", help="Use this firmware instead of our own.")
 ]
@@ -132,7 +166,10 @@ def run(
         typer.Option(metavar="IMAGE", help="For nvme: use this raw image; else one is made."),
     ] = None,
     width: Annotated[
-        int, typer.Option(callback=_width, help="Bits of stream's register: 8, 16, 32, 64.")
+        int,
+        typer.Option(
+            parser=_width, metavar="BITS", help="Bits of stream's register: 8, 16, 32, 64."
+        ),
     ] = 32,
     firmware_bug: Annotated[
         str | None, typer.Option(metavar="NAME", help="Use the firmware with this known bug.")
@@ -232,8 +269,9 @@ def conformance(
                 show_untested(wide(Console(highlight=False)), found)
                 sys.stdout.flush()
             return
-        for file in filter(None, (html, junitxml)):
-            check_output(file, image, Path(machine))
+        for file, other in ((html, junitxml), (junitxml, html)):
+            if file is not None:
+                check_output(file, image, Path(machine), other=other)
         with _progress(Console(stderr=True), "testing") as begin:
             report = run_tests(options, begin)
     with _output(report.exit_status):
@@ -281,7 +319,10 @@ def qmp(board: BoardName = None) -> None:
 @app.command()
 def trace(
     board: BoardName = None,
-    channel: Annotated[int | None, typer.Option(help="Of this channel only, 0 to 7.")] = None,
+    channel: Annotated[
+        int | None,
+        typer.Option(parser=_number, metavar="N", help="Of this channel only, 0 to 7."),
+    ] = None,
 ) -> None:
     """Show what the DMA controller of a running board executed since its last reset."""
     from .board_trace import board_trace
@@ -344,7 +385,14 @@ def build(
         list[str] | None, typer.Option("--define", "-D", metavar="NAME[=VALUE]", help="A macro.")
     ] = None,
     optimise: Annotated[
-        int, typer.Option("--optimise", "-O", min=0, max=3, help="As the compiler's -O2.")
+        int,
+        typer.Option(
+            "--optimise",
+            "-O",
+            parser=_level,
+            metavar="LEVEL",
+            help="As the compiler's -O2: 0 to 3.",
+        ),
     ] = 1,
 ) -> None:
     """Compile your own driver and link it with the firmware.

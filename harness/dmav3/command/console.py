@@ -4,7 +4,8 @@
 On a terminal lines are edited and answers folded to its width. From a pipe or a file each line is a
 command, and each answer one line on standard output; then the exit status is 1 if the shim refused
 any of them, or if there were findings. Findings and violations are shown as they come, and at the
-end what the driver has left behind.
+end what the driver has left behind. So are calls that are refused, with the reason, and after a
+`wait` for something that did not come, who would have to act; these change no exit status.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dmav3.board.board import Board
 from dmav3.errors import ClosedError, FaultError, RefusedError, UsageError
 from dmav3.wire import answers
 from dmav3.wire.conversation import Conversation
-from dmav3.wire.frame import Event, Refusal
+from dmav3.wire.frame import Event, Ok, Refusal
 
 from .console_commands import ConsoleCommands
 from .signals import Signals
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from dmav3.wire.frame import Answer
+
+
+#: Words of a `wait` that waits for nothing but time.
+_PLAIN_WAIT = 2
 
 
 @dataclass(frozen=True)
@@ -143,10 +148,16 @@ class _Session:
             self._tell(self._own.last_news())
 
     def _ask(self, line: str) -> None:
+        in_vain = False
         for answer in self._conversation.ask(line):
             self._show(answer)
+            in_vain = isinstance(answer, Ok) and answer.values.get("ended") == "time"
         if not self._crashed:
+            for text in self._own.refusals():
+                self._say(text)
             self._tell(self._own.news())
+        if in_vain and len(line.split()) > _PLAIN_WAIT and not self._conversation.callbacks:
+            self._say("\n".join(f"waiting: {text}" for text in self._board.waiting()) or "idle")
 
     def _tell(self, news: list[str]) -> None:
         for text in news:

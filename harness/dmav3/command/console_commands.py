@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmav3.errors import FindingsError, UsageError
+from dmav3.evidence.probe import Kind
+from dmav3.files import open_output, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from dmav3.board.board import Board
     from dmav3.errors import Explained
 
+#: Records that say why a call did not do what it was to do.
+_WHY = {Kind.REASON, Kind.CHANNEL_FAULT}
 _PUT = "put text WORD…, put hex 00ff, or put file PATH"
 _TAKE = "take, take hex, or take file PATH"
 
@@ -36,6 +40,7 @@ class ConsoleCommands:
         """Show nothing yet."""
         self._board = board
         self._told: set[str] = set()
+        self._seen = 0  # records of the event log
         self._commands: dict[str, Callable[[str], list[str]]] = {
             "findings": lambda _: [one.line() for one in board.findings()],
             "violations": lambda _: [one.line() for one in board.violations()],
@@ -69,17 +74,30 @@ class ConsoleCommands:
         """Return the findings and violations that have not been shown, a line each."""
         return self._new(self._board.unexpected())
 
+    def refusals(self) -> list[str]:
+        """Return what was refused, or failed, since the last time, and why."""
+        evidence = self._board.evidence
+        new = evidence.events.since(self._seen)
+        self._seen += len(new)
+        if not any(record.kind in _WHY for record in new):
+            return []
+        lines = [line for line in evidence.hints() if line not in self._told]
+        self._told.update(lines)
+        return lines
+
     def last_news(self) -> list[str]:
         """Return those, and what is left behind."""
         try:
             self._board.check()
         except FindingsError as error:
-            return self._new(error.findings)
+            hints = [line for line in error.hints if line not in self._told]
+            return [*self._new(error.findings), *hints]
         return []
 
     def forget(self) -> None:
         """After a reset: there is nothing that could have been shown."""
         self._told.clear()
+        self._seen = 0
 
     def _new(self, found: Sequence[Explained]) -> list[str]:
         """Leave out what has been shown, with another count perhaps."""
@@ -95,7 +113,7 @@ class ConsoleCommands:
             case "hex":
                 data = _hex(what)
             case "file":
-                data = _file(lambda: Path(what).read_bytes(), what)
+                data = _file(lambda: read_regular(Path(what), self._board.stream.ring_size), what)
             case _:
                 msg = f"{how!r} is no way to give bytes: {_PUT}"
                 raise UsageError(msg)
@@ -114,7 +132,7 @@ class ConsoleCommands:
         return [f"{len(data)} bytes: " + (data.hex() if how else repr(data))]
 
     def _to_file(self, path: Path) -> bytes:
-        with path.open("wb") as file:  # before anything is taken that it could not hold
+        with open_output(path) as file:  # before anything is taken that it could not hold
             data = self._board.stream.sent_take()
             file.write(data)
         return data
@@ -131,6 +149,7 @@ def _hex(text: str) -> bytes:
 def _file(use: Callable[[], bytes], name: str) -> bytes:
     try:
         return use()
-    except OSError as error:
-        msg = f"{name}: {error.strerror}"
+    except (OSError, ValueError) as error:  # the latter for a name with a zero byte
+        reason = error.strerror if isinstance(error, OSError) else error
+        msg = f"{name}: {reason}"
         raise UsageError(msg) from None

@@ -126,7 +126,7 @@ def _extension() -> Check:
     try:
         return Check("extension", str(installation.extension()))
     except Dmav3Error as error:
-        return Check("extension", str(error), _build())
+        return Check("extension", str(error), installation.build_remedy())
 
 
 def _functions() -> Check:
@@ -179,7 +179,7 @@ def _images() -> Iterator[Check]:
         try:
             yield Check(f"firmware {name}", str(installation.firmware(name)))
         except Dmav3Error as error:
-            yield Check(f"firmware {name}", str(error), _build())
+            yield Check(f"firmware {name}", str(error), installation.build_remedy())
 
 
 def _private_folder() -> Check:
@@ -198,10 +198,6 @@ def _start() -> Check:
     except Dmav3Error as error:
         return Check("a start", str(error), "see there")
     return Check("a start", found)
-
-
-def _build() -> str:
-    return "ci/build" if installation.Layout.find().checkout else "install dmav3 again"
 
 
 def _version(program: str) -> str | None:

@@ -14,12 +14,14 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dmav3 import installation
-from dmav3.elf.image import read_elf
+from dmav3.elf.image import read_elf, read_extension
 from dmav3.errors import Dmav3Error, ImageError, InfrastructureError, UsageError
+from dmav3.files import write_output
 from dmav3.machine.description import load
 from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.rules.rules import rules
@@ -63,8 +65,9 @@ class ConformanceOptions:
     def selected(self) -> list[Rule]:
         """Return the rules that are asked for; `UsageError` if there are none."""
         for prefix in self.rules:
-            if not any(rule.startswith(prefix) for rule in rules().rules):
-                msg = f"--rule {prefix}: no rule begins so; such as --rule MTX, --rule MTX-07"
+            if not prefix or not any(rule.startswith(prefix) for rule in rules().rules):
+                given = prefix or repr(prefix)
+                msg = f"--rule {given}: no rule begins so; such as --rule MTX, --rule MTX-07"
                 raise UsageError(msg)
         return [rule for rule in rules().rules.values() if rule.id.startswith(self.rules or "")]
 
@@ -84,12 +87,13 @@ def run_tests(
     began = time.monotonic()
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     image = str(options.image or machine.firmware)
-    circumstances = Circumstances(machine.name, image, "", seed, schedule, now)
+    version = metadata.version("dmav3")
+    circumstances = Circumstances(machine.name, image, "", seed, schedule, now, dmav3=version)
     tests: list[Ended] = []
     trouble = None
     try:
-        build = _check_built(options.image, machine.firmware)
-        circumstances = replace(circumstances, build=build)
+        build, extension = _check_built(options.image, machine.firmware)
+        circumstances = replace(circumstances, build=build, extension=extension)
         for message in _messages(options):
             if "collected" in message:
                 advance = begin(len(message["collected"]))
@@ -114,11 +118,15 @@ def _check_shell(image: Path) -> None:
         raise ImageError(image, problem)
 
 
-def _check_built(image: Path | None, firmware: str) -> str:
-    """Return the build id of the firmware; raise `NotBuiltError` once instead of once a test."""
-    installation.extension()
+def _check_built(image: Path | None, firmware: str) -> tuple[str, str]:
+    """Return the build ids of firmware and extension.
+
+    :raises NotBuiltError: once instead of once a test.
+    """
+    extension = read_extension()
     installation.rule_tests()
-    return read_elf(image or installation.firmware(firmware), "EM_AARCH64").build_id
+    built = read_elf(image or installation.firmware(firmware), "EM_AARCH64")
+    return built.build_id, extension.build_id
 
 
 def untested(options: ConformanceOptions) -> list[Rule]:
@@ -146,7 +154,7 @@ def _messages(options: ConformanceOptions, *more: str) -> Iterator[dict[str, Any
 
     :raises InfrastructureError: pytest could not do its work, or nothing ended in time.
     """
-    with _pytest(options, more) as (process, pipe, said):
+    with _pytest(options, more) as (process, pipe, said, junit):
         for line in _lines(pipe):
             yield json.loads(line)
         status = process.wait(PATIENCE)
@@ -155,19 +163,24 @@ def _messages(options: ConformanceOptions, *more: str) -> Iterator[dict[str, Any
             text = said.read()[-_SAID:].strip()
             msg = f"the tests did not run to their end (pytest's status {status}):\n{text}"
             raise InfrastructureError(msg)
+        if options.junit is not None:
+            write_output(options.junit, junit.read())
 
 
 @contextmanager
 def _pytest(
     options: ConformanceOptions, more: tuple[str, ...]
-) -> Iterator[tuple[subprocess.Popen[str], int, IO[str]]]:
+) -> Iterator[tuple[subprocess.Popen[str], int, IO[str], IO[str]]]:
     """Start pytest, with our plugins and no others; it has ended when the block has.
 
-    Gives the process, the pipe that its recorder writes to, and the file with what it says.
+    Gives the process, the pipe that its recorder writes to, and the files with what it says and
+    with its report: pytest does not tell whether a report could be written.
     """
     said = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed below
+    junit = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - the same
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "pytest", *_arguments(options, writing), *more]
+    arguments = _arguments(options, writing, junit)
+    command = [sys.executable, "-m", "pytest", *arguments, *more]
     kept = {key: value for key, value in os.environ.items() if key not in _FOREIGN_VARIABLES}
     try:
         process = subprocess.Popen(  # noqa: S603 - ourselves
@@ -181,15 +194,15 @@ def _pytest(
         )
     finally:
         os.close(writing)
-    with said, process:
+    with said, junit, process:
         try:
-            yield process, reading, said
+            yield process, reading, said, junit
         finally:
             process.kill()
             os.close(reading)
 
 
-def _arguments(options: ConformanceOptions, pipe: int) -> list[str]:
+def _arguments(options: ConformanceOptions, pipe: int, junit: IO[str]) -> list[str]:
     plugins = ("dmav3.testing.plugin", "dmav3.conformance.recorder", "no:cacheprovider")
     given = {
         "--dmav3-pipe": pipe,
@@ -198,7 +211,7 @@ def _arguments(options: ConformanceOptions, pipe: int) -> list[str]:
         "--dmav3-image": options.image.resolve() if options.image else None,
         "--dmav3-seed": options.seed,
         "--dmav3-schedule": options.schedule,
-        "--junitxml": options.junit.resolve() if options.junit else None,
+        "--junitxml": f"/proc/{os.getpid()}/fd/{junit.fileno()}",
     }
     return [
         *(f"-p{plugin}" for plugin in plugins),

@@ -109,6 +109,8 @@ class Circumstances:
     :ivar started: local time, ISO 8601.
     :ivar seconds: until the last test had ended.
     :ivar qemu: its version; empty if no board ran.
+    :ivar dmav3: the version of the package.
+    :ivar extension: the build id of the QEMU extension; empty if it was not found.
     """
 
     machine: str
@@ -119,6 +121,8 @@ class Circumstances:
     started: str = ""
     seconds: float = 0.0
     qemu: str = ""
+    dmav3: str = ""
+    extension: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,8 @@ def decide(
     def one(rule: Rule) -> Decision:
         deciding = tuple(by_rule.get(rule.id, ()))
         verdict, reason = _verdict(rules.excluded(rule.id), deciding, trouble)
+        if verdict == "pass (host)" and rule.host:
+            reason = f"{reason}: {rule.host}"
         question = rules.questions[rule.reading] if rule.reading else None
         return Decision(rule, verdict, reason, deciding, question)
 

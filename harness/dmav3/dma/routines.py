@@ -141,7 +141,7 @@ class Routines(Target):
             left = end - self._time_ns()
             if left <= 0:
                 msg = f"nothing more happened within {deadline_ns} ns of model time"
-                raise TargetError(msg)
+                raise TargetError("\n".join([msg, *self._waiting()]))
             self.request("wait", left, "callback")
 
     # MDLs

@@ -120,11 +120,13 @@ class Target:
         request: Callable[..., Reply],
         callback: Callable[[Handler], int],
         time_ns: Callable[[], int],
+        waiting: Callable[[], list[str]],
         image: Elf,
         memory: Memory,
     ) -> None:
         """Keep what is needed; ask nothing yet."""
         self.request, self.callback, self._time_ns = request, callback, time_ns
+        self._waiting = waiting
         self.routine = request
         self._image, self._memory = image, memory
         where = memory.cells

@@ -21,7 +21,7 @@ from elftools.elf.elffile import ELFFile
 
 from dmav3 import installation
 from dmav3.errors import Dmav3Error, ImageError, NotBuiltError, UsageError
-from dmav3.files import open_regular
+from dmav3.files import read_regular
 
 from .code import Code, Frame
 from .dwarf import Types
@@ -37,6 +37,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _WIDE = 64
+#: Bytes of a file: a kernel with all its debug information has less.
+_LARGEST = 1 << 30
 #: STT_FUNC, STT_OBJECT, STB_LOCAL, STB_GLOBAL
 _FUNCTION, _VARIABLE, _LOCAL, _GLOBAL = 2, 1, 0, 1
 
@@ -76,7 +78,9 @@ def ours(path: Path) -> Iterator[None]:
         yield
     except UsageError as error:
         problem = str(error).removeprefix(f"{path}: ")
-        raise NotBuiltError(path, f"is not what ci/build makes: {problem}") from error
+        raise NotBuiltError(
+            path, f"is damaged, or not dmav3's: {problem}", installation.build_remedy()
+        ) from error
 
 
 def host_machine() -> str:
@@ -178,11 +182,28 @@ class Elf:
     @_reads
     def text(self, address: int) -> str | None:
         """Return the text of C that a constant of the file at `address` is; None: there is none."""
+        raw = self._loaded(address)
+        return None if raw is None else raw.partition(b"\0")[0].decode(errors="replace")
+
+    @_reads
+    def parameters(self, routine: str) -> list[str]:
+        """Return the names of a routine's parameters, from its row in the shell's table.
+
+        Empty where the file has no such row, or is to be relocated.
+        """
+        row = self._symbols.get(f"dmav3_command_{routine}")
+        pointer = None if row is None else self._loaded(row.address + 8)
+        if pointer is None:
+            return []
+        return (self.text(int.from_bytes(pointer[:8], "little")) or "").split()
+
+    def _loaded(self, address: int) -> bytes | None:
+        """Return what the file puts into memory from an address on; None: nothing."""
         for segment in self._elf.iter_segments("PT_LOAD"):
             offset = address - segment["p_vaddr"]
             if 0 <= offset < segment["p_filesz"]:
                 raw: bytes = segment.data()[offset:]
-                return raw.partition(b"\0")[0].decode(errors="replace")
+                return raw
         return None
 
     @_reads
@@ -335,7 +356,6 @@ class Elf:
 def _bytes_of(path: Path) -> bytes:
     """Return all of a file."""
     try:
-        with open_regular(path) as file:
-            return file.read()
+        return read_regular(path, _LARGEST)
     except OSError as error:
         raise ImageError(path, f"cannot be read: {error.strerror}") from error

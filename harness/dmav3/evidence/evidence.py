@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dmav3.deadlines import deadline
 from dmav3.errors import Dmav3Error, FindingsError, InfrastructureError, UsageError
 
-from . import findings
+from . import callers, findings
 from .calls import Call, calls
 from .events import EventLog, Ring
 from .expectation import Observed
+from .probe import Kind
 from .trace import lines
 from .violations import VIOLATION, Violation, violations
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 1.0
 #: So many refused calls are told with an exception.
 _REFUSALS = 3
+
+
+def _told(call: Call) -> str:
+    return f"{'refused' if call.refused else 'failed'}: {call.line().strip()}"
 
 
 def _nowhere(_command: int) -> str:
@@ -99,33 +104,40 @@ class Evidence:
         """Return the findings and violations that no `expect` has consumed."""
         return [*self._violations.unexpected()]
 
-    def judge(self, left: Sequence[Violation] = ()) -> None:
+    def judge(self, left: Sequence[Violation] = (), hints: Sequence[str] = ()) -> None:
         """Return if there is nothing but what was expected.
 
         :param left: what was left behind, which counts as well.
+        :param hints: lines for the message.
         :raises FindingsError: there is more.
         :raises InfrastructureError: some had no room, so that the rest proves nothing.
         """
         if found := [*self.unexpected(), *left]:
             more = f", and {len(found) - 1} more" if len(found) > 1 else ""
             problem = f"unexpected: {found[0].summary()}{more}"
-            raise FindingsError(problem, found)
+            raise FindingsError(problem, found, [*self.hints(), *hints])
         if lost := self.lost:
             msg = f"{lost} findings had no room: it is not known whether they were expected"
             raise InfrastructureError(msg)
 
+    def hints(self) -> list[str]:
+        """Return what the last calls that did not succeed say beyond the violations."""
+        return [_told(call) for call in self.calls() if call.in_vain][-_REFUSALS:]
+
     def annotate(self, error: BaseException) -> None:
         """Add notes to an exception, if memory stands still: what nobody expected, and refusals.
 
-        Of the calls that were refused the last ones, which say why a status is not success.
+        Of the calls that were refused, or whose transfer failed, the last ones, which say why a
+        status is not success.
         """
         with suppress(Dmav3Error), deadline(_PATIENCE_SECONDS):
             told = getattr(error, "findings", ())
             for one in self.unexpected():
                 if one not in told:
                     error.add_note(f"unexpected: {one.line()}")
-            for call in [call for call in self.calls() if call.refused][-_REFUSALS:]:
-                error.add_note(f"refused: {call.line().strip()}")
+            failed = [call for call in self.calls() if call.refused or call.in_vain]
+            for call in failed[-_REFUSALS:]:
+                error.add_note(_told(call))
 
     def kinds(self) -> list[str]:
         """Return the kinds that `expect` knows."""
@@ -212,7 +224,8 @@ class BoardEvidence(Evidence):
         self.probe = probe
         self._memory = memory
         self._findings = Observed(
-            self._raw_findings, lambda raw: findings.resolve(raw, image, memory)
+            self._raw_findings,
+            lambda raw: findings.resolve(raw, image, memory, self._adapter_of),
         )
 
     @property
@@ -252,6 +265,18 @@ class BoardEvidence(Evidence):
 
     def _observed(self, kind: str) -> Observed[Any]:
         return self._findings if kind in findings.kinds() else super()._observed(kind)
+
+    def _adapter_of(self, channel: int, command: int) -> str:
+        """Return where the adapter of a channel was made, up to a command; empty: there is none."""
+        place, caller = "", 0
+        for record in self.events.all():
+            if record.command > command:
+                break
+            if record.kind == Kind.ENTER and record.id < callers.FIRST_BACK_END:
+                caller = record.b
+            elif record.kind == Kind.ADAPTER and record.id == channel:
+                place = callers.place(self._image, 0, caller) or self._origin(record.command)
+        return place
 
     def _raw_findings(self) -> list[dict[str, Any]]:
         self.probe.settle()

@@ -14,7 +14,7 @@ from . import mappings, microcode
 from .probe import BadRecord, Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from dmav3.elf.image import Elf
     from dmav3.guest.memory import Memory
@@ -235,6 +235,10 @@ _STORED = replace(
 )
 _STORED_TO_READ = replace(_STORED, rules=_each(_GIVING, "CCH-04"))
 _STRAY_WRITE = replace(_KINDS[_STRAY], meaning=_KINDS[_STRAY].meaning.replace("read", "wrote"))
+_WRONG_ADDRESS = (
+    "the channel's adapter was made in {}: give IoGetDmaAdapter the DeviceAddress of the device's "
+    "data register, and MapTransferEx memory that there is"
+)
 _BAD_RECORDS = {
     BadRecord.NOT_RAM: "bytes, from {address:#x} on, that are not in RAM, or none at all",
     BadRecord.UNKNOWN: "the end of {address:#x}, which never began, or has ended",
@@ -247,6 +251,12 @@ _BOUNCED_MISUSE = replace(
     meaning="the CPU read bytes that the device had written to a bounce page and that nobody had "
     "copied from there: it got what its memory held from before",
 )
+_FAULT = replace(
+    _KINDS[_BUS_ERROR],
+    meaning="a channel of the PL330 loaded from where nothing answers, or only with an error, so "
+    "its transfer ended with DmaError",
+)
+_FAULT_OF_STORE = replace(_FAULT, meaning=_FAULT.meaning.replace("loaded from", "stored to"))
 _PCI_BUS_ERROR = replace(
     _KINDS[_BUS_ERROR],
     meaning="a device accessed what answers with an error; not every device of QEMU's notices",
@@ -346,8 +356,13 @@ def routine_names(image: Elf) -> dict[int, str]:
     return {value: name.removeprefix("OPLOG_") for name, value in image.enum("oplog_id").items()}
 
 
-def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
-    """Explain one `struct probe_finding`."""
+def resolve(
+    raw: Mapping[str, int], image: Elf, memory: Memory, adapter_of: Callable[[int, int], str]
+) -> Finding:
+    """Explain one `struct probe_finding`.
+
+    :param adapter_of: returns where the adapter of a channel was made, up to a command.
+    """
     kind = _kind(raw)
     names = routine_names(image)
     routine = names.get(raw["routine"]) if raw["routine"] else None
@@ -370,6 +385,9 @@ def resolve(raw: Mapping[str, int], image: Elf, memory: Memory) -> Finding:
             parts.append(made)
     elif raw["kind"] == _STRAY:
         parts.append(mappings.nearest(raw, names, image, named))
+    elif raw["kind"] == _BUS_ERROR and raw["reason"]:
+        if made := adapter_of(raw["channel"], raw["command"]):
+            parts.append(_WRONG_ADDRESS.format(made))
     elif raw["kind"] == _BAD_RECORD:
         parts.append(_BAD_RECORDS[BadRecord(raw["reason"])].format(**raw))
     elif kind.rules and raw["has_layer"]:
@@ -466,6 +484,8 @@ def _kind(raw: Mapping[str, int]) -> _Kind:
         return _BOUNCED_MISUSE if raw["while_mapped"] else _NOT_COPIED
     if raw["kind"] == _BUS_ERROR and _is_pci(raw["channel"]):
         return _PCI_BUS_ERROR
+    if raw["kind"] == _BUS_ERROR and raw["reason"]:
+        return _FAULT_OF_STORE if raw["is_write"] else _FAULT
     if raw["kind"] == _NOT_YOURS and raw["is_write"]:
         return _STORED if raw["for_write"] else _STORED_TO_READ
     if raw["kind"] == _STRAY and raw["is_write"]:

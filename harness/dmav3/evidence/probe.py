@@ -48,6 +48,7 @@ class Kind(enum.IntEnum):
     MEMORY = 18
     ADAPTER = 19
     REASON = 20
+    ARGUMENTS = 21
     #: Of `HostShim` only: each operation, `a` its virtual address, `b` its bytes.
     CLEAN = 32
     INVALIDATE = 33

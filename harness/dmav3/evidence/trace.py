@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 #: Channels of the PL330.
 CHANNELS = 8
 _HEADING = f"{'time ns':>12} {'command':>8} {'ch':>3}  {'address':<10}  instruction"
-#: Bits of FTRn, by their names in DDI 0424.
+#: Bits of FTRn: their names in DDI 0424, and what the channel tried, `{}` for an address.
 _FAULTS = {
-    0: "undef_instr",
-    1: "operand_invalid",
-    5: "ch_evnt_err",
-    6: "ch_periph_err",
-    7: "ch_rdwr_err",
-    12: "mfifo_err",
-    13: "st_data_unavailable",
-    16: "instr_fetch_err",
-    17: "data_write_err",
-    18: "data_read_err",
-    30: "dbg_instr",
-    31: "lockup_err",
+    0: ("undef_instr", "an instruction that there is none of"),
+    1: ("operand_invalid", "an operand that it must not have"),
+    5: ("ch_evnt_err", "an event that is not for it"),
+    6: ("ch_periph_err", "a peripheral that is not for it"),
+    7: ("ch_rdwr_err", "an access that is not for it"),
+    12: ("mfifo_err", "more bytes than the FIFO has room for"),
+    13: ("st_data_unavailable", "a store of more than it had loaded"),
+    16: ("instr_fetch_err", "a fetch of its program from {}, where nothing answers"),
+    17: ("data_write_err", "a store to {}, which was answered by an error"),
+    18: ("data_read_err", "a load from {}, which was answered by an error"),
+    30: ("dbg_instr", "an instruction of the debug interface"),
+    31: ("lockup_err", "to go on, and could not: the FIFO was full, or it waited for ever"),
 }
 
 
@@ -83,8 +83,21 @@ def _instruction(record: Record) -> str:
 
 
 def _fault(record: Record) -> str:
-    names = [name for bit, name in _FAULTS.items() if record.b >> bit & 1]
+    names = [name for name, _ in _faults(record)]
     return f"-- faults: {', '.join(names)}; SAR {record.c:#x}, DAR {record.d:#x}"
+
+
+def fault_words(record: Record) -> str:
+    """Return where and in which access a channel faulted, as its record says."""
+    tried = " and ".join(f"{words} ({name})" for name, words in _faults(record))
+    return (
+        f"channel {record.id} of the PL330 faulted at microcode {record.a:#x}; it had tried "
+        + tried.format(f"{record.e:#x}" if record.e else "somewhere")
+    )
+
+
+def _faults(record: Record) -> list[tuple[str, str]]:
+    return [names for bit, names in _FAULTS.items() if record.b >> bit & 1]
 
 
 _TEXTS: dict[Kind, Callable[[Record], str]] = {

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from dmav3.deadlines import allowance
 from dmav3.errors import TransferError, UsageError
+from dmav3.files import open_regular
 from dmav3.wdm import NtStatus
 
 from .main import CHUNK, Peripheral
@@ -52,7 +53,7 @@ def disk_for(size: int, disk: Path | None) -> Iterator[Path]:
 
 def _check(disk: Path, size: int, whole: int) -> None:
     try:
-        with disk.open("r+b") as file:
+        with open_regular(disk, os.O_RDWR) as file:
             room = file.seek(0, os.SEEK_END) // BLOCK * BLOCK
     except OSError as error:
         msg = f"the image {disk} cannot be written: {error.strerror}"
@@ -129,6 +130,6 @@ class NvmePeripheral(Peripheral):
         status = NtStatus(reply["status"])
         if not status.success:
             given = " ".join(f"{argument:#x}" for argument in arguments)
-            msg = f"the driver: {command} {given} failed with {status.name}".replace("  ", " ")
+            msg = f"the driver: {command} {given} failed with {status.spelled()}".replace("  ", " ")
             raise TransferError(msg)
         return reply

@@ -132,7 +132,9 @@ def _image(options: RunOptions, firmware: str) -> Path:
         msg = "--image and --firmware-bug exclude each other: both name the firmware"
         raise UsageError(msg)
     name = f"{firmware}-nvme" if with_disk else firmware
-    return options.image or (installation.seeded(bug, name) if bug else installation.firmware(name))
+    return options.image or (
+        installation.firmware(name) if bug is None else installation.seeded(bug, name)
+    )
 
 
 def _peripheral(
@@ -154,6 +156,7 @@ def _versions(board: Board) -> dict[str, str]:
         "dmav3": metadata.version("dmav3"),
         "qemu": board.qemu.version,
         "build": board.image.build_id,
+        "extension": board.qemu.extension.build_id,
     }
 
 

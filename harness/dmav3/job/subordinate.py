@@ -190,5 +190,5 @@ def mapped_bytes(mapped: Mapped, wanted: int) -> int:
 def check(routine: str, status: NtStatus) -> None:
     """Raise `TransferError` for a status that is none of success."""
     if not status.success:
-        msg = f"{routine} failed with {status.name} ({status:#010x})"
+        msg = f"{routine} failed with {status.spelled()}"
         raise TransferError(msg)

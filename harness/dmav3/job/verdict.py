@@ -31,7 +31,7 @@ class Facts:
 
     :ivar device: what the bytes went to and came from.
     :ivar digests: SHA-256 in hexadecimal by name; a missing one has not been computed.
-    :ivar versions: of `dmav3` and `qemu`, and the build id of the image, `build`.
+    :ivar versions: of `dmav3` and `qemu`, and the build ids of the image, `build`, and `extension`.
     :ivar lost: records and findings that had no room.
     :ivar untraced: instructions of the DMA controller that came after the trace had its share.
     """

@@ -32,7 +32,8 @@ _WAY_OUT = f"apt-get install {_COMPILER} {_LINKER}, or name another clang in the
 _SUFFIXES = (".c", ".S")
 _FLAGS = ("-std=gnu11", "-Wall", "-Wextra")
 #: Levels of optimisation.
-_LEVELS = range(4)
+LEVELS = range(4)
+_MACRO = re.compile(r"[A-Za-z_]\w*(\(.*\))?(=|$)", re.ASCII)
 _TWICE = re.compile(r"duplicate symbol: dmav3_command_(\w+)")
 
 
@@ -67,6 +68,7 @@ def build_image(
     _check(paths, image)
     _check_folders(include)
     _check_level(optimise)
+    _check_macros(define)
     tools = _Tools.find(say)
     options = [f"-I{folder}" for folder in include] + [f"-D{macro}" for macro in define]
     options.append(f"-O{optimise}")
@@ -88,7 +90,12 @@ class _Tools:
     @staticmethod
     def find(say: Callable[[str], object]) -> _Tools:
         """Take clang-19 and its linker, or CC and the linker that it finds."""
-        compiler = shlex.split(os.environ.get("CC", "")) or [_COMPILER]
+        named = os.environ.get("CC", "")
+        try:
+            compiler = shlex.split(named) or [_COMPILER]
+        except ValueError as error:
+            msg = f"CC={named}: {error}; such as CC={_COMPILER}"
+            raise UsageError(msg) from None
         return _Tools(compiler, _LINKER if compiler == [_COMPILER] else "lld", say)
 
     def compile(
@@ -122,6 +129,9 @@ class _Tools:
             raise CompilerMissingError(problem, _WAY_OUT)
         if done.returncode:
             raise BuildError(_why_not_linked(done.stderr), done.stderr)
+        if not image.is_file():
+            problem = f"the compiler {self.compiler[0]} has made nothing"
+            raise CompilerMissingError(problem, _WAY_OUT)
         self.say(done.stderr)
         return image
 
@@ -154,8 +164,9 @@ def _check(sources: list[Path], image: Path) -> None:
         if image.exists() and image.samefile(source):
             msg = f"{image} would overwrite the source that it is made of"
             raise UsageError(msg)
-    if image.is_dir():
-        msg = f"the image {image} cannot be written: it is a folder"
+    if image.exists() and not image.is_file():
+        kind = "a folder" if image.is_dir() else "no regular file, and would be replaced by one"
+        msg = f"the image {image} cannot be written: it is {kind}; such as -o driver.elf"
         raise UsageError(msg)
 
 
@@ -167,9 +178,16 @@ def _check_folders(include: Sequence[Path | str]) -> None:
 
 
 def _check_level(optimise: int) -> None:
-    if optimise not in _LEVELS:
-        msg = f"{optimise!r} is no level of optimisation: they are 0 to {_LEVELS[-1]}, as in -O 2"
+    if optimise not in LEVELS:
+        msg = f"{optimise!r} is no level of optimisation: they are 0 to {LEVELS[-1]}, as in -O 2"
         raise UsageError(msg)
+
+
+def _check_macros(define: Sequence[str]) -> None:
+    for macro in define:
+        if not _MACRO.match(macro):
+            msg = f"{macro!r} is no macro: NAME or NAME=VALUE is needed, as in -D DEBUG=1"
+            raise UsageError(msg)
 
 
 def _workshop(image: Path) -> tempfile.TemporaryDirectory[str]:

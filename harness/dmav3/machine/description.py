@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from dmav3 import installation
 from dmav3.errors import MachineFileError, UsageError
-from dmav3.files import open_regular
+from dmav3.files import read_regular
 
 from .yaml_lines import Place, brief, parse
 
@@ -88,6 +88,10 @@ class Uart(_Part):
     irq: Interrupt
 
 
+#: What QEMU answers in place of a device.
+_QUESTIONS = {"help", "?"}
+
+
 class Device(_Part):
     """A PCI device of QEMU's own: what `-device MODEL,OPTIONS` makes, on a slot of its own.
 
@@ -108,6 +112,15 @@ class Device(_Part):
     doorbells: Annotated[
         tuple[Annotated[int, Field(ge=0, lt=1 << 32)], ...], Field(max_length=64, strict=False)
     ] = ()
+
+    @field_validator("model", "options")
+    @classmethod
+    def _is_wanted(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        words = [given] if isinstance(given, str) else ",".join(given).split(",")
+        if not _QUESTIONS.isdisjoint(words):
+            msg = "QEMU would print its help instead of starting"
+            raise ValueError(msg)
+        return given
 
     @field_validator("disk")
     @classmethod
@@ -254,7 +267,10 @@ def load(name_or_path: str | Path, *, host_files: bool = False) -> Machine:
         return load_file(Path(text), host_files=host_files)
     known = installation.machines()
     if text not in known:
-        msg = f"unknown machine {text!r}; known are: {', '.join(sorted(known))}"
+        msg = (
+            f"unknown machine {text!r}; known are: {', '.join(sorted(known))}, "
+            "and a description by its path, such as ./mine.yaml"
+        )
         raise UsageError(msg)
     return load_file(known[text])
 
@@ -271,16 +287,13 @@ def _device(text: str) -> Device:
 def load_file(path: Path, *, host_files: bool = False) -> Machine:
     """Read one file; raises as `load`."""
     try:
-        with open_regular(path) as file:
-            data = file.read(_LONGEST + 1)
+        data = read_regular(path, _LONGEST)
         text = data.decode()
     except OSError as error:
         raise MachineFileError(path, 1, "", f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise MachineFileError(path, line, "", f"cannot be read: {error}") from error
-    if len(data) > _LONGEST:
-        raise MachineFileError(path, 1, "", f"has more than {_LONGEST} bytes")
     return _machine(path, text, host_files)
 
 

@@ -16,6 +16,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from dmav3 import installation
 from dmav3.deadlines import deadline
 from dmav3.errors import (
     Dmav3Error,
@@ -201,8 +202,8 @@ class Process:
     def early_end(self) -> QemuError | UsageError:
         """Explain why QEMU closed its connections before the shim's first word."""
         self._ended_within(_RUNG_SECONDS)
-        if self._child.poll() == _WRONG_CACHE:
-            said = self.log_tail().rpartition("dmav3: ")[2]
+        _, ours, said = self.log_tail().rpartition("dmav3: ")
+        if ours and self._child.poll() == _WRONG_CACHE:
             return WrongCacheError(f"machine {self._machine}: wrong `cache`: {said}")
         if refused := _REFUSED_DEVICE.search(self.log()):
             slot, said = int(refused["slot"]), refused["said"]
@@ -249,10 +250,7 @@ class Process:
                 process_group=0,  # Ctrl-C on a terminal is ours to handle
             )
         except OSError as error:
-            text = (
-                f"cannot start {self.argv[0]}: {error.strerror}; "
-                "run ci/setup, or name a QEMU in $DMAV3_QEMU"
-            )
+            text = f"cannot start {self.argv[0]}: {error.strerror}; {installation.qemu_remedy()}"
             raise QemuMissingError(text, self.argv) from error
 
     def _ended_within(self, seconds: float) -> bool:

@@ -102,7 +102,7 @@ class Lease(ABC):
 
     def annotate(self, error: BaseException) -> None:
         """Add what was found to an exception of the test's own."""
-        self.shim.evidence.annotate(error)
+        self.shim.annotate(error)
 
     def story(self) -> str:
         """Return on what the test ran, and the command that runs it again."""
@@ -211,6 +211,7 @@ class BoardLease(Lease):
             schedule=board.qemu.schedule or "none",
             qemu=board.qemu.version,
             build=board.image.build_id,
+            extension=board.qemu.extension.build_id,
         )
         if self._item.config.getoption("dmav3_gdb"):
             resources.enter_context(unhurried())

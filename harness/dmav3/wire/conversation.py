@@ -9,11 +9,15 @@ its event is shown, and the request that led there stays open until the person h
 from __future__ import annotations
 
 import itertools
+import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from dmav3.deadlines import allowance, deadline
 from dmav3.errors import DeadlineError, PeerError, UsageError
 
 from .frame import LAST_SEQ, LINE_BYTES, Event, Ok, Request, decode_answer, encode
+from .rpc import MOST_NOTICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,17 +48,22 @@ class Conversation:
         """Send a command; give each answer as it comes, until the shim takes the next line.
 
         :raises UsageError: it cannot be a line of the protocol; nothing was sent.
-        :raises LinkError: the other side is gone, or what comes is not an answer.
+        :raises LinkError: the other side is gone, or what comes is not an answer, or has no end.
         """
         request = Request(next(self._numbers), tuple(line.split()))
         data = _encode(request)
         self._link.send(data)
         self._open.append(request)
-        ready = False
-        while not ready:
-            answer = decode_answer(self._receive(" ".join(request.words)))
+        end = time.monotonic() + allowance()
+        for _ in range(MOST_NOTICES):
+            with nullcontext() if self._patient else deadline(max(0.0, end - time.monotonic())):
+                answer = decode_answer(self._receive(" ".join(request.words)))
             ready = self._take(answer)
             yield answer
+            if ready:
+                return
+        msg = f"more than {MOST_NOTICES} lines came before the answer to {request}"
+        raise PeerError(msg)
 
     def forget(self) -> None:
         """After a reset or a crash: nothing is open any more."""

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import socket
 
 
+#: What `poll` takes.
+_LONGEST_MS = (1 << 31) - 1
+
+
 class Link(Protocol):
     """Whole lines to and from the target."""
 
@@ -77,10 +81,14 @@ class SocketLink:
 
     def drain(self) -> None:
         """Throw away all that was received until now, a partial line included."""
-        while select.select([self._socket], [], [], 0)[0]:
+        while self.hears(0.0):
             self._read()
         self._lines.clear()
         self._splitter.clear()
+
+    def hears(self, seconds: float) -> bool:
+        """Return whether anything comes in so many seconds, which is left where it is."""
+        return self._is_ready(select.POLLIN, seconds)
 
     def _read(self) -> None:
         try:
@@ -99,10 +107,14 @@ class SocketLink:
 
     def _wait(self, direction: str, waiting_for: str, seconds: float | None = None) -> None:
         seconds = allowance() if seconds is None else seconds
-        mine = [self._socket]
-        readers, writers = (mine, []) if direction == "receive" else ([], mine)
-        if not any(select.select(readers, writers, [], seconds)[:2]):
+        if not self._is_ready(select.POLLIN if direction == "receive" else select.POLLOUT, seconds):
             raise DeadlineError(waiting_for, seconds)
+
+    def _is_ready(self, event: int, seconds: float) -> bool:
+        """Wait; unlike `select`, in a process with however many open files."""
+        poll = select.poll()
+        poll.register(self._socket, event)
+        return bool(poll.poll(min(seconds * 1000, _LONGEST_MS)))
 
     def _note(self, mark: bytes, line: bytes) -> None:
         self.log.append(mark + line)

@@ -67,7 +67,7 @@ static bool is_refused(struct master *master, uint64_t address, unsigned int siz
     by = accessor_of(master);
     views_lock();
     probe_access(by.channel, address, size, is_write);
-    finding_bus_error(address, &by);
+    finding_bus_error(address, is_write, false, &by);
     views_unlock();
     return true;
 }

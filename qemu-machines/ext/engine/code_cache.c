@@ -50,15 +50,16 @@ static uint32_t first_difference(const uint8_t *one, const uint8_t *other)
     return i;
 }
 
-/* Have the line of `address` for the thread. */
+/* Have the line of `address` for the thread: `code` is what it holds from there on, `bytes` how much. */
 static enum code_result need(struct engine *engine, struct thread *thread, uint32_t address,
-                             const uint8_t **code)
+                             const uint8_t **code, uint32_t *bytes)
 {
-    uint32_t offset = address % engine->config.cache_line, line = address - offset;
+    uint32_t offset = address & (engine->config.cache_line - 1u), line = address - offset;
     struct cache_line *place = entry(engine, line);
     enum code_result result = CODE_READY;
 
     *code = place->code + offset;
+    *bytes = engine->config.cache_line - offset;
     if (has(engine, place, line, thread)) {
         return CODE_READY;
     }
@@ -72,19 +73,20 @@ static enum code_result need(struct engine *engine, struct thread *thread, uint3
 
 enum code_result code_fetch(struct engine *engine, struct thread *thread, uint8_t *code)
 {
-    uint32_t length = 1;
+    uint32_t length = 1, bytes;
+    const uint8_t *line;
 
-    for (uint32_t i = 0; i < length; i++) {
-        const uint8_t *byte;
-        enum code_result result = need(engine, thread, thread->pc + i, &byte);
+    for (uint32_t have = 0; have < length; have += bytes) {
+        enum code_result result = need(engine, thread, thread->pc + have, &line, &bytes);
 
         if (result != CODE_READY) {
             return result;
         }
-        code[i] = *byte;
-        if (i == 0 && instructions[*byte].length) {
-            length = instructions[*byte].length;
+        if (have == 0 && instructions[*line].length) {
+            length = instructions[*line].length;
         }
+        bytes = bytes < length - have ? bytes : length - have;
+        memcpy(code + have, line, bytes);
     }
     return CODE_READY;
 }

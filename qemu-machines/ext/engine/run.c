@@ -206,9 +206,8 @@ static struct thread *choose(struct engine *engine)
     if (engine->manager_was_last) {
         return &engine->thread[ENGINE_MANAGER];
     }
-    for (uint32_t i = 1; i <= engine->config.channels; i++) {
-        uint32_t n = (engine->last_channel + i) % engine->config.channels;
-
+    for (uint32_t i = 0, n = engine->last_channel; i < engine->config.channels; i++) {
+        n = n + 1 < engine->config.channels ? n + 1 : 0;
         if (is_ready(engine, n)) {
             engine->last_channel = (uint8_t)n;
             return &engine->thread[n];

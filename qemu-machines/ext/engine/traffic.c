@@ -86,7 +86,7 @@ static void copy_out(const struct engine *engine, uint32_t channel, uint64_t pos
 /* Turn round each group of bytes; the first begins at an address that is a multiple of it. */
 static void swap(uint8_t *data, const struct access *access)
 {
-    uint32_t group = 1u << access->swap_log2, bytes = access->burst.bytes;
+    uint32_t group = 1u << access->swap_log2, bytes = group > 1 ? access->burst.bytes : 0;
 
     for (uint32_t i = -access->burst.address & (group - 1); i + group <= bytes; i += group) {
         for (uint32_t low = i, high = i + group - 1; low < high; low++, high--) {

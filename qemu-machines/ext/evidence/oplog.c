@@ -241,6 +241,9 @@ bool oplog_record(uint32_t kind, uint32_t id, const uint64_t a[5])
     case PROBE_REASON:
         probe_record(PROBE_REASON, 0, a[0], a[1], a[2], 0, 0);
         return true;
+    case PROBE_ARGUMENTS:
+        probe_record(PROBE_ARGUMENTS, id, a[0], a[1], a[2], a[3], a[4]);
+        return true;
     default:
         return false;
     }

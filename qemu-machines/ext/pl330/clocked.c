@@ -38,10 +38,10 @@ static void note_command(bool nonsecure)
         if (engine_thread(clocked.engine, n).state == STATE_STOPPED) {
             views_device_started(&clocked.starts[n], false);
         }
-        clocked_record(PROBE_DMAGO, n, clocked.debug[1], 0, 0, 0);
+        clocked_record(PROBE_DMAGO, n, clocked.debug[1], 0, 0, 0, 0);
     } else if (by_channel && opcode == DMAKILL &&
                (!nonsecure || engine_register_read(clocked.engine, CSR0 + 8 * n, true))) {
-        clocked_record(PROBE_DMAKILL, n, engine_thread(clocked.engine, n).pc, 0, 0, 0);
+        clocked_record(PROBE_DMAKILL, n, engine_thread(clocked.engine, n).pc, 0, 0, 0, 0);
     }
 }
 

@@ -44,6 +44,8 @@ static bool access(const struct engine_burst *burst, uint8_t *data, bool is_writ
 
         piece = piece < rest ? piece : rest;
         if (!access_piece(address, data + done, piece, is_write, &by)) {
+            clocked.failed[burst->channel] = address;
+            clocked.failed_bytes = piece;
             return false;
         }
         done += piece;

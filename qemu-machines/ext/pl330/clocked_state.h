@@ -32,10 +32,12 @@ struct clocked_state {
     bool asks[CLOCKED_PERIPHERALS]; /* each peripheral, now */
     struct order_starts starts[CLOCKED_CHANNELS];
     uint64_t interval_ns[CLOCKED_CHANNELS];
-    uint32_t debug[2]; /* DBGINST0, DBGINST1 */
-    uint32_t levels;   /* of the outputs, a bit for each */
-    uint32_t owed;     /* ... those that are still to be driven */
-    bool rings;        /* the alarm is still to be rung */
+    uint64_t failed[CLOCKED_CHANNELS]; /* the address of its last bus error, */
+    uint32_t failed_bytes;             /* and how many bytes it was of */
+    uint32_t debug[2];                 /* DBGINST0, DBGINST1 */
+    uint32_t levels;                   /* of the outputs, a bit for each */
+    uint32_t owed;                     /* ... those that are still to be driven */
+    bool rings;                        /* the alarm is still to be rung */
 };
 
 extern struct clocked_state clocked;

@@ -4,6 +4,7 @@
 #include "devices/alarm.h"
 #include "engine/instruction.h"
 #include "evidence/finding.h"
+#include "memory/fault_range.h"
 #include "memory/views.h"
 #include "pl330/clocked_memory.h"
 #include "pl330/clocked_state.h"
@@ -11,13 +12,14 @@
 
 enum { EVENT_SHIFT = 3 };
 
-void clocked_record(enum probe_kind kind, uint32_t channel, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+void clocked_record(enum probe_kind kind, uint32_t channel, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                    uint64_t e)
 {
     if (clocked.runs) {
         clocked_look_back();
     }
     views_lock();
-    probe_record(kind, channel, a, b, c, d, 0);
+    probe_record(kind, channel, a, b, c, d, e);
     views_unlock();
 }
 
@@ -78,13 +80,32 @@ static void issued(void *opaque, uint32_t thread, uint32_t pc, const uint8_t *co
     });
 }
 
+/* A bus error that nobody has asked for is a finding as well. */
+static void tell_bus_error(uint32_t n, const struct engine_thread *thread, uint64_t address)
+{
+    const struct accessor by = {.channel = n, .microcode = thread->pc, .burst = thread->bursts};
+    bool is_fetch = (thread->fault & ENGINE_FAULT_FETCH) != 0;
+
+    if (!fault_range_has(address, is_fetch ? INSTRUCTION_BYTES_MAX : clocked.failed_bytes)) {
+        views_lock();
+        finding_bus_error(address, (thread->fault & ENGINE_FAULT_WRITE) != 0, true, &by);
+        views_unlock();
+    }
+}
+
 static void faulted(void *opaque, uint32_t n)
 {
     struct engine_thread thread = engine_thread(clocked.engine, n);
+    bool is_bus_error = (thread.fault & (ENGINE_FAULT_FETCH | ENGINE_FAULT_WRITE | ENGINE_FAULT_READ)) != 0;
+    uint64_t address = (thread.fault & ENGINE_FAULT_FETCH) != 0 ? thread.pc : clocked.failed[n];
 
     (void)opaque;
     if (n != ENGINE_MANAGER) {
-        clocked_record(PROBE_CHANNEL_FAULT, n, thread.pc, thread.fault, thread.sar, thread.dar);
+        clocked_record(PROBE_CHANNEL_FAULT, n, thread.pc, thread.fault, thread.sar, thread.dar,
+                       is_bus_error ? address : 0);
+    }
+    if (n != ENGINE_MANAGER && is_bus_error) {
+        tell_bus_error(n, &thread, address);
     }
 }
 
@@ -93,7 +114,7 @@ static void held(void *opaque, uint32_t n)
     struct engine_thread thread = engine_thread(clocked.engine, n);
 
     (void)opaque;
-    clocked_record(PROBE_HELD, n, thread.pc, thread.bursts, thread.begun, 0);
+    clocked_record(PROBE_HELD, n, thread.pc, thread.bursts, thread.begun, 0, 0);
     clocked.rings = true;
     clocked_deliver();
 }

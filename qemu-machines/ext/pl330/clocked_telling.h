@@ -13,6 +13,7 @@ extern const struct engine_ops clocked_ops;
 void clocked_deliver(void);
 
 /* Append a record, of the engine's time while it runs. */
-void clocked_record(enum probe_kind, uint32_t channel, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+void clocked_record(enum probe_kind, uint32_t channel, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                    uint64_t e);
 
 #endif

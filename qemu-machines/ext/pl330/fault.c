@@ -3,6 +3,7 @@
 
 #include "devices/uart.h"
 #include "evidence/finding.h"
+#include "memory/fault_range.h"
 #include "memory/views.h"
 #include "pl330/bus.h"
 #include "pl330/bus_region.h"
@@ -14,16 +15,37 @@ enum { DMAKILL = 0x01, RUN_STATE_INTERNAL_ERROR = 2 };
 
 static struct {
     uint32_t pending[FETCH_CHANNELS]; /* fault that the channel will have when it is empty */
+    uint64_t failed[FETCH_CHANNELS];  /* the address of its last bus error, */
+    bool was_asked[FETCH_CHANNELS];   /* and whether somebody has asked for it (fault-base) */
     uint32_t recorded;                /* a bit a channel that faults */
 } faults;
 
-static void record(enum probe_kind kind, uint32_t n, uint64_t b)
+static void record(enum probe_kind kind, uint32_t n, uint64_t b, uint64_t e)
 {
     const struct fetch_thread *thread = fetch_thread(n);
 
     views_lock();
-    probe_record(kind, n, thread->at, b, thread->is.source, thread->is.target, 0);
+    probe_record(kind, n, thread->at, b, thread->is.source, thread->is.target, e);
     views_unlock();
+}
+
+static void fails_at(uint32_t n, uint64_t address, uint64_t span)
+{
+    faults.failed[n] = address;
+    faults.was_asked[n] = fault_range_has(address, span);
+}
+
+/* A bus error that nobody has asked for is a finding as well. */
+static void tell_bus_error(uint32_t n, uint32_t type)
+{
+    const struct fetch_thread *thread = fetch_thread(n);
+    const struct accessor by = {.channel = n, .microcode = thread->at, .burst = thread->is.bursts};
+
+    if (!faults.was_asked[n]) {
+        views_lock();
+        finding_bus_error(faults.failed[n], type == FAULT_WRITE, true, &by);
+        views_unlock();
+    }
 }
 
 /* ---- what the model has of a channel ---- */
@@ -78,7 +100,7 @@ static void reach_limit(enum probe_limit limit, uint32_t n)
     }
     probe->limit = limit;
     probe->limit_channel = n;
-    record(PROBE_LIMIT, n, limit);
+    record(PROBE_LIMIT, n, limit, 0);
     qemu.error_report("dmav3: channel %u: QEMU's model of the PL330 cannot go on (limit %u of fault.h)", n,
                       limit);
     uart_hang_up();
@@ -133,10 +155,11 @@ static void bus_failed(uint64_t address, bool is_write, const struct accessor *b
     }
     if (n != FETCH_NOBODY && fetch_thread(n)->active && !others_have_bytes(n)) {
         faults.pending[n] = is_write ? FAULT_WRITE : FAULT_READ;
+        fails_at(n, address, 1);
         return;
     }
     views_lock();
-    finding_bus_error(address, by);
+    finding_bus_error(address, is_write, false, by);
     views_unlock();
     reach_limit(LIMIT_BUS_ERROR, n);
 }
@@ -155,9 +178,11 @@ uint32_t fault_due(uint32_t n, uint8_t opcode, const struct pl330_access *access
         return faults.pending[n];
     }
     if (bus_is_faulty(thread->at, pl330_instruction_length(opcode))) {
+        fails_at(n, thread->at, pl330_instruction_length(opcode));
         return FAULT_FETCH;
     }
     if (access->kind == ACCESS_LOAD && bus_is_faulty(access->address, access->span)) {
+        fails_at(n, access->address, access->span);
         return FAULT_READ;
     }
     return 0;
@@ -170,6 +195,7 @@ void fault_foresee(uint32_t n, uint8_t opcode, const struct pl330_access *access
     if ((access->kind == ACCESS_STORE || access->kind == ACCESS_ZERO) &&
         bus_is_faulty(access->address, access->span)) {
         faults.pending[n] = FAULT_WRITE;
+        fails_at(n, access->address, access->span);
     }
     /* It may have something queued: it does not wait for that as DMAEND does. */
     if (opcode == DMAKILL && (is->loaded || is->stored || is->zeroed)) {
@@ -182,7 +208,10 @@ void fault_show(uint32_t n, uint32_t type)
     faults.pending[n] = 0;
     faults.recorded |= 1u << n;
     registers_set_fault(n, type);
-    record(PROBE_CHANNEL_FAULT, n, type);
+    record(PROBE_CHANNEL_FAULT, n, type, type == FAULT_LOCKUP ? 0 : faults.failed[n]);
+    if (type != FAULT_LOCKUP) {
+        tell_bus_error(n, type);
+    }
     if (has_bytes(n)) {
         probe->spoiled |= 1u << n;
     }
@@ -196,7 +225,7 @@ static void see(uint32_t n)
 
     if (!(faults.recorded >> n & 1)) {
         faults.recorded |= 1u << n;
-        record(PROBE_CHANNEL_FAULT, n, type);
+        record(PROBE_CHANNEL_FAULT, n, type, 0);
     }
     if ((type & FAULT_LOCKUP) && others_have_bytes(n)) {
         reach_limit(LIMIT_BLOCKED, n);

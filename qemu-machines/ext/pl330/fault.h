@@ -7,7 +7,8 @@
  * irq_abort), and FTRn reads as the fault that silicon would have had, until the channel is killed. A
  * load that would be answered by an error is not executed, the channel faults there. After a store, or
  * a load that a device refused, it faults at the next point where all that it has loaded is stored, so
- * that the model survives; at the latest where it ends or waits.
+ * that the model survives; at the latest where it ends or waits. Each is a finding as well, unless it was asked
+ * for (fault-base).
  *
  * Poison. QEMU's model does not recover from a channel that is killed, or faults, with bytes in the FIFO
  * or in a queue: half of the bytes stay for others to store, and the channel's sequence numbers are

@@ -58,7 +58,7 @@ enum probe_kind {
     PROBE_INSTRUCTION,   /* with `trace`: it begins. b its bytes, the opcode lowest; of a burst c address,
                             d bytes; of DMASEV e: 1, it interrupts the CPU */
     PROBE_HELD,          /* on request. b bursts, c bytes so far */
-    PROBE_CHANNEL_FAULT, /* b FTRn, c SAR, d DAR */
+    PROBE_CHANNEL_FAULT, /* b FTRn, c SAR, d DAR, e of a bus error: the address that was accessed */
     PROBE_LIMIT,         /* b enum probe_limit, c SAR, d DAR */
     PROBE_DMAKILL,       /* by the debug interface */
     /* PCI devices; always ungated. */
@@ -71,6 +71,8 @@ enum probe_kind {
     PROBE_ADAPTER,    /* one was made. id: channel of the PL330, 0xffffff: a bus master; b adapter */
     PROBE_REASON,     /* why a routine does not do what it was asked for. a address of a text of the image,
                          b, c numbers for it */
+    PROBE_ARGUMENTS,  /* what the routine entered last was called with. id: the first one | their number << 8; a
+                         to e up to five of them */
     PROBE_KINDS,
 };
 
@@ -150,7 +152,7 @@ struct probe_finding {
     uint32_t bounced;      /* 1: the device's bytes were in a bounce page that stands in for the address */
     uint32_t is_write;     /* 1: the access that showed it was a store, or a device's write */
     uint32_t has_layer;    /* 1: the image writes an operation log, so it knows mappings */
-    uint32_t reason;       /* enum probe_bad_record; 0 for others */
+    uint32_t reason; /* enum probe_bad_record; of FINDING_BUS_ERROR 1: the channel has faulted; 0 for others */
     uint32_t unused;
     /* The mapping of `adapter`; of a stray access: the nearest. */
     uint32_t for_write;   /* 1: the device may read it, 0: write */

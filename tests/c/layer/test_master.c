@@ -138,6 +138,26 @@ TEST(one_element_is_gathered_and_spread_again, "MTX-27 MR-09 IGA-27")
     end_with(mdl);
 }
 
+TEST(each_piece_of_a_gathered_read_is_delivered, "MR-11")
+{
+    fake_scatter_pages();
+    start_master(FALSE);
+    PMDL mdl = driver_mdl(100, 50);
+
+    mdl->Next = driver_mdl(3 * FAKE_PAGE + 7, 50);
+    memset(fake_memory, 'a', 4 * FAKE_PAGE);
+    (void)driver_raise();
+    PVOID base = hold_channel(2);
+
+    CHECK_EQ(map(mdl, base, 0, 100, FALSE), STATUS_SUCCESS);
+    device_fills_list('c');
+    CHECK(fake_memory[100] == 'a' && fake_memory[3 * FAKE_PAGE + 7] == 'a');
+    CHECK_EQ(flush(mdl, base, 0, 100, FALSE), STATUS_SUCCESS);
+    CHECK(fake_memory[149] == 'c' && fake_memory[3 * FAKE_PAGE + 56] == 'c');
+    IoFreeMdl(mdl->Next);
+    end_with(mdl);
+}
+
 TEST(registers_limit_one_element, "MR-16 MTX-27")
 {
     fake_scatter_pages();

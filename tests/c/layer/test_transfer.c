@@ -164,6 +164,28 @@ TEST(completion_waits_for_the_level_to_drop, "CMP-01 CMP-03 BMT-04")
     check_idle();
 }
 
+TEST(a_completion_from_an_interrupt_is_at_dispatch_level, "GEN-08")
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    CHECK_EQ(map(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    KeLowerIrql(PASSIVE_LEVEL);
+    scripted_report(0, InterruptTypeCompletion);
+    fake_interrupt(SCRIPTED_SPI);
+    CHECK_EQ(completed.calls, 1);
+    CHECK_EQ(completed.irql, DISPATCH_LEVEL);
+    CHECK_EQ(flush(mdl, base, 0, 64, TRUE), STATUS_SUCCESS);
+    (void)driver_raise();
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
 TEST(completion_at_passive_level_sees_the_final_length, "CMP-09 MTX-39 BMT-05")
 {
     fake_scatter_pages();

@@ -111,10 +111,21 @@ def test_broken_machine_file_is_named_with_its_line(data: Path, tmp_path: Path) 
     assert "m.yaml:2: name: is there twice" in result.stderr
 
 
-@pytest.mark.parametrize("width", ["0", "24", "x"])
-def test_width_must_be_one_of_four(data: Path, width: str) -> None:
-    """8, 16, 32, 64."""
-    assert dmav3("run", "--input", data, "--width", width).exit_code == 2
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--width", "0"), "0 is none of 8, 16, 32, 64"),
+        (("--width", "24"), "24 is none of 8, 16, 32, 64"),
+        (("--width", "x"), "'x' is no number, such as 7 or 0x7"),
+        (("--seed", "1e3"), "'1e3' is no number, such as 7 or 0x7"),
+        (("--seed", "9" * 5000), "9' is no number, such as 7 or 0x7"),
+    ],
+)
+def test_a_wrong_number_is_echoed(data: Path, option: tuple[str, str], words: str) -> None:
+    """With one that would work."""
+    done = dmav3("run", "--input", data, *option)
+    assert done.exit_code == 2
+    assert words in " ".join(done.stderr.replace("│", "").split())
 
 
 @pytest.mark.usefixtures("fake_build")
@@ -125,6 +136,7 @@ def test_width_must_be_one_of_four(data: Path, width: str) -> None:
         (("--schedule", "lru", "--machine", "virt-a53-coherent"), "has no cache model"),
         (("--seed", "-1"), "seed -1"),
         (("--firmware-bug", "no-such"), "unknown bug 'no-such'; known are"),
+        (("--firmware-bug", ""), "unknown bug ''; known are"),
         (("--firmware-bug", "x", "--image", "y"), "exclude each other"),
         (("--image", "no.elf"), "no.elf: cannot be read"),
         (("--image", "/bin/sh"), "is an ELF for EM_X86_64, EM_AARCH64 is needed"),

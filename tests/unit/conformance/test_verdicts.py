@@ -49,6 +49,12 @@ def decided(rule: str, *outcomes: str, trouble: str | None = None) -> Decision:
         ("TBL-01", ["failed", "failed"], "fail", "t0: failed!; t1: failed!"),
         ("TBL-01", ["passed", "error"], "undecided", "inconclusive: t1: error!"),
         ("TBL-01", ["host"], "pass (host)", "decided only by programs of this computer"),
+        (
+            "HBE-07",
+            ["host"],
+            "pass (host)",
+            "decided only by programs of this computer: Controllers with other limits are needed.",
+        ),
         ("TBL-01", ["host", "passed"], "pass", None),
         ("TBL-01", ["host", "failed"], "fail", "t1: failed!"),
         ("TBL-01", ["host", "skipped"], "pass (host)", "decided only by programs of this computer"),

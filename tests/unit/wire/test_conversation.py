@@ -9,6 +9,7 @@ from dmav3.errors import DeadlineError, PeerError, UsageError
 from dmav3.wire.answers import plain, readable
 from dmav3.wire.conversation import Conversation
 from dmav3.wire.frame import Event, Frame, Ok, Refusal, encode
+from dmav3.wire.rpc import MOST_NOTICES
 
 
 class Script:
@@ -40,6 +41,13 @@ def test_request_ends_with_its_answer() -> None:
     """Notices come before it."""
     talk = Conversation(Script(Event(0, "help", {"command": "ping"}), Ok(1)), patient=False)
     assert list(talk.ask(" help ")) == [Event(0, "help", {"command": "ping"}), Ok(1)]
+
+
+def test_notices_without_an_end_are_an_error() -> None:
+    """A request has an answer, or ends all the same."""
+    talk = Conversation(Script(*[Event(0, "busy")] * (MOST_NOTICES + 1)), patient=True)
+    with pytest.raises(PeerError, match="more than 10000 lines came before the answer to"):
+        list(talk.ask("help"))
 
 
 def test_callbacks_nest_until_they_are_returned_from() -> None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dmav3 import Board, HostShim
     from dmav3.board.shim import Shim
 
@@ -39,3 +41,15 @@ def shim(request: pytest.FixtureRequest) -> Shim:
     """Return the layer on one back end after the other, for rules that need no data to move."""
     found: Shim = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test in which a routine refused something and did not say why."""
+    yield
+    given: dict[str, object] = getattr(item, "funcargs", {})
+    for name in ("dmav3_board", "dmav3_host_shim"):
+        shim = cast("Shim | None", given.get(name))
+        if shim is not None:
+            silent = [call.line() for call in shim.evidence.calls() if call.silent]
+            assert silent == [], "no reason is recorded"

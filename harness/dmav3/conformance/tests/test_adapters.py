@@ -41,10 +41,7 @@ if TYPE_CHECKING:
 OK = NtStatus.STATUS_SUCCESS
 INVALID = NtStatus.STATUS_INVALID_PARAMETER
 NOT_SUPPORTED = NtStatus.STATUS_NOT_SUPPORTED
-KEEP, KEEP_REGISTERS = (
-    IoAllocationAction.KeepObject,
-    IoAllocationAction.DeallocateObjectKeepRegisters,
-)
+KEEP, DEALLOCATE, KEEP_REGISTERS = IoAllocationAction
 ALL = 64
 #: What a place holds that was not written.
 UNTOUCHED = 0xA5A5A5A5_A5A5A5A5
@@ -231,13 +228,19 @@ class TestRelease:
                     ScatterGatherList=True,
                 ).status
                 assert status == OK
-                adapter.FreeAdapterObject(KEEP_REGISTERS)
+                adapter.FreeAdapterObject(DEALLOCATE if what == "list alone" else KEEP_REGISTERS)
         return adapter
 
     @pytest.mark.dmav3_rule("PDA-02")
     @pytest.mark.parametrize(
         ("what", "violation"),
-        [("common buffer", 0x07), ("channel", 0x08), ("registers", 0x09), ("list", 0x0A)],
+        [
+            ("common buffer", 0x07),
+            ("channel", 0x08),
+            ("registers", 0x09),
+            ("list", 0x0A),
+            ("list alone", 0x0A),
+        ],
     )
     def test_each_is_told(self, shim: Shim, what: str, violation: int) -> None:
         """By a code of its own, once."""

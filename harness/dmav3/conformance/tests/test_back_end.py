@@ -24,6 +24,7 @@ from .driver import (
     finished,
     free_channel,
     moved,
+    place_pages,
     quiet,
 )
 
@@ -225,6 +226,28 @@ class TestOrder:
         assert bench.adapter.CancelMappedTransfer(bench.context) == OK
         assert [call[3] for call in done.calls] == [DmaCompletionStatus.DmaError]
         assert bench.flush(length) == OK
+
+
+@pytest.mark.dmav3_rule("HBE-07")
+@pytest.mark.parametrize("limit", [0, 1, 2])
+def test_a_controller_of_few_fragments(scripted: HostShim, limit: int) -> None:
+    """MapTransferEx maps as many as it answers, none if that is 0; MapTransfer all or nothing."""
+    buffer, mdl = described(scripted, 3 * 4096)
+    place_pages(scripted, mdl, [0x50000, 0x50002, 0x50004])
+    bench = Bench(scripted, quiet(scripted), mdl, 4)
+    scripted.script(max_fragments=limit)
+    status, length = bench.map()
+    assert (status == OK) == (limit != 0)
+    if limit:
+        assert len(scripted.programs()[-1].elements) == limit
+        scripted.end(0)
+        assert bench.flush(length) == OK
+    with entries(scripted) as entered:
+        mapped = bench.adapter.MapTransfer(
+            mdl, bench.base, buffer.address, 3 * 4096, WriteToDevice=True
+        )
+    assert mapped == (0, 0)
+    assert "ProgramChannel" not in entered
 
 
 @pytest.mark.dmav3_rule("HBE-09")

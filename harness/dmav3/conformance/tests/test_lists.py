@@ -448,6 +448,15 @@ class TestLists:
             lists.let_go()
             lists.put(lists.memory)
 
+    @pytest.mark.dmav3_rule("BSX-02")
+    def test_where_it_is_built_later(self, lists: Lists) -> None:
+        """The same, if the routine is called before the return."""
+        _, mdl = described(lists.shim, 64)
+        with lists.shim.dma.irql(DISPATCH_LEVEL):
+            asked = lists.ask("build", mdl, ExecutionRoutine=lists.control)
+            assert asked == (OK, lists.memory)
+            lists.put(lists.memory)
+
     @pytest.mark.dmav3_rule("BSX-07", "BSL-03")
     def test_a_buffer_in_use(self, lists: Lists) -> None:
         """Another list cannot be built in it before the put, and can be after it."""

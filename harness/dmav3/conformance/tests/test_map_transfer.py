@@ -26,6 +26,7 @@ from .driver import (
     free_channel,
     granted,
     moved,
+    place_pages,
     quiet,
     sizes,
 )
@@ -117,10 +118,15 @@ class TestArguments:
 
     @pytest.mark.dmav3_rule("MTX-09")
     @pytest.mark.parametrize("master", [0, 1])
-    def test_a_list_that_is_not_in_memory(self, shim: Shim, master: int) -> None:
-        """STATUS_INVALID_PARAMETER, whatever the driver says that it is long."""
-        bench = Bench(shim, quiet(shim, Master=master), described(shim, 256)[1])
-        assert bench.map(ScatterGatherBuffer=64) == (INVALID, 256)
+    @pytest.mark.parametrize("elements", [0, 1])
+    def test_a_list_that_is_not_in_memory(self, shim: Shim, master: int, elements: int) -> None:
+        """Where two elements are needed: STATUS_INVALID_PARAMETER, whatever the driver says."""
+        _, mdl = described(shim, 2 * PAGE)
+        place_pages(shim, mdl, [0x40900, 0x40902])
+        bench = Bench(shim, quiet(shim, Master=master), mdl)
+        head, element = sizes(shim)
+        last = shim.memory.region("scatter").end - head - elements * element
+        assert bench.map(ScatterGatherBuffer=last) == (INVALID, 2 * PAGE)
 
     @pytest.mark.dmav3_rule("MTX-10", "MTX-12")
     @pytest.mark.parametrize(
@@ -211,6 +217,18 @@ class TestArguments:
         flight.end()
         assert board.read(flight.buffer) == moved(256)
         assert board.findings() == []
+
+    @pytest.mark.dmav3_rule("MTX-14")
+    def test_a_mapping_that_has_ended(self, board: Board) -> None:
+        """It must be flushed all the same: the refused one does not take its place."""
+        flight = Flight.start(board, 256, write=False)
+        board.stream.receive_put(moved(256))
+        finished(board, flight.done)
+        with board.evidence.expect_violations(0x0D):
+            again = flight.adapter.MapTransferEx(flight.mdl, flight.base, WriteToDevice=False)
+        assert again == (INVALID, 256)
+        flight.end()
+        assert board.read(flight.buffer) == moved(256)
 
     @pytest.mark.dmav3_rule("MTX-15")
     def test_requests_of_one_bus_master(self, shim: Shim) -> None:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the two models of the DMA controller cost QEMU: seconds of its CPU time."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from measuring import MIB
+
+from dmav3 import Board
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The machine whose controller is QEMU's, and the one whose controller is ours.
+THEIRS, OURS = "virt-a53", "virt-a53-clocked"
+#: Memory that nobody else uses.
+_SOURCE, _TARGET, _SIZE = 0x42000000, 0x42800000, 4 * MIB
+_BURST = 64
+#: DMAMOV CCR: both sides incrementing, eight beats of eight bytes.
+_CONTROL = 0x001DC077
+_CSR0, _DBGCMD, _DBGINST0 = 0x100, 0xD04, 0xD08
+_WAIT_NS = 1_000_000
+#: How often the CPU fills a buffer of a MiB.
+_FILLS = 8
+
+
+def four_mib(machine: str) -> float:
+    """Copy 4 MiB from memory to memory, in bursts of 64 bytes."""
+    with Board(machine, trace=False, judge=False) as board:
+        return _time(board, lambda: _run(board, _SIZE // _BURST))
+
+
+def cpu_beside(machine: str, *, held: bool) -> float:
+    """Let the CPU store and load while the controller is idle, or a channel of it is held."""
+    with Board(machine, trace=False, judge=False) as board:
+        if held:
+            board.channel(0).hold_at_burst = 1
+            _start(board, 1)
+            board.wait(_WAIT_NS)
+            assert board.channel(0).held
+        buffer = board.memory.allocate(MIB)
+
+        def fill() -> None:
+            for value in range(_FILLS):
+                board.fill(buffer, value)
+
+        return _time(board, fill)
+
+
+def _time(board: Board, work: Callable[[], None]) -> float:
+    before = _seconds(board.qemu.pid)
+    work()
+    return _seconds(board.qemu.pid) - before
+
+
+def _seconds(pid: int) -> float:
+    """Return the CPU time of a process: to the nanosecond, unlike /proc/PID/stat."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+def _run(board: Board, bursts: int) -> None:
+    _start(board, bursts)
+    base = board.machine.pl330[0].base
+    while board.request("peek", base + _CSR0, "32").number("value") & 0xF:
+        board.wait(_WAIT_NS)
+
+
+def _start(board: Board, bursts: int) -> None:
+    """Start channel 0 with a copy in two loops."""
+    moves = ((0, _SOURCE), (2, _TARGET), (1, _CONTROL))
+    inner = min(bursts, 256)
+    program = b"".join(b"\xbc" + struct.pack("<BI", *it) for it in moves)
+    program += bytes([0x22, bursts // inner - 1, 0x20, inner - 1])
+    program += b"\x04\x08\x38\x02\x3c\x06\x13\x00"  # DMALD DMAST, the ends of both, DMAWMB DMAEND
+    board.memory.stage(board.memory.staging.start, program)
+    base = board.machine.pl330[0].base
+    at = board.memory.staging.start
+    start = ("poke", base + _DBGINST0, "32", 0x00A00000, at)
+    board.request(*start, ";", "poke", base + _DBGCMD, "32", 0)

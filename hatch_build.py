@@ -53,4 +53,6 @@ def _files(root: Path) -> Iterator[tuple[Path, str]]:
             msg = f"ci/build has not made {built / pattern}"
             raise FileNotFoundError(msg)
         for file in found:
+            if file.parent.name.startswith("microcode-"):
+                continue  # for this repository's tests: the wheel is large enough
             yield file, str(file.relative_to(built))

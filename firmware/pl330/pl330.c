@@ -192,17 +192,24 @@ static VOID program_channel(PVOID context, ULONG n, ULONG request_line, PDMA_SCA
 
 /* ---- how far it is, PLB-15 ---- */
 
-static ULONG bytes_left_now(const struct pl330 *dma, ULONG n)
+static struct pl330_position position_now(const struct pl330 *dma, ULONG n)
 {
     const struct pl330_channel *channel = &dma->channels[n];
     struct pl330_thread thread = pl330_read_thread(dma->config.base, n);
-    const struct pl330_position position = {
+
+    return (struct pl330_position){
         .code_offset = thread.cpc - channel->memory_bus_address,
         .address = channel->write ? thread.sar : thread.dar,
+        .control = thread.ccr,
         .lc1 = thread.lc1,
     };
+}
 
-    return pl330_program_left(&channel->program, &position);
+static ULONG bytes_left_now(const struct pl330 *dma, ULONG n)
+{
+    const struct pl330_position position = position_now(dma, n);
+
+    return pl330_program_left(&dma->channels[n].program, &position);
 }
 
 static ULONG read_dma_counter(PVOID context, ULONG n)
@@ -242,26 +249,13 @@ static DMA_INTERRUPT_TYPE take_event(struct pl330 *dma, ULONG n)
     return InterruptTypeCompletion;
 }
 
-/* Bytes left when the channel faulted. A store that failed has moved the address on all the same. */
-static ULONG left_after_fault(const struct pl330 *dma, ULONG n)
-{
-    const struct pl330_channel *channel = &dma->channels[n];
-    ULONG total = channel->program.total;
-    ULONG left = bytes_left_now(dma, n);
-
-    if ((channel->fault_type & PL330_FAULT_DATA_WRITE) != 0) {
-        left += pl330_unit_bytes(pl330_read_thread(dma->config.base, n).ccr, channel->write);
-    }
-    return left > total ? left - total : left; /* the last unit of a round */
-}
-
 static void take_fault(struct pl330 *dma, ULONG n)
 {
     struct pl330_channel *channel = &dma->channels[n];
 
     channel->fault_type = pl330_fault_type(dma->config.base, n);
     if (!channel->ended) {
-        end_with(channel, left_after_fault(dma, n));
+        end_with(channel, bytes_left_now(dma, n));
     }
     (void)pl330_kill(dma->config.base, n);
 }
@@ -343,7 +337,31 @@ static bool is_over(const struct pl330 *dma, ULONG n)
            (is_event_pending(dma, n) && !dma->channels[n].program.loop);
 }
 
-/* Kill a transfer that runs (PLB-13). */
+/* Wait until the channel's stores have arrived: where they are on their way when it is killed, nothing says
+ * whether they still arrive. False: it stays at the barrier for longer than any store takes, so it was stopped
+ * there, and they have. */
+static bool leaves_barrier(const struct pl330 *dma, ULONG n)
+{
+    enum { POLLS_MAX = 100 };
+    const struct pl330_program *program = &dma->channels[n].program;
+
+    for (int polls = 0; polls < POLLS_MAX; polls++) {
+        if (!pl330_program_stores_at(program, position_now(dma, n).code_offset)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static ULONG bytes_left_after_kill(const struct pl330 *dma, ULONG n, bool was_at_barrier)
+{
+    struct pl330_position position = position_now(dma, n);
+
+    position.code_offset += was_at_barrier; /* behind it */
+    return pl330_program_left(&dma->channels[n].program, &position);
+}
+
+/* Kill a transfer that runs (PLB-13). What it has moved is known only when it moves no more (PLB-14). */
 static BOOLEAN cancel_transfer(PVOID context, ULONG n)
 {
     struct pl330 *dma = context;
@@ -352,11 +370,13 @@ static BOOLEAN cancel_transfer(PVOID context, ULONG n)
     if (is_over(dma, n)) {
         return FALSE;
     }
-    if (!channel->ended) {
-        end_with(channel, bytes_left_now(dma, n));
-    }
+    bool is_at_barrier = !leaves_barrier(dma, n);
+
     if (!pl330_kill(dma->config.base, n)) {
         return FALSE;
+    }
+    if (!channel->ended) {
+        end_with(channel, bytes_left_after_kill(dma, n, is_at_barrier));
     }
     if (!is_event_pending(dma, n)) {
         return TRUE;

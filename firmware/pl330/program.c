@@ -52,41 +52,66 @@ static struct unit make_unit(enum pl330_request request, unsigned int width_log2
     return unit;
 }
 
-static void emit_loads(struct pl330_code *code, unsigned int times, enum pl330_if condition)
+static void emit_memory(const struct maker *maker, unsigned int times, enum pl330_if condition)
 {
     for (unsigned int i = 0; i < times; i++) {
-        pl330_emit_load(code, condition);
+        if (maker->transfer->write) {
+            pl330_emit_load(maker->code, condition);
+        } else {
+            pl330_emit_store(maker->code, condition);
+        }
     }
 }
 
-static void emit_stores(struct pl330_code *code, unsigned int times, enum pl330_if condition)
-{
-    for (unsigned int i = 0; i < times; i++) {
-        pl330_emit_store(code, condition);
-    }
-}
-
-/* `memory`: the condition of the memory side; the device side has one always. */
-static void emit_data(const struct maker *maker, const struct unit *unit, enum pl330_if device,
-                      enum pl330_if memory)
+static void emit_device(const struct maker *maker, enum pl330_if condition)
 {
     if (maker->transfer->write) {
-        emit_loads(maker->code, unit->times, memory);
-        pl330_emit_store_peripheral(maker->code, device, maker->transfer->peripheral);
+        pl330_emit_store_peripheral(maker->code, condition, maker->transfer->peripheral);
     } else {
-        pl330_emit_load_peripheral(maker->code, device, maker->transfer->peripheral);
-        emit_stores(maker->code, unit->times, memory);
+        pl330_emit_load_peripheral(maker->code, condition, maker->transfer->peripheral);
     }
 }
 
-/* A burst, or as many single beats as one has. */
+static void emit_data(const struct maker *maker, const struct unit *unit, enum pl330_if device)
+{
+    if (maker->transfer->write) {
+        emit_memory(maker, unit->times, PL330_ALWAYS);
+        emit_device(maker, device);
+    } else {
+        emit_device(maker, device);
+        emit_memory(maker, unit->times, PL330_ALWAYS);
+    }
+}
+
+static void emit_memory_of_either(const struct maker *maker, const struct unit *unit)
+{
+    if (unit->beats == 1) {
+        emit_memory(maker, 1, PL330_ALWAYS);
+    } else {
+        emit_memory(maker, 1, PL330_IF_SINGLE); /* first: how_much_of_either() relies on it */
+        emit_memory(maker, 1, PL330_IF_BURST);
+    }
+}
+
+static void emit_device_of_either(const struct maker *maker)
+{
+    emit_device(maker, PL330_IF_SINGLE);
+    emit_device(maker, PL330_IF_BURST);
+}
+
+/* A burst, or as many single beats as one has. Where that is one, the memory's side is the same for both. */
 static void emit_unit_of_either(const struct maker *maker, const struct unit *unit)
 {
     size_t body = pl330_emit_loop(maker->code, PL330_LC1, unit->beats);
 
     pl330_emit_wait_peripheral(maker->code, PL330_PERIPHERAL, maker->transfer->peripheral);
-    emit_data(maker, unit, PL330_IF_BURST, PL330_IF_BURST);
-    emit_data(maker, unit, PL330_IF_SINGLE, PL330_IF_SINGLE);
+    if (maker->transfer->write) {
+        emit_memory_of_either(maker, unit);
+        emit_device_of_either(maker);
+    } else {
+        emit_device_of_either(maker);
+        emit_memory_of_either(maker, unit);
+    }
     pl330_emit_write_barrier(maker->code);
     pl330_emit_loop_end(maker->code, PL330_LC1, PL330_IF_SINGLE, body);
 }
@@ -98,7 +123,7 @@ static void emit_unit(const struct maker *maker, const struct unit *unit)
         return;
     }
     pl330_emit_wait_peripheral(maker->code, unit->request, maker->transfer->peripheral);
-    emit_data(maker, unit, unit->request == PL330_BURST ? PL330_IF_BURST : PL330_IF_SINGLE, PL330_ALWAYS);
+    emit_data(maker, unit, unit->request == PL330_BURST ? PL330_IF_BURST : PL330_IF_SINGLE);
     pl330_emit_write_barrier(maker->code);
 }
 
@@ -174,14 +199,6 @@ static uint32_t control(const struct pl330_transfer *transfer, const struct unit
     return both | (transfer->nonsecure ? CCR_NONSECURE : 0);
 }
 
-uint32_t pl330_unit_bytes(uint32_t control_register, bool write)
-{
-    uint32_t device = write ? control_register >> CCR_DST_SHIFT : control_register;
-    uint32_t beats = (device >> CCR_SRC_LEN_SHIFT & CCR_LEN_MASK) + 1;
-
-    return beats << (device >> CCR_SRC_SIZE_SHIFT & CCR_SIZE_MASK);
-}
-
 static void emit_units(struct maker *maker, const struct unit *unit, uint32_t count)
 {
     if (count > 0) {
@@ -199,8 +216,9 @@ static void emit_units(struct maker *maker, const struct unit *unit, uint32_t co
 static void emit_beats(struct maker *maker, unsigned int width_log2, uint32_t address, uint32_t count)
 {
     const struct pl330_transfer *transfer = maker->transfer;
-    bool aligned = alignment_log2(address, width_log2) == width_log2;
-    bool single = transfer->request == PL330_SINGLE || (transfer->request == PL330_PERIPHERAL && !aligned);
+    bool whole = alignment_log2(address, transfer->width_log2) == transfer->width_log2 &&
+                 width_log2 == transfer->width_log2;
+    bool single = transfer->request == PL330_SINGLE || (transfer->request == PL330_PERIPHERAL && !whole);
     uint32_t bursts = single ? 0 : count / transfer->beats;
     struct unit burst = make_unit(transfer->request, width_log2, transfer->beats, address);
     struct unit beat = make_unit(PL330_SINGLE, width_log2, 1, address);
@@ -351,6 +369,8 @@ bool pl330_program_make(struct pl330_program *program, const struct pl330_transf
     };
 
     program->loop = transfer->loop;
+    program->write = transfer->write;
+    program->notice_bytes = maker.until_notice;
     program->total = sum_lengths(program);
     program->code.length = 0;
     program->code.overflow = !is_divisible(program, transfer);
@@ -361,11 +381,87 @@ bool pl330_program_make(struct pl330_program *program, const struct pl330_transf
         program->starts[i] = (uint16_t)program->code.length;
         emit_element(&maker, &program->elements[i], program->total);
     }
+    program->ending = program->code.length;
     emit_ending(&maker, program);
     return !program->code.overflow;
 }
 
 /* ---- how far it is ---- */
+
+enum {
+    DMALD = 0x04,
+    DMAST = 0x08,
+    CONDITIONS = 3, /* of the two */
+    DMAWMB = 0x13,
+    DMAWFP = 0x30, /* | request */
+    DMALPEND_LC1 = 0x3C,
+};
+
+static size_t length_of(uint8_t opcode)
+{
+    enum { WITHOUT_OPERAND = 0x20, DMAMOV = 0xBC };
+
+    return opcode < WITHOUT_OPERAND ? 1 : opcode == DMAMOV ? 6 : 2;
+}
+
+/* What a channel has executed of a unit. */
+struct stage {
+    bool inside;                /* a unit, whose stores need not have arrived */
+    enum pl330_request request; /* that its DMAWFP waited for */
+    unsigned int moves;         /* instructions of the memory's side */
+};
+
+static void pass_instruction(struct stage *stage, uint8_t opcode, bool write)
+{
+    uint8_t move = write ? DMALD : DMAST;
+
+    if (opcode >= DMAWFP && opcode <= (DMAWFP | PL330_BURST)) {
+        *stage = (struct stage){.inside = true, .request = (enum pl330_request)(opcode - DMAWFP)};
+    } else if (opcode == DMAWMB) {
+        stage->inside = false;
+    } else if (opcode >= move && opcode <= (move | CONDITIONS)) {
+        stage->moves++;
+    }
+}
+
+/* At `code_offset`, in the code that begins at `start`. */
+static struct stage stage_at(const struct pl330_program *program, size_t start, uint32_t code_offset)
+{
+    struct stage stage = {.inside = false};
+
+    for (size_t at = start; at < code_offset && at < program->code.length;
+         at += length_of(program->code.bytes[at])) {
+        pass_instruction(&stage, program->code.bytes[at], program->write);
+    }
+    return stage;
+}
+
+/* The beats of the memory's side. */
+struct burst {
+    uint32_t beats, size;
+};
+
+static struct burst burst_of(uint32_t control_register, bool write)
+{
+    uint32_t memory = write ? control_register : control_register >> CCR_DST_SHIFT;
+
+    return (struct burst){
+        .beats = (memory >> CCR_SRC_LEN_SHIFT & CCR_LEN_MASK) + 1,
+        .size = UINT32_C(1) << (memory >> CCR_SRC_SIZE_SHIFT & CCR_SIZE_MASK),
+    };
+}
+
+/* Bytes of a unit that either a burst or singles make, from its first instruction of the memory's side on. That
+ * one is for singles: where the address is, and how many LC1 has counted, says whether it was executed.
+ * `address`: of the first whole beat behind the last notice, in the element. */
+static uint32_t how_much_of_either(const struct pl330_position *position, const struct stage *stage,
+                                   const struct burst *burst, uint32_t address)
+{
+    uint32_t bytes = burst->beats * burst->size;
+    bool single = position->lc1 != burst->beats - 1 || (position->address - address) % bytes != 0;
+
+    return single ? burst->size : stage->moves > 1 ? bytes : 0;
+}
 
 /* The element whose code the channel executes: an address alone may lie in several. */
 static uint32_t current_element(const struct pl330_program *program, uint32_t code_offset)
@@ -381,25 +477,64 @@ static uint32_t current_element(const struct pl330_program *program, uint32_t co
 /* At a hop with a count: no other loop end of LC1 jumps so far. */
 static bool is_on_way_back(const struct pl330_program *program, const struct pl330_position *position)
 {
-    enum { DMALPEND_LC1 = 0x3C };
     const uint8_t *at = program->code.bytes + position->code_offset;
 
     return position->lc1 != 0 && position->code_offset < program->code.length && at[0] == DMALPEND_LC1 &&
            at[1] > PL330_LOOP_BYTES;
 }
 
+/* Where the piece began that the channel moves. `before`: bytes of the round before the element. */
+static uint32_t piece_address(const struct pl330_program *program, const struct pl330_element *element,
+                              uint32_t before, uint32_t address)
+{
+    uint32_t at = before + (address - element->address);
+    uint32_t notice = at / program->notice_bytes * program->notice_bytes;
+
+    return element->address + (notice > before ? notice - before : 0);
+}
+
+/* Bytes that the address has passed and that need not have arrived: those of the unit on its way. */
+static uint32_t bytes_on_their_way(const struct pl330_program *program, const struct pl330_position *position,
+                                   const struct pl330_element *element, uint32_t before)
+{
+    size_t start = program->starts[element - program->elements];
+    struct stage stage = stage_at(program, start, position->code_offset);
+    struct burst burst = burst_of(position->control, program->write);
+
+    if (!stage.inside || stage.moves == 0) {
+        return 0;
+    }
+    if (stage.request == PL330_PERIPHERAL && burst.beats > 1) {
+        uint32_t piece = piece_address(program, element, before, position->address);
+
+        return how_much_of_either(position, &stage, &burst, (piece + burst.size - 1) & -burst.size);
+    }
+    return stage.moves * burst.beats * burst.size;
+}
+
 static uint32_t bytes_done(const struct pl330_program *program, const struct pl330_position *position)
 {
     uint32_t current = current_element(program, position->code_offset);
+    const struct pl330_element *element = &program->elements[current];
     uint32_t done = 0;
 
+    if (position->code_offset >= program->ending) {
+        return program->total;
+    }
     for (uint32_t i = 0; i < current; i++) {
         done += program->elements[i].length;
     }
     if (position->code_offset > program->starts[current]) { /* its DMAMOV has been executed */
-        done += position->address - program->elements[current].address;
+        uint32_t on_their_way = bytes_on_their_way(program, position, element, done);
+
+        done += position->address - element->address - on_their_way;
     }
     return done < program->total ? done : program->total;
+}
+
+bool pl330_program_stores_at(const struct pl330_program *program, uint32_t code_offset)
+{
+    return code_offset < program->code.length && program->code.bytes[code_offset] == DMAWMB;
 }
 
 uint32_t pl330_program_left(const struct pl330_program *program, const struct pl330_position *position)

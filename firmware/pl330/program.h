@@ -9,14 +9,16 @@
  *
  *     DMAWFP; write: DMALD..., DMASTP / read: DMALDP, DMAST...; DMAWMB
  *
- * so that the FIFO is empty between units: there a channel can be held, sliced or cancelled without a byte
- * in the controller, and address registers and memory agree. The device side is always one burst of whole
+ * so that the FIFO is empty between units, and address registers and memory agree. Inside of a unit the
+ * address is ahead: code and registers say by how much, so that what counts as done are whole units whose
+ * stores have arrived. The device side is always one burst of whole
  * beats (PLB-20); the memory side has as many beats as fill it, narrower ones where the address is not
- * aligned, in several bursts where they are more than 16. (Only a write of such bursts loads twice before
- * it stores.) The bytes that do not fill a burst come as single requests.
+ * aligned, in several bursts where they are more than 16. The bytes that do not fill a burst come as single
+ * requests.
  *
  * If the peripheral decides, DMAWFP takes either request and a unit is one burst or as many singles; a
- * device must not mix them within a unit. Only aligned elements; the others come as single requests.
+ * device must not mix them within a unit. Only beats of the full width at aligned addresses; the others come as
+ * single requests.
  *
  * Counters are of 8 bits. Two of them count to 65,536 units, then there is another loop. If the peripheral
  * decides, one counts its singles, so that there are only 256 units a loop.
@@ -53,7 +55,7 @@ enum pl330_ending {
     PL330_ENDS_WELL,
     PL330_ENDS_UNDEFINED, /* with an undefined instruction */
     PL330_ENDS_OPERAND,   /* with an operand that cannot be */
-    PL330_ENDS_LOCKED_UP, /* with a full FIFO; QEMU's model is then of no more use, until it is started anew */
+    PL330_ENDS_LOCKED_UP, /* with a full FIFO */
 };
 
 struct pl330_transfer {
@@ -77,9 +79,11 @@ struct pl330_program {
     uint32_t element_count;
     struct pl330_element elements[PL330_ELEMENTS_MAX];
 
-    bool loop;
+    bool loop, write;
+    uint32_t notice_bytes;               /* UINT32_MAX: there are no notices in a round */
     uint32_t total;                      /* bytes, of a round */
     uint16_t starts[PL330_ELEMENTS_MAX]; /* code_offset at which each element begins */
+    size_t ending;                       /* ... and what follows the last */
 };
 
 /* Make the program. False, and the code must not be run: it does not fit, or the address of the device, a
@@ -90,14 +94,16 @@ bool pl330_program_make(struct pl330_program *program, const struct pl330_transf
 struct pl330_position {
     uint32_t code_offset; /* bytes of the code before the next instruction */
     uint32_t address;     /* the memory side's, SAR or DAR */
+    uint32_t control;     /* CCR */
     uint32_t lc1;
 };
 
 /* Bytes left of the transfer, or of a loop's round. In a loop it is never 0, since there the next round begins.
- * Exact between units; while a unit of a write is on its way, up to a unit too low (PLB-15). */
+ * What counts as done are units whose stores are known to have arrived (PLB-15): for a channel in the middle of
+ * one, the units before it. */
 uint32_t pl330_program_left(const struct pl330_program *program, const struct pl330_position *position);
 
-/* Bytes of one unit on the device's side, by the control register that moves it. */
-uint32_t pl330_unit_bytes(uint32_t control, bool write);
+/* Does the channel wait there for stores to arrive, so that it cannot be known whether they have? */
+bool pl330_program_stores_at(const struct pl330_program *program, uint32_t code_offset);
 
 #endif

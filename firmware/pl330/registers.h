@@ -32,7 +32,6 @@ uint32_t pl330_faulting_channels(uintptr_t base);
 
 /* Why a channel faults: FTRn, until the channel is killed. */
 uint32_t pl330_fault_type(uintptr_t base, uint32_t n);
-enum { PL330_FAULT_DATA_WRITE = 1 << 17 };
 
 /* The state of a channel's thread: next instruction, source, destination, control, second counter. */
 struct pl330_thread {

@@ -11,6 +11,9 @@ from microcode import (
     COPY_64,
     CSR0,
     DAR0,
+    DBGCMD,
+    DBGINST0,
+    DBGINST1,
     END,
     FAULTING,
     INTEN,
@@ -53,9 +56,10 @@ def begin(controller: Controller, program: bytes, channel: int = 0) -> None:
     controller.execute(0x00A00000 | channel << 24, controller.program_at)
 
 
-def in_pairs(source: int, target: int) -> bytes:
+def in_pairs(source: int, target: int, *, nonsecure: bool = False) -> bytes:
     """Return a program that copies SIZE bytes and has 128 bytes in the FIFO at times."""
-    setup = mov(_SAR, source) + mov(_DAR, target) + mov(_CCR, COPY_64)
+    control = COPY_64 | nonsecure * 0x00800200
+    setup = mov(_SAR, source) + mov(_DAR, target) + mov(_CCR, control)
     return setup + loop(SIZE // 128, LD + LD + ST + ST) + WMB + END
 
 
@@ -184,6 +188,58 @@ def test_a_mistake_of_a_program_is_a_finding(board: Board, kind: str) -> None:
     with board.expect(kind):
         controller.start(mistakes(source.address, target.address + 64)[kind])
     controller.kill()
+
+
+def test_a_finding_of_a_program_shows_the_instruction(board: Board) -> None:
+    """Disassembled, with its address."""
+    source, target = two(board, SIZE)
+    controller = Controller(board)
+    with board.expect("microcode-early-event"):
+        controller.start(mistakes(source.address, target.address)["microcode-early-event"])
+        (finding,) = board.findings()
+    assert f"channel 0: DMASEV E9 at {controller.program_at + 20:#x}" in finding.text
+
+
+def test_a_program_that_is_changed_while_it_runs_is_a_finding(board: Board) -> None:
+    """It goes on with what it has fetched; once it has ended it may be changed."""
+    source, target = two(board, SIZE)
+    controller, channel = Controller(board), board.channel(0)
+    channel.hold_at_burst = 5
+    controller.start(in_pairs(source.address, target.address))
+    with board.expect("microcode-changed-program"):
+        controller.put(END * 8)
+        channel.release()
+        controller.settle()
+    assert board.dram.read(target.address, SIZE) == board.dram.read(source.address, SIZE)
+    controller.start(in_pairs(source.address, target.address))
+    controller.put(END * 8)
+    controller.start(in_pairs(source.address, target.address))
+    controller.kill()
+    controller.put(END * 8)
+
+
+def test_the_nonsecure_registers_show_and_change_nothing_that_is_secure(board: Board) -> None:
+    """Neither the manager nor a secure channel; a non-secure channel they show, and kill."""
+    source, target = two(board, SIZE)
+    controller = Controller(board)
+    base = board.machine.pl330[0].nonsecure_base
+    assert base is not None
+
+    def seen(register: int) -> int:
+        return board.request("peek", base + register, "32").number("value")
+
+    for nonsecure in (False, True):
+        board.channel(0).hold_at_burst = 5
+        controller.start(
+            in_pairs(source.address, target.address, nonsecure=nonsecure), nonsecure=nonsecure
+        )
+        assert controller.read(SAR0) == source.address + 256
+        assert seen(SAR0) == nonsecure * (source.address + 256)
+        assert seen(CSR0) == nonsecure * controller.read(CSR0)
+        for register, value in ((DBGINST0, 0x00010001), (DBGINST1, 0), (DBGCMD, 0)):
+            board.request("poke", base + register, "32", value)
+        assert (controller.state() == STOPPED) == nonsecure
+        controller.kill()
 
 
 def test_equal_commands_give_equal_logs(board: Board) -> None:

@@ -6,7 +6,8 @@ reported, `Bytes:` says whether the bug shows in the bytes as well: where it doe
 schedule. It shows in the main job or, with `Workload: edges`, in a buffer that shares its first and
 its last cache line with what the CPU stores. With `Workload: nvme` it is one of the driver in
 examples/nvme, and `Line:` is the text of the lines that must be named; where QEMU's controller then
-goes wrong, and whether it answers at all, differs.
+goes wrong, and whether it answers at all, differs. With `Workload: microcode` it is in a program of
+the PL330, and `Instruction:` is what is named.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def header(patch: Path) -> dict[str, str]:
 PATCHES = sorted(Path(__file__).parent.glob("*.patch"))
 MAIN_JOB = [patch for patch in PATCHES if "Workload" not in header(patch)]
 NVME = [patch for patch in PATCHES if header(patch).get("Workload") == "nvme"]
+MICROCODE = [patch for patch in PATCHES if header(patch).get("Workload") == "microcode"]
 EDGES = [patch for patch in PATCHES if header(patch).get("Workload") == "edges"]
 
 
@@ -131,6 +133,17 @@ def line(patch: Path, cpu: dict[str, Any]) -> str:
     root = installation.seeded(patch.stem, "virt-a64-nvme").parent / "src"
     text: str = (root / cpu["file"]).read_text().splitlines()[cpu["line"] - 1]
     return text
+
+
+@pytest.mark.parametrize("patch", MICROCODE, ids=lambda patch: patch.stem)
+def test_a_known_bug_of_a_program_is_caught(tmp_path: Path, patch: Path) -> None:
+    """Findings of that kind only, which name the instruction."""
+    expected = header(patch)
+    options = ("--firmware-bug", patch.stem, "--machine", "virt-a53-clocked")
+    status, report = run(tmp_path, 4096, *options)
+    assert (status, report["verdict"]) == (1, "fail")
+    assert {finding["kind"] for finding in report["findings"]} == {expected["Finding"]}
+    assert all(expected["Instruction"] in finding["text"] for finding in report["findings"])
 
 
 @pytest.mark.parametrize("bug", ["no-clean", "no-invalidate", "no-read-preparation"])

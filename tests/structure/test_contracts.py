@@ -341,6 +341,7 @@ def test_what_a_description_repeats() -> None:
     abort = built["PL330_ABORT_SPI"]
     theirs = {
         ("pl330", 0, "base"): built["PL330_BASE"],
+        ("pl330", 0, "nonsecure_base"): built["PL330_NONSECURE_BASE"],
         ("pl330", 0, "abort_irq"): abort,
         ("pl330", 0, "request_lines"): sizes["REQUEST_LINES"],
         ("stream", "base"): built["STREAM_BASE"],

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import mappings
+from . import mappings, microcode
 from .probe import BadRecord, Limit
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ _OF_MICROCODE = {
     "DMAFLUSHP between: it may be one that the transfer before has served",
     "microcode-full-fifo": "a program loaded more than the FIFO has room for before it stores: it "
     "locks up, unless another channel makes room",
+    "microcode-changed-program": "memory is not what a program was fetched from when it ends: it "
+    "was written to while the program ran, which goes on with what it has fetched",
 }
 #: What makes a QEMU process useless, with the channel to be filled in.
 POISONED = (
@@ -547,8 +549,9 @@ def _accesses(raw: Mapping[str, int], accessed: str | None, device: Device | Non
         there = " there" if raw["kind"] == _STRAY else ""
         parts.append(f"the CPU's access{there} was in {accessed}")
     if device and raw["kind"] >= _FIRST_OF_MICROCODE:
+        instruction = microcode.decode(raw["code"].to_bytes(8, "little"), raw["microcode"])
         other = "" if raw["address"] == raw["microcode"] else f", the other {raw['address']:#x}"
-        parts.append(f"channel {device.channel}: the instruction is at {device.microcode}{other}")
+        parts.append(f"channel {device.channel}: {instruction.text} at {device.microcode}{other}")
     elif device:
         parts.append(_access(device, raw["address"]))
     return parts

@@ -50,16 +50,25 @@ class Cache(_Part):
 class Pl330(_Part):
     """One DMA controller: its registers, interrupts and number of request lines.
 
+    :ivar nonsecure_base: of the registers as the non-secure world sees them; "dmav3" only.
     :ivar model: "qemu" is the model that QEMU has, "dmav3" the extension's own, which takes time.
     :ivar clock_hz: of the clock of "dmav3".
     """
 
     base: Address
+    nonsecure_base: Address | None = None
     abort_irq: Interrupt
     event_irqs: Annotated[tuple[Interrupt, ...], Field(min_length=1, max_length=32, strict=False)]
     request_lines: Annotated[int, Field(ge=1, le=32)]
     model: Literal["qemu", "dmav3"] = "qemu"
     clock_hz: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 200_000_000
+
+    @model_validator(mode="after")
+    def _has_what_it_says(self) -> Pl330:
+        if self.nonsecure_base is not None and self.model == "qemu":
+            msg = "`nonsecure_base` is given, but QEMU's model has one view of its registers"
+            raise ValueError(msg)
+        return self
 
 
 class Stream(_Part):
@@ -203,6 +212,7 @@ class Machine(_Part):
 #: `cache` is the CPU's is checked against the CPU, when the machine starts.)
 _BUILT: dict[Place, int] = {
     ("pl330", 0, "base"): 0x0B000000,
+    ("pl330", 0, "nonsecure_base"): 0x0B001000,
     ("pl330", 0, "abort_irq"): 176,
     ("pl330", 0, "request_lines"): 32,
     **{("pl330", 0, "event_irqs", n): 177 + n for n in range(16)},
@@ -325,12 +335,11 @@ def _check_built(path: Path, places: dict[Place, int], value: object) -> None:
         for part in place:
             given = given[part]
         if given != _BUILT[place]:
-            built = hex(_BUILT[place]) if place[-1] == "base" else str(_BUILT[place])
+            spell = hex if str(place[-1]).endswith("base") and given is not None else str
+            built = spell(_BUILT[place])
             key = ".".join(str(part) for part in place)
-            problem = f"is {given:#x} here, " if place[-1] == "base" else f"is {given} here, "
-            raise MachineFileError(
-                path, places[place], key, problem + f"{built} on this board", built
-            )
+            problem = f"is {spell(given)} here, {built} on this board"
+            raise MachineFileError(path, places[place], key, problem, built)
 
 
 def _explain(path: Path, places: dict[Place, int], error: ValidationError) -> MachineFileError:

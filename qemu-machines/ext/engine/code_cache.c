@@ -40,6 +40,16 @@ static enum code_result fill(struct engine *engine, struct cache_line *entry, ui
     return CODE_READY;
 }
 
+static uint32_t first_difference(const uint8_t *one, const uint8_t *other)
+{
+    uint32_t i = 0;
+
+    while (one[i] == other[i]) {
+        i++;
+    }
+    return i;
+}
+
 /* Have the line of `address` for the thread: `code` is what it holds from there on, `bytes` how much. */
 static enum code_result need(struct engine *engine, struct thread *thread, uint32_t address,
                              const uint8_t **code, uint32_t *bytes)
@@ -79,6 +89,31 @@ enum code_result code_fetch(struct engine *engine, struct thread *thread, uint8_
         memcpy(code + have, line, bytes);
     }
     return CODE_READY;
+}
+
+static void find_change(const struct engine *engine, const struct thread *thread, uint32_t address)
+{
+    const struct engine_finding finding = {ENGINE_FINDING_PROGRAM_CHANGED,
+                                           (uint8_t)thread_number(engine, thread), thread->pc, address};
+
+    engine->ops->found(engine->opaque, &finding);
+}
+
+void code_compare(const struct engine *engine, const struct thread *thread)
+{
+    uint32_t bytes = engine->config.cache_line;
+    uint8_t code[CACHE_LINE_MAX];
+
+    for (uint32_t i = 0; i < engine->config.cache_lines && !engine->predicting; i++) {
+        const struct cache_line *line = &engine->cache[i];
+
+        if (has(engine, line, line->address, thread) &&
+            engine->ops->glance(engine->opaque, line->address, code, bytes) &&
+            memcmp(line->code, code, bytes) != 0) {
+            find_change(engine, thread, line->address + first_difference(line->code, code));
+            return;
+        }
+    }
 }
 
 void code_forget(struct engine *engine, const struct thread *thread)

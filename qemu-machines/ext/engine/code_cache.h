@@ -15,6 +15,9 @@ enum code_result { CODE_READY, CODE_MISSES, CODE_FAILED };
  * waits for a line, and tries again then. CODE_FAILED: the bus answered with an error. */
 enum code_result code_fetch(struct engine *engine, struct thread *thread, uint8_t *code);
 
+/* Compare what the thread has fetched, as far as it is here, with memory. Where they differ it is a finding. */
+void code_compare(const struct engine *engine, const struct thread *thread);
+
 /* DMAGO, DMAKILL of one thread; DMAWFE with `invalid`: all lines, for all. */
 void code_forget(struct engine *engine, const struct thread *thread);
 void code_invalidate(struct engine *engine);

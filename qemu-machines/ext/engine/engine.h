@@ -80,6 +80,10 @@ struct engine_burst {
 /* What a peripheral asks for. */
 enum engine_request { ENGINE_REQUEST_NONE, ENGINE_REQUEST_SINGLE, ENGINE_REQUEST_BURST };
 
+/* What an access comes to: nothing but data, an error, or something that a device makes of it, such as an
+ * interrupt. */
+enum engine_outlook { ENGINE_OUTLOOK_DATA, ENGINE_OUTLOOK_ERROR, ENGINE_OUTLOOK_EFFECT };
+
 /* What it is told. */
 enum engine_answer { ENGINE_ANSWER_SINGLE, ENGINE_ANSWER_BURST, ENGINE_ANSWER_FLUSH };
 
@@ -91,6 +95,7 @@ enum engine_finding_kind {
     ENGINE_FINDING_UNUSED_REQUEST,     /* the request that the DMAWFP `other` accepted moved nothing */
     ENGINE_FINDING_OLD_REQUEST,        /* DMAWFP took a request of before DMAGO, and no DMAFLUSHP was between */
     ENGINE_FINDING_FIFO_OVERCOMMITTED, /* a load will not fit before a store that is still to be executed */
+    ENGINE_FINDING_PROGRAM_CHANGED, /* memory at `other` is not what the thread, which ends now, has fetched */
 };
 
 struct engine_finding {
@@ -104,10 +109,10 @@ struct engine_finding {
 struct engine_ops {
     /* Read a line of the instruction cache for a thread. False: the bus answered with an error. */
     bool (*fetch)(void *opaque, uint32_t thread, uint32_t address, uint8_t *code, uint32_t bytes);
-    /* For predictions, without a trace of it: the same; and whether an access would be answered with an error,
-     * as far as can be known before. */
+    /* For predictions, without a trace of it: the same; and what an access would come to, as far as can be
+     * known before. */
     bool (*glance)(void *opaque, uint32_t address, uint8_t *code, uint32_t bytes);
-    bool (*is_faulty)(void *opaque, const struct engine_burst *);
+    enum engine_outlook (*look_at)(void *opaque, const struct engine_burst *);
     /* Carry the access out. False: the bus answered with an error. */
     bool (*read)(void *opaque, const struct engine_burst *, uint8_t *data);
     bool (*write)(void *opaque, const struct engine_burst *, const uint8_t *data);
@@ -152,15 +157,16 @@ uint64_t engine_next(const struct engine *);
 /* Execute everything that happens up to and in `cycle`. */
 void engine_run(struct engine *, uint64_t cycle);
 
-/* What comes next: in which cycle, and whether it is an output that changes or a thread that faults. */
+/* What comes next: in which cycle, and whether it is something that may interrupt the CPU: an output that
+ * changes, a thread that faults, an access with an effect. */
 struct engine_prediction {
     uint64_t cycle;
     bool interrupts;
 };
 
-/* The next cycle, up to `horizon`, in which an output changes, a thread faults or a channel is held, if memory
- * answers as is_faulty says, and peripherals go on asking for what they ask now. If there is none, the horizon;
- * ENGINE_NEVER if nothing happens by itself after that. Nothing changes. */
+/* The next cycle, up to `horizon`, in which an output changes, a thread faults, an access has an effect or a
+ * channel is held, if memory answers as look_at says, and peripherals go on asking for what they ask now. If
+ * there is none, the horizon; ENGINE_NEVER if nothing happens by itself after that. Nothing changes. */
 struct engine_prediction engine_predict(const struct engine *, uint64_t horizon);
 
 /* ---- inputs ---- */
@@ -182,7 +188,7 @@ void engine_register_write(struct engine *, uint32_t offset, uint32_t value, boo
 struct engine_hold {
     uint64_t at_burst;     /* before it begins its n-th burst (a load or DMASTZ) since DMAGO; 0: not */
     uint64_t at_byte;      /* before a burst that takes the bytes it has begun to move past this; 0: not */
-    uint64_t pause_cycles; /* after each burst */
+    uint64_t pause_cycles; /* that each burst takes at least, with the barrier behind it */
 };
 
 struct engine_hold *engine_hold(struct engine *, uint32_t channel);

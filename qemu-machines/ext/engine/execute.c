@@ -202,6 +202,11 @@ static bool accesses_memory(const struct instruction *row)
            row->operation == OPERATION_STORE_ZEROES;
 }
 
+static bool is_barrier(const struct instruction *row)
+{
+    return row->operation == OPERATION_READ_BARRIER || row->operation == OPERATION_WRITE_BARRIER;
+}
+
 static void issue_it(struct issue *issue)
 {
     struct thread *thread = issue->thread;
@@ -210,6 +215,9 @@ static void issue_it(struct issue *issue)
 
     if (wrong) {
         thread_fault(issue->engine, thread, wrong);
+        return;
+    }
+    if (!is_barrier(issue->row) && move_pauses(issue)) {
         return;
     }
     thread->state = STATE_EXECUTING;
@@ -232,9 +240,6 @@ void execute(struct engine *engine, struct thread *thread)
 {
     uint8_t code[INSTRUCTION_BYTES_MAX] = {0};
 
-    if (move_pauses(engine, thread)) {
-        return;
-    }
     switch (code_fetch(engine, thread, code)) {
     case CODE_READY:
         issue_it(&(struct issue){engine, thread, &instructions[code[0]], code});

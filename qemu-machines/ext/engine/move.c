@@ -78,16 +78,20 @@ static bool is_held(const struct issue *issue, uint32_t bytes)
     return true;
 }
 
-bool move_pauses(struct engine *engine, struct thread *thread)
+bool move_pauses(const struct issue *issue)
 {
-    uint32_t n = thread_number(engine, thread);
-    uint64_t cycles = n == ENGINE_MANAGER ? 0 : engine->hold[n].pause_cycles;
+    struct thread *thread = issue->thread;
+    uint32_t n = thread_number(issue->engine, thread);
+    uint64_t cycles = n == ENGINE_MANAGER ? 0 : issue->engine->hold[n].pause_cycles;
 
     if (!cycles || thread->bursts <= thread->paused || thread->fifo.loading != thread->fifo.storing) {
         return false;
     }
     thread->paused = thread->bursts;
-    thread->ready_at = engine->now + cycles;
+    if (thread->burst_at + cycles <= issue->engine->now) {
+        return false;
+    }
+    thread->ready_at = thread->burst_at + cycles;
     return true;
 }
 
@@ -134,8 +138,11 @@ static bool may_load(const struct issue *issue, uint32_t bytes)
     return false;
 }
 
-static void begin_burst(struct thread *thread, uint32_t bytes)
+static void begin_burst(const struct issue *issue, uint32_t bytes)
 {
+    struct thread *thread = issue->thread;
+
+    thread->burst_at = issue->engine->now;
     thread->bursts++;
     thread->begun += bytes;
     thread->moved_since_wait = true;
@@ -167,7 +174,7 @@ enum outcome move_load(const struct issue *issue)
     }
     issue->engine->load_lock = access.burst.channel;
     traffic_load(issue->engine, thread, &access);
-    begin_burst(thread, access.burst.bytes);
+    begin_burst(issue, access.burst.bytes);
     thread->sar += access.burst.increments ? access.burst.bytes : 0;
     return GOES_ON;
 }
@@ -216,7 +223,7 @@ enum outcome move_store_zeroes(const struct issue *issue)
     if (queue_is_full(&issue->engine->writes, issue->engine->config.write_queue)) {
         return issue_stall(issue, STATE_EXECUTING);
     }
-    begin_burst(issue->thread, access.burst.bytes);
+    begin_burst(issue, access.burst.bytes);
     note_store(issue, &access);
     return GOES_ON;
 }

@@ -9,7 +9,8 @@ enum outcome move_load(const struct issue *issue);
 enum outcome move_store(const struct issue *issue);
 enum outcome move_store_zeroes(const struct issue *issue);
 
-/* Does a pause begin, now that the stores of the last burst have been issued? */
-bool move_pauses(struct engine *engine, struct thread *thread);
+/* Does a pause begin before this instruction, since the stores of the last burst have been issued? Not before a
+ * barrier: behind it they have been carried out. */
+bool move_pauses(const struct issue *issue);
 
 #endif

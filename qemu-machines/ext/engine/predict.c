@@ -11,23 +11,27 @@ static bool glance_fetch(void *opaque, uint32_t thread, uint32_t address, uint8_
     return original->ops->glance(original->opaque, address, code, bytes);
 }
 
-static bool glance_is_faulty(void *opaque, const struct engine_burst *burst)
+static bool glance_access(struct engine *copy, const struct engine_burst *burst)
 {
-    const struct engine *original = ((struct engine *)opaque)->original;
+    const struct engine *original = copy->original;
+    enum engine_outlook outlook = original->ops->look_at(original->opaque, burst);
 
-    return original->ops->is_faulty(original->opaque, burst);
+    if (outlook == ENGINE_OUTLOOK_EFFECT) {
+        copy->stop = copy->interrupts = true;
+    }
+    return outlook != ENGINE_OUTLOOK_ERROR;
 }
 
 static bool glance_read(void *opaque, const struct engine_burst *burst, uint8_t *data)
 {
     (void)data;
-    return !glance_is_faulty(opaque, burst);
+    return glance_access(opaque, burst);
 }
 
 static bool glance_write(void *opaque, const struct engine_burst *burst, const uint8_t *data)
 {
     (void)data;
-    return !glance_is_faulty(opaque, burst);
+    return glance_access(opaque, burst);
 }
 
 static void stop_at_output(void *opaque, uint32_t line, bool level)
@@ -67,7 +71,6 @@ static void ignore_finding(void *opaque, const struct engine_finding *finding)
 
 static const struct engine_ops glances = {
     .fetch = glance_fetch,
-    .is_faulty = glance_is_faulty,
     .read = glance_read,
     .write = glance_write,
     .interrupt = stop_at_output,

@@ -55,7 +55,7 @@ struct thread {
     struct fifo fifo;
     uint32_t fifo_lines;            /* its share of the MFIFO's */
     uint64_t bursts, begun, zeroed; /* as in struct engine_thread; bytes stored by DMASTZ */
-    uint64_t paused;                /* bursts whose pause is over */
+    uint64_t burst_at, paused;      /* cycle of its last burst; bursts whose pause is over */
     uint64_t step_to;               /* bursts after which a step ends; 0: no step */
     bool held, holding;             /* holding: it is held as soon as nothing of it is on the bus */
     bool told;                      /* of the instruction at its PC: engine_ops.issued() */

@@ -57,6 +57,7 @@ void thread_start(struct engine *engine, struct thread *thread, uint32_t pc, boo
 /* Nothing of it is on its way any more. */
 static void leave(struct engine *engine, struct thread *thread, enum engine_state state)
 {
+    code_compare(engine, thread);
     if (is_channel(engine, thread)) {
         traffic_discard(engine, thread);
         thread_unlock(engine, thread);
@@ -88,6 +89,9 @@ void thread_kill(struct engine *engine, struct thread *thread)
 {
     if (thread->state == STATE_STOPPED) {
         return;
+    }
+    if (thread->state != STATE_FAULTING) {
+        code_compare(engine, thread);
     }
     thread->fault = thread->error = 0;
     code_forget(engine, thread);

@@ -145,7 +145,7 @@ void finding_bus_error(uint64_t physical, bool is_write, bool has_faulted, const
         by);
 }
 
-void finding_microcode(enum probe_finding_kind kind, uint64_t other, const struct accessor *by)
+void finding_microcode(enum probe_finding_kind kind, uint64_t code, uint64_t other, const struct accessor *by)
 {
     finding_add(
         (struct probe_finding){
@@ -155,6 +155,7 @@ void finding_microcode(enum probe_finding_kind kind, uint64_t other, const struc
             .channel = by->channel,
             .microcode = by->microcode,
             .burst = by->burst,
+            .code = code,
         },
         by);
 }

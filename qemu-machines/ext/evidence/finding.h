@@ -36,8 +36,9 @@ bool finding_knows(const struct probe_finding *like);
  * channel of the PL330, which has faulted. */
 void finding_bus_error(uint64_t physical, bool is_write, bool has_faulted, const struct accessor *by);
 
-/* The program of a channel did what silicon does not tell, with the instruction at `other` as well. */
-void finding_microcode(enum probe_finding_kind kind, uint64_t other, const struct accessor *by);
+/* The program of a channel did what silicon does not tell, by the instruction `code` at `by->microcode`, and
+ * that, or the byte, at `other`. */
+void finding_microcode(enum probe_finding_kind kind, uint64_t code, uint64_t other, const struct accessor *by);
 
 /* The image's operation log has a record that cannot be, for the reason given; `value` is what is wrong. */
 void finding_bad_record(enum probe_bad_record reason, uint64_t value);

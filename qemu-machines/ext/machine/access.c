@@ -53,8 +53,14 @@ static uint16_t *line_entry_of; /* a line of RAM: its entry in `lines`, plus 1 *
 static unsigned int line_shift;
 static void *cpu_env;
 
+static bool took_big_lock; /* the CPU's thread, in a callback */
+
 void access_enter_callback(void)
 {
+    if (views.catch_up && !qemu.bql_locked()) { /* before the views' own, as everywhere */
+        qemu.bql_lock_impl(__FILE__, __LINE__);
+        took_big_lock = true;
+    }
     views_lock();
     cache_release(views.model, false); /* whichever there was, it is over */
     clock_enter_callback();
@@ -64,6 +70,33 @@ void access_leave_callback(void)
 {
     clock_leave_callback();
     views_unlock();
+    if (took_big_lock) {
+        took_big_lock = false;
+        qemu.bql_unlock();
+    }
+}
+
+/* Is there a device that runs behind the CPU, and may be brought to now? */
+static bool is_behind(void)
+{
+    return views.catch_up && qemu.bql_locked();
+}
+
+void access_catch_up(void)
+{
+    if (is_behind()) {
+        views.catch_up();
+    }
+}
+
+/* The CPU has stored already what the device may only do things before. */
+static void catch_up_behind_store(size_t offset, unsigned int size)
+{
+    uint8_t stored[1 << PAGE_SHIFT >> 4];
+
+    memcpy(stored, views.cpu + offset, size);
+    views.catch_up();
+    memcpy(views.cpu + offset, stored, size);
 }
 
 /* ---- what a virtual address is ---- */
@@ -250,6 +283,13 @@ static void access_line(uint64_t address, unsigned int size, unsigned int mmu_in
     const struct accessor by = {.pc = pc};
     struct cache_shortcut shortcut;
 
+    if (page->kind != NOT_RAM && is_behind()) {
+        if (store) {
+            catch_up_behind_store(offset, size);
+        } else {
+            views.catch_up();
+        }
+    }
     if (page->kind != NOT_RAM && ownership_of(offset >> line_shift)) {
         ownership_judge(views.base + offset, size, store, &by);
     }

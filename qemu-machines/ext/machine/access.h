@@ -28,9 +28,11 @@ void access_line_changed(size_t line);
 /* Virtual addresses may mean other places from now on. */
 void access_forget_translations(void);
 
-/* Every other callback of the translator takes the lock, and tells the clock, by these two. */
+/* Every other callback of the translator takes the lock, and tells the clock, by these two. Where it reaches
+ * DRAM, what runs behind the CPU catches up first. */
 void access_enter_callback(void);
 void access_leave_callback(void);
+void access_catch_up(void);
 
 /* Callbacks after a load, with the instruction's address, and after a store, with its place (evidence/place.h).
  */

@@ -432,18 +432,20 @@ static const struct stream_server *add_clocked_pl330(DeviceState *gic, Error **e
     struct clocked_wiring wiring = {
         .clock_hz = board.pl330_clock_hz,
         .tied = has_stream ? ~(1u << STREAM_RECEIVE | 1u << STREAM_TRANSMIT) : ~0u,
+        .quiet_base = STREAM_BASE,
+        .quiet_size = STREAM_PAGE,
     };
-    MemoryRegion *registers;
+    struct clocked_registers registers;
 
     for (int i = 0; i <= EVENTS; i++) {
         wiring.interrupts[i] = qemu.qdev_get_gpio_in(gic, PL330_ABORT_SPI + i);
     }
-    registers = clocked_initialise(&wiring, errp);
-    if (!registers) {
+    if (!clocked_initialise(&wiring, &registers, errp)) {
         return NULL;
     }
     board.controller = &clocked_controller;
-    map(PL330_BASE, registers);
+    map(PL330_BASE, registers.secure);
+    map(PL330_NONSECURE_BASE, registers.nonsecure);
     return &clocked_stream_server;
 }
 
@@ -452,7 +454,7 @@ static bool add_pl330_and_stream(DeviceState *gic, Error **errp)
     const struct stream_server *server;
     MemoryRegion *stream;
 
-    bus_initialise(PL330_BASE, PL330_SIZE);
+    bus_initialise(PL330_BASE, PL330_NONSECURE_BASE + PL330_SIZE - PL330_BASE);
     server = board.pl330_clock_hz ? add_clocked_pl330(gic, errp) : add_pl330_of_qemu(gic, errp);
     if (!server || board.stream_fd == ~0ull) {
         return server != NULL;

@@ -113,6 +113,7 @@ static void on_set_way(unsigned int vcpu, void *opaque)
 
     (void)vcpu;
     access_enter_callback();
+    access_catch_up();
     maintain_set_way(decoded.kind, (uint32_t)read_x(decoded.rt));
     access_leave_callback();
 }
@@ -143,6 +144,7 @@ static void on_operation(unsigned int vcpu, void *opaque)
     (void)vcpu;
     access_enter_callback();
     if (access_finds_ram(address, mmu_index, &offset)) {
+        access_catch_up();
         if (operation.decoded.kind == A64_ZERO) {
             zero(&operation, address, offset, mmu_index);
         } else {

@@ -9,6 +9,7 @@
 enum board_place {
     PL330_BASE = 0x0b000000,
     PL330_SIZE = 0x1000,
+    PL330_NONSECURE_BASE = PL330_BASE + PL330_SIZE, /* of the engine */
     STREAM_BASE = 0x0b010000,
     STREAM_PAGE = 0x1000,
     IDENT_BASE = 0x0b020000,

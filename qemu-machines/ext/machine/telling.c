@@ -10,6 +10,7 @@ static const struct {
     uint64_t base, size;
 } devices[] = {
     {PL330_BASE, PL330_SIZE},
+    {PL330_NONSECURE_BASE, PL330_SIZE},
     {STREAM_BASE, STREAM_PAGE},
     {BAR_BASE, BAR_SIZE},
 };

@@ -24,6 +24,9 @@ struct views {
     uint8_t *dram;             /* ... as devices do; the same as `cpu` with one view */
     struct cache_model *model; /* NULL with one view */
     uint8_t *code_pages;       /* 1: QEMU has translated code from this page */
+    /* A device runs behind the CPU, and has work: before the CPU reaches DRAM this lets it do what it should
+     * have done by now. Called in callbacks of the translator, with the big lock and the views' own. */
+    void (*catch_up)(void);
 };
 
 extern struct views views;

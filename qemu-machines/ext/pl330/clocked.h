@@ -4,9 +4,14 @@
  *
  * Theory of operation. The engine runs behind the CPU, never ahead. It is brought to now whenever somebody
  * could look: at an access of the CPU to a register, at a property, when the gate closes, before a peripheral
- * changes by itself. Where nobody looks, a prediction says when the next interrupt, fault or hold comes, and
- * one timer is set for it; at the latest after CLOCKED_VISIBLE_NS, so that what the engine stores is seen by a
- * CPU that waits for it in memory. Records and findings carry the engine's time.
+ * changes by itself, and (views.catch_up) before an access of the CPU that reaches DRAM. Where nobody looks, a
+ * prediction says when the next interrupt, fault or hold comes, and one timer is set for it; at the latest
+ * after CLOCKED_VISIBLE_NS, so that on a machine with one view, whose CPU has no hooks, what the engine stores
+ * is seen by a CPU that waits for it. Records and findings carry the engine's time.
+ *
+ * An access of the CPU that reaches DRAM is seen in a callback of QEMU's translator, in the middle of a block
+ * of instructions. There the time is that at the end of the block, and nothing may interrupt the CPU: the
+ * engine stops before what could, for which the timer is set.
  *
  * A step of a held channel with the gate closed takes cycles, but no model time; the engine's clock is that
  * much ahead afterwards.
@@ -14,21 +19,17 @@
 #ifndef DMAV3_CLOCKED_H
 #define DMAV3_CLOCKED_H
 
-#include "devices/stream.h"
-#include "pl330/controller.h"
+#include "pl330/clocked_controls.h"
+#include "pl330/clocked_time.h"
+#include "pl330/clocked_wiring.h"
 
-enum { CLOCKED_CHANNELS = 8, CLOCKED_PERIPHERALS = 32, CLOCKED_EVENTS = 16, CLOCKED_VISIBLE_NS = 100000 };
-
-struct clocked_wiring {
-    uint64_t clock_hz;                       /* 1 kHz to 1 GHz */
-    qemu_irq interrupts[1 + CLOCKED_EVENTS]; /* irq_abort, and those of the events */
-    uint32_t tied; /* request lines without a device, a bit for each: they always ask */
+/* The registers by each of the two interfaces, to be mapped: the non-secure one does not show, and cannot
+ * change, what is secure. */
+struct clocked_registers {
+    MemoryRegion *secure, *nonsecure;
 };
 
-/* Returns the region of the registers, to be mapped; NULL with *errp set. */
-MemoryRegion *clocked_initialise(const struct clocked_wiring *wiring, Error **errp);
-
-extern const struct controller clocked_controller;
-extern const struct stream_server clocked_stream_server;
+/* False with *errp set on failure. */
+bool clocked_initialise(const struct clocked_wiring *wiring, struct clocked_registers *registers, Error **errp);
 
 #endif

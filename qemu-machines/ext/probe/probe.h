@@ -106,6 +106,7 @@ enum probe_finding_kind {
     FINDING_MICROCODE_UNUSED_REQUEST,
     FINDING_MICROCODE_OLD_REQUEST,
     FINDING_MICROCODE_FULL_FIFO,
+    FINDING_MICROCODE_CHANGED_PROGRAM,
 };
 
 /* Where the bytes of a stray access lie, from a mapping or memory for devices. */
@@ -164,6 +165,7 @@ struct probe_finding {
     uint64_t near_memory; /* of the caller's memory for it: the same, unless it is bounced */
     uint64_t near_length; /* bytes */
     uint64_t ended_ns;    /* model time */
+    uint64_t code;        /* of FINDING_MICROCODE_...: the instruction's bytes, from the lowest on */
 };
 
 /* Maintenance by one instruction of the program, inside one routine. */

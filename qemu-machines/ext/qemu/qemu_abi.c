@@ -54,6 +54,16 @@ const char *qemu_abi_version(int *major)
     return version ? text : "(of unknown version)";
 }
 
+CPUState **qemu_abi_current_cpu(void)
+{
+    static THREAD_LOCAL CPUState **current;
+
+    if (!current) {
+        current = dlsym(RTLD_DEFAULT, "current_cpu"); /* a variable of the thread that asks */
+    }
+    return current;
+}
+
 void qemu_abi_refuse(const char *why)
 {
     qemu.error_report("dmav3: %s", why);

@@ -261,6 +261,11 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, timer_mod_ns, (QemuTimer *, int64_t))                                                              \
     F(void, timer_del, (QemuTimer *))                                                                          \
     F(int64_t, qemu_clock_get_ns, (int))                                                                       \
+    F(void, icount_update, (CPUState *))                                                                       \
+    /* the big lock */                                                                                         \
+    F(bool, bql_locked, (void))                                                                                \
+    F(void, bql_lock_impl, (const char *file, int line))                                                       \
+    F(void, bql_unlock, (void))                                                                                \
     F(Chardev *, qemu_chr_find, (const char *))                                                                \
     F(bool, qemu_chr_fe_init, (QemuCharBackend *, Chardev *, Error **))                                        \
     F(void, qemu_chr_fe_set_handlers,                                                                          \
@@ -284,6 +289,9 @@ const char *qemu_abi_load(void);
 
 /* "10.0.2", and its first number (0 where QEMU does not tell). */
 const char *qemu_abi_version(int *major);
+
+/* The CPU that runs on this thread, as QEMU knows it. */
+CPUState **qemu_abi_current_cpu(void);
 
 /* End QEMU with a message: this one cannot be used. */
 _Noreturn void qemu_abi_refuse(const char *why);

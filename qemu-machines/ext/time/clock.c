@@ -27,7 +27,9 @@ uint64_t clock_time(void)
         return model.stopped_ns;
     }
     if (!in_callback) {
-        model.read_ns = virtual_time() - model.lead_ns;
+        uint64_t now = virtual_time() - model.lead_ns;
+
+        model.read_ns = now > model.read_ns ? now : model.read_ns;
     }
     return model.read_ns;
 }
@@ -50,6 +52,21 @@ void clock_enter_callback(void)
 void clock_leave_callback(void)
 {
     in_callback = false;
+}
+
+void clock_read_in_callback(void)
+{
+    CPUState **current = qemu_abi_current_cpu(), *cpu = *current;
+    uint64_t now;
+
+    if (model.stopped) {
+        return;
+    }
+    qemu.icount_update(cpu);
+    *current = NULL; /* as another thread reads it: QEMU forbids this one to */
+    now = virtual_time() - model.lead_ns;
+    *current = cpu;
+    model.read_ns = now > model.read_ns ? now : model.read_ns;
 }
 
 void clock_look_back(uint64_t ns)

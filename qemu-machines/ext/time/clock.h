@@ -37,6 +37,10 @@ bool clock_runs(void);
 void clock_enter_callback(void);
 void clock_leave_callback(void);
 
+/* In such a callback, with the big lock: read it all the same. The block of instructions that is being executed
+ * counts as a whole, so this is up to a block too late. */
+void clock_read_in_callback(void);
+
 /* A new run begins: the clock runs, model time and command are 0, and every timer is disarmed. */
 void clock_reset(void);
 

@@ -33,10 +33,14 @@ static bool fetch(void *opaque, uint32_t thread, uint32_t address, uint8_t *code
     return glance(opaque, address, code, bytes);
 }
 
-static bool is_faulty(void *opaque, const struct engine_burst *burst)
+static enum engine_outlook look_at(void *opaque, const struct engine_burst *burst)
 {
     (void)opaque;
-    return !has(burst->address, burst->increments ? burst->bytes : burst->size);
+    if (bed.effect && burst->address == bed.effect) {
+        return ENGINE_OUTLOOK_EFFECT;
+    }
+    return has(burst->address, burst->increments ? burst->bytes : burst->size) ? ENGINE_OUTLOOK_DATA
+                                                                               : ENGINE_OUTLOOK_ERROR;
 }
 
 /* The beats, one after the other. */
@@ -134,7 +138,7 @@ static void found(void *opaque, const struct engine_finding *finding)
 static const struct engine_ops ops = {
     .fetch = fetch,
     .glance = glance,
-    .is_faulty = is_faulty,
+    .look_at = look_at,
     .read = read_burst,
     .write = write_burst,
     .interrupt = interrupt,

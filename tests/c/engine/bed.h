@@ -83,6 +83,7 @@ extern struct bed {
     struct engine_burst last_read, last_write;
     struct engine_finding finding[BED_FINDINGS];
     uint32_t findings;
+    uint32_t effect; /* accesses here have an effect, as far as predictions are told; 0: none has */
     struct {
         uint32_t peripheral;
         enum engine_answer answer;

@@ -723,14 +723,14 @@ TEST(a_held_channel_can_be_killed_and_only_a_held_one_let_go, "")
 TEST(a_pause_follows_each_burst_but_not_in_a_step, "")
 {
     engine_hold(bed.engine, 0)->pause_cycles = 1000;
-    PUT(CODE, COPY(3, 1), LP0(4), LD, ST, LPEND0(2), END);
+    PUT(CODE, COPY(3, 1), LP0(4), LD, ST, WMB, LPEND0(3), END);
     bed_go(0, CODE);
     for (uint32_t burst = 1; burst <= 4; burst++) {
         bed_run(900);
         CHECK_EQ(bed.writes, burst);
-        bed_run(110);
+        bed_run(101);
     }
-    bed_settle();
+    bed_run(60); /* it is from burst to burst */
     CHECK_EQ(bed_state(0), STOPPED);
     engine_hold(bed.engine, 0)->at_burst = 1;
     bed_go(0, CODE);
@@ -741,7 +741,54 @@ TEST(a_pause_follows_each_burst_but_not_in_a_step, "")
     CHECK_EQ(engine_thread(bed.engine, 0).bursts, 3);
 }
 
+TEST(a_prediction_ends_at_an_access_with_an_effect, "")
+{
+    struct engine_prediction next;
+
+    bed.effect = TARGET + 64;
+    PUT(CODE, COPY(3, 8), LP0(4), LD, ST, WMB, LPEND0(3), END);
+    bed_go(0, CODE);
+    next = engine_predict(bed.engine, 100000);
+    CHECK(next.interrupts);
+    bed_run(next.cycle - 1 - bed.now);
+    CHECK_EQ(bed.writes, 1);
+    bed_run(1);
+    CHECK_EQ(bed.writes, 2);
+    bed.effect = 0;
+    CHECK_EQ(engine_predict(bed.engine, 100000).cycle, ENGINE_NEVER);
+}
+
 /* ---- findings ---- */
+
+static void change_after(uint32_t event)
+{
+    const uint8_t send[] = {0x34, (uint8_t)(event << 3)};
+
+    bed.findings = 0;
+    PUT(CODE, WFE(1), SEV(2), END);
+    bed_go(0, CODE);
+    bed_settle();
+    bed_debug(ENGINE_MANAGER, send, sizeof(send));
+    bed_settle();
+    *bed_at(CODE + 2) ^= 0xff;
+}
+
+TEST(a_program_that_is_changed_while_it_runs_is_a_finding, "")
+{
+    change_after(3); /* it waits still */
+    DEBUG(ENGINE_MANAGER, SEV(1));
+    bed_settle();
+    CHECK_EQ(bed_state(0), STOPPED);
+    CHECK_EQ(bed.findings, 1);
+    CHECK_EQ(bed.finding[0].kind, ENGINE_FINDING_PROGRAM_CHANGED);
+    CHECK_EQ(bed.finding[0].other, CODE + 2);
+    change_after(3);
+    DEBUG(0, KILL);
+    CHECK_EQ(bed.findings, 1);
+    change_after(1); /* it had ended */
+    DEBUG(0, KILL);
+    CHECK_EQ(bed.findings, 0);
+}
 
 TEST(a_request_that_moves_nothing_is_a_finding, "")
 {

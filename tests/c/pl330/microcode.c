@@ -183,7 +183,7 @@ enum microcode_stop microcode_run(struct microcode *channel)
         uint8_t opcode = channel->code[channel->pc];
         bool is_loop_end = (opcode & 0xE8) == 0x28 && (opcode & 0xFC) != 0x28;
 
-        if (channel->before != NULL && channel->fill == 0) {
+        if (channel->before != NULL) {
             channel->before(channel->opaque);
         }
         if (is_loop_end) {

@@ -25,7 +25,7 @@ struct microcode_byte {
 struct microcode {
     const uint8_t *code;
     size_t size;
-    void (*before)(void *opaque); /* each instruction, while the FIFO is empty; may be NULL */
+    void (*before)(void *opaque); /* each instruction; may be NULL */
     void (*moved)(void *opaque, const struct microcode_byte *byte);
     void *opaque;
 

@@ -42,7 +42,14 @@ enum {
     CRD = 0xE14,
 };
 
-enum { STOPPED = 0, EXECUTING = 1, WAITING_FOR_EVENT = 4, WAITING_FOR_PERIPHERAL = 7, FAULTING = 15 };
+enum {
+    STOPPED = 0,
+    EXECUTING = 1,
+    WAITING_FOR_EVENT = 4,
+    WAITING_FOR_PERIPHERAL = 7,
+    FAULTING = 15,
+    FAULT_DATA_WRITE = 1 << 17
+};
 
 static uint32_t registers[0x1000 / 4];
 static struct {
@@ -506,21 +513,21 @@ TEST(events_and_faults_are_reported_one_by_one, "PLB-12 HBE-11")
     check_no_report();
 }
 
-TEST(a_store_that_failed_is_not_counted, "PLB-15")
+TEST(what_has_not_arrived_is_not_counted, "PLB-15")
 {
     start();
     own(0, Width32Bits);
     CHECK_EQ(configure(0, PL330_SET_BURST_BEATS, 4), STATUS_SUCCESS);
     program_at(0, DEVICE, true, false);
-    stand(0, 0, 20, 0x40001020);
-    *reg(CCR0) = 0x000D0035; /* 4 beats of 4 bytes */
-    fault(0, PL330_FAULT_DATA_WRITE);
+    *reg(CCR0) = 0x000D0035;     /* 4 beats of 4 bytes */
+    stand(0, 0, 19, 0x40001020); /* at the barrier */
+    fault(0, FAULT_DATA_WRITE);
     check_report(0, InterruptTypeError);
     CHECK_EQ(left(0), 80);
 
     program_at(0, DEVICE, true, true); /* the last unit of a round */
-    stand(0, 1, 20, 0x40001020);
-    fault(0, PL330_FAULT_DATA_WRITE);
+    stand(0, 1, 19, 0x40001020);
+    fault(0, FAULT_DATA_WRITE);
     check_report(0, InterruptTypeError);
     CHECK_EQ(left(0), 16);
 }
@@ -606,6 +613,20 @@ TEST(cancelling_kills_only_what_runs, "PLB-13 PLB-14 HBE-13")
     check_no_report();
     entries->FlushChannel(&dma, 0);
     CHECK_EQ(left(0), 0);
+}
+
+TEST(a_cancelled_transfer_has_moved_what_has_arrived, "PLB-14 PLB-15")
+{
+    static const ULONG lefts[] = {[16] = 64, [17] = 68, [18] = 68, [19] = 64, [20] = 64};
+
+    for (uint32_t offset = 17; offset <= 20; offset++) {
+        start();
+        program(0, true);
+        stand(0, 0, offset, 0x40001020);
+        *reg(CCR0) = 0x00010005;
+        CHECK(entries->CancelTransfer(&dma, 0));
+        CHECK_EQ(left(0), lefts[offset]); /* it stays at the barrier, 19, longer than a store can take */
+    }
 }
 
 TEST(an_end_that_wins_the_race_is_reported, "PLB-13 HBE-14")

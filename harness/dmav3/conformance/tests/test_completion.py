@@ -188,13 +188,14 @@ class TestMoment:
 
     @pytest.mark.dmav3_rule("CMP-09", "CMP-07")
     def test_a_caller_below_dispatch_level(self, board: Board) -> None:
-        """It may run before MapTransferEx returns."""
+        """It may run before MapTransferEx returns, and runs as soon as the transfer has ended."""
         board.stream.receive_put(bytes(256))
         adapter, done = adapter_for(board, write=False), Completions(board)
         bench = Bench(board, adapter, described(board, 256)[1])
         arm(board, write=False)
         with entries(board) as entered:
             assert bench.map(write=False, DmaCompletionRoutine=done) == (OK, 256)
+            board.dma.run_until(lambda: bool(done.calls), 1_000_000_000)
         assert statuses(done) == [COMPLETE]
         assert entered[-1] == "DmaCompletionRoutine"
         assert bench.flush(256, write=False) == OK

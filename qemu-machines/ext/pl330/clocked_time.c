@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "pl330/clocked_time.h"
+
+#include <string.h>
+
+#include "memory/views.h"
+#include "pl330/clocked_state.h"
+#include "pl330/clocked_telling.h"
+#include "pl330/trace.h"
+
+static void catch_up_in_callback(void);
+
+static void predict(void)
+{
+    uint64_t now = engine_now(clocked.engine);
+
+    if (!clocked.predicted || clocked.next.cycle <= now) {
+        clocked.look_cycles =
+            clocked.look_cycles < clocked.visible / 2 ? 2 * clocked.look_cycles : clocked.visible;
+        clocked.next = engine_predict(clocked.engine, now + clocked.look_cycles);
+        clocked.predicted = true;
+    }
+}
+
+/* Where nothing is predicted, it ends, or waits, and nobody is told. */
+static uint64_t next_wake_ns(void)
+{
+    if (clocked.owed || clocked.rings) {
+        return clock_time();
+    }
+    return clocked_ns_of(clocked.next.cycle != ENGINE_NEVER ? clocked.next.cycle
+                                                            : engine_now(clocked.engine) + clocked.visible);
+}
+
+/* Set the timer for what comes next. */
+static void look_ahead(void)
+{
+    bool has_work = engine_next(clocked.engine) != ENGINE_NEVER;
+
+    predict();
+    views.catch_up = has_work ? catch_up_in_callback : NULL;
+    if (has_work || clocked.owed || clocked.rings) {
+        model_timer_arm(&clocked.wake, next_wake_ns());
+    } else if (clocked.wake.armed) {
+        model_timer_disarm(&clocked.wake);
+    }
+}
+
+/* In a callback the engine stops before what may interrupt the CPU; the timer is set for that. */
+static uint64_t limit(uint64_t cycle)
+{
+    if (!clocked.in_callback) {
+        return cycle;
+    }
+    predict();
+    return clocked.next.interrupts && cycle >= clocked.next.cycle ? clocked.next.cycle - 1 : cycle;
+}
+
+void clocked_run_to(uint64_t cycle)
+{
+    cycle = limit(cycle);
+    clocked.runs = true;
+    engine_run(clocked.engine, cycle);
+    clocked.runs = false;
+    clock_look_ahead();
+}
+
+void clocked_catch_up(void)
+{
+    uint64_t now, due;
+
+    if (clocked.runs) {
+        return;
+    }
+    clocked_deliver();
+    now = clock_time();
+    for (due = stream_due(now); due != UINT64_MAX; due = stream_due(now)) {
+        clocked_run_to(clocked_cycle_of(due));
+        clocked.runs = true;
+        clock_look_back(due);
+        stream_move();
+        clocked.runs = false;
+        clock_look_ahead();
+    }
+    clocked_run_to(clocked_cycle_of(now));
+    look_ahead();
+}
+
+static void catch_up_in_callback(void)
+{
+    if (clocked.runs) {
+        return;
+    }
+    clock_read_in_callback();
+    clocked.in_callback = true;
+    clocked_catch_up();
+    clocked.in_callback = false;
+}
+
+void clocked_look_anew(void)
+{
+    clocked.predicted = false;
+    clocked.look_cycles = LOOK_CYCLES_MIN / 2;
+    if (!clocked.runs) {
+        look_ahead();
+    }
+}
+
+/* ---- peripherals ---- */
+
+static void request(enum stream_line line, bool asks)
+{
+    if (clocked.asks[line] != asks) {
+        clocked.asks[line] = asks;
+        engine_request(clocked.engine, line, asks ? ENGINE_REQUEST_BURST : ENGINE_REQUEST_NONE, false);
+        clocked.predicted &= !asks; /* without it, less happens than was predicted */
+        if (!clocked.runs) {
+            look_ahead();
+        }
+    }
+}
+
+const struct stream_server clocked_stream_server = {request, clocked_catch_up};
+
+/* ---- set-up ---- */
+
+static void ask_on_tied_lines(void)
+{
+    for (uint32_t line = 0; line < CLOCKED_PERIPHERALS; line++) {
+        clocked.asks[line] = clocked.wiring.tied >> line & 1;
+        engine_request(clocked.engine, line, clocked.asks[line] ? ENGINE_REQUEST_BURST : ENGINE_REQUEST_NONE,
+                       false);
+    }
+}
+
+static void wake(void *opaque)
+{
+    (void)opaque;
+    clocked_catch_up();
+}
+
+void clocked_time_initialise(void)
+{
+    clocked.visible = clocked_cycle_of(CLOCKED_VISIBLE_NS) + 1;
+    ask_on_tied_lines();
+    model_timer_initialise(&clocked.wake, wake, NULL);
+}
+
+void clocked_reset(void)
+{
+    engine_reset(clocked.engine);
+    ask_on_tied_lines();
+    clocked.ahead = 0;
+    clocked.predicted = clocked.rings = false;
+    views.catch_up = NULL;
+    memset(clocked.debug, 0, sizeof(clocked.debug));
+    memset(clocked.starts, 0, sizeof(clocked.starts));
+    trace_reset();
+}

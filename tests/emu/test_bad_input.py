@@ -647,7 +647,9 @@ class TestPower:
     def test_an_answer_that_is_late_is_this_computers(self) -> None:
         """It is there when it has been found out where the core is."""
         with Board(judge=False) as board:
-            with deadline(0.0), pytest.raises(DeadlineError, match="no answer to `ping`") as caught:
+            os.kill(board.qemu.pid, signal.SIGSTOP)
+            threading.Timer(0.5, os.kill, (board.qemu.pid, signal.SIGCONT)).start()
+            with deadline(0.1), pytest.raises(DeadlineError, match="no answer to `ping`") as caught:
                 board.request("ping")
             assert caught.value.exit_status == 3
 

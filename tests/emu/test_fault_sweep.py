@@ -33,6 +33,7 @@ MINE = threading.local()
 
 @pytest.fixture(autouse=True)
 def _each_thread_has_its_own_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DMAV3_DEADLINE", "10")  # what stops is waited for
     monkeypatch.setattr("dmav3.board.emulator.qemu_binary", lambda: str(MINE.place.qemu))
 
 

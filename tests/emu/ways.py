@@ -85,8 +85,6 @@ class Place:
             "DMAV3_FAULT_LOG": str(self._log),
             "TMPDIR": str(self._tmp),
         }
-        if fault == "stop":  # it is waited for
-            self.environment["DMAV3_DEADLINE"] = "10"
         self.environment.pop("XDG_RUNTIME_DIR", None)
 
     @property

@@ -175,6 +175,7 @@ class Theirs:
             mine, its = socket.socketpair()
             resources.enter_context(mine)
             arguments = (
+                *("setpriv", "--pdeathsig", "KILL"),  # it does not outlive the tests
                 qemu_binary(),
                 *("-M", "xilinx-zynq-a9,memory-backend=ram", "-m", "2G", "-S"),
                 "-object",

@@ -109,10 +109,10 @@ def test_a_wrong_command_is_refused(line: str, said: str) -> None:
         ("put", "/dev/zero", "it is no regular file"),
         ("put", "huge", "it has 1099511627776 bytes, more than"),
         ("put", ".", "Is a directory"),
-        ("put", "\0", "embedded null byte"),
+        ("put", "\0", "no name has a zero byte"),
         ("take", "pipe", "No such device or address"),
         ("take", ".", "Is a directory"),
-        ("take", "\0", "embedded null byte"),
+        ("take", "\0", "no name has a zero byte"),
     ],
 )
 def test_a_file_without_an_end_is_refused(

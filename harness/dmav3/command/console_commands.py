@@ -149,7 +149,7 @@ def _hex(text: str) -> bytes:
 def _file(use: Callable[[], bytes], name: str) -> bytes:
     try:
         return use()
-    except (OSError, ValueError) as error:  # the latter for a name with a zero byte
-        reason = error.strerror if isinstance(error, OSError) else error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no name has a zero byte"
         msg = f"{name}: {reason}"
         raise UsageError(msg) from None

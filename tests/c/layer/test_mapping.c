@@ -206,6 +206,24 @@ TEST(each_limit_alone_splits_the_transfer, "MTX-04 MTX-25 HBE-07")
     check_idle();
 }
 
+TEST(lines_that_are_shared_at_both_ends_are_told, "CCH-11")
+{
+    start(Width8Bits);
+    PMDL mdl = driver_mdl(10, 100);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    CHECK_EQ(map(mdl, base, 0, 100, FALSE), STATUS_SUCCESS);
+    CHECK_EQ(driver_violations(0x1F), 2);
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(flush(mdl, base, 0, 100, FALSE), STATUS_SUCCESS);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    IoFreeMdl(mdl);
+    check_idle();
+}
+
 TEST(bad_arguments_of_a_map_change_nothing, "MTX-05 MTX-06 MTX-13")
 {
     PVOID foreign;

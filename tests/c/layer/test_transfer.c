@@ -547,10 +547,14 @@ TEST(an_ignored_count_delivers_all_of_it, "MR-13 IGA-14")
     adapter = get_adapter_for(description);
     PMDL mdl = driver_mdl(10, 20);
 
-    memset(fake_memory, 0x11, 64);
     (void)driver_raise();
     PVOID base = hold_channel(1);
 
+    CHECK_EQ(map(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
+    device_fills(0x33); /* its bounce page has something in it from now on */
+    scripted_end(0, InterruptTypeCompletion);
+    CHECK_EQ(flush(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
+    memset(fake_memory, 0x11, 64);
     CHECK_EQ(map(mdl, base, 0, 20, FALSE), STATUS_SUCCESS);
     scripted.bytes_left = 15;
     scripted_end(0, InterruptTypeError);

@@ -75,10 +75,11 @@ class Place:
         preloaded = Layout.find().built / "tests" / "preloaded_faults.so"
         given = f"DMAV3_FAULT={fault} DMAV3_FAULT_AT={at} DMAV3_FAULT_LOG={self._log}"
         self.qemu = folder / "qemu"
-        self.qemu.write_text(
-            f'#!/bin/sh\n{given} LD_PRELOAD={preloaded} exec qemu-system-aarch64 "$@"\n'
-        )
-        self.qemu.chmod(0o755)
+        script = f'#!/bin/sh\n{given} LD_PRELOAD={preloaded} exec qemu-system-aarch64 "$@"\n'
+        # Written by another process: what another thread starts just then would hold the file open,
+        # and a file that is open for writing cannot be executed.
+        write = ["sh", "-c", 'printf %s "$1" >"$2" && chmod 755 "$2"', "sh", script, str(self.qemu)]
+        subprocess.run(write, check=True)
         self._mark = f"DMAV3_FAULT_LOG={self._log}"
         self.environment = os.environ | {
             "DMAV3_QEMU": str(self.qemu),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pl330/channel_object.h"
 
-enum { CHANNELS = 8 };
+enum { CHANNELS = 8, INTERVAL_MAX_NS = 1000000000 };
 
 static Object *channels[CHANNELS];
 static const struct controller *control;
@@ -35,12 +35,65 @@ static void get(Object *object, Visitor *visitor, const char *name, void *opaque
     qemu.visit_type_uint64(visitor, name, &value, errp);
 }
 
+/* A channel that has come past a place cannot be held there. */
+static bool is_place(uint32_t n, enum channel_control place, uint64_t value, Error **errp)
+{
+    const char *name = properties[place].name;
+
+    if (value > INT64_MAX) { /* a negative number, as QEMU passes it on */
+        error_setg(errp, "%s=%lld: 0 or more", name, (long long)value);
+        return false;
+    }
+    uint64_t done = control->come_to(n, place);
+
+    if (value && value <= done) {
+        error_setg(errp, "%s=%llu: channel %u has come to %llu already", name, (unsigned long long)value, n,
+                   (unsigned long long)done);
+        return false;
+    }
+    return true;
+}
+
+static bool may_go_on(uint32_t n, const char *name, uint64_t value, Error **errp)
+{
+    if (value != 1) {
+        error_setg(errp, "%s=%llu: 1", name, (unsigned long long)value);
+        return false;
+    }
+    if (!control->get[CONTROL_HELD](n)) {
+        error_setg(errp, "%s=1: channel %u is not held", name, n);
+        return false;
+    }
+    return true;
+}
+
+static bool is_possible(uint32_t n, enum channel_control which, uint64_t value, Error **errp)
+{
+    switch (which) {
+    case CONTROL_HOLD_AT_BURST:
+    case CONTROL_HOLD_AT_BYTE:
+        return is_place(n, which, value, errp);
+    case CONTROL_STEP:
+    case CONTROL_RELEASE:
+        return may_go_on(n, properties[which].name, value, errp);
+    default:
+        break;
+    }
+    if (value > INTERVAL_MAX_NS) {
+        error_setg(errp, "burst-interval-ns=%llu: at most one second, such as 1000", (unsigned long long)value);
+        return false;
+    }
+    return true;
+}
+
 static void set(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
 {
+    enum channel_control which = (enum channel_control)((const struct property *)opaque - properties);
+    uint32_t n = number_of(object);
     uint64_t value;
 
-    if (qemu.visit_type_uint64(visitor, name, &value, errp)) {
-        control->set[(const struct property *)opaque - properties](number_of(object), value, errp);
+    if (qemu.visit_type_uint64(visitor, name, &value, errp) && is_possible(n, which, value, errp)) {
+        control->set[which](n, value);
     }
 }
 

@@ -15,6 +15,12 @@ uint64_t clocked_ns_of(uint64_t cycle)
     return (uint64_t)((cycles * NS_PER_SECOND + clocked.wiring.clock_hz - 1) / clocked.wiring.clock_hz);
 }
 
+void clocked_ask(uint32_t peripheral)
+{
+    engine_request(clocked.engine, peripheral,
+                   clocked.asks[peripheral] ? ENGINE_REQUEST_BURST : ENGINE_REQUEST_NONE, false);
+}
+
 void clocked_look_back(void)
 {
     clock_look_back(clocked_ns_of(engine_now(clocked.engine)));

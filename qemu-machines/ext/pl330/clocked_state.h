@@ -46,6 +46,9 @@ extern struct clocked_state clocked;
 uint64_t clocked_cycle_of(uint64_t ns);
 uint64_t clocked_ns_of(uint64_t cycle);
 
+/* Tell the engine whether the peripheral asks (`asks`): by its level, as long as it does. */
+void clocked_ask(uint32_t peripheral);
+
 /* Records and findings are of the engine's time from here on, until it has run. */
 void clocked_look_back(void);
 

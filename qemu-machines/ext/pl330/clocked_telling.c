@@ -52,8 +52,7 @@ static void answer(void *opaque, uint32_t peripheral, enum engine_answer answere
 {
     (void)opaque;
     (void)answered;
-    engine_request(clocked.engine, peripheral,
-                   clocked.asks[peripheral] ? ENGINE_REQUEST_BURST : ENGINE_REQUEST_NONE, false);
+    clocked_ask(peripheral);
 }
 
 static bool interrupts_cpu(const uint8_t *code)

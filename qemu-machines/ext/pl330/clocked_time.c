@@ -112,7 +112,7 @@ static void request(enum stream_line line, bool asks)
 {
     if (clocked.asks[line] != asks) {
         clocked.asks[line] = asks;
-        engine_request(clocked.engine, line, asks ? ENGINE_REQUEST_BURST : ENGINE_REQUEST_NONE, false);
+        clocked_ask(line);
         clocked.predicted &= !asks; /* without it, less happens than was predicted */
         if (!clocked.runs) {
             look_ahead();
@@ -128,8 +128,7 @@ static void ask_on_tied_lines(void)
 {
     for (uint32_t line = 0; line < CLOCKED_PERIPHERALS; line++) {
         clocked.asks[line] = clocked.wiring.tied >> line & 1;
-        engine_request(clocked.engine, line, clocked.asks[line] ? ENGINE_REQUEST_BURST : ENGINE_REQUEST_NONE,
-                       false);
+        clocked_ask(line);
     }
 }
 

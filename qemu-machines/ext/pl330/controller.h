@@ -25,8 +25,11 @@ struct controller {
     void (*catch_up)(void);
     /* Bit n: channel n is held on request. */
     uint32_t (*held_channels)(void);
+    /* How far a running channel has come, in the unit of one of the two places; 0: it is stopped. */
+    uint64_t (*come_to)(uint32_t n, enum channel_control place);
     uint64_t (*get[CHANNEL_CONTROLS])(uint32_t n);
-    bool (*set[CHANNEL_CONTROLS])(uint32_t n, uint64_t value, Error **errp);
+    /* The value is a possible one (channel_object.c); a step and a release are of a channel that is held. */
+    void (*set[CHANNEL_CONTROLS])(uint32_t n, uint64_t value);
 };
 
 #endif

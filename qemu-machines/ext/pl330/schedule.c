@@ -11,13 +11,7 @@
 #include "time/clock.h"
 
 enum { SAR0 = 0x400, DAR0 = 0x404, CCR0 = 0x408, CHANNEL_STEP = 0x20 };
-enum {
-    DMASEV = 0x34,
-    EVENT_SHIFT = 3,
-    NS_PER_INSTRUCTION = 10,
-    INTERVAL_MAX_NS = 1000000000,
-    INSTRUCTIONS_MAX = 1000000000
-};
+enum { DMASEV = 0x34, EVENT_SHIFT = 3, NS_PER_INSTRUCTION = 10, INSTRUCTIONS_MAX = 1000000000 };
 
 struct hold {
     uint64_t at_burst, at_byte, interval_ns; /* properties */
@@ -304,31 +298,20 @@ static uint64_t burst_interval_ns(uint32_t n)
     return schedule.hold[n].interval_ns;
 }
 
-static bool set_burst_interval_ns(uint32_t n, uint64_t value, Error **errp)
+static void set_burst_interval_ns(uint32_t n, uint64_t value)
 {
-    if (value > INTERVAL_MAX_NS) {
-        error_setg(errp, "burst-interval-ns=%llu: at most one second, such as 1000", (unsigned long long)value);
-        return false;
-    }
     schedule.hold[n].interval_ns = value;
-    return true;
 }
 
-/* A channel that has come past a place cannot be held there. `done`: where a running one is. */
-static bool set_place(uint64_t *place, uint32_t n, const char *name, uint64_t value, uint64_t done,
-                      Error **errp)
+static uint64_t come_to(uint32_t n, enum channel_control place)
 {
-    if (value > INT64_MAX) { /* a negative number, as QEMU passes it on */
-        error_setg(errp, "%s=%lld: 0 or more", name, (long long)value);
-        return false;
+    const struct pl330_thread *thread = &fetch_thread(n)->is;
+
+    if (registers_state(n) == CHANNEL_STOPPED) {
+        return 0;
     }
-    if (value && value <= done && registers_state(n) != CHANNEL_STOPPED) {
-        error_setg(errp, "%s=%llu: channel %u has come to %llu already", name, (unsigned long long)value, n,
-                   (unsigned long long)done);
-        return false;
-    }
-    *place = value;
-    return true;
+    return place == CONTROL_HOLD_AT_BURST ? thread->bursts + schedule.hold[n].on_request
+                                          : pl330_thread_bytes(thread);
 }
 
 static uint64_t hold_at_burst(uint32_t n)
@@ -336,11 +319,9 @@ static uint64_t hold_at_burst(uint32_t n)
     return schedule.hold[n].at_burst;
 }
 
-static bool set_hold_at_burst(uint32_t n, uint64_t value, Error **errp)
+static void set_hold_at_burst(uint32_t n, uint64_t value)
 {
-    uint64_t done = fetch_thread(n)->is.bursts + schedule.hold[n].on_request;
-
-    return set_place(&schedule.hold[n].at_burst, n, "hold-at-burst", value, done, errp);
+    schedule.hold[n].at_burst = value;
 }
 
 static uint64_t hold_at_byte(uint32_t n)
@@ -348,10 +329,9 @@ static uint64_t hold_at_byte(uint32_t n)
     return schedule.hold[n].at_byte;
 }
 
-static bool set_hold_at_byte(uint32_t n, uint64_t value, Error **errp)
+static void set_hold_at_byte(uint32_t n, uint64_t value)
 {
-    return set_place(&schedule.hold[n].at_byte, n, "hold-at-byte", value,
-                     pl330_thread_bytes(&fetch_thread(n)->is), errp);
+    schedule.hold[n].at_byte = value;
 }
 
 static uint64_t get_held(uint32_t n)
@@ -359,45 +339,26 @@ static uint64_t get_held(uint32_t n)
     return schedule.hold[n].on_request;
 }
 
-static bool may_go_on(uint32_t n, const char *name, uint64_t value, Error **errp)
-{
-    if (value != 1) {
-        error_setg(errp, "%s=%llu: 1", name, (unsigned long long)value);
-        return false;
-    }
-    if (!schedule.hold[n].on_request) {
-        error_setg(errp, "%s=1: channel %u is not held", name, n);
-        return false;
-    }
-    return true;
-}
-
-static bool step(uint32_t n, uint64_t value, Error **errp)
+static void step(uint32_t n, uint64_t value)
 {
     struct hold *hold = &schedule.hold[n];
 
-    if (!may_go_on(n, "step", value, errp)) {
-        return false;
-    }
+    (void)value;
     hold->step_to = hold->paced = fetch_thread(n)->is.bursts + 1;
     hold->on_request = hold->for_time = false;
     model_timer_disarm(&hold->timer);
     let_go(hold);
-    return true;
 }
 
-static bool release(uint32_t n, uint64_t value, Error **errp)
+static void release(uint32_t n, uint64_t value)
 {
     struct hold *hold = &schedule.hold[n];
 
-    if (!may_go_on(n, "release", value, errp)) {
-        return false;
-    }
+    (void)value;
     hold->on_request = false;
     if (!hold->for_time) {
         hold_for_time(hold, 0);
     }
-    return true;
 }
 
 /* It is never behind. */
@@ -409,6 +370,7 @@ const struct controller schedule_controller = {
     .reset = reset,
     .catch_up = catch_up,
     .held_channels = held_channels,
+    .come_to = come_to,
     .get = {[CONTROL_BURST_INTERVAL_NS] = burst_interval_ns,
             [CONTROL_HOLD_AT_BURST] = hold_at_burst,
             [CONTROL_HOLD_AT_BYTE] = hold_at_byte,

@@ -112,3 +112,4 @@ def test_a_trace_is_refused(machine: Path, person: Person, tmp_path: Path) -> No
     )
     assert done.returncode == 2
     assert "has QEMU's own PL330, which has no trace: leave --trace out" in done.stderr
+    assert not file.exists()

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("copy", "hits", "small", "chase", "misses")
 EVERYTHING = 1_000_000_000
+#: Bytes of a frame of 32 bits, the least that the main job moves.
+FRAME = 4
 
 
 @dataclass
@@ -146,10 +148,10 @@ def controllers(rounds: int) -> list[Row]:
 
     return [
         row(
-            "main job on the PL330's engine, CPU time over QEMU's model",
+            "main job on the engine less one of a frame, CPU time over QEMU's PL330",
             "at most 0.25",
-            lambda: main_job(THEIRS),
-            lambda: main_job(OURS),
+            lambda: main_job(THEIRS) - main_job(THEIRS, size=FRAME),
+            lambda: main_job(OURS) - main_job(OURS, size=FRAME),
         ),
         row(
             "4 MiB from memory to memory, the same",

@@ -91,12 +91,13 @@ def extended(program: str, machine: str, extension: Path | None = None) -> float
     return children_time() - before
 
 
-def main_job(machine: str | Machine, instructions: int = 0) -> float:
-    """Return QEMU's CPU time for the main job on 1 MiB, without its start.
+def main_job(machine: str | Machine, instructions: int = 0, size: int = MIB) -> float:
+    """Return QEMU's CPU time for the main job, without its start.
 
     :param instructions: of the PL330 that the trace records.
+    :param size: of the data, bytes.
     """
-    data = random.Random(1).randbytes(MIB)  # noqa: S311 - to be repeatable
+    data = random.Random(1).randbytes(size)  # noqa: S311 - to be repeatable
     with Board(machine, trace=instructions > 0, judge=False) as board:
         if instructions:
             board.qmp.set("trace-instructions", instructions)

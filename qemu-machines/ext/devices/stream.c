@@ -250,6 +250,19 @@ static void stream_write(void *opaque, hwaddr offset, uint64_t value, unsigned i
     }
 }
 
+void stream_access(uint64_t offset, void *data, unsigned int size, bool is_write)
+{
+    uint64_t value = 0;
+
+    if (is_write) {
+        memcpy(&value, data, size);
+        stream_write(NULL, offset, value, size);
+    } else {
+        value = stream_read(NULL, offset, size);
+        memcpy(data, &value, size);
+    }
+}
+
 static const MemoryRegionOps stream_ops = {
     .read = stream_read,
     .write = stream_write,

@@ -42,6 +42,9 @@ struct stream_server {
     void (*catch_up)(void);
 };
 
+/* An access to its registers, naturally aligned. */
+void stream_access(uint64_t offset, void *data, unsigned int size, bool is_write);
+
 /* fd: of the rings' file, whose size is one page and twice a power of two. NULL with *errp set. */
 MemoryRegion *stream_initialise(int fd, const struct stream_server *server, Error **errp);
 

@@ -3,9 +3,11 @@
 
 #include <string.h>
 
-static struct cache_line *entry(struct engine *engine, uint32_t line)
+#include "engine/rounds.h"
+
+static uint32_t entry_of(const struct engine *engine, uint32_t line)
 {
-    return &engine->cache[line / engine->config.cache_line % engine->config.cache_lines];
+    return modulo(line >> __builtin_ctz(engine->config.cache_line), engine->config.cache_lines);
 }
 
 static bool has(const struct engine *engine, const struct cache_line *entry, uint32_t line,
@@ -16,6 +18,7 @@ static bool has(const struct engine *engine, const struct cache_line *entry, uin
 
 static enum code_result begin_miss(struct engine *engine, struct thread *thread, uint32_t line)
 {
+    rounds_break(engine);
     thread->state = STATE_CACHE_MISS;
     thread->miss = line;
     thread->ready_at =
@@ -55,7 +58,7 @@ static enum code_result need(struct engine *engine, struct thread *thread, uint3
                              const uint8_t **code, uint32_t *bytes)
 {
     uint32_t offset = address & (engine->config.cache_line - 1u), line = address - offset;
-    struct cache_line *place = entry(engine, line);
+    struct cache_line *place = &engine->cache[entry_of(engine, line)];
     enum code_result result = CODE_READY;
 
     *code = place->code + offset;
@@ -84,11 +87,28 @@ static void keep_part(struct thread *thread, const uint8_t *code, uint32_t have)
     thread->part_bytes = (uint8_t)have;
 }
 
+/* As most instructions are: in one line, which is there. */
+static bool is_at_hand(struct engine *engine, struct thread *thread, uint8_t *code)
+{
+    uint32_t offset = thread->pc & (engine->config.cache_line - 1u), line = thread->pc - offset;
+    const struct cache_line *place = &engine->cache[entry_of(engine, line)];
+
+    if (thread->state == STATE_CACHE_MISS || offset + INSTRUCTION_BYTES_MAX > engine->config.cache_line ||
+        !has(engine, place, line, thread)) {
+        return false;
+    }
+    memcpy(code, place->code + offset, INSTRUCTION_BYTES_MAX);
+    return true;
+}
+
 enum code_result code_fetch(struct engine *engine, struct thread *thread, uint8_t *code)
 {
     uint32_t have = thread->state == STATE_CACHE_MISS ? thread->part_bytes : 0, bytes;
     const uint8_t *line;
 
+    if (is_at_hand(engine, thread, code)) {
+        return CODE_READY;
+    }
     memcpy(code, thread->part, have);
     for (uint32_t length = have ? length_of(code[0]) : 1; have < length; have += bytes) {
         enum code_result result = need(engine, thread, thread->pc + have, &line, &bytes);
@@ -102,6 +122,25 @@ enum code_result code_fetch(struct engine *engine, struct thread *thread, uint8_
         memcpy(code + have, line, bytes);
     }
     return CODE_READY;
+}
+
+bool code_glance(const struct engine *engine, const struct thread *thread, uint32_t address, uint8_t *code)
+{
+    uint32_t bytes;
+
+    for (uint32_t have = 0; have < INSTRUCTION_BYTES_MAX; have += bytes) {
+        uint32_t at = address + have, offset = at & (engine->config.cache_line - 1u), line = at - offset;
+        const struct cache_line *place = &engine->cache[entry_of(engine, line)];
+
+        bytes = engine->config.cache_line - offset;
+        bytes = bytes < INSTRUCTION_BYTES_MAX - have ? bytes : INSTRUCTION_BYTES_MAX - have;
+        if (has(engine, place, line, thread)) {
+            memcpy(code + have, place->code + offset, bytes);
+        } else if (!engine->ops->glance(engine->opaque, at, code + have, bytes)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void find_change(const struct engine *engine, const struct thread *thread, uint32_t address)

@@ -15,6 +15,9 @@ enum code_result { CODE_READY, CODE_MISSES, CODE_FAILED };
  * waits for a line, and tries again then. CODE_FAILED: the bus answered with an error. */
 enum code_result code_fetch(struct engine *engine, struct thread *thread, uint8_t *code);
 
+/* The same without a trace of it: what the thread would get now. False: that cannot be known. */
+bool code_glance(const struct engine *engine, const struct thread *thread, uint32_t address, uint8_t *code);
+
 /* Compare what the thread has fetched, as far as it is here, with memory. Where they differ it is a finding. */
 void code_compare(const struct engine *engine, const struct thread *thread);
 

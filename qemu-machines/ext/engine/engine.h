@@ -113,6 +113,8 @@ struct engine_ops {
      * known before. */
     bool (*glance)(void *opaque, uint32_t address, uint8_t *code, uint32_t bytes);
     enum engine_outlook (*look_at)(void *opaque, const struct engine_burst *);
+    /* Are all of these bytes nothing but data? */
+    bool (*is_data)(void *opaque, uint32_t address, uint64_t bytes);
     /* Carry the access out. False: the bus answered with an error. */
     bool (*read)(void *opaque, const struct engine_burst *, uint8_t *data);
     bool (*write)(void *opaque, const struct engine_burst *, const uint8_t *data);
@@ -123,6 +125,10 @@ struct engine_ops {
     /* A thread has issued an instruction, and goes on; `burst` is NULL if it accesses no memory. */
     void (*issued)(void *opaque, uint32_t thread, uint32_t pc, const uint8_t *code,
                    const struct engine_burst *);
+    /* Does anybody want to be told of instructions? Where nobody does, rounds of a loop that are alike are
+     * taken together, and then so many instructions were not told of. NULL, both: all are told. */
+    bool (*listens)(void *opaque);
+    void (*skipped)(void *opaque, uint64_t count);
     /* A thread faults; engine_thread() has the rest. */
     void (*faulted)(void *opaque, uint32_t thread);
     /* A channel is held as engine_hold() says. */
@@ -168,6 +174,11 @@ struct engine_prediction {
  * channel is held, if memory answers as look_at says, and peripherals go on asking for what they ask now. If
  * there is none, the horizon; ENGINE_NEVER if nothing happens by itself after that. Nothing changes. */
 struct engine_prediction engine_predict(const struct engine *, uint64_t horizon);
+
+/* A cycle up to which none of these comes, as far as can be seen without executing the program: at most the
+ * horizon; now, where nothing can be seen. Much cheaper, and the bound is within a small factor of the truth.
+ */
+uint64_t engine_quiet(struct engine *, uint64_t horizon);
 
 /* ---- inputs ---- */
 

@@ -5,6 +5,8 @@
 #include "engine/issue.h"
 #include "engine/move.h"
 #include "engine/refusal.h"
+#include "engine/repeat.h"
+#include "engine/rounds.h"
 #include "engine/signals.h"
 
 enum { NEGATIVE = 8 };
@@ -104,6 +106,7 @@ static enum outcome wait_peripheral(const struct issue *issue)
 
     thread_unlock(issue->engine, thread);
     if (request == ENGINE_REQUEST_NONE) {
+        rounds_break(issue->engine);
         thread->waits_for = (uint8_t)issue_number(issue);
         thread->wait = issue->row->select;
         thread_rest(thread, STATE_WAITING_FOR_PERIPHERAL);
@@ -230,6 +233,9 @@ static void issue_it(struct issue *issue)
         break;
     case JUMPS:
         thread_go_on(issue->engine, thread, thread->pc - issue->code[1], issue->row->cycles);
+        if (issue->row->operation == OPERATION_LOOP_END) {
+            repeat_at_top(issue->engine, thread, issue->row->select);
+        }
         break;
     case STAYS:
         break;

@@ -3,6 +3,7 @@
 #ifndef DMAV3_ENGINE_ISSUE_H
 #define DMAV3_ENGINE_ISSUE_H
 
+#include "engine/rounds.h"
 #include "engine/state.h"
 #include "engine/thread.h"
 
@@ -57,6 +58,7 @@ static inline void issue_tell(const struct issue *issue, const struct engine_bur
 {
     if (!issue->thread->told) {
         issue->thread->told = true;
+        rounds_instruction(issue->engine, issue->thread, issue->row, issue_number(issue));
         issue->engine->ops->issued(issue->engine->opaque, thread_number(issue->engine, issue->thread),
                                    issue->thread->pc, issue->code, burst);
     }

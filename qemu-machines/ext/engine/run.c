@@ -125,7 +125,8 @@ static bool is_locked_up(const struct engine *engine)
     if (engine->reads.count || engine->writes.count) {
         return false;
     }
-    for (uint32_t n = 0; n < engine->config.channels; n++) {
+    FOR_EACH_BIT(n, engine->alive & ~(1u << ENGINE_MANAGER))
+    {
         const struct thread *thread = &engine->thread[n];
 
         if (thread->held || thread->ready_at != ENGINE_NEVER) {
@@ -178,7 +179,8 @@ static uint64_t next_issue(const struct engine *engine)
 {
     uint64_t next = ENGINE_NEVER;
 
-    for (uint32_t n = 0; n < ENGINE_THREADS; n++) {
+    FOR_EACH_BIT(n, engine->alive)
+    {
         next = engine->thread[n].ready_at < next ? engine->thread[n].ready_at : next;
     }
     return next != ENGINE_NEVER && next < engine->issue_at ? engine->issue_at : next;
@@ -192,28 +194,30 @@ uint64_t engine_next(const struct engine *engine)
     return engine->lock_up_at < next ? engine->lock_up_at : next;
 }
 
-static bool is_ready(const struct engine *engine, uint32_t n)
+static uint32_t ready_threads(const struct engine *engine)
 {
-    return engine->thread[n].ready_at <= engine->now;
+    uint32_t ready = 0;
+
+    FOR_EACH_BIT(n, engine->alive)
+    {
+        ready |= (uint32_t)(engine->thread[n].ready_at <= engine->now) << n;
+    }
+    return ready;
 }
 
 /* The thread whose turn it is, NULL if none is ready. */
 static struct thread *choose(struct engine *engine)
 {
-    bool manager = is_ready(engine, ENGINE_MANAGER);
+    uint32_t ready = ready_threads(engine), channels = ready & ~(1u << ENGINE_MANAGER);
+    bool manager = has_bit(ready, ENGINE_MANAGER);
 
     engine->manager_was_last = manager && !engine->manager_was_last;
-    if (engine->manager_was_last) {
-        return &engine->thread[ENGINE_MANAGER];
+    if (engine->manager_was_last || !channels) {
+        return manager ? &engine->thread[ENGINE_MANAGER] : NULL;
     }
-    for (uint32_t i = 0, n = engine->last_channel; i < engine->config.channels; i++) {
-        n = n + 1 < engine->config.channels ? n + 1 : 0;
-        if (is_ready(engine, n)) {
-            engine->last_channel = (uint8_t)n;
-            return &engine->thread[n];
-        }
-    }
-    return manager ? &engine->thread[ENGINE_MANAGER] : NULL;
+    ready = channels & ~((2u << engine->last_channel) - 1); /* behind the last one */
+    engine->last_channel = (uint8_t)__builtin_ctz(ready ? ready : channels);
+    return &engine->thread[engine->last_channel];
 }
 
 static void step(struct engine *engine, uint64_t cycle)
@@ -237,6 +241,7 @@ static void step(struct engine *engine, uint64_t cycle)
 
 void engine_run(struct engine *engine, uint64_t cycle)
 {
+    engine->until = cycle;
     for (uint64_t next = engine_next(engine); next <= cycle && !engine->stop; next = engine_next(engine)) {
         if (next == ENGINE_NEVER) {
             break;

@@ -72,6 +72,43 @@ struct peripheral {
     uint64_t since; /* cycle */
 };
 
+/* What repeat.h compares: the state at the top of a loop, as far as it changes from round to round. */
+enum { ROUND_EVENTS_MAX = 8, ROUND_ACCESSES_MAX = 2 * QUEUE_MAX };
+struct loop_top {
+    uint64_t now;
+    uint32_t pc, sar, dar;
+    uint8_t counter[2];
+    enum engine_request request;
+    uint64_t bursts, begun, zeroed;
+    struct fifo fifo;
+    uint32_t reads, writes;                   /* on the bus, or waiting for it: */
+    struct access access[ROUND_ACCESSES_MAX]; /* reads before writes */
+};
+
+/* By how much it changes in a round. */
+struct stride {
+    uint64_t cycles, bursts, begun, zeroed, bytes;
+    uint32_t sar, dar;
+};
+
+/* The round since the last top, as far as it has come. */
+struct rounds {
+    bool usable; /* all of it is known */
+    bool waits;  /* it begins with a DMAWFP: */
+    uint8_t peripheral;
+    enum instruction_wait wait;
+    uint64_t instructions;
+    uint64_t period; /* cycles of the last two, which were alike; 0: they were not */
+    uint32_t events; /* accesses that were carried out: */
+    struct round_event {
+        uint64_t cycle; /* since the top */
+        bool is_write;
+        struct access access;
+    } event[ROUND_EVENTS_MAX];
+    struct loop_top top[2]; /* the last one, and room for the next */
+    uint8_t last;
+};
+
 struct cache_line {
     uint32_t address;
     uint32_t valid; /* a bit for each thread */
@@ -85,8 +122,10 @@ struct engine {
     uint8_t *fifo[ENGINE_CHANNELS_MAX]; /* bytes of each channel, fifo_bytes of them */
     uint32_t fifo_bytes;                /* of the whole MFIFO */
     uint64_t now, issue_at;             /* the next cycle in which an instruction may be issued */
+    uint64_t until;                     /* the cycle that engine_run() is to reach */
     uint64_t lock_up_at;                /* cycle in which the watchdog barks; ENGINE_NEVER */
     struct thread thread[ENGINE_THREADS];
+    uint32_t alive; /* threads that are not stopped, a bit each */
     struct engine_hold hold[ENGINE_CHANNELS_MAX];
     struct queue reads, writes;
     uint32_t fifo_lines;  /* of the MFIFO that are taken */
@@ -100,6 +139,7 @@ struct engine {
     uint32_t debug[2];         /* DBGINST0, DBGINST1 */
     struct peripheral peripheral[ENGINE_PERIPHERALS_MAX];
     struct cache_line cache[CACHE_LINES_MAX];
+    struct rounds rounds;
     /* Of the copy that engine_predict() works with. stop: what it looks for has happened. */
     bool predicting, stop, interrupts;
     const struct engine *original;
@@ -113,6 +153,17 @@ static inline uint32_t thread_number(const struct engine *engine, const struct t
 static inline bool has_bit(uint32_t bits, uint32_t n)
 {
     return (bits >> n & 1) != 0;
+}
+
+/* `n` is each bit that is set, in turn. */
+#define FOR_EACH_BIT(n, bits)                                                                                  \
+    for (uint32_t n##_left = (bits), n; n##_left && (n = (uint32_t)__builtin_ctz(n##_left), true);             \
+         n##_left &= n##_left - 1)
+
+/* `value` modulo `size`, which is a power of two as a rule. */
+static inline uint32_t modulo(uint64_t value, uint32_t size)
+{
+    return (uint32_t)(size & (size - 1) ? value % size : value & (size - 1));
 }
 
 /* Let a thread issue the instruction at `pc`, after so many cycles. */

@@ -2,6 +2,7 @@
 #include "engine/thread.h"
 
 #include "engine/code_cache.h"
+#include "engine/rounds.h"
 #include "engine/signals.h"
 #include "engine/traffic.h"
 
@@ -17,7 +18,8 @@ static bool is_channel(const struct engine *engine, const struct thread *thread)
 
 static void retry_stalled(struct engine *engine)
 {
-    for (uint32_t n = 0; n < ENGINE_THREADS; n++) {
+    FOR_EACH_BIT(n, engine->alive)
+    {
         if (engine->thread[n].stalled) {
             engine->thread[n].ready_at = engine->now;
         }
@@ -49,6 +51,8 @@ void thread_start(struct engine *engine, struct thread *thread, uint32_t pc, boo
         .ready_at = engine->now + 2,
         .started_at = engine->now,
     };
+    engine->alive |= 1u << thread_number(engine, thread);
+    rounds_break(engine);
     code_forget(engine, thread);
 }
 
@@ -64,7 +68,11 @@ static void leave(struct engine *engine, struct thread *thread, enum engine_stat
     }
     thread->held = thread->holding = false;
     thread->step_to = 0;
+    rounds_break(engine);
     thread_rest(thread, state);
+    if (state == STATE_STOPPED) {
+        engine->alive &= ~(1u << thread_number(engine, thread));
+    }
     retry_stalled(engine);
     signals_drive(engine);
 }
@@ -76,6 +84,7 @@ void thread_end(struct engine *engine, struct thread *thread)
 
 void thread_fault(struct engine *engine, struct thread *thread, uint32_t fault)
 {
+    engine->alive |= 1u << thread_number(engine, thread); /* a debug instruction may have been the fault */
     thread->fault |= fault;
     thread_rest(thread, STATE_FAULTING_COMPLETING);
     if (!has_traffic(thread)) {
@@ -143,7 +152,8 @@ static void settle(struct engine *engine, struct thread *thread)
 
 void thread_settle(struct engine *engine)
 {
-    for (uint32_t n = 0; n < engine->config.channels; n++) {
+    FOR_EACH_BIT(n, engine->alive & ~(1u << ENGINE_MANAGER))
+    {
         settle(engine, &engine->thread[n]);
     }
     retry_stalled(engine);

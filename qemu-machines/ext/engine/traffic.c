@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "engine/rounds.h"
 #include "engine/signals.h"
 
 /* ---- bursts ---- */
@@ -37,13 +38,13 @@ struct engine_burst traffic_burst(uint32_t address, uint32_t control, uint32_t b
 uint32_t traffic_lines(const struct engine *engine, const struct thread *thread, uint32_t target,
                        uint64_t bytes)
 {
-    uint32_t control = thread->ccr >> 14, line = engine->config.bus_bytes, first = target % line;
+    uint32_t control = thread->ccr >> 14, line = engine->config.bus_bytes, first = target & (line - 1);
 
     if (!(control & 1)) {
         line = traffic_beat_bytes(control);
         first = 0;
     }
-    return bytes ? (uint32_t)((first + bytes + line - 1) / line) : 0;
+    return bytes ? (uint32_t)((first + bytes + line - 1) >> __builtin_ctz(line)) : 0;
 }
 
 uint32_t traffic_lines_with(const struct engine *engine, const struct thread *thread, uint64_t more)
@@ -54,7 +55,7 @@ uint32_t traffic_lines_with(const struct engine *engine, const struct thread *th
     return traffic_lines(engine, thread, thread->dar - being_stored, fifo->loading + more - fifo->stored);
 }
 
-static void count_lines(struct engine *engine, struct thread *thread)
+void traffic_count_lines(struct engine *engine, struct thread *thread)
 {
     uint32_t lines = traffic_lines_with(engine, thread, 0);
 
@@ -66,7 +67,7 @@ static void count_lines(struct engine *engine, struct thread *thread)
 static void copy_in(struct engine *engine, uint32_t channel, uint64_t position, const uint8_t *data,
                     uint32_t bytes)
 {
-    uint32_t place = (uint32_t)(position % engine->fifo_bytes), rest = engine->fifo_bytes - place;
+    uint32_t place = modulo(position, engine->fifo_bytes), rest = engine->fifo_bytes - place;
     uint32_t part = bytes < rest ? bytes : rest;
 
     memcpy(engine->fifo[channel] + place, data, part);
@@ -76,7 +77,7 @@ static void copy_in(struct engine *engine, uint32_t channel, uint64_t position, 
 static void copy_out(const struct engine *engine, uint32_t channel, uint64_t position, uint8_t *data,
                      uint32_t bytes)
 {
-    uint32_t place = (uint32_t)(position % engine->fifo_bytes), rest = engine->fifo_bytes - place;
+    uint32_t place = modulo(position, engine->fifo_bytes), rest = engine->fifo_bytes - place;
     uint32_t part = bytes < rest ? bytes : rest;
 
     memcpy(data, engine->fifo[channel] + place, part);
@@ -143,7 +144,7 @@ void traffic_load(struct engine *engine, struct thread *thread, const struct acc
     load.position = thread->fifo.loading;
     thread->fifo.loading += load.burst.bytes;
     thread->loads++;
-    count_lines(engine, thread);
+    traffic_count_lines(engine, thread);
     enter(engine, &engine->reads, engine->config.read_capacity, &load, 0);
 }
 
@@ -220,45 +221,61 @@ static void look_for_older_stores(const struct engine *engine, const struct acce
     }
 }
 
+bool traffic_read(struct engine *engine, const struct access *access)
+{
+    uint8_t data[ENGINE_BURST_MAX];
+
+    if (!engine->ops->read(engine->opaque, &access->burst, data)) {
+        return false;
+    }
+    if (!access->unwanted && !engine->predicting) {
+        swap(data, access);
+        copy_in(engine, access->burst.channel, access->position, data, access->burst.bytes);
+    }
+    answer(engine, access);
+    return true;
+}
+
+bool traffic_write(struct engine *engine, const struct access *access)
+{
+    uint8_t data[ENGINE_BURST_MAX] = {0};
+
+    if (!access->zeroes && !engine->predicting) {
+        copy_out(engine, access->burst.channel, access->position, data, access->burst.bytes);
+    }
+    if (!engine->ops->write(engine->opaque, &access->burst, data)) {
+        return false;
+    }
+    answer(engine, access);
+    return true;
+}
+
 static void carry_out_read(struct engine *engine, const struct access *access)
 {
     struct thread *thread = &engine->thread[access->burst.channel];
-    uint8_t data[ENGINE_BURST_MAX];
 
     thread->loads--;
     look_for_older_stores(engine, access);
-    if (!engine->ops->read(engine->opaque, &access->burst, data)) {
+    if (!traffic_read(engine, access)) {
         thread->error |= ENGINE_FAULT_READ;
     } else if (!access->unwanted) {
-        if (!engine->predicting) {
-            swap(data, access);
-            copy_in(engine, access->burst.channel, access->position, data, access->burst.bytes);
-        }
         thread->fifo.loaded += access->burst.bytes;
-        answer(engine, access);
     }
 }
 
 static void carry_out_write(struct engine *engine, const struct access *access)
 {
     struct thread *thread = &engine->thread[access->burst.channel];
-    uint8_t data[ENGINE_BURST_MAX] = {0};
 
-    if (!access->zeroes && !engine->predicting) {
-        copy_out(engine, access->burst.channel, access->position, data, access->burst.bytes);
-    }
     thread->stores--;
-    if (!engine->ops->write(engine->opaque, &access->burst, data)) {
+    if (!traffic_write(engine, access)) {
         thread->error |= ENGINE_FAULT_WRITE;
-        return;
-    }
-    if (access->zeroes) {
+    } else if (access->zeroes) {
         thread->zeroed += access->burst.bytes;
     } else {
         thread->fifo.stored += access->burst.bytes;
-        count_lines(engine, thread);
+        traffic_count_lines(engine, thread);
     }
-    answer(engine, access);
 }
 
 static bool carry_out(struct engine *engine, struct queue *queue,
@@ -273,6 +290,7 @@ static bool carry_out(struct engine *engine, struct queue *queue,
         queue->count--;
         any = true;
         if (!access.dropped) {
+            rounds_note(engine, &access, queue == &engine->writes);
             function(engine, &access);
         }
     }
@@ -317,5 +335,5 @@ void traffic_discard(struct engine *engine, struct thread *thread)
     struct fifo *fifo = &thread->fifo;
 
     fifo->loading = fifo->loaded = fifo->storing = fifo->stored;
-    count_lines(engine, thread);
+    traffic_count_lines(engine, thread);
 }

@@ -37,6 +37,13 @@ void traffic_store(struct engine *engine, struct thread *thread, const struct ac
 /* The next cycle in which an access is carried out, or ENGINE_NEVER. */
 uint64_t traffic_next(const struct engine *engine);
 
+/* Carry out what an access does outside, and answer its peripheral; false: the bus answered with an error. */
+bool traffic_read(struct engine *engine, const struct access *access);
+bool traffic_write(struct engine *engine, const struct access *access);
+
+/* The lines of the MFIFO that the thread has taken are as its bytes say. */
+void traffic_count_lines(struct engine *engine, struct thread *thread);
+
 /* Carry out what is due. An error of the bus is left in thread.error. True: something was. */
 bool traffic_carry_out(struct engine *engine);
 

@@ -451,6 +451,7 @@ static bool add_pl330_and_stream(DeviceState *gic, Error **errp)
     stream = stream_initialise((int)board.stream_fd, server, errp);
     if (stream) {
         map(STREAM_BASE, stream);
+        bus_adjoin(STREAM_BASE, STREAM_PAGE, stream_access);
     }
     return stream != NULL;
 }

@@ -8,12 +8,22 @@
 static struct {
     AddressSpace *system;
     uint64_t own, own_size;
+    uint64_t next, next_size; /* the device that is reached at once */
+    void (*access)(uint64_t offset, void *data, unsigned int size, bool is_write);
 } bus;
 
 void bus_initialise(hwaddr own, hwaddr own_size)
 {
     bus.own = own;
     bus.own_size = own_size;
+}
+
+void bus_adjoin(hwaddr base, hwaddr size,
+                void (*access)(uint64_t offset, void *data, unsigned int size, bool is_write))
+{
+    bus.next = base;
+    bus.next_size = size;
+    bus.access = access;
 }
 
 /* ---- what answers with errors ---- */
@@ -54,11 +64,18 @@ static bool access_ram(hwaddr address, void *value, unsigned int size, bool is_w
 
 static bool access_rest(hwaddr address, void *value, unsigned int size, bool is_write)
 {
+    if (is_cut_off(address, size)) {
+        return true;
+    }
+    if (address - bus.next < bus.next_size && !(address & (size - 1)) && size <= sizeof(uint64_t)) {
+        bus.access(address - bus.next, value, size, is_write);
+        return false;
+    }
     if (!bus.system) {
         bus.system = qemu.cpu_get_address_space(qemu.qemu_get_cpu(0), 0);
     }
-    return is_cut_off(address, size) || qemu.address_space_rw(bus.system, address, MEMTXATTRS_UNSPECIFIED,
-                                                              value, size, is_write) != MEMTX_OK;
+    return qemu.address_space_rw(bus.system, address, MEMTXATTRS_UNSPECIFIED, value, size, is_write) !=
+           MEMTX_OK;
 }
 
 /* How many of the bytes from `address` on lie on its side of a border of RAM. */

@@ -18,6 +18,10 @@
 /* `own` and `own_size` are address and size of the controller's registers. */
 void bus_initialise(hwaddr own, hwaddr own_size);
 
+/* A device of ours at `base`, which is reached without QEMU: by naturally aligned accesses. */
+void bus_adjoin(hwaddr base, hwaddr size,
+                void (*access)(uint64_t offset, void *data, unsigned int size, bool is_write));
+
 /* Would an access to any of the `span` bytes from `address` on be answered by an error, as far as can be known
  * before? */
 bool bus_is_faulty(uint64_t address, uint64_t span);

@@ -102,6 +102,7 @@ bool clocked_initialise(const struct clocked_wiring *wiring, struct clocked_regi
         return false;
     }
     clocked.wiring = *wiring;
+    clocked.cycle_ns = NS_PER_SECOND % wiring->clock_hz ? 0 : NS_PER_SECOND / wiring->clock_hz;
     clocked.engine = engine_new(&config, &clocked_ops, NULL);
     clocked_time_initialise();
     registers->secure = make_interface(&secure, &secure_interface, "dmav3-pl330");

@@ -81,6 +81,12 @@ enum engine_outlook clocked_look_at(void *opaque, const struct engine_burst *bur
     return ENGINE_OUTLOOK_EFFECT;
 }
 
+bool clocked_is_data(void *opaque, uint32_t address, uint64_t bytes)
+{
+    (void)opaque;
+    return views_has(address) && bytes <= views.base + views.size - address && !bus_is_faulty(address, bytes);
+}
+
 bool clocked_fetch(void *opaque, uint32_t thread, uint32_t address, uint8_t *code, uint32_t bytes)
 {
     struct accessor by = {

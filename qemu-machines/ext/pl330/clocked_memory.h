@@ -10,5 +10,6 @@ bool clocked_write_burst(void *opaque, const struct engine_burst *, const uint8_
 bool clocked_fetch(void *opaque, uint32_t thread, uint32_t address, uint8_t *code, uint32_t bytes);
 bool clocked_glance(void *opaque, uint32_t address, uint8_t *code, uint32_t bytes);
 enum engine_outlook clocked_look_at(void *opaque, const struct engine_burst *);
+bool clocked_is_data(void *opaque, uint32_t address, uint64_t bytes);
 
 #endif

@@ -12,6 +12,9 @@ uint64_t clocked_ns_of(uint64_t cycle)
 {
     unsigned __int128 cycles = cycle > clocked.ahead ? cycle - clocked.ahead : 0;
 
+    if (clocked.cycle_ns) {
+        return (uint64_t)cycles * clocked.cycle_ns;
+    }
     return (uint64_t)((cycles * NS_PER_SECOND + clocked.wiring.clock_hz - 1) / clocked.wiring.clock_hz);
 }
 

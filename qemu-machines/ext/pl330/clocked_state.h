@@ -22,9 +22,10 @@ enum { LOOK_CYCLES_MIN = 1000 };
 struct clocked_state {
     struct engine *engine;
     struct clocked_wiring wiring;
-    uint64_t ahead;   /* cycles that were executed while model time stood still */
-    bool runs;        /* the engine: what it does must not bring it to now */
-    bool in_callback; /* of the translator, where nothing may interrupt the CPU */
+    uint64_t cycle_ns; /* of a cycle, where that is a whole number; else 0 */
+    uint64_t ahead;    /* cycles that were executed while model time stood still */
+    bool runs;         /* the engine: what it does must not bring it to now */
+    bool in_callback;  /* of the translator, where nothing may interrupt the CPU */
     struct model_timer wake;
     bool predicted;
     struct engine_prediction next;

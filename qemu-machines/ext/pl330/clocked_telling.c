@@ -67,6 +67,10 @@ static void issued(void *opaque, uint32_t thread, uint32_t pc, const uint8_t *co
                    const struct engine_burst *burst)
 {
     (void)opaque;
+    if (!trace_listens()) {
+        trace_skipped(1);
+        return;
+    }
     clocked_look_back();
     trace_instruction(&(struct trace_instruction){
         .channel = thread,
@@ -77,6 +81,18 @@ static void issued(void *opaque, uint32_t thread, uint32_t pc, const uint8_t *co
         .bytes = burst ? burst->bytes : 0,
         .interrupts = interrupts_cpu(code),
     });
+}
+
+static bool listens(void *opaque)
+{
+    (void)opaque;
+    return trace_listens();
+}
+
+static void skipped(void *opaque, uint64_t count)
+{
+    (void)opaque;
+    trace_skipped(count);
 }
 
 /* A bus error that nobody has asked for is a finding as well. */
@@ -155,11 +171,14 @@ const struct engine_ops clocked_ops = {
     .fetch = clocked_fetch,
     .glance = clocked_glance,
     .look_at = clocked_look_at,
+    .is_data = clocked_is_data,
     .read = clocked_read_burst,
     .write = clocked_write_burst,
     .interrupt = interrupt,
     .answer = answer,
     .issued = issued,
+    .listens = listens,
+    .skipped = skipped,
     .faulted = faulted,
     .held = held,
     .found = found,

@@ -17,7 +17,10 @@ static void predict(void)
     if (!clocked.predicted || clocked.next.cycle <= now) {
         clocked.look_cycles =
             clocked.look_cycles < clocked.visible / 2 ? 2 * clocked.look_cycles : clocked.visible;
-        clocked.next = engine_predict(clocked.engine, now + clocked.look_cycles);
+        clocked.next = (struct engine_prediction){engine_quiet(clocked.engine, now + clocked.visible), false};
+        if (clocked.next.cycle < now + LOOK_CYCLES_MIN) {
+            clocked.next = engine_predict(clocked.engine, now + clocked.look_cycles);
+        }
         clocked.predicted = true;
         memcpy(clocked.foreseen, clocked.asks, sizeof(clocked.foreseen));
     }
@@ -47,23 +50,28 @@ static void look_ahead(void)
     }
 }
 
-/* In a callback the engine stops before what may interrupt the CPU; the timer is set for that. */
-static uint64_t limit(uint64_t cycle)
+static void run(uint64_t cycle)
 {
-    if (!clocked.in_callback) {
-        return cycle;
-    }
-    predict();
-    return clocked.next.interrupts && cycle >= clocked.next.cycle ? clocked.next.cycle - 1 : cycle;
-}
-
-void clocked_run_to(uint64_t cycle)
-{
-    cycle = limit(cycle);
     clocked.runs = true;
     engine_run(clocked.engine, cycle);
     clocked.runs = false;
     clock_look_ahead();
+}
+
+/* In a callback the engine stops before what may interrupt the CPU; the timer is set for that. */
+void clocked_run_to(uint64_t cycle)
+{
+    while (clocked.in_callback) {
+        predict();
+        if (clocked.next.cycle >= cycle) {
+            break;
+        }
+        run(clocked.next.cycle - clocked.next.interrupts);
+        if (clocked.next.interrupts) {
+            return;
+        }
+    }
+    run(cycle);
 }
 
 void clocked_catch_up(void)
@@ -159,7 +167,7 @@ static void wake(void *opaque)
 
 void clocked_time_initialise(void)
 {
-    clocked.visible = clocked_cycle_of(CLOCKED_VISIBLE_NS) + 1;
+    clocked.visible = clocked_cycle_of(views.model ? CLOCKED_SLICE_NS : CLOCKED_VISIBLE_NS) + 1;
     forget_prediction();
     ask_on_tied_lines();
     model_timer_initialise(&clocked.wake, wake, NULL);

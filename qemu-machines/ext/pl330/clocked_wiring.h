@@ -7,7 +7,8 @@
 
 #include "qemu/qemu_abi.h"
 
-enum { CLOCKED_CHANNELS = 8, CLOCKED_PERIPHERALS = 32, CLOCKED_EVENTS = 16, CLOCKED_VISIBLE_NS = 100000 };
+enum { CLOCKED_CHANNELS = 8, CLOCKED_PERIPHERALS = 32, CLOCKED_EVENTS = 16 };
+enum { CLOCKED_VISIBLE_NS = 100000, CLOCKED_SLICE_NS = 1000000 };
 
 struct clocked_wiring {
     uint64_t clock_hz;                       /* 1 kHz to 1 GHz */

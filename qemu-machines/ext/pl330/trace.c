@@ -13,17 +13,20 @@ static struct {
     uint64_t instructions, left; /* to be recorded; of them, still to come */
 } trace = {.on = true, .instructions = PROBE_RING_RECORDS / 4};
 
+bool trace_listens(void)
+{
+    return trace.on && trace.left;
+}
+
+void trace_skipped(uint64_t count)
+{
+    probe->trace_lost += trace.on ? count : 0;
+}
+
 void trace_instruction(const struct trace_instruction *it)
 {
     uint64_t code = 0;
 
-    if (!trace.on) {
-        return;
-    }
-    if (!trace.left) {
-        probe->trace_lost++;
-        return;
-    }
     trace.left--;
     memcpy(&code, it->code, it->length);
     views_lock();

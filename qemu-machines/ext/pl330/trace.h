@@ -24,6 +24,10 @@ struct trace_instruction {
     bool interrupts;         /* it is a DMASEV that interrupts the CPU */
 };
 
+/* Will the next instruction be recorded? Those that are not are counted. */
+bool trace_listens(void);
+void trace_skipped(uint64_t count);
+
 void trace_instruction(const struct trace_instruction *it);
 
 void trace_reset(void);

@@ -156,6 +156,9 @@ void model_timer_arm(struct model_timer *timer, uint64_t deadline_ns)
 {
     uint64_t now = clock_time();
 
+    if (timer->armed && timer->deadline_ns == deadline_ns) {
+        return; /* to arm one wakes a thread of QEMU's */
+    }
     timer->deadline_ns = deadline_ns > now ? deadline_ns : now;
     timer->armed = true;
     if (!model.stopped) {

@@ -3,7 +3,7 @@
 
 struct bed bed;
 
-static bool has(uint32_t address, uint32_t bytes)
+static bool has(uint32_t address, uint64_t bytes)
 {
     return address >= BED_BASE && address - BED_BASE + bytes <= BED_SIZE;
 }
@@ -43,6 +43,12 @@ static enum engine_outlook look_at(void *opaque, const struct engine_burst *burs
                                                                                : ENGINE_OUTLOOK_ERROR;
 }
 
+static bool is_data(void *opaque, uint32_t address, uint64_t bytes)
+{
+    (void)opaque;
+    return has(address, bytes) && !(bed.effect && bed.effect >= address && bed.effect < address + bytes);
+}
+
 /* The beats, one after the other. */
 static bool move(const struct engine_burst *burst, uint8_t *out, const uint8_t *in)
 {
@@ -67,9 +73,23 @@ static bool move(const struct engine_burst *burst, uint8_t *out, const uint8_t *
     return true;
 }
 
+void bed_mix(uint64_t value)
+{
+    bed.digest = (bed.digest ^ value) * 0x100000001b3ull;
+}
+
+/* What happens outside, and when. */
+static void note(uint64_t what, uint64_t detail)
+{
+    bed_mix(what);
+    bed_mix(detail);
+    bed_mix(engine_now(bed.engine));
+}
+
 static bool read_burst(void *opaque, const struct engine_burst *burst, uint8_t *data)
 {
     (void)opaque;
+    note(burst->address, burst->number << 16 | burst->bytes);
     bed.reads++;
     bed.last_read = *burst;
     return move(burst, data, NULL);
@@ -78,6 +98,7 @@ static bool read_burst(void *opaque, const struct engine_burst *burst, uint8_t *
 static bool write_burst(void *opaque, const struct engine_burst *burst, const uint8_t *data)
 {
     (void)opaque;
+    note(burst->address + 1ull, burst->number << 16 | burst->bytes);
     bed.writes++;
     bed.last_write = *burst;
     return move(burst, NULL, data);
@@ -87,6 +108,7 @@ static void interrupt(void *opaque, uint32_t line, bool level)
 {
     (void)opaque;
     CHECK((bed.lines >> line & 1) != level);
+    note(2, line);
     bed.lines ^= 1ull << line;
     bed.rises += level;
 }
@@ -99,6 +121,10 @@ static void answer(void *opaque, uint32_t peripheral, enum engine_answer answer)
         bed.answer[bed.answers].answer = answer;
     }
     bed.answers++;
+    note(3, peripheral);
+    if (bed.asks_left && --bed.asks_left == 0) {
+        bed.asks = ENGINE_REQUEST_NONE;
+    }
     engine_request(bed.engine, peripheral, bed.asks, bed.asks_last);
 }
 
@@ -110,6 +136,19 @@ static void issued(void *opaque, uint32_t thread, uint32_t pc, const uint8_t *co
     CHECK(thread < ENGINE_THREADS);
     CHECK(!burst || (burst->channel == thread && burst->microcode == pc));
     bed.issued++;
+}
+
+static bool listens(void *opaque)
+{
+    (void)opaque;
+    return !bed.skips;
+}
+
+static void skipped(void *opaque, uint64_t count)
+{
+    (void)opaque;
+    bed.issued += (uint32_t)count;
+    bed.skipped += count;
 }
 
 static void faulted(void *opaque, uint32_t thread)
@@ -129,6 +168,7 @@ static void held(void *opaque, uint32_t channel)
 static void found(void *opaque, const struct engine_finding *finding)
 {
     (void)opaque;
+    note(finding->kind, finding->microcode);
     if (bed.findings < BED_FINDINGS) {
         bed.finding[bed.findings] = *finding;
     }
@@ -139,11 +179,14 @@ static const struct engine_ops ops = {
     .fetch = fetch,
     .glance = glance,
     .look_at = look_at,
+    .is_data = is_data,
     .read = read_burst,
     .write = write_burst,
     .interrupt = interrupt,
     .answer = answer,
     .issued = issued,
+    .listens = listens,
+    .skipped = skipped,
     .faulted = faulted,
     .held = held,
     .found = found,

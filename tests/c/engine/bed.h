@@ -90,8 +90,12 @@ extern struct bed {
     } answer[BED_ANSWERS];
     uint32_t answers;
     enum engine_request asks; /* what a peripheral asks for anew when it is answered */
+    uint32_t asks_left;       /* answers after which it asks no more; 0: it goes on */
     bool asks_last;
-    bool broken; /* nothing can be fetched */
+    bool broken;      /* nothing can be fetched */
+    bool skips;       /* nobody listens to instructions */
+    uint64_t skipped; /* instructions that were not told of */
+    uint64_t digest;  /* of what has happened outside, and when */
 } bed;
 
 /* A new engine with bed.config, which bed_reset() makes that of QEMU's defaults; memory is a pattern. */
@@ -99,6 +103,7 @@ void bed_reset(void);
 void bed_start(void);
 
 uint8_t *bed_at(uint32_t address);
+void bed_mix(uint64_t value); /* into the digest */
 void bed_put(uint32_t address, const uint8_t *code, size_t bytes);
 #define PUT(address, ...)                                                                                      \
     bed_put(address, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))

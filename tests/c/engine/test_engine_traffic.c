@@ -531,16 +531,24 @@ TEST(time_stops_where_it_is_told_to, "")
     bed_check_copied(30 * 128);
 }
 
-static uint64_t digest;
-static void mix(uint64_t value)
+/* Of all that is left. */
+static uint64_t digest_of_all(void)
 {
-    digest = (digest ^ value) * 0x100000001b3ull;
+    for (uint32_t n = 0; n < 8; n++) {
+        bed_mix(bed_register(SAR0 + 0x20 * n));
+        bed_mix(bed_register(DAR0 + 0x20 * n));
+        bed_mix(bed_register(CPC0 + 8 * n));
+    }
+    for (uint32_t i = 0; i < BED_SIZE; i++) {
+        bed_mix(bed.memory[i]);
+    }
+    bed_mix(bed.issued);
+    return bed.digest;
 }
 
 static uint64_t run_in_steps(uint64_t step)
 {
     bed_reset();
-    digest = 0xcbf29ce484222325ull;
     PUT(CODE, COPY(2, 5), LP0(30), LD, ST, LD, WMB, ST, LPEND0(5), END);
     PUT(CODE + 0x40, SAR(SOURCE + 3), DAR(TARGET + 0x1000), CCR(CONTROL(0, 7)), LP0(50), LD, ST, LPEND0(2),
         END);
@@ -549,15 +557,7 @@ static uint64_t run_in_steps(uint64_t step)
     while (bed.now < 6000) {
         bed_run(step);
     }
-    for (uint32_t n = 0; n < 8; n++) {
-        mix(bed_register(SAR0 + 0x20 * n));
-        mix(bed_register(CPC0 + 8 * n));
-    }
-    for (uint32_t i = 0; i < BED_SIZE; i++) {
-        mix(bed.memory[i]);
-    }
-    mix(bed.issued);
-    return digest;
+    return digest_of_all();
 }
 
 TEST(how_often_the_engine_is_run_changes_nothing, "")
@@ -567,6 +567,81 @@ TEST(how_often_the_engine_is_run_changes_nothing, "")
     CHECK_EQ(run_in_steps(1), all);
     CHECK_EQ(run_in_steps(3), all);
     CHECK_EQ(run_in_steps(1000), all);
+}
+
+/* ---- rounds that are alike ---- */
+
+/* A program whose loop goes round often; how the peripheral asks, and in what steps time passes. */
+static uint64_t run_loop(const uint8_t *code, size_t bytes, bool skips, uint64_t step)
+{
+    bed_reset();
+    bed.config.cache_line = 32; /* so that the loop is in the instruction cache */
+    bed.config.latency = 16;    /* so that much is on its way */
+    bed_start();
+    bed.skips = skips;
+    bed.asks = ENGINE_REQUEST_BURST;
+    bed.asks_left = 70; /* then it does not ask for some time */
+    engine_request(bed.engine, 0, ENGINE_REQUEST_BURST, false);
+    bed_set(INTEN, 1);
+    bed_put(CODE, code, bytes);
+    bed_go(0, CODE);
+    while (bed.now < 20000) {
+        if (bed.asks == ENGINE_REQUEST_NONE && bed.now > 8000) {
+            bed.asks = ENGINE_REQUEST_BURST;
+            engine_request(bed.engine, 0, ENGINE_REQUEST_BURST, false);
+        }
+        bed_run(step);
+    }
+    return digest_of_all();
+}
+
+#define IS_THE_SAME(least, ...)                                                                                \
+    do {                                                                                                       \
+        static const uint8_t code[] = {__VA_ARGS__};                                                           \
+        for (uint64_t step = 1; step < 5000; step = step * 3 + 1) {                                            \
+            uint64_t told = run_loop(code, sizeof(code), false, step);                                         \
+                                                                                                               \
+            CHECK_EQ(bed.skipped, 0);                                                                          \
+            CHECK_EQ(run_loop(code, sizeof(code), true, step), told);                                          \
+            CHECK(step < 1000 || bed.skipped >= (least));                                                      \
+        }                                                                                                      \
+    } while (0)
+
+TEST(rounds_that_are_alike_leave_what_they_leave_one_by_one, "")
+{
+    IS_THE_SAME(400, COPY(2, 1), LP0(200), LD, ST, WMB, LPEND0(3), SEV(0), END);
+    IS_THE_SAME(400, COPY(3, 8), LP0(250), LD, ST, LPEND0(2), WMB, SEV(0), END);
+    IS_THE_SAME(400, COPY(3, 1), LP1(250), LD, ADDH_SAR(8), ST, LPEND1(5), WMB, END);
+    IS_THE_SAME(300, DAR(TARGET), CCR(CONTROL(3, 4)), LP0(200), STZ, WMB, LPEND0(2), END);
+    IS_THE_SAME(400, COPY(2, 1), FLUSHP(0), LP0(200), WFPS(0), LD, STPS(0), WMB, LPEND0(6), SEV(0), END);
+    IS_THE_SAME(300, COPY(2, 4), FLUSHP(0), LP0(200), WFPB(0), LDPB(0), ST, WMB, LPEND0(6), SEV(0), END);
+    IS_THE_SAME(400, COPY(1, 2), LP1(20), LP0(100), LD, ST, WMB, LPEND0(3), LPEND1(7), END);
+    IS_THE_SAME(400, SAR(SOURCE + 1), DAR(TARGET), CCR(CONTROL(0, 3)), LP0(200), LD, ST, WMB, LPEND0(3), END);
+}
+
+TEST(rounds_that_are_not_alike_are_executed_one_by_one, "")
+{
+    IS_THE_SAME(0, COPY(2, 1), LP0(200), NOP, SEV(1), LD, ST, WMB, LPEND0(6), END);
+    IS_THE_SAME(0, SAR(SOURCE), DAR(SOURCE + 4), CCR(CONTROL(2, 1)), LP0(200), LD, ST, WMB, LPEND0(3), END);
+    IS_THE_SAME(0, SAR(BED_BASE + BED_SIZE - 400), DAR(TARGET), CCR(CONTROL(2, 1)), LP0(200), LD, ST, WMB,
+                LPEND0(3), END);
+    IS_THE_SAME(0, SAR(SOURCE + 2), DAR(TARGET), CCR(CONTROL(2, 1)), LP0(200), LD, ST, WMB, LPEND0(3), END);
+    IS_THE_SAME(0, COPY(2, 1), LP0(200), LD, LPEND0(1), END);
+    IS_THE_SAME(0, COPY(2, 1), FLUSHP(0), LP0(200), LD, STPS(0), WMB, WFPS(0), LPEND0(6), END);
+    /* the loads catch up with the stores, which are not there yet */
+    IS_THE_SAME(0, SAR(SOURCE), DAR(SOURCE + 800), CCR(CONTROL(3, 1)), LP0(250), LD, ADDH_SAR(8), ST, LPEND0(5),
+                END);
+}
+
+TEST(a_hold_is_met_among_rounds_that_are_alike, "")
+{
+    bed.config.cache_line = 32;
+    bed_start();
+    bed.skips = true;
+    engine_hold(bed.engine, 0)->at_burst = 100;
+    RUN(COPY(2, 1), LP0(200), LD, ST, WMB, LPEND0(3), END);
+    CHECK_EQ(bed.held, 1);
+    CHECK_EQ(bed.reads, 99);
 }
 
 /* ---- predictions ---- */
@@ -663,6 +738,60 @@ TEST(a_prediction_believes_that_peripherals_go_on_asking, "")
     CHECK_EQ(bed.lines, 0);
     bed_run(1);
     CHECK_EQ(bed.lines, 2);
+}
+
+/* The bound, behind which what is predicted comes. */
+static uint64_t bound(void)
+{
+    uint64_t horizon = bed.now + 1000000, at = engine_predict(bed.engine, horizon).cycle;
+    uint64_t quiet = engine_quiet(bed.engine, horizon);
+
+    CHECK(at == ENGINE_NEVER ? quiet == horizon : quiet < at);
+    return at == ENGINE_NEVER ? 0 : at - quiet;
+}
+
+static void begin(const uint8_t *code, size_t bytes)
+{
+    bed_reset();
+    bed.config.cache_line = 32;
+    bed.config.latency = 0;
+    bed_start();
+    bed_set(INTEN, 1);
+    bed_put(CODE, code, bytes);
+    bed_go(0, CODE);
+    bed_run(200); /* what it executes is in the instruction cache */
+}
+#define BEGIN(...) begin((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+TEST(a_bound_is_close_to_what_comes, "")
+{
+    BEGIN(LP1(250), LP0(250), NOP, LPEND0(1), LPEND1(5), SEV(0), END);
+    CHECK(bound() < 1500); /* of 188,000 cycles the rest of the inner loop, which takes its second cycles */
+    BEGIN(LP0(250), NOP, LPEND0(1), SEV(0), END);
+    CHECK(bound() < 4);
+    BEGIN(LP0(250), NOP, LPEND0(1), 0xff);
+    CHECK(bound() < 4);
+    BEGIN(COPY(2, 1), LP0(250), LD, ST, WMB, LPEND0(3), SEV(0), END);
+    CHECK(bound() < 40);
+    BEGIN(COPY(2, 1), LP0(250), LD, ST, WMB, LPEND0(3), ST, END); /* what was not loaded */
+    CHECK(bound() < 40);
+    BEGIN(COPY(2, 1), LP0(250), LD, ST, WMB, LPEND0(3), SAR(0), LD, END); /* from where nothing is */
+    CHECK(bound() < 40);
+    BEGIN(LP0(250), NOP, LPEND0(1), WFPS(0), SEV(0), END);
+    CHECK_EQ(bound(), 0);
+    BEGIN(LP0(250), NOP, LPEND0(1), END, SEV(0));
+    CHECK_EQ(bound(), 0);
+}
+
+TEST(where_nothing_can_be_seen_there_is_no_bound, "")
+{
+    BEGIN(LP0(250), NOP, LPEND0(1), SEV(0), END);
+    engine_hold(bed.engine, 0)->at_burst = 5;
+    CHECK_EQ(engine_quiet(bed.engine, bed.now + 100000), bed.now);
+    engine_hold(bed.engine, 0)->at_burst = 0;
+    bed_go(1, CODE);
+    bed_run(50);
+    CHECK_EQ(engine_quiet(bed.engine, bed.now + 100000), bed.now);
 }
 
 /* ---- holds ---- */

@@ -33,8 +33,9 @@ _FILLS = 8
 
 
 def four_mib(machine: Machine) -> float:
-    """Copy 4 MiB from memory to memory, in bursts of 64 bytes."""
+    """Copy 4 MiB from memory to memory, in bursts of 64 bytes; memory has been touched before."""
     with Board(machine, trace=False, judge=False) as board:
+        _run(board, _SIZE // _BURST)
         return _time(board, lambda: _run(board, _SIZE // _BURST))
 
 

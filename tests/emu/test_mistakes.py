@@ -76,6 +76,10 @@ CAUGHT = {
     "VERSION": Caught("violation 0x25", "set DEVICE_DESCRIPTION_VERSION3"),
     "RECIPE_UNDER_DEVICE": Caught("violation 0x50", "call it before the map", (RECEIVE,)),
     "WRONG_ADDRESS": Caught("bus-error at 0xf800000", "give IoGetDmaAdapter the DeviceAddress"),
+    "WRONG_REGISTER": Caught("violation 0x56", "give IoGetDmaAdapter that DeviceAddress"),
+    "IN_MEMORY": Caught("violation 0x56", "give IoGetDmaAdapter that DeviceAddress"),
+    "OUT_OF_REACH": Caught("violation 0x55", "give IoGetDmaAdapter the DeviceAddress"),
+    "OTHER_LINE": Caught("violation 0x57", "give IoGetDmaAdapter the line of that direction"),
     "NO_REQUEST": Caught(
         "waiting: the transfer of MapTransferEx", "the driver has to set DMAV3_STREAM"
     ),
@@ -140,7 +144,9 @@ def assert_told(message: str, name: str) -> None:
     lines = [line for line in message.splitlines() if kind in line and remedy in line]
     assert lines, message
     marked = [
-        n for n, line in enumerate(TEXT.splitlines(), 1) if re.search(rf"/\*.*\b{name}\b", line)
+        TEXT.count("\n", 0, comment.end()) + 1
+        for comment in re.finditer(r"/\*.*?\*/", TEXT, re.DOTALL)
+        if re.search(rf"\b{name}\b", comment.group())
     ]
     places = {int(place) for line in lines for place in re.findall(r"mistakes\.c:(\d+)", line)}
     nearby = {place - n for place in places for n in marked}

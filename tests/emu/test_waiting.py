@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmav3.conformance.tests.driver import context_for, described, granted
+from dmav3.conformance.tests.owner import READY_LINE
 from dmav3.devices.stream import Control, Register
 from dmav3.errors import FindingsError, TargetError
 from dmav3.wdm import DISPATCH_LEVEL, IoAllocationAction
@@ -21,9 +22,10 @@ HOLE = 0x0F800000
 
 
 def receiver(board: Board, address: int | None = None) -> DmaAdapter:
-    """Return an adapter for what the stream device receives."""
+    """Return an adapter for what the stream device receives, or an unknown device there."""
     data = board.machine.stream.base if address is None else address
-    adapter = board.IoGetDmaAdapter(DmaWidth=0, DeviceAddress=data)
+    line = board.machine.stream.receive if address is None else READY_LINE
+    adapter = board.IoGetDmaAdapter(DmaWidth=0, DmaRequestLine=line, DeviceAddress=data)
     assert adapter is not None
     return adapter
 
@@ -81,10 +83,9 @@ def test_a_request_says_who_has_what_it_waits_for(board: Board) -> None:
 
 def test_a_channel_that_faults_is_told_at_the_call_that_started_it(board: Board) -> None:
     """Address, access, bits and microcode; and the finding says where the adapter was made."""
-    begun(board, receiver(board, HOLE))
-    board.stream.receive_put(bytes(64))
+    adapter = receiver(board, HOLE)
     with board.expect("bus-error"):
-        ask(board)
+        begun(board, adapter)
         board.wait(100_000)
     (finding,) = board.findings()
     assert "the channel's adapter was made in receiver (tests/emu/test_waiting.py:" in finding.text

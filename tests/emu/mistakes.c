@@ -4,6 +4,7 @@
  * name. */
 #include <dmav3.h>
 #include <dmav3_board.h>
+#include <dmav3_pci.h>
 #include <wdm_dma.h>
 
 #define MISTAKES(X)                                                                                            \
@@ -53,6 +54,7 @@
     X(DEEP)                                                                                                    \
     X(NULL_POINTER)                                                                                            \
     X(NO_ROUTINE)                                                                                              \
+    X(STORM)                                                                                                   \
     X(HEAP_OVERRUN)                                                                                            \
     X(BAD_POINTER)                                                                                             \
     X(RAW_CONTEXT)                                                                                             \
@@ -91,6 +93,23 @@ static ULONG Deep(ULONG n) /* DEEP */
     return Sum == n ? 0 : Deep(n + 1) + frame[n % LENGTH];
 }
 
+static VOID Deaf(PVOID context) /* STORM */
+{
+    (void)context;
+    Sum++;
+}
+
+/* Let a PCI device raise its interrupt, and never tell it to let go. */
+static void RaiseInterrupt(void)
+{
+    struct dmav3_pci edu;
+
+    dmav3_pci_find(DMAV3_PCI_ID(0x1234, 0x11E8), 0, &edu);
+    dmav3_pci_enable(&edu);
+    dmav3_pci_connect_pin(&edu, Deaf, NULL);
+    WRITE_REGISTER_ULONG((volatile ULONG *)(edu.bar[0] + 0x60), 1);
+}
+
 /* Do what the firmware does not survive. */
 static void Crash(void)
 {
@@ -103,6 +122,9 @@ static void Crash(void)
         break;
     case NO_ROUTINE:
         Routine(); /* NO_ROUTINE */
+        break;
+    case STORM:
+        RaiseInterrupt();
         break;
     case HEAP_OVERRUN:
         for (ULONG i = LENGTH; i < 4 * LENGTH; i++) { /* an MDL of one page is smaller */

@@ -250,7 +250,7 @@ def sections(report: Path) -> dict[str, str | None]:
     ("name", "direction"),
     [
         pytest.param(*case.values, id=case.id, marks=[pytest.mark.soak] * (n % 20 > 0))
-        for n, case in enumerate(CASES)
+        for n, case in enumerate(sorted(CASES, key=lambda case: case.values[0] != "NO_REQUEST"))
     ],
 )
 def test_the_console_catches_it(image: Path, tmp_path: Path, name: str, direction: int) -> None:
@@ -269,3 +269,4 @@ def test_the_console_catches_it(image: Path, tmp_path: Path, name: str, directio
     )
     assert done.returncode == (name not in REFUSED)
     assert_told(done.stdout + done.stderr, name)
+    assert name != "NO_REQUEST" or done.stdout.count("waiting: ") == 2  # at once, and at the end

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.conformance.tests.driver import context_for, described, granted
+from dmav3.conformance.tests.driver import (
+    bus_master,
+    context_for,
+    described,
+    granted,
+    granted_with,
+)
 from dmav3.conformance.tests.owner import READY_LINE
 from dmav3.devices.stream import Control, Register
 from dmav3.errors import FindingsError, TargetError
@@ -17,6 +23,8 @@ if TYPE_CHECKING:
     from dmav3 import Board
     from dmav3.dma import DmaAdapter
 
+#: As many as there are.
+MAP_REGISTERS = 64
 #: On `virt` there is nothing here.
 HOLE = 0x0F800000
 
@@ -79,6 +87,20 @@ def test_a_request_says_who_has_what_it_waits_for(board: Board) -> None:
     with pytest.raises(TargetError, match="nothing more happened") as caught:
         board.dma.run_until(lambda: False, 1000)
     assert first in str(caught.value)
+
+
+def test_a_request_says_who_has_the_map_registers(board: Board) -> None:
+    """How many it waits for, and where they were asked for."""
+    holder, other = bus_master(board), receiver(board)
+    granted_with(board, holder, context_for(board, holder), registers=MAP_REGISTERS)
+    context = context_for(board, other)
+    with board.dma.irql(DISPATCH_LEVEL):
+        other.AllocateAdapterChannelEx(context, 2, 0, lambda *_: IoAllocationAction.KeepObject)
+    (text,) = board.waiting()
+    assert "(tests/emu/test_waiting.py:" in text.partition(" waits for 2 map registers: ")[0]
+    held = text.partition(" waits for 2 map registers: ")[2]
+    assert held.startswith("AllocateAdapterChannelEx, called in granted_with (")
+    assert held.endswith(f" has {MAP_REGISTERS}")
 
 
 def test_a_channel_that_faults_is_told_at_the_call_that_started_it(board: Board) -> None:

@@ -11,9 +11,12 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from dmav3.elf.image import host_machine, read_elf
 
 ROOT = Path(__file__).parents[2]
 NEEDED = {
@@ -90,10 +93,10 @@ def test_what_the_wheel_holds(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         (info,) = (name for name in names if name.endswith(".dist-info/METADATA"))
-        metadata = archive.read(info).decode()
+        described = archive.read(info).decode()
     assert names >= NEEDED
     assert not [name for name in names if name.endswith((".c", ".o", ".d", ".patch"))]
-    assert "License-Expression: Apache-2.0 AND GPL-2.0-or-later\n" in metadata
+    assert "License-Expression: Apache-2.0 AND GPL-2.0-or-later\n" in described
     assert {name.rpartition("/")[2] for name in names if "/licenses/" in name} == {
         "Apache-2.0.txt",
         "GPL-2.0-or-later.txt",
@@ -101,12 +104,20 @@ def test_what_the_wheel_holds(wheel: Path) -> None:
 
 
 def test_it_works_in_an_empty_folder(environment: Path, tmp_path: Path) -> None:
-    """`dmav3 run` and `conformance`, and one's own driver: built, run, its mistake found."""
+    """`dmav3 run`, which says on what it ran, `conformance`, and a known bug that is found."""
     where = run(environment, tmp_path, "python", "-c", "import dmav3; print(dmav3.__file__)")
     assert where.stdout.startswith(str(environment))
     (tmp_path / "input").write_bytes(bytes(range(256)) * 16)
-    moved = run(environment, tmp_path, "dmav3", "run", "--input", "input")
+    moved = run(environment, tmp_path, "dmav3", "run", "--input", "input", "--json")
     assert moved.returncode == 0, moved.stdout + moved.stderr
+    (data,) = environment.glob("lib/python*/site-packages/dmav3/data")
+    versions = json.loads(moved.stdout)["versions"]
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", versions.pop("qemu"))
+    assert versions == {
+        "dmav3": metadata.version("dmav3"),
+        "build": read_elf(data / "firmware/virt-a64.elf", "EM_AARCH64").build_id,
+        "extension": read_elf(data / "dmav3.so", host_machine()).build_id,
+    }
     decided = run(environment, tmp_path, "dmav3", "conformance", "--rule", "MTX-01", "--json")
     assert json.loads(decided.stdout)["rules"][0]["verdict"] == "pass", decided
     buggy = ("--input", "input", "--firmware-bug", "no-clean")

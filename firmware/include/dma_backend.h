@@ -152,7 +152,8 @@ struct dma_peripheral {
 };
 
 /* One registration: the block of the controller, then one block for each channel, from 0 without holes
- * (HBE-01); and what is known of devices, which must stay: transfers for others are not judged. */
+ * (HBE-01). `peripherals`, an array that must stay, are the devices that the board knows, if any: only their
+ * transfers are compared with it. */
 struct dma_controller {
     DMA_INITIALIZATION_BLOCK block;
     DMA_CHANNEL_INITIALIZATION_BLOCK channels[DMA_CONTROLLER_CHANNELS_MAX];

@@ -103,6 +103,14 @@ def test_a_request_says_who_has_the_map_registers(board: Board) -> None:
     assert held.endswith(f" has {MAP_REGISTERS}")
 
 
+@pytest.mark.parametrize(
+    "board",
+    [
+        pytest.param(name, marks=pytest.mark.dmav3_machine(name))
+        for name in ("virt-a53", "virt-a53-clocked")
+    ],
+    indirect=True,
+)
 def test_a_channel_that_faults_is_told_at_the_call_that_started_it(board: Board) -> None:
     """Address, access, bits and microcode; and the finding says where the adapter was made."""
     adapter = receiver(board, HOLE)
@@ -110,6 +118,7 @@ def test_a_channel_that_faults_is_told_at_the_call_that_started_it(board: Board)
         begun(board, adapter)
         board.wait(100_000)
     (finding,) = board.findings()
+    assert "a channel of the PL330 loaded from where nothing answers" in finding.text
     assert "the channel's adapter was made in receiver (tests/emu/test_waiting.py:" in finding.text
     call = board.evidence.calls()[-1].line()
     assert call.startswith("MapTransferEx(DmaAdapter=0x")

@@ -355,6 +355,13 @@ class TestSubordinate:
         (program,) = scripted.programs()
         assert program.device_address == address
 
+    @pytest.mark.dmav3_rule("IGA-21")
+    def test_a_register_that_is_left(self, board: Board) -> None:
+        """With WidthNoWrap the second byte goes to what is behind it."""
+        adapter = quiet(board, DmaWidth=DmaWidth.WidthNoWrap)
+        with board.evidence.expect_violations(0x56):
+            assert Bench(board, adapter, described(board, 64)[1]).map() == (OK, 64)
+
     @pytest.mark.parametrize(
         "whole",
         [

@@ -40,9 +40,17 @@ static void start_dma(void)
         .channels = 8,
         .events = 16,
     };
+    static const struct dma_peripheral stream[] = {
+        {DMAV3_STREAM_RECEIVE_LINE, FALSE, DMAV3_STREAM_DATA},
+        {DMAV3_STREAM_TRANSMIT_LINE, TRUE, DMAV3_STREAM_DATA},
+    };
     static struct dma_controller controller;
 
     pl330_describe(&pl330, &config, &controller);
+    if ((ident_features() & IDENT_STREAM) != 0) {
+        controller.peripherals = stream;
+        controller.peripheral_count = sizeof stream / sizeof stream[0];
+    }
     if (!dma_initialize(&controller, 1)) {
         exception_panic("no memory for the DMA layer");
     }

@@ -143,11 +143,22 @@ typedef struct _DMA_CHANNEL_INITIALIZATION_BLOCK {
     ULONG CommonBufferLength; /* bytes of private memory; 0: none */
 } DMA_CHANNEL_INITIALIZATION_BLOCK;
 
+/* What the board knows of the device at a request line: in which direction the line asks for data, and for
+ * which register (IGA-21). */
+struct dma_peripheral {
+    ULONG request_line;
+    BOOLEAN write_to_device;
+    ULONGLONG data_register;
+};
+
 /* One registration: the block of the controller, then one block for each channel, from 0 without holes
- * (HBE-01). */
+ * (HBE-01). `peripherals`, an array that must stay, are the devices that the board knows, if any: only their
+ * transfers are compared with it. */
 struct dma_controller {
     DMA_INITIALIZATION_BLOCK block;
     DMA_CHANNEL_INITIALIZATION_BLOCK channels[DMA_CONTROLLER_CHANNELS_MAX];
+    const struct dma_peripheral *peripherals;
+    size_t peripheral_count;
 };
 
 #endif

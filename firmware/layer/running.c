@@ -7,6 +7,7 @@
 #include "hal/oplog.h"
 #include "layer/completion.h"
 #include "layer/controller.h"
+#include "layer/device_side.h"
 #include "layer/irql.h"
 #include "layer/maintenance.h"
 #include "layer/mapping.h"
@@ -67,21 +68,12 @@ bool mapping_give_to_device(struct mapping *mapping)
     return true;
 }
 
-/* Say why the transfer will fail if the controller does not reach the device. */
-static void report_reach(const struct adapter *adapter, PHYSICAL_ADDRESS device)
-{
-    if (adapter->address_bits < 64 && (uint64_t)device.QuadPart >> adapter->address_bits != 0) {
-        (void)refuse(STATUS_UNSUCCESSFUL, "DeviceAddress {0:#x} has more than the controller's {1} bits",
-                     (uint64_t)device.QuadPart, adapter->address_bits);
-    }
-}
-
 void mapping_start(const struct mapping *mapping, uint32_t device_offset)
 {
     PHYSICAL_ADDRESS device = mapping->request->adapter->device_address;
 
     device.QuadPart += device_offset; /* MTX-33 */
-    report_reach(mapping->request->adapter, device);
+    device_side_report(mapping, (uint64_t)device.QuadPart);
     mapping_write_list(mapping, &program.list);
     channel_program(mapping, &program.list, device);
 }

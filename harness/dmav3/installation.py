@@ -90,11 +90,13 @@ def firmware(name: str) -> Path:
     :raises NotBuiltError: it has not been built.
     """
     layout = Layout.find()
-    known = sorted(path.stem for path in (layout.built / "firmware").glob("*.elf"))
+    folder = layout.built / "firmware"
+    links = {path.name for path in folder.glob("link/*")}  # which are there without the image, too
+    known = {path.stem for path in folder.glob("*.elf")} | links | {f"{it}-nvme" for it in links}
     if known and name not in known:
-        msg = f"unknown firmware {name!r}; known are: {', '.join(known)}"
+        msg = f"unknown firmware {name!r}; known are: {', '.join(sorted(known))}"
         raise UsageError(msg)
-    return _fresh(layout, layout.built / "firmware" / f"{name}.elf", *_sources(name))
+    return _fresh(layout, folder / f"{name}.elf", *_sources(name))
 
 
 def _sources(name: str) -> tuple[str, ...]:

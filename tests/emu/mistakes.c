@@ -4,6 +4,7 @@
  * name. */
 #include <dmav3.h>
 #include <dmav3_board.h>
+#include <dmav3_pci.h>
 #include <wdm_dma.h>
 
 #define MISTAKES(X)                                                                                            \
@@ -45,10 +46,15 @@
     X(VERSION)                                                                                                 \
     X(RECIPE_UNDER_DEVICE)                                                                                     \
     X(WRONG_ADDRESS)                                                                                           \
+    X(WRONG_REGISTER)                                                                                          \
+    X(IN_MEMORY)                                                                                               \
+    X(OUT_OF_REACH)                                                                                            \
+    X(OTHER_LINE)                                                                                              \
     X(NO_REQUEST)                                                                                              \
     X(DEEP)                                                                                                    \
     X(NULL_POINTER)                                                                                            \
     X(NO_ROUTINE)                                                                                              \
+    X(STORM)                                                                                                   \
     X(HEAP_OVERRUN)                                                                                            \
     X(BAD_POINTER)                                                                                             \
     X(RAW_CONTEXT)                                                                                             \
@@ -87,6 +93,23 @@ static ULONG Deep(ULONG n) /* DEEP */
     return Sum == n ? 0 : Deep(n + 1) + frame[n % LENGTH];
 }
 
+static VOID Deaf(PVOID context) /* STORM */
+{
+    (void)context;
+    Sum++;
+}
+
+/* Let a PCI device raise its interrupt, and never tell it to let go. */
+static void RaiseInterrupt(void)
+{
+    struct dmav3_pci edu;
+
+    dmav3_pci_find(DMAV3_PCI_ID(0x1234, 0x11E8), 0, &edu);
+    dmav3_pci_enable(&edu);
+    dmav3_pci_connect_pin(&edu, Deaf, NULL);
+    WRITE_REGISTER_ULONG((volatile ULONG *)(edu.bar[0] + 0x60), 1);
+}
+
 /* Do what the firmware does not survive. */
 static void Crash(void)
 {
@@ -99,6 +122,9 @@ static void Crash(void)
         break;
     case NO_ROUTINE:
         Routine(); /* NO_ROUTINE */
+        break;
+    case STORM:
+        RaiseInterrupt();
         break;
     case HEAP_OVERRUN:
         for (ULONG i = LENGTH; i < 4 * LENGTH; i++) { /* an MDL of one page is smaller */
@@ -220,7 +246,8 @@ static void Map(void)
     } else if (Mistake == MAP_TOO_MUCH) {
         length = 2 * LENGTH;
     }
-    /* MAP_NOTHING MAP_TOO_MUCH MAP_BEHIND OTHER_HANDLE NOT_BUILT NO_REQUEST SMALL_LIST CANCELLED */
+    /* MAP_NOTHING MAP_TOO_MUCH MAP_BEHIND OTHER_HANDLE NOT_BUILT WRONG_REGISTER IN_MEMORY OUT_OF_REACH
+     * OTHER_LINE NO_REQUEST SMALL_LIST CANCELLED */
     status = Table()->MapTransferEx(Adapter, Mdl, registers, offset, 0, &length, Sending, list,
                                     list != NULL ? 8 : 0, Done, NULL);
     Outcome = status;
@@ -340,6 +367,36 @@ static NTSTATUS Allocate(void)
     return status;
 }
 
+/* Say which register the device has, and which request line. */
+static void DescribeDevice(PDEVICE_DESCRIPTION description)
+{
+    description->DmaRequestLine = Sending ? DMAV3_STREAM_TRANSMIT_LINE : DMAV3_STREAM_RECEIVE_LINE;
+    description->DeviceAddress.QuadPart = DMAV3_STREAM_DATA;
+    switch (Mistake) {
+    case WRONG_ADDRESS:
+        description->DmaRequestLine = 9; /* of no device, so that it is always ready */
+        description->DeviceAddress.QuadPart = 0x0F800000;
+        break;
+    case WRONG_REGISTER:
+        description->DeviceAddress.QuadPart = DMAV3_STREAM_CONTROL;
+        break;
+    case IN_MEMORY:
+        description->DeviceAddress.QuadPart = (LONGLONG)(uintptr_t)&Sum;
+        break;
+    case OUT_OF_REACH:
+        description->DeviceAddress.QuadPart = 1LL << 32;
+        break;
+    case OTHER_LINE:
+        description->DmaRequestLine = Sending ? DMAV3_STREAM_RECEIVE_LINE : DMAV3_STREAM_TRANSMIT_LINE;
+        break;
+    case WRONG_LINE:
+        description->DmaRequestLine = 99;
+        break;
+    default:
+        break;
+    }
+}
+
 static NTSTATUS Transfer(const ULONGLONG *argument, struct dmav3_reply *reply)
 { /* RAISE_IN_COMMAND */
     DEVICE_DESCRIPTION description = {.Version = DEVICE_DESCRIPTION_VERSION3, .DmaWidth = Width8Bits};
@@ -357,12 +414,8 @@ static NTSTATUS Transfer(const ULONGLONG *argument, struct dmav3_reply *reply)
     if (Mistake == VERSION || Mistake == OLD_VERSION) {
         description.Version = Mistake == VERSION ? 4 : 2;
     }
-    description.DmaRequestLine = Sending ? DMAV3_STREAM_TRANSMIT_LINE : DMAV3_STREAM_RECEIVE_LINE;
     description.DmaChannel = Sending;
-    description.DeviceAddress.QuadPart = Mistake == WRONG_ADDRESS ? 0x0F800000 : DMAV3_STREAM_DATA;
-    if (Mistake == WRONG_LINE) {
-        description.DmaRequestLine = 99;
-    }
+    DescribeDevice(&description);
     /* LEAVE_ADAPTER VERSION WRONG_ADDRESS OLD_VERSION WRONG_LINE */
     Adapter = IoGetDmaAdapter(NULL, &description, &maximum);
     if (Adapter == NULL) {

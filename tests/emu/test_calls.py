@@ -123,3 +123,17 @@ def test_an_unknown_length_has_to_be_named(board: Board) -> None:
     """Where the MDL is a number, nobody knows what it describes."""
     with pytest.raises(UsageError, match="the MDL 0x1 describes is not known; such as Length="):
         adapter_for(board, write=True).GetDmaTransferInfo(1)
+
+
+@pytest.mark.dmav3_machine("virt-a53")
+def test_a_call_says_what_it_mapped_and_maintained(board: Board) -> None:
+    """Bytes, elements, lines, and which of them were dirty."""
+    buffer, mdl = described(board, 256)
+    board.write(buffer, bytes(256))
+    adapter = adapter_for(board, write=True)
+    base = granted(board, adapter)
+    assert adapter.MapTransferEx(mdl, base, WriteToDevice=True).status.success
+    call = board.evidence.calls()[-1]
+    assert call.lines == (("lines cleaned", 4), ("lines written back", 4))
+    said = "STATUS_SUCCESS (0x00000000), 256 bytes, 1 elements, 4 lines cleaned, 4 lines written"
+    assert said in call.line()

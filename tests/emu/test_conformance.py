@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from dmav3 import installation
 from dmav3.command.cli import app
 from dmav3.conformance import run
-from dmav3.elf.image import read_elf
+from dmav3.elf.image import read_elf, read_extension
 from dmav3.rules.rules import rules
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def test_json_has_every_rule_with_six_keys(folder: Path) -> None:
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
     image = read_elf(installation.firmware("virt-a64"), "EM_AARCH64")
-    assert report["machine"], report["image"] == ("virt-a53", "virt-a64")
+    assert (report["machine"], report["image"]) == ("virt-a53", "virt-a64")
+    assert report["extension"] == read_extension().build_id
     assert (report["build"], report["seed"], report["schedule"]) == (image.build_id, 5, "lru")
     assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", report["qemu"])
     assert datetime.fromisoformat(report["started"]) <= datetime.now().astimezone()

@@ -105,6 +105,7 @@ class TestBusErrors:
         """FTR says data_write_err, behind the store."""
         program = copy(buffers[0].address, HOLE, 4096)
         assert self.fault_of(board, controller, program) == (FAULTING, 1, WRITE, 22)
+        assert "a channel of the PL330 stored to where" in board.findings()[0].text
 
     def test_a_program_in_a_hole_faults(self, board: Board, controller: Controller) -> None:
         """FTR says instr_fetch_err; without that it would look as a program that has ended."""

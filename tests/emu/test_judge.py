@@ -80,6 +80,21 @@ def test_a_check_judges_at_once(do: Callable[[Board], object], said: str) -> Non
         board.check()
 
 
+def test_a_verdict_says_how_many_more_there_are() -> None:
+    """In its first line; and behind the last one, why calls were refused."""
+    with Board() as board:
+        assert board.IoGetDmaAdapter(Version=1) is None
+        leave(board)
+        with pytest.raises(FindingsError) as caught:
+            board.check()
+        board.expect_left(anything=True)
+    first, *_, last = str(caught.value).splitlines()
+    assert first.startswith("unexpected: violation 0x54: an adapter is left")
+    assert first.endswith(", and 2 more")
+    assert last.startswith("refused: IoGetDmaAdapter(")
+    assert last.endswith("Version 1 of DEVICE_DESCRIPTION: only 3 is served")
+
+
 def test_a_shim_on_this_computer_judges_alike() -> None:
     """It has violations, and objects that live."""
     for do in (violate, leave):

@@ -6,21 +6,23 @@ The message says what it is, at which line of the driver, and what to do.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from dmav3 import Board, FindingsError, build_image
 from dmav3.errors import FaultError
+from dmav3.installation import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 SOURCE = Path(__file__).with_name("mistakes.c")
 TEXT = SOURCE.read_text()
@@ -76,6 +78,10 @@ CAUGHT = {
     "VERSION": Caught("violation 0x25", "set DEVICE_DESCRIPTION_VERSION3"),
     "RECIPE_UNDER_DEVICE": Caught("violation 0x50", "call it before the map", (RECEIVE,)),
     "WRONG_ADDRESS": Caught("bus-error at 0xf800000", "give IoGetDmaAdapter the DeviceAddress"),
+    "WRONG_REGISTER": Caught("violation 0x56", "give IoGetDmaAdapter that DeviceAddress"),
+    "IN_MEMORY": Caught("violation 0x56", "give IoGetDmaAdapter that DeviceAddress"),
+    "OUT_OF_REACH": Caught("violation 0x55", "give IoGetDmaAdapter the DeviceAddress"),
+    "OTHER_LINE": Caught("violation 0x57", "give IoGetDmaAdapter the line of that direction"),
     "NO_REQUEST": Caught(
         "waiting: the transfer of MapTransferEx", "the driver has to set DMAV3_STREAM"
     ),
@@ -83,6 +89,9 @@ CAUGHT = {
     "DEEP": Caught("the stack of 64 KiB is full", "look for an endless recursion"),
     "NULL_POINTER": Caught("a store to 0x0 (NULL", "where no memory is mapped"),
     "NO_ROUTINE": Caught("a jump to 0x0", "look at the pointer to the function"),
+    "STORM": Caught(
+        "interrupt 4 (SPI) came 10000 times", "acknowledge the interrupt in the device"
+    ),
     "HEAP_OVERRUN": Caught("the heap is overwritten", "something wrote behind, or before, its own"),
     "BAD_POINTER": Caught("0x8 (NULL, or a member of a structure at NULL)", "no memory is mapped"),
     # What is refused: the status says so, and the reason is told with it.
@@ -102,6 +111,9 @@ CASES = [
     for name, caught in CAUGHT.items()
     for direction in caught.directions
 ]
+DMAV3 = (sys.executable, "-m", "dmav3")
+#: What raises an interrupt.
+DEVICE = "edu"
 #: Bytes that the device gives, and nanoseconds that are enough for all.
 DATA, WAIT = bytes(range(64)), 1_000_000
 
@@ -116,7 +128,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def running(image: Path) -> Iterator[Board]:
     """Start a board with the driver, for one case after the other."""
-    with Board(image=image) as board:
+    with Board(image=image, devices=[DEVICE]) as board:
         yield board
 
 
@@ -140,7 +152,9 @@ def assert_told(message: str, name: str) -> None:
     lines = [line for line in message.splitlines() if kind in line and remedy in line]
     assert lines, message
     marked = [
-        n for n, line in enumerate(TEXT.splitlines(), 1) if re.search(rf"/\*.*\b{name}\b", line)
+        TEXT.count("\n", 0, comment.end()) + 1
+        for comment in re.finditer(r"/\*.*?\*/", TEXT, re.DOTALL)
+        if re.search(rf"\b{name}\b", comment.group())
     ]
     places = {int(place) for line in lines for place in re.findall(r"mistakes\.c:(\d+)", line)}
     nearby = {place - n for place in places for n in marked}
@@ -176,7 +190,7 @@ def test_a_board_catches_it(running: Board, name: str, direction: int) -> None:
 TESTS = """
 import pytest
 
-pytestmark = pytest.mark.dmav3_image("mistakes.c", optimise=0)
+pytestmark = [pytest.mark.dmav3_image("mistakes.c", optimise=0), pytest.mark.dmav3_devices("edu")]
 
 @pytest.mark.parametrize(("name", "number", "direction"), CASES)
 def test_it(dmav3_board, name, number, direction):
@@ -196,6 +210,8 @@ def test_the_fixture_catches_each(pytester: pytest.Pytester) -> None:
     assert result.ret == 1
     failures = sections(pytester.path / "report.xml")
     assert len(failures) == len(given)
+    files = pytester.path.glob(".dmav3/*/*/findings.json")
+    saved = [one for file in files for one in json.loads(file.read_text())]
     for name, way in given:
         message = failures[f"test_it[{name}-{NUMBERS[str(name)]}-{way}]"]
         if name == "NONE":
@@ -203,6 +219,19 @@ def test_the_fixture_catches_each(pytester: pytest.Pytester) -> None:
         else:
             assert message is not None
             assert_told(message, str(name))
+            assert_saved(saved, message, str(name))
+
+
+def assert_saved(saved: Sequence[Mapping[str, Any]], message: str, name: str) -> None:
+    """Fail if findings.json does not have what the message says: kind, code, words and place."""
+    kind, *code = CAUGHT[name].kind.replace(":", "").split()[:2]
+    if kind not in {"violation", "not-your-buffer", "bus-error"}:
+        return  # a crash, something that is refused, or that does not happen
+    told = [one for one in saved if one["kind"] == kind and one["text"] in message]
+    if kind == "violation":
+        told = [one for one in told if one["code"] == int(code[0], 16)]
+    places = [one.get("place") or one["text"] for one in told if not one["expected"]]
+    assert any("mistakes.c:" in place for place in places), message
 
 
 def sections(report: Path) -> dict[str, str | None]:
@@ -221,15 +250,18 @@ def sections(report: Path) -> dict[str, str | None]:
     ("name", "direction"),
     [
         pytest.param(*case.values, id=case.id, marks=[pytest.mark.soak] * (n % 20 > 0))
-        for n, case in enumerate(CASES)
+        for n, case in enumerate(sorted(CASES, key=lambda case: case.values[0] != "NO_REQUEST"))
     ],
 )
-def test_the_console_catches_it(image: Path, name: str, direction: int) -> None:
+def test_the_console_catches_it(image: Path, tmp_path: Path, name: str, direction: int) -> None:
     """It shows the message, and says so in its exit status."""
+    machine = tmp_path / "with-a-device.yaml"
+    default = (Layout.find().machines / "virt-a53.yaml").read_text()
+    machine.write_text(f"{default}devices: [{{model: {DEVICE}}}]\n")
     commands = ("put hex " + DATA.hex(), f"transfer {NUMBERS[name]} {direction}", f"wait {WAIT}")
     lines = "\n".join([*commands, f"wait {WAIT} irq", ""])
     done = subprocess.run(
-        [sys.executable, "-m", "dmav3", "console", "--image", str(image)],
+        [*DMAV3, "console", "--image", str(image), "--machine", str(machine)],
         input=lines,
         capture_output=True,
         text=True,
@@ -237,3 +269,4 @@ def test_the_console_catches_it(image: Path, name: str, direction: int) -> None:
     )
     assert done.returncode == (name not in REFUSED)
     assert_told(done.stdout + done.stderr, name)
+    assert name != "NO_REQUEST" or done.stdout.count("waiting: ") == 2  # at once, and at the end

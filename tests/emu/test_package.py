@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from dmav3.elf.image import host_machine, read_elf
 
 ROOT = Path(__file__).parents[2]
 NEEDED = {
@@ -66,9 +70,11 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(environment: Path, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run(
+    environment: Path, folder: Path, *command: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a program of the environment in a folder, with nothing of ours in its variables."""
-    kept = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    kept = {"PATH": os.environ["PATH"], "HOME": str(folder)} | variables
     return subprocess.run(
         [environment / "bin" / command[0], *command[1:]],
         cwd=folder,
@@ -87,10 +93,10 @@ def test_what_the_wheel_holds(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         (info,) = (name for name in names if name.endswith(".dist-info/METADATA"))
-        metadata = archive.read(info).decode()
+        described = archive.read(info).decode()
     assert names >= NEEDED
     assert not [name for name in names if name.endswith((".c", ".o", ".d", ".patch"))]
-    assert "License-Expression: Apache-2.0 AND GPL-2.0-or-later\n" in metadata
+    assert "License-Expression: Apache-2.0 AND GPL-2.0-or-later\n" in described
     assert {name.rpartition("/")[2] for name in names if "/licenses/" in name} == {
         "Apache-2.0.txt",
         "GPL-2.0-or-later.txt",
@@ -98,12 +104,20 @@ def test_what_the_wheel_holds(wheel: Path) -> None:
 
 
 def test_it_works_in_an_empty_folder(environment: Path, tmp_path: Path) -> None:
-    """`dmav3 run` and `conformance`, and one's own driver: built, run, its mistake found."""
+    """`dmav3 run`, which says on what it ran, `conformance`, and a known bug that is found."""
     where = run(environment, tmp_path, "python", "-c", "import dmav3; print(dmav3.__file__)")
     assert where.stdout.startswith(str(environment))
     (tmp_path / "input").write_bytes(bytes(range(256)) * 16)
-    moved = run(environment, tmp_path, "dmav3", "run", "--input", "input")
+    moved = run(environment, tmp_path, "dmav3", "run", "--input", "input", "--json")
     assert moved.returncode == 0, moved.stdout + moved.stderr
+    (data,) = environment.glob("lib/python*/site-packages/dmav3/data")
+    versions = json.loads(moved.stdout)["versions"]
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", versions.pop("qemu"))
+    assert versions == {
+        "dmav3": metadata.version("dmav3"),
+        "build": read_elf(data / "firmware/virt-a64.elf", "EM_AARCH64").build_id,
+        "extension": read_elf(data / "dmav3.so", host_machine()).build_id,
+    }
     decided = run(environment, tmp_path, "dmav3", "conformance", "--rule", "MTX-01", "--json")
     assert json.loads(decided.stdout)["rules"][0]["verdict"] == "pass", decided
     buggy = ("--input", "input", "--firmware-bug", "no-clean")
@@ -120,3 +134,76 @@ def test_the_example_passes_outside(environment: Path, tmp_path: Path) -> None:
     tested = run(environment, tmp_path, "python", "-m", "pytest", "-p", "no:cacheprovider", "-q")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "2 passed" in tested.stdout
+
+
+RUN = ("dmav3", "run", "--input", "/etc/hostname")
+CONSOLE = ("dmav3", "console")
+BUILD = ("dmav3", "build", "driver.c", "-o", "app.elf")
+DOCTOR = ("dmav3", "doctor")
+AGAIN, QEMU = "pip install --force-reinstall dmav3", r"apt(-get)? install qemu-system-arm"
+#: What is missing, or cut off, in an installed package; the command that needs it; what it advises.
+LACKS = {
+    "extension": ("dmav3.so", RUN, AGAIN),
+    "extension, doctor": ("dmav3.so", DOCTOR, AGAIN),
+    "firmware": ("firmware/virt-a64.elf", CONSOLE, AGAIN),
+    "firmware, doctor": ("firmware/virt-a64.elf", DOCTOR, AGAIN),
+    "library": ("firmware/link/virt-a64/libdmav3-virt-a64.a", BUILD, AGAIN),
+    "shim": ("conformance/shim", ("dmav3", "conformance", "--rule", "IGA-22"), AGAIN),
+}
+
+
+def told(environment: Path, folder: Path, *command: str, **variables: str) -> str:
+    """Return what a command says that cannot do its work; nothing of it is for a checkout."""
+    (folder / "driver.c").write_text("int Nothing;\n")
+    done = run(environment, folder, *command, **variables)
+    said = done.stdout + done.stderr
+    assert done.returncode not in {0, 1, 2}, said
+    assert "ci/" not in said
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("lack", "damage"),
+    [(lack, "missing") for lack in LACKS]
+    + [(lack, "cut off") for lack in LACKS if lack != "library"],
+)
+def test_a_file_of_the_package_that_is_bad(
+    environment: Path, tmp_path: Path, lack: str, damage: str
+) -> None:
+    """The remedy is for who has installed a package: there is nothing to build."""
+    name, command, advice = LACKS[lack]
+    (file,) = environment.glob(f"lib/python*/site-packages/dmav3/data/{name}")
+    content = file.read_bytes()
+    try:
+        if damage == "missing":
+            file.unlink()
+        else:
+            file.write_bytes(content[:200])
+        assert re.search(advice, told(environment, tmp_path, *command))
+    finally:
+        file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [(RUN, QEMU), (CONSOLE, QEMU), (DOCTOR, QEMU), (BUILD, "apt-get install clang-19 lld-19")],
+    ids=["run", "console", "doctor", "build"],
+)
+def test_a_program_that_is_not_there(
+    environment: Path, tmp_path: Path, command: tuple[str, ...], advice: str
+) -> None:
+    """QEMU, or the compiler, as on a computer that has neither."""
+    assert re.search(advice, told(environment, tmp_path, *command, PATH=str(tmp_path)))
+
+
+@pytest.mark.parametrize("command", [RUN, DOCTOR], ids=["run", "doctor"])
+def test_a_qemu_that_is_too_old(
+    environment: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """Its version is named, and which one is needed."""
+    old = tmp_path / "qemu"
+    old.write_text("#!/bin/sh\necho QEMU emulator version 7.2.17\nexit 1\n")
+    old.chmod(0o755)
+    said = told(environment, tmp_path, *command, DMAV3_QEMU=str(old))
+    assert re.search(QEMU, said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import select
 import socket
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import xml.etree.ElementTree as ET
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -440,6 +442,13 @@ class TestArtefacts:
         assert {"reset", "command", "ready", "dmago", "finding"} <= {one["kind"] for one in events}
         ran = json.loads((folder / "run.json").read_text())
         assert (ran["machine"], ran["seed"], ran["schedule"]) == ("virt-a53", "1", "speculative")
+        assert (ran["dmav3"], ran["python"]) == (version("dmav3"), platform.python_version())
+        assert "test_fails" in ran["test"]
+        assert (ran["folder"], ran["host"]) == (str(project.path), platform.platform())
+        assert all(ran[built] for built in ("qemu", "build", "extension"))
+        assert "-rA" in ran["arguments"]
+        assert "-- DMAGO starts it" in (folder / "trace.txt").read_text()
+        assert (folder / "qmp.jsonl").read_text().startswith('{"command": {"execute": ')
         again = re.escape(f"again, in {project.path}: {ran['again']}")
         assert re.search(rf"machine virt-a53, seed 1, .*\n{again}\n", result.stdout.str())
         assert "test_fails - Failed: unexpected: stale-cpu-read in memcpy" in result.stdout.str()

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3.conformance.tests.driver import context_for, described, granted
+from dmav3.conformance.tests.driver import (
+    bus_master,
+    context_for,
+    described,
+    granted,
+    granted_with,
+)
+from dmav3.conformance.tests.owner import READY_LINE
 from dmav3.devices.stream import Control, Register
 from dmav3.errors import FindingsError, TargetError
 from dmav3.wdm import DISPATCH_LEVEL, IoAllocationAction
@@ -16,14 +23,17 @@ if TYPE_CHECKING:
     from dmav3 import Board
     from dmav3.dma import DmaAdapter
 
+#: As many as there are.
+MAP_REGISTERS = 64
 #: On `virt` there is nothing here.
 HOLE = 0x0F800000
 
 
 def receiver(board: Board, address: int | None = None) -> DmaAdapter:
-    """Return an adapter for what the stream device receives."""
+    """Return an adapter for what the stream device receives, or an unknown device there."""
     data = board.machine.stream.base if address is None else address
-    adapter = board.IoGetDmaAdapter(DmaWidth=0, DeviceAddress=data)
+    line = board.machine.stream.receive if address is None else READY_LINE
+    adapter = board.IoGetDmaAdapter(DmaWidth=0, DmaRequestLine=line, DeviceAddress=data)
     assert adapter is not None
     return adapter
 
@@ -79,14 +89,28 @@ def test_a_request_says_who_has_what_it_waits_for(board: Board) -> None:
     assert first in str(caught.value)
 
 
+def test_a_request_says_who_has_the_map_registers(board: Board) -> None:
+    """How many it waits for, and where they were asked for."""
+    holder, other = bus_master(board), receiver(board)
+    granted_with(board, holder, context_for(board, holder), registers=MAP_REGISTERS)
+    context = context_for(board, other)
+    with board.dma.irql(DISPATCH_LEVEL):
+        other.AllocateAdapterChannelEx(context, 2, 0, lambda *_: IoAllocationAction.KeepObject)
+    (text,) = board.waiting()
+    assert "(tests/emu/test_waiting.py:" in text.partition(" waits for 2 map registers: ")[0]
+    held = text.partition(" waits for 2 map registers: ")[2]
+    assert held.startswith("AllocateAdapterChannelEx, called in granted_with (")
+    assert held.endswith(f" has {MAP_REGISTERS}")
+
+
 def test_a_channel_that_faults_is_told_at_the_call_that_started_it(board: Board) -> None:
     """Address, access, bits and microcode; and the finding says where the adapter was made."""
-    begun(board, receiver(board, HOLE))
-    board.stream.receive_put(bytes(64))
+    adapter = receiver(board, HOLE)
     with board.expect("bus-error"):
-        ask(board)
+        begun(board, adapter)
         board.wait(100_000)
     (finding,) = board.findings()
+    assert "a channel of the PL330 loaded from where nothing answers" in finding.text
     assert "the channel's adapter was made in receiver (tests/emu/test_waiting.py:" in finding.text
     call = board.evidence.calls()[-1].line()
     assert call.startswith("MapTransferEx(DmaAdapter=0x")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dmav3 import installation
-from dmav3.elf.image import read_elf, read_extension
+from dmav3.elf.image import host_machine, read_elf, read_extension, read_own
 from dmav3.errors import Dmav3Error, ImageError, InfrastructureError, UsageError
 from dmav3.files import write_output
 from dmav3.machine.description import load
@@ -39,6 +39,7 @@ TESTS = Path(__file__).with_name("tests")
 #: Seconds in which some test has to end, and pytest itself to start or end.
 PATIENCE = 300.0
 _PACKAGE = f"{__package__}.tests"
+_CPU = "EM_AARCH64"
 _SHELL = "rpc_serve"  # what a firmware with a shell never returns from
 _SAID = 2000  # characters of pytest's own output that an error quotes
 #: What would let other plugins and options into the process.
@@ -110,7 +111,7 @@ def run_tests(
 
 def _check_shell(image: Path) -> None:
     """Raise `ImageError` for firmware that answers no request."""
-    if not read_elf(image, "EM_AARCH64").exports(_SHELL):
+    if not read_elf(image, _CPU).exports(_SHELL):
         problem = (
             f"has no shell (no symbol `{_SHELL}`), and the tests talk to the shell: give an image "
             "that `dmav3 build` made, with its symbols"
@@ -125,7 +126,8 @@ def _check_built(image: Path | None, firmware: str) -> tuple[str, str]:
     """
     extension = read_extension()
     installation.rule_tests()
-    built = read_elf(image or installation.firmware(firmware), "EM_AARCH64")
+    read_own(installation.host_shim(), host_machine())
+    built = read_elf(image, _CPU) if image else read_own(installation.firmware(firmware), _CPU)
     return built.build_id, extension.build_id
 
 

@@ -145,6 +145,9 @@ class Elf:
         with _damage(self.path, "is not an ELF file"):
             self._elf = ELFFile(io.BytesIO(data))
             found = self._elf["e_machine"]
+            table = self._elf["e_shnum"] * self._elf["e_shentsize"]
+        if self._elf["e_shoff"] + table > len(data):  # it comes last
+            raise ImageError(self.path, f"is cut off after {len(data)} bytes")
         if found != machine:
             raise ImageError(self.path, f"is an ELF for {found}, {machine} is needed")
 

@@ -286,6 +286,25 @@ MISTAKES: dict[int | tuple[int, int], Mistake] = {
         "flush all that was mapped",
         "FBX-03",
     ),
+    0x55: Mistake(
+        "the device's side of the transfer is at {p2:#x}, which is beyond the {p3} bits of the "
+        "controller's addresses",
+        "give IoGetDmaAdapter the DeviceAddress of the device's data register, to which "
+        "MapTransferEx adds its DeviceOffset",
+        "IGA-21",
+    ),
+    0x56: Mistake(
+        "the device's side of the transfer is at {p2:#x}, and the data register of the device at "
+        "this DmaRequestLine is at {p3:#x}",
+        "give IoGetDmaAdapter that DeviceAddress, to which MapTransferEx adds its DeviceOffset, "
+        "and a fixed DmaWidth",
+        "IGA-21",
+    ),
+    0x57: Mistake(
+        "DmaRequestLine {p2} is not the one by which the device asks for data {p3:way}",
+        "give IoGetDmaAdapter the line of that direction, which needs an adapter of its own",
+        "IGA-21",
+    ),
 }
 #: The codes that have a text.
 CODES = {key if isinstance(key, int) else key[0] for key in MISTAKES}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dmav3 import installation
 from dmav3.board.board import Board
+from dmav3.elf.image import read_own
 from dmav3.errors import Dmav3Error, UsageError
 from dmav3.files import check_output, open_regular, write_output
 from dmav3.machine.description import Device, load
@@ -134,10 +135,11 @@ def _image(options: RunOptions, firmware: str) -> Path:
     if bug is not None and options.image is not None:
         msg = "--image and --firmware-bug exclude each other: both name the firmware"
         raise UsageError(msg)
+    if options.image is not None:
+        return options.image
     name = f"{firmware}-nvme" if with_disk else firmware
-    return options.image or (
-        installation.firmware(name) if bug is None else installation.seeded(bug, name)
-    )
+    own = installation.firmware(name) if bug is None else installation.seeded(bug, name)
+    return read_own(own, "EM_AARCH64").path
 
 
 def _peripheral(

@@ -210,7 +210,8 @@ class Process:
         found = ".".join(map(str, version[:2]))
         if version < OLDEST_QEMU:
             needed = ".".join(map(str, OLDEST_QEMU))
-            text = f"QEMU {found} is too old, {needed} or later is needed"
+            remedy = installation.qemu_remedy()
+            text = f"QEMU {found} is too old, {needed} or later is needed; {remedy}"
             return QemuTooOldError(text, self.argv, self.log_tail())
         text = f"QEMU {found} did not start ({self._how_it_ended()})"
         return QemuRefusedError(text, self.argv, self.log_tail())

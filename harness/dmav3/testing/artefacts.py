@@ -6,7 +6,7 @@
 | `console.log` | the serial line, `>` to the board and `<` from it |
 | `qmp.jsonl` | commands, returns and events of the monitor |
 | `qemu.log` | QEMU's error output |
-| `findings.json` | the findings and violations, each with `expected` |
+| `findings.json` | findings, violations, what is left behind, each with `expected` |
 | `calls.txt` | the driver's calls, with what came of each, and why |
 | `events.jsonl` | the event log, the last records of the ring |
 | `trace.txt` | of these what the DMA controller did, for a person |
@@ -30,7 +30,7 @@ from dmav3.evidence.findings import routine_names
 from dmav3.evidence.probe import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from dmav3.board.board import Board
@@ -61,10 +61,13 @@ def run_folder(root: Path, run: str) -> Path:
     return folder
 
 
-def save(board: Board, folder: Path, facts: Mapping[str, object]) -> None:
+def save(
+    board: Board, folder: Path, facts: Mapping[str, object], left: Sequence[Violation]
+) -> None:
     """Write everything into `folder`, which is made if need be; works in every state of a board.
 
     :param facts: for `run.json`.
+    :param left: what was left behind, for `findings.json`.
     :raises OSError: the folder or a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +78,7 @@ def save(board: Board, folder: Path, facts: Mapping[str, object]) -> None:
     (folder / "qemu.log").write_text(board.qemu.log())
     with suppress(Dmav3Error), ExitStack() as held:
         reason = _hold(board, held)
-        findings = [{"unknown": reason}] if reason else _findings(board)
+        findings = [{"unknown": reason}] if reason else _findings(board, left)
         (folder / "findings.json").write_text(json.dumps(findings, indent=1) + "\n")
         _lines(folder / "events.jsonl", [{"unknown": reason}] if reason else _events(board))
         trace = [reason] if reason else board.evidence.trace()
@@ -84,7 +87,9 @@ def save(board: Board, folder: Path, facts: Mapping[str, object]) -> None:
         (folder / "calls.txt").write_text("".join(f"{line}\n" for line in calls))
 
 
-def save_host(shim: HostShim, folder: Path, facts: Mapping[str, object]) -> None:
+def save_host(
+    shim: HostShim, folder: Path, facts: Mapping[str, object], left: Sequence[Violation]
+) -> None:
     """Write what there is of a shim on this computer; `errors.log` is what its process said.
 
     :raises OSError: the folder or a file cannot be written.
@@ -95,7 +100,8 @@ def save_host(shim: HostShim, folder: Path, facts: Mapping[str, object]) -> None
     (folder / "errors.log").write_text(shim.said())
     if shim.running:
         _lines(folder / "events.jsonl", _events(shim))
-        (folder / "findings.json").write_text(json.dumps(_findings(shim), indent=1) + "\n")
+        findings = _findings(shim, left)
+        (folder / "findings.json").write_text(json.dumps(findings, indent=1) + "\n")
         calls = [call.line() for call in shim.evidence.calls()]
         (folder / "calls.txt").write_text("".join(f"{line}\n" for line in calls))
 
@@ -113,9 +119,9 @@ def _hold(board: Board, held: ExitStack) -> str:
     return ""
 
 
-def _findings(shim: Shim) -> list[dict[str, Any]]:
-    unexpected = shim.unexpected()
-    found: list[Finding | Violation] = [*shim.findings(), *shim.violations()]
+def _findings(shim: Shim, left: Sequence[Violation]) -> list[dict[str, Any]]:
+    unexpected = [*shim.unexpected(), *left]
+    found: list[Finding | Violation] = [*shim.findings(), *shim.violations(), *left]
     return [one.json() | {"expected": one not in unexpected} for one in found]
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from dmav3.deadlines import unhurried
 from dmav3.errors import FindingsError
+from dmav3.evidence.violations import LEFT_BEHIND, Violation
 
 from .artefacts import run_folder, save, save_host
 from .gdb import serve_gdb
@@ -52,6 +53,7 @@ class Lease(ABC):
         self._folder: Path | None = None
         self._facts: dict[str, str] = {}
         self.clean, self.failed = True, False
+        self._left: list[Violation] = []  # behind, as it was judged
         self._resources = ExitStack()
 
     @abstractmethod
@@ -96,6 +98,8 @@ class Lease(ABC):
         try:
             self.shim.check(left=left)
         except FindingsError as error:
+            violations = (one for one in error.findings if isinstance(one, Violation))
+            self._left = [one for one in violations if one.code == LEFT_BEHIND]
             failure = pytest.fail.Exception(str(error), pytrace=False)
             failure.dmav3 = error  # type: ignore[attr-defined]
             raise failure from None
@@ -153,7 +157,7 @@ class HostLease(Lease):
 
     def save(self) -> None:
         """Write the artefacts as of now into `folder`."""
-        save_host(self.shim, self.folder, self.facts())
+        save_host(self.shim, self.folder, self.facts(), self._left)
 
     def end(self) -> None:
         """End the shim."""
@@ -191,7 +195,7 @@ class BoardLease(Lease):
 
     def save(self) -> None:
         """Write the artefacts as of now into `folder`."""
-        save(self.shim, self.folder, self.facts())
+        save(self.shim, self.folder, self.facts(), self._left)
 
     def end(self) -> None:
         """Give the board back if the test passed; else end it, because its state is not known."""

@@ -134,6 +134,10 @@ static const DMA_FUNCTION_TABLE entries = {
 
 struct dma_controller scripted_describe(void)
 {
+    static const struct dma_peripheral peripherals[] = {
+        {SCRIPTED_RECEIVE_LINE, FALSE, SCRIPTED_REGISTER},
+        {SCRIPTED_TRANSMIT_LINE, TRUE, SCRIPTED_REGISTER},
+    };
     struct dma_controller description = {
         .block = {.Version = DMA_BACKEND_VERSION,
                   .ChannelCount = SCRIPTED_CHANNELS,
@@ -143,6 +147,8 @@ struct dma_controller scripted_describe(void)
                   .MaximumRequestLine = SCRIPTED_LINES - 1,
                   .InternalData = &scripted,
                   .Operations = &entries},
+        .peripherals = peripherals,
+        .peripheral_count = sizeof peripherals / sizeof peripherals[0],
     };
 
     for (ULONG n = 0; n < SCRIPTED_CHANNELS; n++) {

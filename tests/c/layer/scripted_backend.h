@@ -11,6 +11,8 @@
 #include <stdbool.h>
 
 enum { SCRIPTED_CHANNELS = 8, SCRIPTED_SPI = 4, SCRIPTED_LINES = 28, SCRIPTED_LIST_MAX = 64 };
+/* The device that the registration knows. */
+enum { SCRIPTED_RECEIVE_LINE = 20, SCRIPTED_TRANSMIT_LINE, SCRIPTED_REGISTER = 0x0C000000 };
 enum { SCRIPTED_REPORTS_MAX = 8, SCRIPTED_PROGRAMS_MAX = 64 };
 
 /* Entries inside which the channel's interrupt may become pending. */

@@ -5,6 +5,51 @@
 
 #include <string.h>
 
+/* ---- the device's side ---- */
+
+/* Map 64 bytes for such a device, and count the violations with that code; no other comes. */
+static size_t doubts(DEVICE_DESCRIPTION description, BOOLEAN write, uint32_t code)
+{
+    fixture_reset();
+    start(Width8Bits);
+    adapter = get_adapter_for(description);
+    PMDL mdl = driver_mdl(0, 64);
+
+    (void)driver_raise();
+    CHECK_EQ(map(mdl, hold_channel(0), 0, 64, write), STATUS_SUCCESS);
+    CHECK_EQ(scripted.program.device_address, description.DeviceAddress.QuadPart); /* it starts all the same */
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), fake_count_id(FAKE_VIOLATION, code));
+    return fake_count_id(FAKE_VIOLATION, code);
+}
+
+static DEVICE_DESCRIPTION at(ULONG line, uint64_t address)
+{
+    DEVICE_DESCRIPTION description = describe(Width8Bits, 0);
+
+    description.DmaRequestLine = line;
+    description.DeviceAddress.QuadPart = (LONGLONG)address;
+    return description;
+}
+
+TEST(a_transfer_of_a_known_device_names_its_register_and_line, "IGA-21")
+{
+    CHECK_EQ(doubts(at(SCRIPTED_TRANSMIT_LINE, SCRIPTED_REGISTER), TRUE, 0x56), 0);
+    CHECK_EQ(doubts(at(SCRIPTED_RECEIVE_LINE, SCRIPTED_REGISTER), FALSE, 0x56), 0);
+    CHECK_EQ(doubts(at(SCRIPTED_RECEIVE_LINE, SCRIPTED_REGISTER + 4), FALSE, 0x56), 1);
+    CHECK_EQ(doubts(at(SCRIPTED_TRANSMIT_LINE, 0), TRUE, 0x56), 1);
+    CHECK_EQ(doubts(at(SCRIPTED_TRANSMIT_LINE, SCRIPTED_REGISTER), FALSE, 0x57), 1);
+    CHECK_EQ(doubts(at(SCRIPTED_RECEIVE_LINE, SCRIPTED_REGISTER), TRUE, 0x57), 1);
+    CHECK_EQ(doubts(at(3, SCRIPTED_REGISTER), TRUE, 0x57), 1); /* the line of no device */
+}
+
+TEST(a_transfer_of_an_unknown_device_is_free, "IGA-21")
+{
+    CHECK_EQ(doubts(at(3, SCRIPTED_REGISTER + 4), TRUE, 0x56), 0);
+    CHECK_EQ(doubts(at(3, 0xFFFFFFFF), FALSE, 0x55), 0);
+    CHECK_EQ(doubts(at(3, UINT64_C(1) << 32), FALSE, 0x55), 1);
+}
+
 /* ---- flush ---- */
 
 TEST(a_flush_must_name_the_mapping, "FBX-04 FBX-12 FBX-18")

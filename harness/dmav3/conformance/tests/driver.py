@@ -35,29 +35,34 @@ PAGE = 4096
 _OPERATIONS = {Kind.CLEAN, Kind.INVALIDATE, Kind.CLEAN_INVALIDATE}
 
 
+def device_of(shim: Shim, *, write: bool) -> DeviceDescription:
+    """Return line and register of one direction of the stream device."""
+    if not isinstance(shim, Board):
+        return {"DmaRequestLine": int(write), "DeviceAddress": SCRIPTED_DEVICE}
+    stream = shim.machine.stream
+    line = stream.transmit if write else stream.receive
+    return {"DmaRequestLine": line, "DeviceAddress": stream.base + Register.DATA}
+
+
 def adapter_for(
     shim: Shim, *, write: bool, width: int = 32, channel: int = 0, maximum: int = 1 << 20
 ) -> DmaAdapter:
     """Return an adapter for one direction of the stream device."""
-    line, address = int(write), SCRIPTED_DEVICE
-    if isinstance(shim, Board):
-        stream = shim.machine.stream
-        line = stream.transmit if write else stream.receive
-        address = stream.base + Register.DATA
-    adapter = shim.IoGetDmaAdapter(
-        DmaChannel=channel,
-        DmaWidth=DmaWidth.of_bits(width),
-        MaximumLength=maximum,
-        DmaRequestLine=line,
-        DeviceAddress=address,
-    )
-    assert adapter is not None
-    return adapter
+    members: DeviceDescription = {
+        "DmaChannel": channel,
+        "DmaWidth": DmaWidth.of_bits(width),
+        "MaximumLength": maximum,
+    }
+    return quiet(shim, **device_of(shim, write=write) | members)
 
 
-def quiet(shim: Shim, **members: Unpack[DeviceDescription]) -> DmaAdapter:
-    """Return a subordinate's adapter whose device asks for nothing: a transfer runs on and on."""
-    adapter = shim.IoGetDmaAdapter(**members)
+def quiet(shim: Shim, *, write: bool = True, **members: Unpack[DeviceDescription]) -> DmaAdapter:
+    """Return a subordinate's adapter whose device asks for nothing: a transfer runs on and on.
+
+    :param write: for transfers of this direction.
+    """
+    device = device_of(shim, write=write) if isinstance(shim, Board) else DeviceDescription()
+    adapter = shim.IoGetDmaAdapter(**device | members)
     assert adapter is not None
     return adapter
 

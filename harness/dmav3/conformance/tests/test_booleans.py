@@ -208,7 +208,7 @@ class TestDescription:
         """All of a bounce page is delivered, however little was moved."""
         kept = []
         for flag in (0, true):
-            adapter = quiet(board, IgnoreCount=flag)
+            adapter = quiet(board, IgnoreCount=flag, write=False)
             buffer, mdl = described(board, 64, region="scatter")
             place_pages(board, mdl, [FAR])
             board.fill(buffer, 0x11)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dmav3 import Board, HostShim
-    from dmav3.dma import Mdl
+    from dmav3.dma import DeviceDescription, Mdl
 
 OK = NtStatus.STATUS_SUCCESS
 LINE = 64
@@ -415,7 +415,7 @@ class TestCoherentPlatform:
     @pytest.mark.parametrize("write", [True, False], ids=["write", "read"])
     def test_no_maintenance(self, board: Board, master: int, *, write: bool) -> None:
         """There is no element for an edge, no register, and no line is treated."""
-        adapter = quiet(board, Master=master)
+        adapter = quiet(board, Master=master, write=write)
         whole = board.memory.allocate(256, align=PAGE)
         mdl = board.dma.IoAllocateMdl(whole.address + 4, 200)
         board.dma.MmBuildMdlForNonPagedPool(mdl)
@@ -441,11 +441,12 @@ class TestCoherentPlatform:
 )
 @pytest.mark.parametrize("flags", [{}, {"Dma64BitAddresses": 1, "IgnoreCount": 1, "DemandMode": 1}])
 def test_who_is_coherent(
-    dmav3_host_shim: HostShim, treated: dict[int, bool], flags: dict[str, int]
+    dmav3_host_shim: HostShim, treated: dict[int, bool], flags: DeviceDescription
 ) -> None:
     """Platform and controller say so, not the driver; without caches on, everybody is."""
     for master, expected in treated.items():
-        adapter = quiet(dmav3_host_shim, Master=master, **flags)
+        members: DeviceDescription = {**flags, "Master": master}
+        adapter = quiet(dmav3_host_shim, **members)
         bench = Bench(dmav3_host_shim, adapter, described(dmav3_host_shim, 256)[1])
         assert ("CLEAN" in steps(dmav3_host_shim, bench.map)) == expected
 
@@ -555,7 +556,7 @@ class TestEdges:
         self, board: Board, past: tuple[int, int], master: int
     ) -> None:
         """Ends that keep to it are the device's own; others are shared, and bounced."""
-        adapter = quiet(board, Master=master)
+        adapter = quiet(board, Master=master, write=False)
         alignment = adapter.GetDmaAlignment()
         assert alignment == LINE
         start, end = alignment + past[0], 5 * alignment - past[1]

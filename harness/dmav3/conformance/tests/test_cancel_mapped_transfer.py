@@ -292,7 +292,7 @@ class TestSequence:
         """It stops the one, while the other one's end is being handled."""
         ending = Flight.start(board, 256, write=False, channel=1)
         running, stopped = Bench.of_subordinate(board), Completions(board)
-        running.adapter = quiet(board, DmaRequestLine=board.machine.stream.transmit, DmaChannel=2)
+        running.adapter = quiet(board, DmaChannel=2)
         running = Bench(board, running.adapter, running.mdl)
         assert running.map(DmaCompletionRoutine=stopped) == (OK, 256)
         results: list[NtStatus] = []
@@ -334,11 +334,7 @@ class TestData:
         board.stream.receive_put(moved(256)[:64])
         board.wait(1_000_000)
         for number in (0, 2):
-            other = Bench(
-                board,
-                quiet(board, DmaRequestLine=board.machine.stream.transmit, DmaChannel=number),
-                described(board, 64)[1],
-            )
+            other = Bench(board, quiet(board, DmaChannel=number), described(board, 64)[1])
             assert other.map() == (OK, 64)
             assert other.adapter.CancelMappedTransfer(other.context) == OK
         board.stream.receive_put(moved(256)[64:])

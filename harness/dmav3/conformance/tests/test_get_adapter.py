@@ -17,6 +17,7 @@ from .driver import (
     Completions,
     bus_master,
     described,
+    device_of,
     entries,
     finished,
     granted,
@@ -347,11 +348,19 @@ class TestSubordinate:
     @pytest.mark.dmav3_rule("IGA-21")
     @pytest.mark.parametrize("address", [0xFFFFFFFC, FOUR_GIB, (1 << 63) + 4], ids=hex)
     def test_a_register_anywhere(self, scripted: HostShim, address: int) -> None:
-        """All 64 bits of its address come to the controller."""
+        """All 64 bits of its address come to the controller; beyond its own it is 0x55."""
         bench = Bench(scripted, quiet(scripted, DeviceAddress=address), described(scripted, 64)[1])
-        assert bench.map() == (OK, 64)
+        with scripted.evidence.expect_violations(*[0x55] * (address >= FOUR_GIB)):
+            assert bench.map() == (OK, 64)
         (program,) = scripted.programs()
         assert program.device_address == address
+
+    @pytest.mark.dmav3_rule("IGA-21")
+    def test_a_register_that_is_left(self, board: Board) -> None:
+        """With WidthNoWrap the second byte goes to what is behind it."""
+        adapter = quiet(board, DmaWidth=DmaWidth.WidthNoWrap)
+        with board.evidence.expect_violations(0x56):
+            assert Bench(board, adapter, described(board, 64)[1]).map() == (OK, 64)
 
     @pytest.mark.parametrize(
         "whole",
@@ -392,7 +401,7 @@ class TestSubordinate:
         self, board: Board, ignored: int, kept: bytes
     ) -> None:
         """What the counter says is delivered, or all of it, if the counter does not count."""
-        adapter = quiet(board, IgnoreCount=ignored)
+        adapter = quiet(board, IgnoreCount=ignored, write=False)
         buffer, mdl = described(board, 64)
         place_pages(board, mdl, [FOUR_GIB // PAGE])
         board.fill(buffer, 0x11)
@@ -426,7 +435,10 @@ def test_a_device_may_have_several_adapters(shim: Shim, mdl: Mdl) -> None:
     """Of the same physical device object, each of its own, in use at the same time."""
     device = shim.dma.allocate_device()
     members: list[DeviceDescription] = [{"DmaChannel": 0}, {"DmaChannel": 1}, {"Master": 1}]
-    adapters = [shim.IoGetDmaAdapter(PhysicalDeviceObject=device, **one) for one in members]
+    adapters = [
+        shim.IoGetDmaAdapter(PhysicalDeviceObject=device, **device_of(shim, write=True) | one)
+        for one in members
+    ]
     assert len({adapter.address for adapter in adapters if adapter}) == 3
     for adapter in adapters:
         assert adapter is not None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from dmav3.dma import DmaAdapter
+from dmav3 import Board
+from dmav3.dma import DeviceDescription, DmaAdapter
 from dmav3.evidence.mistakes import CODES, explain
 from dmav3.wdm import (
     DISPATCH_LEVEL,
@@ -26,6 +27,7 @@ from .driver import (
     bus_master,
     context_for,
     described,
+    device_of,
     finished,
     free_channel,
     granted_with,
@@ -363,6 +365,30 @@ def flush_less_than_was_moved(shim: Shim) -> None:
     assert flight.flush(252) == OK
 
 
+def device_that_is_known(shim: Shim, *, write: bool) -> DeviceDescription:
+    """Return line and register of a device that the board, or the scripted back end, knows."""
+    if isinstance(shim, Board):
+        return device_of(shim, write=write)
+    return {"DmaRequestLine": 20 + write, "DeviceAddress": 0x0C000000}
+
+
+def map_for(shim: Shim, device: DeviceDescription) -> None:
+    assert Bench(shim, quiet(shim, **device), described(shim, 256)[1]).map() == (OK, 256)
+
+
+def move_out_of_reach(shim: Shim) -> None:
+    map_for(shim, {"DeviceAddress": 1 << 32})
+
+
+def move_to_another_register(shim: Shim) -> None:
+    device = device_that_is_known(shim, write=True)
+    map_for(shim, device | {"DeviceAddress": device["DeviceAddress"] + 8})
+
+
+def wait_for_the_other_line(shim: Shim) -> None:
+    map_for(shim, device_that_is_known(shim, write=False))
+
+
 PROVOKED: Final[dict[int, Callable[[Shim], None]]] = {
     0x00: flush_too_much,
     0x03: free_a_common_buffer_twice,
@@ -410,6 +436,9 @@ PROVOKED: Final[dict[int, Callable[[Shim], None]]] = {
     0x51: store_beside_an_unbounced_read,
     0x52: loop_over_cached_memory,
     0x53: flush_less_than_was_moved,
+    0x55: move_out_of_reach,
+    0x56: move_to_another_register,
+    0x57: wait_for_the_other_line,
 }
 
 
@@ -467,6 +496,9 @@ RULES: Final[dict[int, str]] = {
     0x51: "CCH-12",
     0x52: "CCH-20",
     0x53: "FBX-03",
+    0x55: "IGA-21",
+    0x56: "IGA-21",
+    0x57: "IGA-21",
 }
 #: Mistakes only where DMA is not coherent.
 INCOHERENT = {0x51, 0x52}

@@ -873,6 +873,7 @@ TEST(a_pause_follows_each_burst_but_not_in_a_step, "")
     bed_go(0, CODE);
     for (uint32_t burst = 1; burst <= 4; burst++) {
         bed_run(900);
+        engine_let_go(bed.engine, 0, 0); /* nobody holds it */
         CHECK_EQ(bed.writes, burst);
         bed_run(101);
     }

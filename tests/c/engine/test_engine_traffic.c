@@ -872,8 +872,9 @@ TEST(a_pause_follows_each_burst_but_not_in_a_step, "")
     PUT(CODE, COPY(3, 1), LP0(4), LD, ST, WMB, LPEND0(3), END);
     bed_go(0, CODE);
     for (uint32_t burst = 1; burst <= 4; burst++) {
-        bed_run(900);
+        bed_run(450);
         engine_let_go(bed.engine, 0, 0); /* nobody holds it */
+        bed_run(450);
         CHECK_EQ(bed.writes, burst);
         bed_run(101);
     }

@@ -103,14 +103,6 @@ def test_a_request_says_who_has_the_map_registers(board: Board) -> None:
     assert held.endswith(f" has {MAP_REGISTERS}")
 
 
-@pytest.mark.parametrize(
-    "board",
-    [
-        pytest.param(name, marks=pytest.mark.dmav3_machine(name))
-        for name in ("virt-a53", "virt-a53-clocked")
-    ],
-    indirect=True,
-)
 def test_a_channel_that_faults_is_told_at_the_call_that_started_it(board: Board) -> None:
     """Address, access, bits and microcode; and the finding says where the adapter was made."""
     adapter = receiver(board, HOLE)

@@ -98,10 +98,12 @@ def test_the_pool_keeps_its_size_while_registers_are_in_use(board: Board) -> Non
 
 
 def test_plain_mode_records_nothing_and_refuses_the_same(board: Board) -> None:
-    """CT-5: the routine behaves the same."""
+    """CT-5: the routine behaves the same, and its reason has the code."""
     board.layer.limits(checked=False)
     assert board.IoGetDmaAdapter(Version=4) is None
     assert board.violations() == []
+    reasons = board.evidence.calls()[-1].reasons
+    assert reasons[0] == "a mistake, which checked mode reports as violation 0x25"
     board.layer.limits()
     with board.evidence.expect_violations(0x25):
         assert board.IoGetDmaAdapter(Version=4) is None

@@ -603,14 +603,17 @@ TEST(a_put_grants_who_waits_for_registers, "PSL-07 QUE-12")
 
 TEST(cancelling_a_waiting_request_frees_its_list, "CAC-10")
 {
-    start();
-    PMDL mdl = driver_mdl(0, 64);
+    enum { BYTES = 60 * FAKE_PAGE };
 
-    for (int i = 0; i < 3000; i++) { /* many times what the pool has */
+    start();
+    fake_scatter_pages();
+    PMDL mdl = driver_mdl(0, BYTES);
+
+    for (int i = 0; i < 3000; i++) { /* four times what the pool has */
         PVOID base = driver_hold(master, 0);
 
         CHECK(base != NULL);
-        CHECK_EQ(get(1, mdl, 0, 64, TRUE), STATUS_SUCCESS);
+        CHECK_EQ(get(1, mdl, 0, BYTES, TRUE), STATUS_SUCCESS);
         CHECK(dma->CancelAdapterChannel(master, &device, contexts[1])); /* CAC-10 */
         dma->FreeAdapterChannel(master);
         renew(1);

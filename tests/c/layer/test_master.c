@@ -368,6 +368,7 @@ TEST(memory_that_is_not_there_is_not_touched, "MTX-48 MDL-08")
                                 (PSCATTER_GATHER_LIST)(uintptr_t)(FAKE_REGISTERS - 64), 4096, NULL, NULL),
              STATUS_INVALID_PARAMETER);
     CHECK(length == 4 * FAKE_PAGE && driver_maintenance() == 0); /* MTX-48 */
+    CHECK_EQ(dma_count().mappings, 0);
     end_with(mdl);
 }
 

@@ -635,6 +635,27 @@ TEST(a_controller_may_neither_interrupt_nor_count, "GAI-05 RDC-09 HBE-17")
     IoFreeMdl(mdl);
 }
 
+TEST(a_controller_that_cannot_interrupt_calls_nobody, "CMP-02")
+{
+    struct dma_controller controller = describe_silent();
+
+    start(Width8Bits);
+    driver_start_with(&controller);
+    adapter = get_adapter(Width8Bits, 0);
+    PMDL mdl = driver_mdl(0, FAKE_LINE);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(0);
+
+    CHECK_EQ(map(mdl, base, 0, FAKE_LINE, TRUE), STATUS_SUCCESS);
+    CHECK_EQ(dma->CancelMappedTransfer(adapter, contexts[0]), STATUS_SUCCESS);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 0); /* CMP-02 */
+    CHECK_EQ(flush(mdl, base, 0, FAKE_LINE, TRUE), STATUS_SUCCESS);
+    dma->PutDmaAdapter(adapter);
+    IoFreeMdl(mdl);
+}
+
 /* ---- loops ---- */
 
 /* Cancelled below DISPATCH_LEVEL: interrupts are taken again afterwards. */

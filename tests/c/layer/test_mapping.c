@@ -69,41 +69,77 @@ TEST(bounced_data_waits_for_the_flush, "MR-11")
     check_idle();
 }
 
-TEST(a_read_bounces_edges_and_keeps_the_neighbours, "CCH-03 CCH-04 CCH-12")
+/* A read of 1,000 bytes that begins and ends inside of lines: 28 bytes and 12 are bounced, 960 are whole lines.
+ */
+enum { EDGES_START = 100, EDGES_BYTES = 1000, WHOLE_START = 128, WHOLE_BYTES = 960 };
+
+static PVOID map_edges(PMDL *mdl)
 {
     start(Width8Bits);
-    PMDL mdl = driver_mdl(100, 1000);
-
+    *mdl = driver_mdl(EDGES_START, EDGES_BYTES);
     memset(fake_memory, 0x11, 2000);
     (void)driver_raise();
     PVOID base = hold_channel(2);
 
-    CHECK_EQ(map(mdl, base, 0, 1000, FALSE), STATUS_SUCCESS);
+    CHECK_EQ(map(*mdl, base, 0, EDGES_BYTES, FALSE), STATUS_SUCCESS);
     CHECK_EQ(list.list.NumberOfElements, 3);
-    CHECK_EQ(list.list.Elements[0].Length, 28);
-    CHECK_EQ(list.list.Elements[0].Address.QuadPart % FAKE_PAGE, 100); /* MR-08 */
-    CHECK_EQ(fake_count(FAKE_CLEAN_INVALIDATE), 1);
-    CHECK_EQ(fake_event(FAKE_CLEAN_INVALIDATE, 0)->a, (uintptr_t)&fake_memory[128]);
-    CHECK_EQ(fake_event(FAKE_CLEAN_INVALIDATE, 0)->b, 960);
-    CHECK(fake_last(FAKE_CLEAN_INVALIDATE, 0) < fake_last(FAKE_ENTER, OPLOG_ProgramChannel)); /* CCH-04 */
-    CHECK_EQ(fake_count_id(FAKE_RANGE, OPLOG_RANGE_BOUNCED), 2);
-    device_fills(0x22);
-    fake_memory[99] = 0x33; /* CCH-12: a neighbour is stored during the transfer */
+    return base;
+}
+
+static void flush_edges(PMDL mdl, PVOID base)
+{
     scripted_end(0, InterruptTypeCompletion);
-    CHECK_EQ(flush(mdl, base, 0, 1000, FALSE), STATUS_SUCCESS);
-    CHECK_EQ(fake_count(FAKE_INVALIDATE), 1);
-    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->a, (uintptr_t)&fake_memory[128]);
-    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->b, 960);
-    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->c, 0x11); /* CCH-03: bounce pages are copied after it */
-    CHECK(fake_last(FAKE_EXIT, OPLOG_FlushChannel) < fake_last(FAKE_INVALIDATE, 0)); /* FBX-10 */
-    CHECK(fake_memory[99] == 0x33 && fake_memory[1100] == 0x11);
-    for (size_t i = 100; i < 1100; i++) {
-        CHECK_EQ(fake_memory[i], 0x22);
-    }
+    CHECK_EQ(flush(mdl, base, 0, EDGES_BYTES, FALSE), STATUS_SUCCESS);
     dma->FreeAdapterChannel(adapter);
     KeLowerIrql(PASSIVE_LEVEL);
     IoFreeMdl(mdl);
     check_idle();
+}
+
+static void check_whole_lines(enum fake_kind kind)
+{
+    CHECK_EQ(fake_count(kind), 1);
+    CHECK_EQ(fake_event(kind, 0)->a, (uintptr_t)&fake_memory[WHOLE_START]);
+    CHECK_EQ(fake_event(kind, 0)->b, WHOLE_BYTES);
+}
+
+TEST(a_read_has_no_dirty_line_when_it_starts, "CCH-04")
+{
+    PMDL mdl;
+    PVOID base = map_edges(&mdl);
+
+    check_whole_lines(FAKE_CLEAN_INVALIDATE);
+    CHECK(fake_last(FAKE_CLEAN_INVALIDATE, 0) < fake_last(FAKE_ENTER, OPLOG_ProgramChannel));
+    flush_edges(mdl, base);
+}
+
+TEST(a_flush_invalidates_before_it_copies, "CCH-03")
+{
+    PMDL mdl;
+    PVOID base = map_edges(&mdl);
+
+    device_fills(0x22);
+    flush_edges(mdl, base);
+    check_whole_lines(FAKE_INVALIDATE);
+    CHECK_EQ(fake_event(FAKE_INVALIDATE, 0)->c, 0x11); /* the bounced bytes were not there yet */
+    CHECK(fake_last(FAKE_EXIT, OPLOG_FlushChannel) < fake_last(FAKE_INVALIDATE, 0)); /* FBX-10 */
+}
+
+TEST(a_read_bounces_edges_and_keeps_the_neighbours, "CCH-12")
+{
+    PMDL mdl;
+    PVOID base = map_edges(&mdl);
+
+    CHECK_EQ(list.list.Elements[0].Length, WHOLE_START - EDGES_START);
+    CHECK_EQ(list.list.Elements[0].Address.QuadPart % FAKE_PAGE, EDGES_START); /* MR-08 */
+    CHECK_EQ(fake_count_id(FAKE_RANGE, OPLOG_RANGE_BOUNCED), 2);
+    device_fills(0x22);
+    fake_memory[EDGES_START - 1] = 0x33; /* during the transfer */
+    flush_edges(mdl, base);
+    CHECK(fake_memory[EDGES_START - 1] == 0x33 && fake_memory[EDGES_START + EDGES_BYTES] == 0x11);
+    for (size_t i = EDGES_START; i < EDGES_START + EDGES_BYTES; i++) {
+        CHECK_EQ(fake_memory[i], 0x22);
+    }
 }
 
 TEST(a_coherent_platform_gets_barriers_only, "CCH-06 FBX-05")

@@ -108,28 +108,58 @@ static PDMA_ADAPTER get_large_adapter(ULONG channel)
     return IoGetDmaAdapter(NULL, &description, &register_maximum);
 }
 
-TEST(registers_run_out_in_order, "QUE-05 QUE-06 AAX-04")
+TEST(more_registers_than_the_adapter_s_maximum_are_refused, "QUE-05")
+{
+    start(Width8Bits);
+    PDMA_ADAPTER large = get_large_adapter(0);
+
+    CHECK_EQ(register_maximum, DMA_MAP_REGISTERS);
+    (void)driver_raise();
+    CHECK_EQ(allocate(large, 0, DMA_MAP_REGISTERS + 1, 0), STATUS_INSUFFICIENT_RESOURCES);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x0C), 1);
+    CHECK_EQ(granted.calls, 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+/* Let an adapter of another channel own all map registers; the caller is at DISPATCH_LEVEL then. */
+static PDMA_ADAPTER take_all_registers(void)
 {
     PVOID base = NULL;
 
     start(Width8Bits);
-    PDMA_ADAPTER large = get_large_adapter(0);
-    PDMA_ADAPTER other = get_large_adapter(1);
+    PDMA_ADAPTER large = get_large_adapter(1);
 
-    CHECK_EQ(register_maximum, DMA_MAP_REGISTERS);
     (void)driver_raise();
     expect_grants(KeepObject);
-    CHECK_EQ(allocate(large, 0, DMA_MAP_REGISTERS + 1, 0), STATUS_INSUFFICIENT_RESOURCES); /* QUE-05 */
-    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x0C), 1);
     CHECK_EQ(allocate_sync(large, 0, DMA_MAP_REGISTERS, &base), STATUS_SUCCESS);
-    CHECK_EQ(allocate_sync(other, 1, 1, &base), STATUS_INSUFFICIENT_RESOURCES); /* AAX-04 */
-    CHECK_EQ(allocate(other, 1, 1, 0), STATUS_SUCCESS);                         /* AAX-05 */
+    return large;
+}
+
+TEST(a_synchronous_request_does_not_wait_for_registers, "AAX-04 QUE-06")
+{
+    PVOID base = NULL;
+    PDMA_ADAPTER large = take_all_registers();
+
+    CHECK_EQ(allocate_sync(adapter, 1, 1, &base), STATUS_INSUFFICIENT_RESOURCES);
+    CHECK_EQ(dma_count().requests, 1);
+    dma->FreeAdapterChannel(large);
     CHECK_EQ(granted.calls, 0);
-    dma->FreeAdapterChannel(other); /* holds the channel, but is not granted */
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+TEST(another_request_waits_for_registers, "QUE-06")
+{
+    PDMA_ADAPTER large = take_all_registers();
+
+    CHECK_EQ(allocate(adapter, 1, 1, 0), STATUS_SUCCESS);
+    CHECK_EQ(granted.calls, 0);
+    dma->FreeAdapterChannel(adapter); /* it holds the channel, but is not granted */
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x04), 1);
     dma->FreeAdapterChannel(large);
     CHECK_EQ(granted.calls, 1);
-    dma->FreeAdapterChannel(other);
+    dma->FreeAdapterChannel(adapter);
     KeLowerIrql(PASSIVE_LEVEL);
     check_idle();
 }

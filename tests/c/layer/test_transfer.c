@@ -681,7 +681,7 @@ static PVOID start_loop(PMDL *mdl, BOOLEAN write)
     PVOID base = hold_channel(0);
 
     CHECK_EQ(map(*mdl, base, 0, 2 * FAKE_LINE, write), STATUS_SUCCESS);
-    CHECK(length == 2 * FAKE_LINE && scripted.program.loop); /* MTX-41 */
+    CHECK_EQ(length, 2 * FAKE_LINE);
     return base;
 }
 
@@ -694,7 +694,23 @@ static void end_loop(PMDL mdl)
     check_idle();
 }
 
-TEST(a_loop_gives_notices_and_ends_when_cancelled, "MTX-41 CMP-14 CMT-16")
+TEST(a_loop_is_programmed_once, "MTX-41")
+{
+    PMDL mdl;
+    PVOID base = start_loop(&mdl, FALSE);
+
+    CHECK(scripted.program.loop);
+    KeLowerIrql(PASSIVE_LEVEL);
+    for (int round = 0; round < 3; round++) {
+        scripted_end(0, InterruptTypeCompletion);
+    }
+    (void)driver_raise();
+    CHECK_EQ(scripted.program_count, 1);
+    CHECK_EQ(flush(mdl, base, 0, length, FALSE), STATUS_SUCCESS);
+    end_loop(mdl);
+}
+
+TEST(each_round_of_a_loop_gives_a_notice, "CMP-14")
 {
     PMDL mdl;
     PVOID base = start_loop(&mdl, FALSE);
@@ -702,26 +718,43 @@ TEST(a_loop_gives_notices_and_ends_when_cancelled, "MTX-41 CMP-14 CMT-16")
     KeLowerIrql(PASSIVE_LEVEL);
     for (int i = 1; i <= 3; i++) {
         scripted_end(0, InterruptTypeCompletion);
-        CHECK_EQ(completed.calls, i); /* CMP-14 */
+        CHECK_EQ(completed.calls, i);
         CHECK_EQ(completed.status, DmaComplete);
     }
     (void)driver_raise();
+    CHECK_EQ(flush(mdl, base, 0, length, FALSE), STATUS_SUCCESS);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    end_loop(mdl);
+}
+
+TEST(notices_that_wait_are_one, "CMP-16")
+{
+    PMDL mdl;
+    PVOID base = start_loop(&mdl, FALSE);
+
     scripted_end(0, InterruptTypeCompletion);
     scripted_end(0, InterruptTypeCompletion);
-    CHECK_EQ(completed.calls, 3);
+    CHECK_EQ(completed.calls, 0);
     KeLowerIrql(PASSIVE_LEVEL);
-    CHECK_EQ(completed.calls, 4); /* CMP-16 */
+    CHECK_EQ(completed.calls, 1);
     (void)driver_raise();
+    CHECK_EQ(flush(mdl, base, 0, length, FALSE), STATUS_SUCCESS);
+    end_loop(mdl);
+}
+
+TEST(the_last_notice_of_a_loop_is_of_its_cancel, "CMT-16")
+{
+    PMDL mdl;
+    PVOID base = start_loop(&mdl, FALSE);
+
     scripted_end(0, InterruptTypeCompletion);
-    CHECK_EQ(completed.calls, 4);
     stop_at_passive_level();
-    CHECK(completed.calls == 6 && completed.order[4] == DmaComplete); /* CMT-16 */
+    CHECK(completed.calls == 2 && completed.order[0] == DmaComplete);
     CHECK_EQ(completed.status, DmaCancelled);
     scripted_end(0, InterruptTypeCompletion);
-    CHECK_EQ(completed.calls, 6); /* HBE-12 */
+    CHECK_EQ(completed.calls, 2); /* HBE-12 */
     CHECK_EQ(flush(mdl, base, 0, length, FALSE), STATUS_SUCCESS);
     (void)driver_raise();
-    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     end_loop(mdl);
 }
 

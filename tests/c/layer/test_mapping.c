@@ -260,7 +260,19 @@ TEST(lines_that_are_shared_at_both_ends_are_told, "CCH-11")
     check_idle();
 }
 
-TEST(bad_arguments_of_a_map_change_nothing, "MTX-05 MTX-06 MTX-13")
+/* Nothing is asked of the controller, nor done to memory, by a call that is refused. */
+static void check_untouched(PMDL mdl)
+{
+    CHECK_EQ(fake_count_id(FAKE_ENTER, OPLOG_QueryMaxFragments), 0);
+    CHECK_EQ(fake_count_id(FAKE_ENTER, OPLOG_ProgramChannel), 0);
+    CHECK_EQ(fake_count(FAKE_CLEAN), 0);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    CHECK_EQ(completed.calls, 0); /* CMP-13 */
+    IoFreeMdl(mdl);
+}
+
+TEST(a_map_needs_the_handle_of_its_adapter, "MTX-13")
 {
     PVOID foreign;
 
@@ -269,15 +281,23 @@ TEST(bad_arguments_of_a_map_change_nothing, "MTX-05 MTX-06 MTX-13")
     PDMA_ADAPTER other = get_adapter(Width32Bits, 1);
 
     (void)driver_raise();
-    PVOID base = hold_channel(2);
-
+    (void)hold_channel(2);
     CHECK_EQ(allocate_sync(other, 1, 2, &foreign), STATUS_SUCCESS);
-    size_t queries = fake_count_id(FAKE_ENTER, OPLOG_QueryMaxFragments);
-
     CHECK_EQ(map(mdl, NULL, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
     CHECK_EQ(map(mdl, (PVOID)(uintptr_t)0xDEAD0, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
     CHECK_EQ(map(mdl, foreign, 0, 64, TRUE), STATUS_INVALID_PARAMETER);
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x4D), 3);
+    check_untouched(mdl);
+}
+
+TEST(a_map_needs_a_range_of_its_chain, "MTX-01 MTX-02 MTX-38")
+{
+    start(Width32Bits);
+    PMDL mdl = driver_mdl(0, 1000);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(2);
+
     CHECK_EQ(map(mdl, base, 1000, 0, TRUE), STATUS_INVALID_PARAMETER); /* MTX-01 */
     CHECK_EQ(map(mdl, base, UINT64_MAX, 4, TRUE), STATUS_INVALID_PARAMETER);
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x1F), 2);
@@ -286,24 +306,36 @@ TEST(bad_arguments_of_a_map_change_nothing, "MTX-05 MTX-06 MTX-13")
     CHECK_EQ(length, 1000);
     CHECK_EQ(map(mdl, base, 0, 6, TRUE), STATUS_INVALID_PARAMETER); /* MTX-38 */
     CHECK_EQ(map(NULL, base, 0, 4, TRUE), STATUS_INVALID_PARAMETER);
-    length = 4;
-    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE, NULL, 1, NULL, NULL),
-             STATUS_INVALID_PARAMETER); /* MTX-05 */
-    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE, &list.list,
-                                sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT) - 1, NULL, NULL),
-             STATUS_INVALID_PARAMETER); /* MTX-06 */
     CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, NULL, TRUE, NULL, 0, NULL, NULL),
              STATUS_INVALID_PARAMETER);
     mdl->MdlFlags = 0;
     CHECK_EQ(map(mdl, base, 0, 4, TRUE), STATUS_INVALID_PARAMETER);
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x0E), 1);
-    CHECK_EQ(fake_count_id(FAKE_ENTER, OPLOG_QueryMaxFragments), queries);
-    CHECK_EQ(fake_count_id(FAKE_ENTER, OPLOG_ProgramChannel), 0);
-    CHECK_EQ(fake_count(FAKE_CLEAN), 0);
-    dma->FreeAdapterChannel(adapter);
-    KeLowerIrql(PASSIVE_LEVEL);
-    CHECK_EQ(completed.calls, 0); /* CMP-13 */
-    IoFreeMdl(mdl);
+    check_untouched(mdl);
+}
+
+static void refuse_list(PSCATTER_GATHER_LIST memory, ULONG bytes)
+{
+    start(Width32Bits);
+    PMDL mdl = driver_mdl(0, 1000);
+
+    (void)driver_raise();
+    PVOID base = hold_channel(2);
+
+    length = 4;
+    CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 0, &length, TRUE, memory, bytes, NULL, NULL),
+             STATUS_INVALID_PARAMETER);
+    check_untouched(mdl);
+}
+
+TEST(no_list_has_no_bytes, "MTX-05")
+{
+    refuse_list(NULL, 1);
+}
+
+TEST(a_list_has_room_for_an_element, "MTX-06")
+{
+    refuse_list(&list.list, sizeof(SCATTER_GATHER_LIST) + sizeof(SCATTER_GATHER_ELEMENT) - 1);
 }
 
 TEST(a_map_of_nothing_starts_nothing, "MTX-18 FBX-20")

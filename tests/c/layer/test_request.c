@@ -652,7 +652,8 @@ TEST(a_master_s_action_decides_what_stays, "ADC-03 ADC-04 ADC-05")
     check_idle();
 }
 
-TEST(free_adapter_object_obeys_known_actions, "FAO-01 FAO-02 FAO-03")
+/* A bus master that owns its adapter and two map registers, while another request waits. */
+static PVOID hold_and_wait(void)
 {
     start_master(TRUE);
     (void)driver_raise();
@@ -661,20 +662,58 @@ TEST(free_adapter_object_obeys_known_actions, "FAO-01 FAO-02 FAO-03")
 
     CHECK_EQ(allocate(adapter, 1, 1, 0), STATUS_SUCCESS);
     KeLowerIrql(PASSIVE_LEVEL);
-    dma->FreeAdapterObject(adapter, KeepObject); /* FAO-03 */
+    return base;
+}
+
+TEST(keep_object_frees_nothing, "FAO-03")
+{
+    (void)hold_and_wait();
+    struct dma_counters before = dma_count();
+
+    dma->FreeAdapterObject(adapter, KeepObject);
+    struct dma_counters after = dma_count();
+
+    CHECK_EQ(granted.calls, 0);
+    CHECK(memcmp(&before, &after, sizeof before) == 0);
+}
+
+TEST(an_adapter_can_be_freed_without_its_registers, "FAO-02")
+{
+    PVOID base = hold_and_wait();
+
+    dma->FreeAdapterObject(adapter, DeallocateObjectKeepRegisters);
+    CHECK(granted.calls == 1 && granted.irql == DISPATCH_LEVEL); /* FAO-08 */
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 3);
+    (void)driver_raise();
+    dma->FreeAdapterChannel(adapter);
+    dma->FreeMapRegisters(adapter, base, 2);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+TEST(an_adapter_is_freed_with_its_registers, "FAO-01")
+{
+    (void)hold_and_wait();
+    dma->FreeAdapterObject(adapter, DeallocateObject);
+    CHECK_EQ(granted.calls, 1);
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 1);
+    dma->FreeAdapterObject(adapter, DeallocateObject);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    check_idle();
+}
+
+TEST(freeing_no_adapter_and_by_no_action_is_reported, "FAO-05 FAO-06")
+{
+    (void)hold_and_wait();
     dma->FreeAdapterObject(adapter, (IO_ALLOCATION_ACTION)4);
     CHECK_EQ(driver_violations(0x46), 1); /* FAO-06 */
     CHECK_EQ(granted.calls, 0);
-    dma->FreeAdapterObject(adapter, DeallocateObjectKeepRegisters); /* FAO-02 */
-    CHECK(granted.calls == 1 && granted.irql == DISPATCH_LEVEL);    /* FAO-08 */
     dma->FreeAdapterObject(adapter, DeallocateObject);
-    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 2); /* FAC-08 */
+    dma->FreeAdapterObject(adapter, DeallocateObject);
     dma->FreeAdapterObject(adapter, DeallocateObject);
     CHECK_EQ(driver_violations(0x04), 1); /* FAO-05 */
-    (void)driver_raise();
-    dma->FreeMapRegisters(adapter, base, 2);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 2);
-    KeLowerIrql(PASSIVE_LEVEL);
     check_idle();
 }
 

@@ -34,8 +34,7 @@
             ├── QemuTooOldError     older than the extension can live in
             ├── QemuRefusedError    it, or the extension in it, refused to start
             ├── QemuDiedError       it ended without being asked to
-            ├── QemuStuckError      it does not answer (a DeadlineError as well)
-            └── QemuLimitError      its model of the PL330 cannot do what silicon does
+            └── QemuStuckError      it does not answer (a DeadlineError as well)
 
 A failing test is no error: it is a verdict (`dmav3.job.verdict`).
 """
@@ -337,10 +336,3 @@ class QemuStuckError(QemuError, DeadlineError):
         text = f"{silence}: {qemu} is in {place}, not the firmware; start a fresh board"
         self.args = (text + (f"; it said:\n{log}" if log else ""),)
         self.argv, self.log, self.place = tuple(argv), log, place
-
-
-class QemuLimitError(QemuError):
-    """QEMU's model of the PL330 cannot do what silicon does, and only a fresh process helps.
-
-    The extension has stopped the machine; memory, findings and logs can still be read.
-    """

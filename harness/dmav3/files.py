@@ -57,7 +57,7 @@ def open_output(path: Path, how: int = os.O_TRUNC) -> BinaryIO:
 
 
 def check_output(path: Path, *inputs: Path | None, other: Path | None = None) -> None:
-    """Make sure, before the work, that its result can be written.
+    """Make sure, before the work, that its result can be written; leave no file that was not there.
 
     :param inputs: files that are read; the result must be none of them.
     :param other: another result, which must be in another file.
@@ -67,8 +67,12 @@ def check_output(path: Path, *inputs: Path | None, other: Path | None = None) ->
         if any(one is not None and _is_same(path, one) for one in inputs):
             msg = f"{path} cannot be written: it is what is read"
             raise UsageError(msg)
+        was_there = path.exists()
         open_output(path, os.O_APPEND).close()
-        if other is not None and _is_same(path, other) and path.is_file():
+        is_others = other is not None and _is_same(path, other) and path.is_file()
+        if not was_there:
+            path.unlink()
+        if is_others:
             msg = f"{path} cannot be written: it is what another option names as well"
             raise UsageError(msg)
     except OSError as error:
@@ -90,4 +94,4 @@ def _is_same(path: Path, other: Path) -> bool:
     try:
         return path.samefile(other)
     except FileNotFoundError:
-        return False
+        return path.resolve() == other.resolve()

@@ -23,6 +23,8 @@ from dmav3.qemu.process import Process
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dmav3.machine.description import Machine
+
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
 QEMU = "qemu-system-aarch64"
@@ -89,7 +91,7 @@ def extended(program: str, machine: str, extension: Path | None = None) -> float
     return children_time() - before
 
 
-def main_job(machine: str, instructions: int = 0) -> float:
+def main_job(machine: str | Machine, instructions: int = 0) -> float:
     """Return QEMU's CPU time for the main job on 1 MiB, without its start.
 
     :param instructions: of the PL330 that the trace records.

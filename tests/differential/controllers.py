@@ -3,7 +3,7 @@
 
 QEMU's is that of `xilinx-zynq-a9`: eight channels, sixteen events, 64 bits, 256 lines, as ours. Its
 CPU stands still; registers, interrupts and request lines are reached by QEMU's test protocol
-(`-qtest`), memory is shared. Ours is that of `virt-a53-clocked`, whose CPU does the accesses.
+(`-qtest`), memory is shared. Ours is that of `virt-a53`, whose CPU does the accesses.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from dmav3.qemu.process import qemu_binary
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_MACHINE = "virt-a53-clocked"
+_MACHINE = "virt-a53"
 #: Request lines without a device on our board; QEMU's are then ready. The others never are.
 ASKING, SILENT = (2, 3), (0, 1)
 #: Model time in which a scenario comes to rest, in pieces.

@@ -20,7 +20,7 @@ UNDEFINED, OPERAND, NO_DATA, FETCH, WRITE, READ = 1 << 0, 1 << 1, 1 << 13, 1 << 
 LOCK_UP = 1 << 31
 #: States in CSRn.
 STOPPED, EXECUTING, WAITING_EVENT, WAITING_PERIPHERAL, FAULTING = 0, 1, 4, 7, 15
-_AT_REST = STOPPED, WAITING_EVENT, WAITING_PERIPHERAL, FAULTING
+AT_REST = STOPPED, WAITING_EVENT, WAITING_PERIPHERAL, FAULTING
 #: The abort interrupt of the PL330, 176 + 32, in the distributor's ICENABLER.
 _DISABLE_ABORT = (0x08000180 + 4 * 6, 1 << 16)
 #: Both sides incrementing, beats of 8 bytes, bursts of 8.
@@ -42,6 +42,11 @@ def loop(count: int, body: bytes) -> bytes:
 def wait_for(line: int) -> bytes:
     """Return DMAWFP, single."""
     return bytes([0x30, line << 3])
+
+
+def flush(line: int) -> bytes:
+    """Return DMAFLUSHP."""
+    return bytes([0x35, line << 3])
 
 
 def wait_event(event: int) -> bytes:
@@ -84,17 +89,24 @@ class Controller:
         for offset, (word,) in enumerate(struct.iter_unpack("<Q", padded)):
             self._board.request("poke", self.program_at + 8 * offset, "64", word)
 
-    def start(self, program: bytes, channel: int = 0, *, nonsecure: bool = False) -> None:
-        """Put a program into memory and start it; it runs until it ends or waits."""
+    def begin(self, program: bytes, channel: int = 0, *, nonsecure: bool = False) -> None:
+        """Put a program into memory and start it."""
         self.put(program)
         self.execute((0x00A20000 if nonsecure else 0x00A00000) | channel << 24, self.program_at)
-        if self._board.machine.pl330[0].model == "dmav3":
-            self.settle(channel)
+
+    def start(self, program: bytes, channel: int = 0, *, nonsecure: bool = False) -> None:
+        """Put a program into memory, start it, and let it run until it is at rest."""
+        self.begin(program, channel, nonsecure=nonsecure)
+        self.settle(channel)
+
+    def runs(self, channel: int = 0) -> bool:
+        """Return whether a channel executes a program, and does not wait for anybody."""
+        return self.state(channel) not in AT_REST
 
     def settle(self, channel: int = 0) -> None:
         """Let time pass until the channel has ended, faults, waits or is held: at most 1 ms."""
         for _ in range(50):
-            if self.state(channel) in _AT_REST or self._board.channel(channel).held:
+            if self.state(channel) in AT_REST or self._board.channel(channel).held:
                 break
             self._board.wait(20_000)
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MACHINE = "virt-a53-clocked"
+MACHINE = "virt-a53"
 END_OF_RAM = 0x44000000
 _SAR, _CCR, _DAR = 0, 1, 2
 #: What a program may come to, with FTRn.

@@ -21,7 +21,7 @@ BURSTS, CHANNEL = 16, 7
 def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """Start the program once; each test resets it."""
     image = build_image(SOURCE, output=tmp_path_factory.mktemp("behind") / "behind.elf")
-    with Board("virt-a53-clocked", image=image, judge=False) as board:
+    with Board("virt-a53", image=image, judge=False) as board:
         yield board
 
 

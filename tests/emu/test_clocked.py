@@ -39,7 +39,6 @@ from dmav3.evidence.probe import Kind
 if TYPE_CHECKING:
     from dmav3 import Board
 
-pytestmark = pytest.mark.dmav3_machine("virt-a53-clocked")
 SIZE, LONG = 4096, 1 << 14
 HOLE = 0x0F800000
 _SAR, _CCR, _DAR = 0, 1, 2
@@ -48,12 +47,6 @@ _SAR, _CCR, _DAR = 0, 1, 2
 @pytest.fixture(name="board")
 def _board(dmav3_board: Board) -> Board:
     return dmav3_board
-
-
-def begin(controller: Controller, program: bytes, channel: int = 0) -> None:
-    """Start a program without waiting for its end."""
-    controller.put(program)
-    controller.execute(0x00A00000 | channel << 24, controller.program_at)
 
 
 def in_pairs(source: int, target: int, *, nonsecure: bool = False) -> bytes:
@@ -69,7 +62,7 @@ def test_a_transfer_goes_on_while_the_cpu_looks(board: Board) -> None:
     controller = Controller(board)
     controller.write(INTEN, 1 << 9)
     board.channel(0).burst_interval_ns = 1000
-    begin(controller, copy(source.address, target.address, LONG)[:-1] + send_event(9) + END)
+    controller.begin(copy(source.address, target.address, LONG)[:-1] + send_event(9) + END)
     places = [controller.read(SAR0) for _ in range(3)]
     assert controller.state() != STOPPED
     assert source.address < places[0] < places[1] < places[2] < source.address + LONG
@@ -157,7 +150,7 @@ def test_a_reset_forgets_everything(board: Board) -> None:
     """Registers are those of a new controller, though it was reset in the middle of a transfer."""
     controller = Controller(board)
     source, target = two(board, SIZE)
-    begin(controller, in_pairs(source.address, target.address))
+    controller.begin(in_pairs(source.address, target.address))
     board.reset()
     controller = Controller(board)
     assert [controller.read(it) for it in (CSR0, SAR0, DAR0, CCR0)] == [0, 0, 0, 0x00800200]

@@ -363,6 +363,7 @@ def test_a_wrong_call_runs_nothing(folder: Path, arguments: tuple[str, ...], wor
     assert result.exit_code == 2
     assert words in result.stderr
     assert not result.stdout
+    assert not Path("x").exists()
 
 
 def test_every_rule_is_tested_or_listed() -> None:

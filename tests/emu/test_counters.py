@@ -123,7 +123,10 @@ def test_a_read_treats_whole_lines_and_bounces_edges(
 
 @pytest.mark.dmav3_cache(schedule="lru")  # no line is written back by itself
 def test_states_after_each_call(board: Board) -> None:
-    """Dirty until the map of a write; stale between the device's write and the flush of a read."""
+    """Dirty until the map of a write; stale from a device's write to the flush of a read.
+
+    When MapTransferEx has returned, the device has begun, and goes on.
+    """
     buffer = board.memory.allocate(4096, region="scatter", align=4096)
     board.fill(buffer, 1)
     steps = transfer(board, buffer, 0, 4096, write=True)
@@ -132,7 +135,7 @@ def test_states_after_each_call(board: Board) -> None:
     assert by_routine["MapTransferEx"].lines_dirty == 0
     steps = transfer(board, buffer, 0, 4096, write=False)
     by_routine = {step.routine: step for step in steps}
-    assert by_routine["MapTransferEx"].lines_stale == 64
+    assert 0 < by_routine["MapTransferEx"].lines_stale < 64
     assert by_routine["FlushAdapterBuffersEx"].lines_stale == 0
 
 

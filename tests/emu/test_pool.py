@@ -157,7 +157,7 @@ def hold(board: Board) -> None:
 
 
 def fault(board: Board) -> None:
-    """Leave a channel and the manager faulting, and a program running that never ends (D50)."""
+    """Leave a channel and the manager faulting, and a program running that never ends."""
     controller = Controller(board)
     controller.mask_abort()
     controller.start(b"\x2c\x00", 1)

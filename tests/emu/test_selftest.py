@@ -98,10 +98,10 @@ def test_every_operation_does_in_every_state_what_the_table_says(outcome: Outcom
 
 
 def test_every_hazard_of_the_walk_is_counted(outcome: Outcome) -> None:
-    """In lines: a device reads eight bytes at a time, the image one."""
+    """In lines: a device accesses a line at a time, the image a byte."""
     found: Counter[tuple[str, str]] = Counter()
     for finding in outcome.probe.findings():
-        who, times = ("device", 8) if finding["by_device"] else ("cpu", LINE)
+        who, times = ("device", 1) if finding["by_device"] else ("cpu", LINE)
         found[kinds()[finding["kind"] - 1], who] += finding["count"] / times
     assert found == {
         ("stale-device-read", "device"): 8,  # dirty behind DSB, CVAU; all behind ZVA

@@ -61,7 +61,7 @@ class TestCache:
         board.request("invalidate", target.address, SIZE)
         assert board.read(target) == b"\x11" * SIZE
         (finding,) = board.findings()
-        assert (finding.kind, finding.count) == ("stale-device-read", SIZE // 8)
+        assert (finding.kind, finding.count) == ("stale-device-read", SIZE // 64)
         assert finding.buffer is not None
         assert (finding.buffer.name, finding.buffer.offset) == ("source", 0)
         assert finding.cpu is not None
@@ -327,7 +327,8 @@ class TestStream:
         controller.start(wait_for(0) + b"\x00")
         board.wait(3_500_000)
         assert controller.read(CSR0) & 0xF == 7
-        board.wait(1_000_000)
+        with board.expect("microcode-unused-request"):
+            board.wait(1_000_000)
         assert controller.read(CSR0) & 0xF == 0
 
     def test_an_empty_ring_stalls_and_refilling_goes_on(self, board: Board) -> None:

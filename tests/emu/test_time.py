@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from microcode import COPY_64, CSR0, LD, ST, WMB, Controller, copy, mov, wait_for
+from microcode import COPY_64, CSR0, LD, ST, WMB, Controller, copy, flush, mov, wait_for
 
 from dmav3 import Board
 from dmav3.devices.stream import Control
@@ -88,12 +88,6 @@ def paces(board: Board) -> None:
     short_job(board)
 
 
-def slices(board: Board) -> None:
-    """Let the controller do 77 instructions in one go."""
-    board.qmp.set("slice-instructions", 77)
-    short_job(board)
-
-
 def holds(board: Board) -> None:
     """Hold, step, release, hold again; while the channel goes at a pace."""
     buffer = board.memory.allocate(8192, align=4096)
@@ -126,7 +120,7 @@ def test_equal_commands_give_equal_logs(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("job", [frames, paces, slices, holds])
+@pytest.mark.parametrize("job", [frames, paces, holds])
 def test_equal_transfers_that_take_time_give_equal_logs(
     job: Callable[[Board], object], seed: int
 ) -> None:
@@ -136,7 +130,7 @@ def test_equal_transfers_that_take_time_give_equal_logs(
     assert log_of(job, seed, chopped=True, trace=True) == plain
 
 
-@pytest.mark.parametrize("job", [main_job, frames, paces, slices, holds])
+@pytest.mark.parametrize("job", [main_job, frames, paces, holds])
 def test_other_seeds_give_other_logs(job: Callable[[Board], object]) -> None:
     """The comparisons above can fail: another seed fills other lines (and seldom as many)."""
     assert any(log_of(job, 1) != log_of(job, seed) for seed in (2, 3))
@@ -215,38 +209,39 @@ def copy_forever(board: Board) -> bytes:
 
 
 def send_forever(board: Board) -> bytes:
-    """Return a program that gives the stream device, which takes one at a time, frames."""
+    """Return a program that gives the stream device frames."""
     stream = board.machine.stream
-    board.qmp.set("tx-fifo-depth", 1, STREAM)
     board.request("poke", stream.base + 8, "32", Control.TRANSMIT_REQUEST)
     head = mov(0, board.memory.allocate(64).address) + mov(2, stream.base) + mov(1, 0)
-    return head + wait_for(stream.transmit) + LD + ST + WMB + b"\x2c\x05"
+    body = wait_for(stream.transmit) + LD + bytes([0x29, stream.transmit << 3]) + WMB
+    return head + flush(stream.transmit) + body + bytes([0x2C, len(body)])
 
 
-#: An interval of 20 µs, a few commands long: which property, of what, and a program that shows it.
+#: An interval of 20 µs, a few commands long: which property, of what, a program that shows it, how
+#: much later than that a burst begins (two instructions of a loop), how many begin at once (FIFO).
 INTERVALS = {
-    "pace": ("burst-interval-ns", 20_000, f"{BOARD}/channel[0]", copy_forever),
-    "slice": ("slice-instructions", 2_000, BOARD, copy_forever),
-    "frame": ("word-interval-ns", 20_000, STREAM, send_forever),
+    "pace": ("burst-interval-ns", f"{BOARD}/channel[0]", copy_forever, 10, 0),
+    "frame": ("word-interval-ns", STREAM, send_forever, 0, 18),
 }
 
 
 @pytest.mark.parametrize("name", INTERVALS)
 def test_an_interval_keeps_what_is_left_of_it(board: Board, name: str) -> None:
     """However often the gate is closed in between, it takes as much model time as it should."""
-    limit, value, path, program = INTERVALS[name]
+    limit, path, program, later, at_once = INTERVALS[name]
     controller = Controller(board)
     code = program(board)
-    board.qmp.set(limit, value, path)
+    board.qmp.set(limit, 20_000, path)
     board.qmp.set("trace", 1)
-    controller.start(code)
+    controller.begin(code)
     for _ in range(100):
         board.wait(100)
         board.qmp.execute("query-status")  # real time passes
     log = board.evidence.events.all()
     at = sorted({one.time_ns for one in log if one.kind == Kind.INSTRUCTION and one.b == LD[0]})
+    del at[:at_once]
     closed = sum(at[0] < one.time_ns < at[-1] for one in log if one.kind == Kind.READY)
-    assert {after - before for before, after in pairwise(at)} == {20_000}
+    assert {after - before for before, after in pairwise(at)} == {20_000 + later}
     assert closed > 2 * len(at) > 20
 
 

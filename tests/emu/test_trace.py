@@ -50,7 +50,7 @@ def test_a_short_run_is_traced_without_being_asked(board: Board) -> None:
     controller = Controller(board)
     controller.write(INTEN, 1 << 9)
     program = mov(0, source.address) + mov(2, target.address) + mov(1, COPY_64)
-    controller.start(program + LD + ST + send_event(9) + send_event(10) + END, 3)
+    controller.start(program + LD + ST + WMB + send_event(9) + send_event(10) + END, 3)
     records = instructions(board)
     at = controller.program_at
     assert [(record.id, record.a - at, record.e) for record in records] == [
@@ -59,20 +59,21 @@ def test_a_short_run_is_traced_without_being_asked(board: Board) -> None:
         (3, 12, 0),
         (3, 18, 0),
         (3, 19, 0),
-        (3, 20, 1),
-        (3, 22, 0),
-        (3, 24, 0),
+        (3, 20, 0),
+        (3, 21, 1),
+        (3, 23, 0),
+        (3, 25, 0),
     ]
     assert [(record.c, record.d) for record in records if record.d] == [
         (source.address, 64),
         (target.address, 64),
     ]
     text = board.evidence.trace(3)
-    assert len(text) == 1 + 1 + 8
+    assert len(text) == 1 + 1 + 9
     assert text[2].endswith(f"{at:#010x}  DMAMOV SAR, {source.address:#x}")
     assert text[5].endswith(f"DMALD                   reads 64 bytes at {source.address:#x}")
-    assert text[7].endswith("DMASEV E9               interrupts the CPU")
-    assert text[8].endswith("DMASEV E10")
+    assert text[8].endswith("DMASEV E9               interrupts the CPU")
+    assert text[9].endswith("DMASEV E10")
     assert len(board.evidence.trace(2)) == 1
 
 

@@ -139,7 +139,7 @@ def line(patch: Path, cpu: dict[str, Any]) -> str:
 def test_a_known_bug_of_a_program_is_caught(tmp_path: Path, patch: Path) -> None:
     """Findings of that kind only, which name the instruction."""
     expected = header(patch)
-    options = ("--firmware-bug", patch.stem, "--machine", "virt-a53-clocked")
+    options = ("--firmware-bug", patch.stem, "--machine", "virt-a53")
     status, report = run(tmp_path, 4096, *options)
     assert (status, report["verdict"]) == (1, "fail")
     assert {finding["kind"] for finding in report["findings"]} == {expected["Finding"]}

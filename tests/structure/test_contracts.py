@@ -127,16 +127,6 @@ def test_states_of_lines() -> None:
     )
 
 
-def test_limits() -> None:
-    """Why the extension stopped the machine for good."""
-    theirs = members(extension(), "probe_limit", "LIMIT_")
-    del theirs["NONE"]
-    agree(
-        ("Limit (evidence/probe.py)", python(probe.Limit)),
-        ("enum probe_limit (probe/probe.h)", theirs),
-    )
-
-
 def test_kinds_of_findings() -> None:
     """Each kind has a name and an explanation."""
     mine = {kind.name: number for number, kind in findings._KINDS.items()}

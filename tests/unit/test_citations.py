@@ -220,7 +220,7 @@ def test_a_dead_citation_is_noticed(tmp_path: Path, line: str, cited: str, why: 
         "registers (DDI 0424, 3.3) and opcodes (4.3)",
         "/* QEMU 10.0.2 takes 5.03 MiB */",
         "x = 1.5; /* CRC-32, DMA-330 */",
-        "it reads zeroes (D7)",
+        "it is dropped (D7)",
         "firmware/PROTOCOL.md, PROTOCOL.md",
     ],
 )

@@ -135,7 +135,6 @@ class Board(Shim):
         :raises PowerError: it switched the machine off, or reset it.
         :raises QemuDiedError: QEMU ended.
         :raises QemuStuckError: it did not answer in time, because QEMU does not.
-        :raises QemuLimitError: QEMU's model of the PL330 is at its end; only a fresh board helps.
         :raises LinkError: no or no sensible answer; only `reset` helps.
         """
         rpc = self._rpc
@@ -164,7 +163,7 @@ class Board(Shim):
 
         :param seed, schedule: from now on; None: as before.
         :raises FindingsError: as `check`, if the board judges; the machine has been reset.
-        :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
+        :raises UsageError: the machine has QEMU's own PL330, which keeps things over a reset.
         """
         verdict = self._verdict() if self.judges else None
         self.qemu.reset(seed=seed, schedule=schedule)
@@ -193,7 +192,7 @@ class Board(Shim):
         return None
 
     def _lives(self) -> bool:
-        return self.qemu.running and not self.qemu.probe.limit
+        return self.qemu.running
 
     def _death(self) -> Dmav3Error:
         return self.qemu.death()

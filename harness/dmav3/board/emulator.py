@@ -18,8 +18,8 @@ from dmav3.errors import (
     HangError,
     InfrastructureError,
     PowerError,
+    UsageError,
 )
-from dmav3.evidence.findings import LIMITS, POISONED
 from dmav3.evidence.probe import LAYOUTS, Probe
 from dmav3.guest.windows import Mapping
 from dmav3.machine.argv import Start
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dmav3.elf.image import Elf
-    from dmav3.errors import FaultError, QemuError
+    from dmav3.errors import FaultError
     from dmav3.evidence.probe import Access
     from dmav3.machine.description import Machine
 
@@ -175,9 +175,6 @@ class Emulator:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Stop the machine inside the block, whatever it is doing."""
-        if self.probe.limit:
-            yield
-            return
         self.monitor.execute("stop")
         self._paused = True
         try:
@@ -190,9 +187,9 @@ class Emulator:
         """Reset the machine and wait until the reset is over.
 
         :param seed, schedule: from now on; None: as before.
-        :raises QemuLimitError: a reset cannot make QEMU's model of the PL330 as good as new.
+        :raises UsageError: the machine has QEMU's own PL330.
         """
-        self._check_limit()
+        self._check_resettable()
         self._crashed = True  # whatever the firmware does, nothing waits for it any more
         if seed is not None and checked_seed(seed) != self.seed:
             self.monitor.set("seed", seed, lasting=True)
@@ -208,7 +205,6 @@ class Emulator:
         while self.probe.ring_reset == before:
             self.probe.settle()
         self.probe.settle()
-        self._check_limit()
 
     # Logs
 
@@ -225,12 +221,12 @@ class Emulator:
     # What went wrong
 
     def death(self) -> Dmav3Error:
-        """Explain why nothing answers any more: QEMU ended, or the extension stopped it."""
+        """Explain why nothing answers any more."""
         if off := self._power("SHUTDOWN", "switched the machine off"):
             return off
         if not self._is_mapped:
             return self.process.early_end()
-        return (self._limit() if self.probe.limit else None) or self.process.death()
+        return self.process.death()
 
     def fault(self, report: dict[str, str]) -> FaultError:
         """Explain a fault line of the shim, with function, file and line.
@@ -321,19 +317,13 @@ class Emulator:
             time.sleep(_ACCESS_SECONDS)
         return access if access == self.probe.register_access else None
 
-    def _check_limit(self) -> None:
-        """Raise `QemuLimitError` if QEMU's model of the PL330 is at its end."""
-        if error := self._limit():
-            raise error
-
-    def _limit(self) -> QemuError | None:
-        """Explain what has come to its end in QEMU's model of the PL330, if anything has."""
-        if limit := self.probe.limit:
-            return self.process.limit(LIMITS[limit[0]].format(channel=limit[1]))
-        if spoiled := self.probe.spoiled:
-            channel = (spoiled & -spoiled).bit_length() - 1
-            return self.process.limit(POISONED.format(channel=channel))
-        return None
+    def _check_resettable(self) -> None:
+        if self._machine.pl330[0].model == "qemu":
+            msg = (
+                f"the machine {self._machine.name} has QEMU's own PL330, which keeps faults, waits "
+                "and bytes over a reset: start a fresh board"
+            )
+            raise UsageError(msg)
 
     def _settle(self) -> None:
         """Return when memory stands still; the probe is mapped later than the monitor is opened."""

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import mappings, microcode
-from .probe import BadRecord, Limit
+from .probe import BadRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +24,10 @@ _NO_CHANNEL = 0xFFFFFFFF
 _PCI = 0x10000
 #: In the same place, above the id of a virtio device that is not on PCI; alone: fw_cfg.
 _OTHER = 0x20000
+#: Bytes that a channel fetches of its program in one go.
+_CODE_LINE = 32
+#: In the place of a channel: QEMU's own PL330, which does not say which of its channels it is.
+_RIVAL = 0x40000
 #: How QEMU calls these devices, by their id in the virtio standard.
 _VIRTIO = {
     1: "virtio-net-device",
@@ -58,20 +62,6 @@ _OF_MICROCODE = {
     "locks up, unless another channel makes room",
     "microcode-changed-program": "memory is not what a program was fetched from when it ends: it "
     "was written to while the program ran, which goes on with what it has fetched",
-}
-#: What makes a QEMU process useless, with the channel to be filled in.
-POISONED = (
-    "channel {channel} of the PL330 was killed, or faulted, with bytes on their way, and QEMU's "
-    "model does not recover from that, not even by a reset"
-)
-#: Why the extension stopped the machine for good.
-LIMITS = {
-    Limit.BUS_ERROR: "a bus error came while channel {channel} of the PL330 ran and another had "
-    "bytes on their way: QEMU's model does not tell whose it was, so neither can be faulted",
-    Limit.POISONED: "channel {channel} of the PL330 was started, or ran, after one was killed, or "
-    "faulted, with bytes on their way: QEMU's model would move wrong bytes from now on",
-    Limit.BLOCKED: "channel {channel} of the PL330 locked up in QEMU's model, though not in "
-    "silicon, because another one that waits has bytes in the FIFO",
 }
 
 
@@ -191,8 +181,7 @@ _KINDS = {
     _BUS_ERROR: _Kind(
         "bus-error",
         {},
-        "a channel of the PL330 accessed what answers with an error, which channel cannot be told, "
-        "so there was no fault and the machine was stopped",
+        "QEMU's own PL330 accessed what answers with an error, which it ignores: silicon's faults",
         "",
         "",
     ),
@@ -531,13 +520,15 @@ def _device(raw: Mapping[str, int]) -> Device | None:
         return Device(f"pci {pci_address(raw['channel'])}")
     if raw["channel"] & _OTHER:
         return Device(f"{_other_name(raw['channel'] ^ _OTHER)} at {raw['address']:#x}")
+    if raw["channel"] == _RIVAL:
+        return Device("QEMU's own pl330")
     return Device("pl330", raw["channel"], f"{raw['microcode']:#x}", raw["burst"])
 
 
 def _access(device: Device, address: int) -> str:
     if device.microcode is None:
         return f"the device was {device.name}"
-    if int(device.microcode, 0) == address:
+    if 0 <= address - int(device.microcode, 0) < _CODE_LINE:
         return f"channel {device.channel} fetched its program there"
     return f"the device's was burst {device.burst} of channel {device.channel}"
 

@@ -41,7 +41,6 @@ class Kind(enum.IntEnum):
     INSTRUCTION = 11
     HELD = 12
     CHANNEL_FAULT = 13
-    LIMIT = 14
     DMAKILL = 15
     PCI_ACCESS = 16
     MAPPING = 17
@@ -60,14 +59,6 @@ class Kind(enum.IntEnum):
 
 
 _KINDS = {kind.value: kind for kind in Kind}  # quicker than Kind(...)
-
-
-class Limit(enum.IntEnum):
-    """Why the extension stopped the machine for good, as in qemu-machines/ext/pl330/fault.h."""
-
-    BUS_ERROR = 1
-    POISONED = 2
-    BLOCKED = 3
 
 
 class Near(enum.IntEnum):
@@ -214,20 +205,6 @@ class Probe:
         return int(self._get("violations"))
 
     @property
-    def spoiled(self) -> int:
-        """A bit for each channel of the PL330 that has poisoned QEMU's model of it, over any reset.
-
-        Known when the gate is closed; of a channel that still runs, after the reset.
-        """
-        return int(self._get("spoiled"))
-
-    @property
-    def limit(self) -> tuple[Limit, int] | None:
-        """Why the extension stopped the machine for good, and at which channel."""
-        limit = self._get("limit")
-        return (Limit(limit), self._get("limit_channel")) if limit else None
-
-    @property
     def trace_lost(self) -> int:
         """Instructions of the PL330 since the last reset beyond those that the trace records."""
         return int(self._get("trace_lost"))
@@ -242,7 +219,7 @@ class Probe:
         """Return when memory stands still; `DeadlineError` if that is not so in time."""
         seconds, waiting_for = allowance(), "the gate to close"
         end = time.monotonic() + seconds
-        while not (self.gate_closed or self._stands_still() or self.limit):
+        while not (self.gate_closed or self._stands_still()):
             if time.monotonic() > end:
                 raise DeadlineError(waiting_for, seconds)
             time.sleep(0)

@@ -106,5 +106,4 @@ _TEXTS: dict[Kind, Callable[[Record], str]] = {
     Kind.INSTRUCTION: _instruction,
     Kind.HELD: lambda record: f"-- held after {record.b} bursts, {record.c} bytes",
     Kind.CHANNEL_FAULT: _fault,
-    Kind.LIMIT: lambda _: "-- here QEMU's model is at its end, and the machine was stopped",
 }

@@ -112,6 +112,9 @@ def _disk(options: RunOptions, size: int) -> AbstractContextManager[Path | None]
 
 def _board(options: RunOptions, disk: Path | None) -> Board:
     machine = load(options.machine)
+    if options.trace is not None and machine.pl330[0].model == "qemu":
+        msg = f"{machine.name} has QEMU's own PL330, which has no trace: leave --trace out"
+        raise UsageError(msg)
     devices: list[str | Device] = list(DEVICES[options.device])
     if disk is not None:
         devices.append(Device(model="nvme", options=("serial=dmav3",), disk=disk))

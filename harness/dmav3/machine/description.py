@@ -51,7 +51,7 @@ class Pl330(_Part):
     """One DMA controller: its registers, interrupts and number of request lines.
 
     :ivar nonsecure_base: of the registers as the non-secure world sees them; "dmav3" only.
-    :ivar model: "qemu" is the model that QEMU has, "dmav3" the extension's own, which takes time.
+    :ivar model: "dmav3" is the extension's own, which takes time; "qemu" is QEMU's, bare.
     :ivar clock_hz: of the clock of "dmav3".
     """
 
@@ -60,13 +60,13 @@ class Pl330(_Part):
     abort_irq: Interrupt
     event_irqs: Annotated[tuple[Interrupt, ...], Field(min_length=1, max_length=32, strict=False)]
     request_lines: Annotated[int, Field(ge=1, le=32)]
-    model: Literal["qemu", "dmav3"] = "qemu"
+    model: Literal["dmav3", "qemu"] = "dmav3"
     clock_hz: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 200_000_000
 
     @model_validator(mode="after")
     def _has_what_it_says(self) -> Pl330:
         if self.nonsecure_base is not None and self.model == "qemu":
-            msg = "`nonsecure_base` is given, but QEMU's model has one view of its registers"
+            msg = "`nonsecure_base` is given, but QEMU's own PL330 has one view of its registers"
             raise ValueError(msg)
         return self
 

@@ -22,7 +22,6 @@ from dmav3.errors import (
     Dmav3Error,
     QemuDiedError,
     QemuError,
-    QemuLimitError,
     QemuMissingError,
     QemuRefusedError,
     QemuStuckError,
@@ -174,11 +173,6 @@ class Process:
         """In a forked child: close the connections, which are the parent's."""
         for end in (self.serial, self.monitor, self._lifeline):
             end.close()
-
-    def limit(self, problem: str) -> QemuLimitError:
-        """Explain that QEMU is of no more use; `problem` says why."""
-        text = f"{problem}; start a fresh board (qemu-machines/README.md, known differences)"
-        return QemuLimitError(text, self.argv)
 
     def stuck(self, silence: DeadlineError, access: str = "") -> QemuStuckError:
         """Explain that QEMU runs, but does not answer.

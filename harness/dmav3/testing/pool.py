@@ -3,8 +3,7 @@
 
 A board is handed out as if QEMU had just started. Where a reset does not achieve that, there is a
 fresh process: after a failed test, when it is asked for, after a command to the monitor that a
-reset does not undo, and when a PL330 channel was killed, or faulted, with bytes on their way:
-QEMU's model of it does not recover from that.
+reset does not undo, and where the PL330 is QEMU's own, which a reset does not make as good as new.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ static struct {
     uint32_t control, errors;
     uint64_t word_interval_ns, overruns, underruns;
     const struct stream_server *server;
+    uint64_t due_ns; /* when the next frames move; 0: nothing is on its way */
     struct model_timer tick;
 } stream = {.rx.depth = STREAM_FIFO_DEPTH, .tx.depth = STREAM_FIFO_DEPTH};
 
@@ -143,14 +144,22 @@ static void pump(void)
         }
         while ((stream.control & CR_RECEIVE) && receive_frame()) {
         }
-    } else if (!stream.tick.armed && can_move()) {
-        model_timer_arm(&stream.tick, clock_time() + stream.word_interval_ns);
+    } else if (!stream.due_ns && can_move()) {
+        stream.due_ns = clock_time() + stream.word_interval_ns;
+        model_timer_arm(&stream.tick, stream.due_ns);
     }
     update_requests();
 }
 
-static void move_frames(void)
+uint64_t stream_due(uint64_t until_ns)
 {
+    return stream.due_ns && stream.due_ns <= until_ns ? stream.due_ns : UINT64_MAX;
+}
+
+void stream_move(void)
+{
+    model_timer_disarm(&stream.tick);
+    stream.due_ns = 0;
     send_frame();
     if (stream.control & CR_RECEIVE) {
         receive_frame();
@@ -158,22 +167,14 @@ static void move_frames(void)
     pump();
 }
 
+/* A controller that runs behind the CPU moves the frames at their moment itself. */
 static void tick(void *opaque)
 {
     (void)opaque;
     stream.server->catch_up();
-    move_frames();
-}
-
-uint64_t stream_due(uint64_t until_ns)
-{
-    return stream.tick.armed && stream.tick.deadline_ns <= until_ns ? stream.tick.deadline_ns : UINT64_MAX;
-}
-
-void stream_move(void)
-{
-    model_timer_disarm(&stream.tick);
-    move_frames();
+    if (stream_due(clock_time()) != UINT64_MAX) {
+        stream_move();
+    }
 }
 
 void stream_gate_opened(void)
@@ -308,7 +309,7 @@ void stream_reset(void)
 {
     stream.rx.level = stream.tx.level = 0;
     stream.control = stream.errors = 0;
-    stream.overruns = stream.underruns = 0;
+    stream.overruns = stream.underruns = stream.due_ns = 0;
     stream.rings->sent_head = stream.rings->sent_tail = 0;
     stream.rings->receive_head = stream.rings->receive_tail = 0;
     sample_host();
@@ -330,9 +331,8 @@ bool stream_set_word_interval_ns(uint64_t value, Error **errp)
     }
     stream.server->catch_up();
     stream.word_interval_ns = value;
-    if (stream.tick.armed) {
-        model_timer_disarm(&stream.tick);
-    }
+    model_timer_disarm(&stream.tick);
+    stream.due_ns = 0;
     if (clock_runs()) {
         pump();
     }

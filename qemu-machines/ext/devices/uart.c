@@ -105,11 +105,6 @@ void uart_flush(void)
     }
 }
 
-void uart_hang_up(void)
-{
-    qemu.qemu_chr_fe_disconnect(&uart.backend);
-}
-
 /* ---- guest side ---- */
 
 static uint32_t read_data(void)

@@ -20,9 +20,6 @@
 MemoryRegion *uart_initialise(Chardev *, qemu_irq irq, void (*received)(void), Error **errp);
 void uart_reset(void);
 
-/* Close the other side's connection, for good: what the firmware says from now on is lost. */
-void uart_hang_up(void);
-
 /* Send what was written so far, though no LF ended it: a prompt. */
 void uart_flush(void);
 

@@ -71,20 +71,33 @@ static enum code_result need(struct engine *engine, struct thread *thread, uint3
     return result;
 }
 
+static uint32_t length_of(uint8_t opcode)
+{
+    return instructions[opcode].length ? instructions[opcode].length : 1;
+}
+
+/* What has been fetched of an instruction in two lines is kept: else two threads could take the lines from each
+ * other for ever. */
+static void keep_part(struct thread *thread, const uint8_t *code, uint32_t have)
+{
+    memcpy(thread->part, code, have);
+    thread->part_bytes = (uint8_t)have;
+}
+
 enum code_result code_fetch(struct engine *engine, struct thread *thread, uint8_t *code)
 {
-    uint32_t length = 1, bytes;
+    uint32_t have = thread->state == STATE_CACHE_MISS ? thread->part_bytes : 0, bytes;
     const uint8_t *line;
 
-    for (uint32_t have = 0; have < length; have += bytes) {
+    memcpy(code, thread->part, have);
+    for (uint32_t length = have ? length_of(code[0]) : 1; have < length; have += bytes) {
         enum code_result result = need(engine, thread, thread->pc + have, &line, &bytes);
 
         if (result != CODE_READY) {
+            keep_part(thread, code, have);
             return result;
         }
-        if (have == 0 && instructions[*line].length) {
-            length = instructions[*line].length;
-        }
+        length = have ? length : length_of(*line);
         bytes = bytes < length - have ? bytes : length - have;
         memcpy(code + have, line, bytes);
     }

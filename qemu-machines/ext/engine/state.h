@@ -48,10 +48,11 @@ struct thread {
     uint8_t waits_for;  /* number of the event or peripheral */
     uint8_t wait;       /* enum instruction_wait */
     uint32_t pc, fault, sar, dar, ccr;
-    uint64_t ready_at;      /* to issue an instruction; ENGINE_NEVER: not before something happens */
-    uint32_t miss;          /* the line that is fetched; state STATE_CACHE_MISS */
-    uint32_t loads, stores; /* that are in the queues and not dropped */
-    uint32_t error;         /* of an access: bits of FTRn, still to be shown */
+    uint64_t ready_at; /* to issue an instruction; ENGINE_NEVER: not before something happens */
+    uint32_t miss;     /* the line that is fetched; state STATE_CACHE_MISS */
+    uint8_t part[INSTRUCTION_BYTES_MAX], part_bytes; /* of the instruction at `pc`, from the line before that */
+    uint32_t loads, stores;                          /* that are in the queues and not dropped */
+    uint32_t error;                                  /* of an access: bits of FTRn, still to be shown */
     struct fifo fifo;
     uint32_t fifo_lines;            /* its share of the MFIFO's */
     uint64_t bursts, begun, zeroed; /* as in struct engine_thread; bytes stored by DMASTZ */

@@ -149,6 +149,7 @@ void access_reset(void)
         origins = history_origins();
     }
     for (size_t i = 0; i < LINES; i++) {
+        line_entry_of[lines[i].line] = 0;
         forget_line_entry(&lines[i]);
     }
     forget_pages();

@@ -25,24 +25,19 @@
 #include "memory/image.h"
 #include "memory/views.h"
 #include "pl330/bus.h"
-#include "pl330/bus_region.h"
 #include "pl330/channel_object.h"
 #include "pl330/clocked.h"
-#include "pl330/fetch.h"
-#include "pl330/schedule.h"
+#include "pl330/rival.h"
 #include "pl330/trace.h"
 #include "probe/probe.h"
 #include "qemu/qemu_abi.h"
 #include "time/clock.h"
 
-/* The request lines that no device has: a non-secure channel may wait on them too. */
-#define OWN_LINES (1u << SCHEDULE_LINE_KICK | 1u << FETCH_LINE_FREE | 1u << FETCH_LINE_BUSY)
 enum board_size {
     CHANNELS = 8,
     REQUEST_LINES = 32,
     EVENTS = 16,
 };
-_Static_assert(CHANNELS == (int)FETCH_CHANNELS && CHANNELS == (int)SCHEDULE_CHANNELS, "all are served");
 _Static_assert(CHANNELS == (int)CLOCKED_CHANNELS && EVENTS == (int)CLOCKED_EVENTS, "all are served");
 
 static struct {
@@ -51,11 +46,11 @@ static struct {
     uint64_t image_base;
     uint64_t nonce, seed, wake_mask;
     uint64_t cache_level, cache_line, cache_sets, cache_ways;
-    uint64_t pl330_clock_hz; /* of the engine; 0: QEMU's model is the PL330 */
+    uint64_t pl330_clock_hz; /* of the engine; 0: QEMU's own is the PL330 */
     enum cache_schedule schedule;
     char *command, *doorbells;
     const struct controller *controller;
-    qemu_irq stream_lines[2]; /* of QEMU's model */
+    qemu_irq stream_lines[2]; /* of QEMU's own PL330 */
     bool realized;
     void (*parent_realize)(DeviceState *, Error **);
     ResettablePhases parent_phases;
@@ -234,9 +229,6 @@ static struct number board_numbers[] = {
     {"trace", trace_on, trace_set_on, NULL},
     {"trace-instructions", trace_instructions, trace_set_instructions, NULL},
     {"trace-lost", trace_lost, NULL, NULL},
-    {"slice-instructions", schedule_slice_instructions, schedule_set_slice_instructions, NULL},
-    {"unsliceable-instructions", schedule_unsliceable_instructions, schedule_set_unsliceable_instructions,
-     NULL},
     {"fault-base", fault_range_base, fault_range_set_base, NULL},
     {"fault-size", fault_range_size, fault_range_set_size, NULL},
     {NULL, NULL, NULL, NULL},
@@ -376,18 +368,17 @@ static void map(hwaddr address, MemoryRegion *memory)
     qemu.memory_region_add_subregion(qemu.get_system_memory(), address, memory);
 }
 
-/* ---- the PL330: QEMU's model ---- */
+/* ---- the PL330: QEMU's own ---- */
 
 static DeviceState *make_pl330(DeviceState *gic, Error **errp)
 {
     DeviceState *pl330 = qemu.qdev_new("pl330");
     Object *object = (Object *)pl330;
 
-    if (!qemu.object_property_set_link(object, "memory", (Object *)bus_region(), errp) ||
+    if (!qemu.object_property_set_link(object, "memory", (Object *)rival_memory(), errp) ||
         !qemu.object_property_set_uint(object, "num_chnls", CHANNELS, errp) ||
         !qemu.object_property_set_uint(object, "num_periph_req", REQUEST_LINES, errp) ||
         !qemu.object_property_set_uint(object, "num_events", EVENTS, errp) ||
-        !qemu.object_property_set_uint(object, "PNS", OWN_LINES, errp) ||
         !qemu.sysbus_realize_and_unref((SysBusDevice *)pl330, errp)) {
         return NULL;
     }
@@ -415,12 +406,10 @@ static const struct stream_server *add_pl330_of_qemu(DeviceState *gic, Error **e
     if (!pl330) {
         return NULL;
     }
-    board.controller = &schedule_controller;
+    board.controller = &rival_controller;
     board.stream_lines[STREAM_RECEIVE] = qemu.qdev_get_gpio_in(pl330, STREAM_RECEIVE);
     board.stream_lines[STREAM_TRANSMIT] = qemu.qdev_get_gpio_in(pl330, STREAM_TRANSMIT);
-    map(PL330_BASE, schedule_initialise(qemu.sysbus_mmio_get_region((SysBusDevice *)pl330, 0),
-                                        qemu.qdev_get_gpio_in(pl330, FETCH_LINE_BUSY),
-                                        qemu.qdev_get_gpio_in(pl330, SCHEDULE_LINE_KICK)));
+    map(PL330_BASE, qemu.sysbus_mmio_get_region((SysBusDevice *)pl330, 0));
     return &server;
 }
 

@@ -11,7 +11,7 @@
  *   nonce                                                for the identification page
  *   cache-level, cache-line, cache-sets, cache-ways      the cache that is modelled
  *   pl330-clock-hz                                       of the engine that is the PL330 (pl330/clocked.h);
- *                                                        0: it is QEMU's model (pl330/schedule.h)
+ *                                                        0: it is QEMU's own (pl330/rival.h)
  *
  * Properties that can be set at any time, at /machine/peripheral/ID; (ro) can only be read:
  *
@@ -20,7 +20,6 @@
  *   findings (ro)               root causes since the reset
  *   ring-lost (ro)              records overwritten since the reset
  *   trace, trace-instructions, trace-lost (ro)                 pl330/trace.h
- *   slice-instructions, unsliceable-instructions               pl330/schedule.h
  *   fault-base, fault-size                                     memory/fault_range.h
  *
  * Its children are channel[0] to channel[7] (pl330/controller.h) and, with stream-fd, `stream`

@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 /* `channel` of a PCI device: this, plus bus number << 8, device << 3 and function. Of another one that is no
- * channel of the PL330: this, plus the id of a virtio device in its standard, or 0 for fw_cfg. */
-enum accessor_channel { ACCESSOR_PCI = 0x10000, ACCESSOR_OTHER = 0x20000 };
+ * channel of the PL330: this, plus the id of a virtio device in its standard, or 0 for fw_cfg. Of QEMU's own
+ * PL330, which does not say which of its channels it is: the last. */
+enum accessor_channel { ACCESSOR_PCI = 0x10000, ACCESSOR_OTHER = 0x20000, ACCESSOR_RIVAL = 0x40000 };
 
 /* `channel` where no device is known. */
 #define ACCESSOR_NO_CHANNEL 0xffffffffu

@@ -28,10 +28,27 @@ static uint32_t number_of(const Object *object)
     return n;
 }
 
+/* QEMU's own controller has none of these properties. */
+static bool has_controls(const char *name, Error **errp)
+{
+    if (!control->come_to) {
+        error_setg(
+            errp,
+            "%s: QEMU's own PL330 executes a program whole inside the store that starts it, so it has no "
+            "pace and no holds; take a machine whose pl330 has `model: dmav3`",
+            name);
+    }
+    return control->come_to != NULL;
+}
+
 static void get(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
 {
-    uint64_t value = control->get[(const struct property *)opaque - properties](number_of(object));
+    uint64_t value;
 
+    if (!has_controls(name, errp)) {
+        return;
+    }
+    value = control->get[(const struct property *)opaque - properties](number_of(object));
     qemu.visit_type_uint64(visitor, name, &value, errp);
 }
 
@@ -92,7 +109,8 @@ static void set(Object *object, Visitor *visitor, const char *name, void *opaque
     uint32_t n = number_of(object);
     uint64_t value;
 
-    if (qemu.visit_type_uint64(visitor, name, &value, errp) && is_possible(n, which, value, errp)) {
+    if (has_controls(name, errp) && qemu.visit_type_uint64(visitor, name, &value, errp) &&
+        is_possible(n, which, value, errp)) {
         control->set[which](n, value);
     }
 }

@@ -85,6 +85,7 @@ bool clocked_fetch(void *opaque, uint32_t thread, uint32_t address, uint8_t *cod
 {
     struct accessor by = {
         .channel = thread,
+        .is_fetch = true,
         .microcode = address,
         .burst = engine_thread(clocked.engine, thread).bursts,
         .starts = &clocked.starts[thread],

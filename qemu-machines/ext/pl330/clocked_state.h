@@ -28,8 +28,9 @@ struct clocked_state {
     struct model_timer wake;
     bool predicted;
     struct engine_prediction next;
-    uint64_t look_cycles, visible;  /* how far a prediction looks, and at most */
-    bool asks[CLOCKED_PERIPHERALS]; /* each peripheral, now */
+    uint64_t look_cycles, visible;      /* how far a prediction looks, and at most */
+    bool asks[CLOCKED_PERIPHERALS];     /* each peripheral, now, */
+    bool foreseen[CLOCKED_PERIPHERALS]; /* and at the prediction */
     struct order_starts starts[CLOCKED_CHANNELS];
     uint64_t interval_ns[CLOCKED_CHANNELS];
     uint64_t failed[CLOCKED_CHANNELS]; /* the address of its last bus error, */

@@ -19,6 +19,7 @@ static void predict(void)
             clocked.look_cycles < clocked.visible / 2 ? 2 * clocked.look_cycles : clocked.visible;
         clocked.next = engine_predict(clocked.engine, now + clocked.look_cycles);
         clocked.predicted = true;
+        memcpy(clocked.foreseen, clocked.asks, sizeof(clocked.foreseen));
     }
 }
 
@@ -97,10 +98,15 @@ static void catch_up_in_callback(void)
     clocked.in_callback = false;
 }
 
-void clocked_look_anew(void)
+static void forget_prediction(void)
 {
     clocked.predicted = false;
     clocked.look_cycles = LOOK_CYCLES_MIN / 2;
+}
+
+void clocked_look_anew(void)
+{
+    forget_prediction();
     if (!clocked.runs) {
         look_ahead();
     }
@@ -108,12 +114,25 @@ void clocked_look_anew(void)
 
 /* ---- peripherals ---- */
 
+/* Does at most one thread execute anything? Then no other gains what it does not get. */
+static bool is_alone(void)
+{
+    uint32_t busy = 0;
+
+    for (uint32_t n = 0; n < ENGINE_THREADS; n++) {
+        busy += engine_thread(clocked.engine, n).state != STATE_STOPPED;
+    }
+    return busy <= 1;
+}
+
+/* A prediction takes it that each line goes on as it was. Where one stops asking, less happens than was
+ * predicted, and what was predicted of a line that asks holds also if it has stopped and asks again. */
 static void request(enum stream_line line, bool asks)
 {
     if (clocked.asks[line] != asks) {
         clocked.asks[line] = asks;
         clocked_ask(line);
-        clocked.predicted &= !asks; /* without it, less happens than was predicted */
+        clocked.predicted &= is_alone() && (!asks || clocked.foreseen[line]);
         if (!clocked.runs) {
             look_ahead();
         }
@@ -141,6 +160,7 @@ static void wake(void *opaque)
 void clocked_time_initialise(void)
 {
     clocked.visible = clocked_cycle_of(CLOCKED_VISIBLE_NS) + 1;
+    forget_prediction();
     ask_on_tied_lines();
     model_timer_initialise(&clocked.wake, wake, NULL);
 }
@@ -150,7 +170,8 @@ void clocked_reset(void)
     engine_reset(clocked.engine);
     ask_on_tied_lines();
     clocked.ahead = 0;
-    clocked.predicted = clocked.rings = false;
+    forget_prediction();
+    clocked.rings = false;
     views.catch_up = NULL;
     memset(clocked.debug, 0, sizeof(clocked.debug));
     memset(clocked.starts, 0, sizeof(clocked.starts));

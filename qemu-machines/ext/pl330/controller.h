@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the board asks of its PL330, whichever it is: QEMU's model (schedule.h) or the engine (clocked.h). */
+/* What the board asks of its PL330, whichever it is: the engine (clocked.h) or QEMU's own (rival.h). */
 #ifndef DMAV3_CONTROLLER_H
 #define DMAV3_CONTROLLER_H
 
@@ -25,7 +25,8 @@ struct controller {
     void (*catch_up)(void);
     /* Bit n: channel n is held on request. */
     uint32_t (*held_channels)(void);
-    /* How far a running channel has come, in the unit of one of the two places; 0: it is stopped. */
+    /* How far a running channel has come, in the unit of one of the two places; 0: it is stopped. NULL: there
+     * are none of the properties above. */
     uint64_t (*come_to)(uint32_t n, enum channel_control place);
     uint64_t (*get[CHANNEL_CONTROLS])(uint32_t n);
     /* The value is a possible one (channel_object.c); a step and a release are of a channel that is held. */

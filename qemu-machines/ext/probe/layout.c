@@ -12,5 +12,4 @@ struct probe_cost *layout_cost;
 struct stream_rings *layout_stream;
 enum probe_kind layout_kind;
 enum probe_line layout_line;
-enum probe_limit layout_limit;
 enum probe_finding_kind layout_finding_kind;

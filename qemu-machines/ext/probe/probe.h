@@ -35,9 +35,6 @@ enum probe_line {
     PROBE_LINE_OWED = 16,   /* something else is remembered of it: a barrier owed, bytes lost */
 };
 
-/* struct probe.limit: why the machine was stopped for good (pl330/fault.h). */
-enum probe_limit { LIMIT_NONE, LIMIT_BUS_ERROR, LIMIT_POISONED, LIMIT_BLOCKED };
-
 /* What a record reports, and what its `id` and `a` to `e` are then; what is not named is 0. */
 enum probe_kind {
     PROBE_RESET = 1, /* a new run begins; model time and command are 0 */
@@ -59,8 +56,7 @@ enum probe_kind {
                             d bytes; of DMASEV e: 1, it interrupts the CPU */
     PROBE_HELD,          /* on request. b bursts, c bytes so far */
     PROBE_CHANNEL_FAULT, /* b FTRn, c SAR, d DAR, e of a bus error: the address that was accessed */
-    PROBE_LIMIT,         /* b enum probe_limit, c SAR, d DAR */
-    PROBE_DMAKILL,       /* by the debug interface */
+    PROBE_DMAKILL = 15,  /* by the debug interface */
     /* PCI devices; always ungated. */
     PROBE_PCI_ACCESS, /* id: bus << 8 | device << 3 | function. a address, b bytes, d write: its accesses to
                          neighbouring addresses, as far as nothing else came between */
@@ -95,7 +91,7 @@ enum probe_finding_kind {
     FINDING_SHARED_LINE,
     FINDING_MISSING_BARRIER,
     FINDING_MISMATCHED_ALIAS,
-    FINDING_BUS_ERROR,           /* a device's access was answered by an error (pl330/fault.h, devices/pci.h) */
+    FINDING_BUS_ERROR,           /* a device's access was answered by an error (pl330, devices/pci.h) */
     FINDING_BYPASSING_DEVICE,    /* the CPU started a device that goes past the views (devices/bypass.h) */
     FINDING_NOT_YOUR_BUFFER,     /* the CPU touched a buffer that was a device's (evidence/ownership.h) */
     FINDING_STRAY_DEVICE_ACCESS, /* a device reached what nothing gave it (evidence/stray.h) */
@@ -192,9 +188,6 @@ struct probe {
     uint32_t findings;      /* valid entries below */
     uint32_t findings_lost; /* more root causes than fit */
     uint32_t costs;
-    uint32_t spoiled; /* a bit a channel that has poisoned QEMU's model: a reset is not enough */
-    uint32_t limit;   /* enum probe_limit */
-    uint32_t limit_channel;
     uint64_t trace_lost; /* instructions of the PL330 that `trace` did not record: more than was asked for */
     uint32_t violations; /* records of PROBE_VIOLATION since the last reset */
     /* An access to a register of a PCI device that has not come back; there is none where bar_address is 0.

@@ -67,7 +67,6 @@ enum {
     MEMTX_ERROR = 1,
     QEMU_CLOCK_VIRTUAL = 1,
     SCALE_NS = 1,
-    MO_32 = 2,
     MMU_DATA_LOAD = 0,
     CF_PARALLEL = 1 << 15,
     CF_NOIRQ = 1 << 16,
@@ -200,8 +199,6 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, error_report, (const char *format, ...))                                                           \
     F(int, migrate_add_blocker, (Error * *reason, Error **))                                                   \
     F(VersionInfo *, qmp_query_version, (Error **))                                                            \
-    F(void, qemu_system_vmstop_request_prepare, (void))                                                        \
-    F(void, qemu_system_vmstop_request, (int run_state))                                                       \
     /* devices */                                                                                              \
     F(void, device_class_set_parent_realize,                                                                   \
       (DeviceClass *, void (*)(DeviceState *, Error **), void (**)(DeviceState *, Error **)))                  \
@@ -238,8 +235,6 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(uint64_t, memory_region_get_ram_addr, (MemoryRegion *))                                                  \
     F(int, memory_region_get_fd, (MemoryRegion *))                                                             \
     F(uint64_t, memory_region_size, (MemoryRegion *))                                                          \
-    F(uint32_t, memory_region_dispatch_read, (MemoryRegion *, hwaddr, uint64_t *, int, MemTxAttrs))            \
-    F(uint32_t, memory_region_dispatch_write, (MemoryRegion *, hwaddr, uint64_t, int, MemTxAttrs))             \
     F(void, cpu_physical_memory_rw, (hwaddr, void *, hwaddr, bool is_write))                                   \
     F(AddressSpace *, cpu_get_address_space, (CPUState *, int))                                                \
     F(uint32_t, address_space_rw, (AddressSpace *, hwaddr, MemTxAttrs, void *, hwaddr, bool is_write))         \
@@ -272,7 +267,6 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
       (QemuCharBackend *, int (*)(void *), void (*)(void *, const uint8_t *, int), void (*)(void *, int),      \
        void *, void *, void *, bool))                                                                          \
     F(int, qemu_chr_fe_write_all, (QemuCharBackend *, const uint8_t *, int))                                   \
-    F(void, qemu_chr_fe_disconnect, (QemuCharBackend *))                                                       \
     F(void, qemu_chr_fe_accept_input, (QemuCharBackend *))
 
 struct qemu_abi {

@@ -304,6 +304,7 @@ TEST(addresses_wrap_at_4_gib, "")
     CHECK_EQ(bed_register(SAR0), 8);
 }
 
+/* Row D7 of the table in qemu-machines/README.md. */
 TEST(bytes_of_a_group_are_swapped, "")
 {
     for (uint32_t log2 = 1; log2 <= 3; log2++) {
@@ -385,6 +386,7 @@ TEST(the_peripheral_is_answered_when_its_data_has_moved, "")
     CHECK_EQ(bed_state(0), STOPPED);
 }
 
+/* Row D6 of the table in qemu-machines/README.md. */
 TEST(a_single_request_does_not_satisfy_a_wait_for_a_burst, "")
 {
     engine_request(bed.engine, 0, ENGINE_REQUEST_SINGLE, false);

@@ -450,6 +450,23 @@ TEST(a_line_that_takes_the_place_of_another_is_nobody_elses, "")
     CHECK_EQ(bed.fetches, 8);
 }
 
+TEST(threads_that_take_lines_from_each_other_all_go_on, "")
+{
+    bed.config.cache_line = 32;
+    bed.config.latency = 8;
+    bed_start();
+    for (uint32_t n = 0; n < 8; n++) { /* eight lines: the two that each DMAMOV needs are those of all */
+        PUT(CODE + 256 * n + 28, SAR(0x5678 + n), END);
+        bed_go(n, CODE + 256 * n + 28);
+        bed_run(2); /* so that at any time another one fetches */
+    }
+    bed_settle();
+    for (uint32_t n = 0; n < 8; n++) {
+        CHECK_EQ(bed_state(n), STOPPED);
+        CHECK_EQ(bed_register(SAR0 + 0x20 * n), 0x5678 + n);
+    }
+}
+
 TEST(a_line_that_failed_is_nobodys, "")
 {
     bed.config.cache_line = 16;

@@ -132,7 +132,7 @@ def test_what_qemu_cannot_be_given_is_refused(tmp_path: Path, key: str, value: s
     """Control bytes in what goes to QEMU's command line."""
     path = tmp_path / "controls.yaml"
     path.write_text(GOOD + f"devices: [{key % value}]\n", encoding="utf-8")
-    with pytest.raises(MachineFileError, match=r"controls\.yaml:17: devices\.0\."):
+    with pytest.raises(MachineFileError, match=r"controls\.yaml:19: devices\.0\."):
         load(path)
 
 

@@ -74,7 +74,7 @@ def test_machine_is_frozen() -> None:
 
 def test_unknown_machine_lists_the_known_ones() -> None:
     """The message has the value and what would work."""
-    with pytest.raises(UsageError, match=r"'vax'.*virt-a53, virt-a53-clocked, virt-a53-coherent"):
+    with pytest.raises(UsageError, match=r"'vax'.*virt-a53, virt-a53-coherent"):
         load("vax")
 
 
@@ -89,17 +89,11 @@ def test_unknown_machine_lists_the_known_ones() -> None:
         ("board: virt", "board: vax", 4, "board", "'vax'.*virt"),
         ("level: 2, ", "level: 2, lines: 3, ", 9, "cache.lines", "unknown key.*line"),
         ("sets: 1024", "sets: 1000", 9, "cache", "power of two"),
-        ("irq: 193", "irq: true", 16, "uart.irq", "valid integer.*True"),
-        ("abort_irq: 176", "abort_irq: no", 12, "pl330.0.abort_irq", "accepted would be: 176"),
-        ("request_lines: 32", "request_lines: 31", 14, "pl330.0.request_lines", "31 here, 32 on"),
-        ("request_lines: 32", "request_lines: 32\n    model: vax", 15, "pl330.0.model", "'vax'"),
-        (
-            "request_lines: 32",
-            "request_lines: 32\n    clock_hz: 0",
-            15,
-            "pl330.0.clock_hz",
-            "1000.*0",
-        ),
+        ("irq: 193", "irq: true", 18, "uart.irq", "valid integer.*True"),
+        ("abort_irq: 176", "abort_irq: no", 13, "pl330.0.abort_irq", "accepted would be: 176"),
+        ("request_lines: 32", "request_lines: 31", 15, "pl330.0.request_lines", "31 here, 32 on"),
+        ("request_lines: 32", "request_lines: 32\n    model: vax", 16, "pl330.0.model", "'vax'"),
+        ("clock_hz: 200000000", "clock_hz: 0", 16, "pl330.0.clock_hz", "1000.*0"),
         ("pl330: 0, ", "pl330: 1, ", 1, "", "stream.pl330"),
         ("view: dma", "view: none", 1, "", "no `cache`"),
         (
@@ -156,7 +150,7 @@ def test_a_description_names_no_files_of_this_computer(tmp_path: Path, option: s
     path = tmp_path / "mine.yaml"
     path.write_text(GOOD + f"devices: [{{model: edu, options: ['{option}']}}]\n")
     said = (
-        r"mine\.yaml:17: devices\.0\.options\.0: .*names what is this computer's.*host_files=True"
+        r"mine\.yaml:19: devices\.0\.options\.0: .*names what is this computer's.*host_files=True"
     )
     with pytest.raises(MachineFileError, match=said):
         load(path)

@@ -43,7 +43,6 @@ def cancel_at(board: Board, bursts: range, beats: int, *, write: bool) -> None:
         at += size
     assert board.layer.counters() == before
     assert board.findings() == []
-    assert not board.evidence.probe.spoiled
 
 
 def _cancel(owner: Owner, mdl: Mdl, burst: int, beats: int, *, write: bool) -> None:

@@ -7,7 +7,31 @@
 
 /* ---- contexts ---- */
 
-TEST(contexts_follow_the_state_table, "ITC-03 ITC-04 ITC-08")
+TEST(a_context_is_somewhere, "ITC-03")
+{
+    start(Width8Bits);
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, NULL), STATUS_INVALID_PARAMETER);
+}
+
+TEST(a_context_is_aligned, "ITC-04")
+{
+    start(Width8Bits);
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, &contexts[0][4]), STATUS_INVALID_PARAMETER);
+}
+
+TEST(a_context_that_lives_is_not_overwritten, "ITC-08")
+{
+    start(Width8Bits);
+    (void)driver_raise();
+    (void)hold_channel(1);
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x40), 1);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+TEST(contexts_follow_the_state_table, "STM-02")
 {
     PVOID base = NULL;
 
@@ -15,19 +39,14 @@ TEST(contexts_follow_the_state_table, "ITC-03 ITC-04 ITC-08")
     (void)driver_raise();
     CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[0], 1, 1, NULL, NULL, &base),
              STATUS_INVALID_PARAMETER); /* Raw */
-    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, NULL), STATUS_INVALID_PARAMETER);
-    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, &contexts[0][4]), STATUS_INVALID_PARAMETER);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     base = hold_channel(1);
-    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_INVALID_PARAMETER);
-    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x40), 1);
     CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[0], 1, 1, NULL, NULL, &base),
              STATUS_INVALID_PARAMETER);
-    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x40), 2);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x40), 1);
     dma->FreeAdapterChannel(adapter);
     CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[0], 1, 1, NULL, NULL, &base),
              STATUS_INVALID_PARAMETER); /* Finished */
-    memcpy(contexts[1], contexts[0], sizeof contexts[0]);
     CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_SUCCESS);
     memcpy(contexts[1], contexts[0], sizeof contexts[0]);
     CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[1], 1, 1, NULL, NULL, &base),

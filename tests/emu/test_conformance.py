@@ -228,6 +228,7 @@ def test_the_page_needs_nothing_else_and_shows_the_evidence(folder: Path) -> Non
         ", build id <code>",
         "schedule speculative, seed 1",
         "members of the table that came after version 3",
+        '<td data-column="PreCancelled">OK, Idle</td>',
         "It said: The emulator ignores bus errors",
     ):
         assert text in page, text

@@ -116,8 +116,8 @@ static ULONG read_dma_counter(PVOID context, ULONG channel)
 static VOID report_common_buffer(PVOID context, ULONG channel, PVOID memory, PHYSICAL_ADDRESS logical)
 {
     (void)context;
-    (void)channel;
     CHECK(memory != NULL && logical.QuadPart != 0);
+    scripted.memory_reports[channel]++;
 }
 
 static BOOLEAN cancel_transfer(PVOID context, ULONG channel)

@@ -35,6 +35,7 @@ struct scripted_backend {
     ULONG interrupts_inside; /* bit n: of enum scripted_entry n */
 
     DMA_WIDTH owner_width[SCRIPTED_CHANNELS]; /* as the layer told it */
+    size_t memory_reports[SCRIPTED_CHANNELS]; /* calls of ReportCommonBuffer */
 
     struct scripted_program program; /* the last one; and the last SCRIPTED_PROGRAMS_MAX */
     struct scripted_program programs[SCRIPTED_PROGRAMS_MAX];

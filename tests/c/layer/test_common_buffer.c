@@ -158,24 +158,35 @@ TEST(what_cannot_be_is_refused, "ACB-09 ACB-10 ACX-06")
     CHECK_EQ(common_buffers_live(), 0);
 }
 
-TEST(bad_adapters_and_levels_are_reported, "GEN-04 GEN-05 GEN-07")
+static void refuse_adapter(PDMA_ADAPTER bad, uint32_t violation)
 {
     struct buffer buffer = {.logical.QuadPart = 77, .length = 1};
 
+    CHECK(dma->AllocateCommonBuffer(bad, 1, &buffer.logical, TRUE) == NULL);
+    CHECK(dma->AllocateCommonBufferEx(bad, NULL, 1, &buffer.logical, TRUE, 0) == NULL);
+    dma->FreeCommonBuffer(bad, 1, buffer.logical, NULL, TRUE);
+    check_refused(buffer);
+    CHECK_EQ(driver_violations(violation), 3);
+}
+
+TEST(no_adapter_has_no_buffer, "GEN-04")
+{
+    start();
+    refuse_adapter(NULL, 0x19);
+}
+
+TEST(a_released_adapter_has_no_buffer, "GEN-05")
+{
     start();
     dma->PutDmaAdapter(adapter);
-    PDMA_ADAPTER bad[] = {NULL, adapter};
+    refuse_adapter(adapter, 0x18);
+}
 
-    for (int i = 0; i < 2; i++) {
-        CHECK(dma->AllocateCommonBuffer(bad[i], 1, &buffer.logical, TRUE) == NULL);
-        CHECK(dma->AllocateCommonBufferEx(bad[i], NULL, 1, &buffer.logical, TRUE, 0) == NULL);
-        dma->FreeCommonBuffer(bad[i], 1, buffer.logical, NULL, TRUE);
-        check_refused(buffer);
-    }
-    CHECK(driver_violations(0x19) == 3 && driver_violations(0x18) == 3);
-    adapter = driver_adapter(0);
+TEST(buffers_come_and_go_at_passive_level, "GEN-07")
+{
+    start();
     (void)driver_raise();
-    release(allocate(1, FALSE)); /* GEN-07 */
+    release(allocate(1, FALSE));
     CHECK_EQ(driver_violations(0x13), 2);
     CHECK_EQ(common_buffers_live(), 0);
     KeLowerIrql(PASSIVE_LEVEL);

@@ -53,8 +53,41 @@ TEST(private_memory_is_given_to_who_asks, "HBE-05 HBE-06")
 
     controller.channels[1].CommonBufferLength = 0;
     driver_start_with(&controller);
-    CHECK_EQ(fake_count_id(FAKE_ENTER, OPLOG_ReportCommonBuffer), SCRIPTED_CHANNELS - 1); /* HBE-05 */
+    for (ULONG n = 0; n < SCRIPTED_CHANNELS; n++) {
+        CHECK_EQ(scripted.memory_reports[n], n == 1 ? 0 : 1); /* HBE-05 */
+    }
     CHECK(fake_last(FAKE_EXIT, OPLOG_InitializeController) < fake_last(FAKE_ENTER, OPLOG_ReportCommonBuffer));
+}
+
+TEST(a_program_is_all_that_the_adapter_says, "HBE-08")
+{
+    DEVICE_DESCRIPTION description = describe(Width8Bits, 2);
+
+    for (int looped = 0; looped < 2; looped++) {
+        start(Width8Bits);
+        description.AutoInitialize = looped == 1;
+        adapter = get_adapter_for(description);
+        PMDL mdl = driver_mdl(0, 2 * FAKE_LINE);
+
+        mdl->MdlFlags |= MDL_IO_SPACE; /* of a looped one no other memory is mapped without a violation */
+        (void)driver_raise();
+        PVOID base = hold_channel(0);
+
+        length = 2 * FAKE_LINE;
+        CHECK_EQ(dma->MapTransferEx(adapter, mdl, base, 0, 8, &length, TRUE, NULL, 0, NULL, NULL),
+                 STATUS_SUCCESS);
+        CHECK(scripted.program.channel == 2 && scripted.program.request_line == 1 && scripted.program.write);
+        CHECK_EQ(scripted.program.count, 1);
+        CHECK_EQ(scripted.program.elements[0].Address.QuadPart, 0x40000000);
+        CHECK_EQ(scripted.program.elements[0].Length, 2 * FAKE_LINE);
+        CHECK_EQ(scripted.program.device_address, DRIVER_REGISTER + 8);
+        CHECK_EQ(scripted.program.loop, looped); /* HBE-08 */
+        CHECK_EQ(flush(mdl, base, 0, 2 * FAKE_LINE, TRUE), STATUS_SUCCESS);
+        dma->PutDmaAdapter(adapter);
+        KeLowerIrql(PASSIVE_LEVEL);
+        IoFreeMdl(mdl);
+        fixture_reset();
+    }
 }
 
 TEST(reports_of_no_channel_are_dropped_and_endless_ones_come_back, "HBE-11 HBE-12")

@@ -89,29 +89,62 @@ TEST(scattered_pages_are_a_fragment_each, "MTX-22")
     free_chain(mdl);
 }
 
-TEST(adjacent_mdls_stay_separate_and_empty_ones_are_skipped, "MTX-19 MTX-22 MTX-53")
+TEST(a_range_starts_in_the_mdl_that_holds_its_offset, "MTX-19")
 {
     PMDL first = make_mdl(0, 1000, NULL);
-    PMDL second = make_mdl(1000, 1, first);
-    PMDL third = make_mdl(1000, 1000, second);
+
+    (void)make_mdl(2000, 1000, first);
     struct plan_range range = range_of(first, 1000, 500);
 
-    second->ByteCount = 0;
     make_plan(&range);
     CHECK_EQ(count, 1);
-    check_fragment(0, 1000, 500, false); /* MTX-19: byte 0 of the next MDL */
+    check_fragment(0, 2000, 500, false); /* byte 0 of the next MDL */
+    range = range_of(first, 999, 501);
+    make_plan(&range);
+    CHECK_EQ(count, 2);
+    check_fragment(0, 999, 1, false);
+    free_chain(first);
+}
 
-    range = range_of(first, 500, 1500);
+TEST(adjacent_mdls_stay_separate, "MTX-22")
+{
+    PMDL first = make_mdl(0, 1000, NULL);
+
+    (void)make_mdl(1000, 1000, first);
+    struct plan_range range = range_of(first, 500, 1500);
+
     make_plan(&range);
     CHECK_EQ(count, 2);
     check_fragment(0, 500, 500, false);
     check_fragment(1, 1000, 1000, false);
+    free_chain(first);
+}
+
+TEST(empty_mdls_are_skipped, "MTX-53")
+{
+    PMDL first = make_mdl(0, 1000, NULL);
+    PMDL second = make_mdl(3000, 1, first);
+    struct plan_range range = range_of(first, 500, 1500);
+
+    (void)make_mdl(2000, 1000, second);
+    second->ByteCount = 0;
+    make_plan(&range);
+    CHECK_EQ(count, 2);
+    check_fragment(1, 2000, 1000, false);
+    free_chain(first);
+}
+
+TEST(a_range_lies_in_its_chain_or_is_refused, "")
+{
+    PMDL first = make_mdl(0, 1000, NULL);
+    PMDL second = make_mdl(1000, 1000, first);
+
     CHECK_EQ(mdl_check_range(first, 1999, 1), MDL_RANGE_INSIDE);
-    CHECK_EQ(mdl_check_range(first, 2000, 0), MDL_RANGE_STARTS_AFTER);
-    CHECK_EQ(mdl_check_range(first, 1999, 2), MDL_RANGE_TOO_LONG);
-    third->MdlFlags = 0;
+    CHECK_EQ(mdl_check_range(first, 2000, 0), MDL_RANGE_STARTS_AFTER); /* MTX-01 */
+    CHECK_EQ(mdl_check_range(first, 1999, 2), MDL_RANGE_TOO_LONG);     /* MTX-02 */
+    second->MdlFlags = 0;
     CHECK_EQ(mdl_check_range(first, 1500, 1), MDL_RANGE_NOT_LOCKED);
-    third->MdlFlags = MDL_PAGES_LOCKED;
+    second->MdlFlags = MDL_PAGES_LOCKED;
     free_chain(first);
 }
 

@@ -7,7 +7,31 @@
 
 /* ---- contexts ---- */
 
-TEST(contexts_follow_the_state_table, "ITC-03 ITC-04 ITC-08")
+TEST(a_context_is_somewhere, "ITC-03")
+{
+    start(Width8Bits);
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, NULL), STATUS_INVALID_PARAMETER);
+}
+
+TEST(a_context_is_aligned, "ITC-04")
+{
+    start(Width8Bits);
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, &contexts[0][4]), STATUS_INVALID_PARAMETER);
+}
+
+TEST(a_context_that_lives_is_not_overwritten, "ITC-08")
+{
+    start(Width8Bits);
+    (void)driver_raise();
+    (void)hold_channel(1);
+    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_INVALID_PARAMETER);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x40), 1);
+    dma->FreeAdapterChannel(adapter);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+TEST(contexts_follow_the_state_table, "STM-02")
 {
     PVOID base = NULL;
 
@@ -15,19 +39,14 @@ TEST(contexts_follow_the_state_table, "ITC-03 ITC-04 ITC-08")
     (void)driver_raise();
     CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[0], 1, 1, NULL, NULL, &base),
              STATUS_INVALID_PARAMETER); /* Raw */
-    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, NULL), STATUS_INVALID_PARAMETER);
-    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, &contexts[0][4]), STATUS_INVALID_PARAMETER);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
     base = hold_channel(1);
-    CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_INVALID_PARAMETER);
-    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x40), 1);
     CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[0], 1, 1, NULL, NULL, &base),
              STATUS_INVALID_PARAMETER);
-    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x40), 2);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x40), 1);
     dma->FreeAdapterChannel(adapter);
     CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[0], 1, 1, NULL, NULL, &base),
              STATUS_INVALID_PARAMETER); /* Finished */
-    memcpy(contexts[1], contexts[0], sizeof contexts[0]);
     CHECK_EQ(dma->InitializeDmaTransferContext(adapter, contexts[0]), STATUS_SUCCESS);
     memcpy(contexts[1], contexts[0], sizeof contexts[0]);
     CHECK_EQ(dma->AllocateAdapterChannelEx(adapter, &device, contexts[1], 1, 1, NULL, NULL, &base),
@@ -108,28 +127,58 @@ static PDMA_ADAPTER get_large_adapter(ULONG channel)
     return IoGetDmaAdapter(NULL, &description, &register_maximum);
 }
 
-TEST(registers_run_out_in_order, "QUE-05 QUE-06 AAX-04")
+TEST(more_registers_than_the_adapter_s_maximum_are_refused, "QUE-05")
+{
+    start(Width8Bits);
+    PDMA_ADAPTER large = get_large_adapter(0);
+
+    CHECK_EQ(register_maximum, DMA_MAP_REGISTERS);
+    (void)driver_raise();
+    CHECK_EQ(allocate(large, 0, DMA_MAP_REGISTERS + 1, 0), STATUS_INSUFFICIENT_RESOURCES);
+    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x0C), 1);
+    CHECK_EQ(granted.calls, 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+/* Let an adapter of another channel own all map registers; the caller is at DISPATCH_LEVEL then. */
+static PDMA_ADAPTER take_all_registers(void)
 {
     PVOID base = NULL;
 
     start(Width8Bits);
-    PDMA_ADAPTER large = get_large_adapter(0);
-    PDMA_ADAPTER other = get_large_adapter(1);
+    PDMA_ADAPTER large = get_large_adapter(1);
 
-    CHECK_EQ(register_maximum, DMA_MAP_REGISTERS);
     (void)driver_raise();
     expect_grants(KeepObject);
-    CHECK_EQ(allocate(large, 0, DMA_MAP_REGISTERS + 1, 0), STATUS_INSUFFICIENT_RESOURCES); /* QUE-05 */
-    CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x0C), 1);
     CHECK_EQ(allocate_sync(large, 0, DMA_MAP_REGISTERS, &base), STATUS_SUCCESS);
-    CHECK_EQ(allocate_sync(other, 1, 1, &base), STATUS_INSUFFICIENT_RESOURCES); /* AAX-04 */
-    CHECK_EQ(allocate(other, 1, 1, 0), STATUS_SUCCESS);                         /* AAX-05 */
+    return large;
+}
+
+TEST(a_synchronous_request_does_not_wait_for_registers, "AAX-04 QUE-06")
+{
+    PVOID base = NULL;
+    PDMA_ADAPTER large = take_all_registers();
+
+    CHECK_EQ(allocate_sync(adapter, 1, 1, &base), STATUS_INSUFFICIENT_RESOURCES);
+    CHECK_EQ(dma_count().requests, 1);
+    dma->FreeAdapterChannel(large);
     CHECK_EQ(granted.calls, 0);
-    dma->FreeAdapterChannel(other); /* holds the channel, but is not granted */
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+TEST(another_request_waits_for_registers, "QUE-06")
+{
+    PDMA_ADAPTER large = take_all_registers();
+
+    CHECK_EQ(allocate(adapter, 1, 1, 0), STATUS_SUCCESS);
+    CHECK_EQ(granted.calls, 0);
+    dma->FreeAdapterChannel(adapter); /* it holds the channel, but is not granted */
     CHECK_EQ(fake_count_id(FAKE_VIOLATION, 0x04), 1);
     dma->FreeAdapterChannel(large);
     CHECK_EQ(granted.calls, 1);
-    dma->FreeAdapterChannel(other);
+    dma->FreeAdapterChannel(adapter);
     KeLowerIrql(PASSIVE_LEVEL);
     check_idle();
 }
@@ -622,7 +671,8 @@ TEST(a_master_s_action_decides_what_stays, "ADC-03 ADC-04 ADC-05")
     check_idle();
 }
 
-TEST(free_adapter_object_obeys_known_actions, "FAO-01 FAO-02 FAO-03")
+/* A bus master that owns its adapter and two map registers, while another request waits. */
+static PVOID hold_and_wait(void)
 {
     start_master(TRUE);
     (void)driver_raise();
@@ -631,20 +681,58 @@ TEST(free_adapter_object_obeys_known_actions, "FAO-01 FAO-02 FAO-03")
 
     CHECK_EQ(allocate(adapter, 1, 1, 0), STATUS_SUCCESS);
     KeLowerIrql(PASSIVE_LEVEL);
-    dma->FreeAdapterObject(adapter, KeepObject); /* FAO-03 */
+    return base;
+}
+
+TEST(keep_object_frees_nothing, "FAO-03")
+{
+    (void)hold_and_wait();
+    struct dma_counters before = dma_count();
+
+    dma->FreeAdapterObject(adapter, KeepObject);
+    struct dma_counters after = dma_count();
+
+    CHECK_EQ(granted.calls, 0);
+    CHECK(memcmp(&before, &after, sizeof before) == 0);
+}
+
+TEST(an_adapter_can_be_freed_without_its_registers, "FAO-02")
+{
+    PVOID base = hold_and_wait();
+
+    dma->FreeAdapterObject(adapter, DeallocateObjectKeepRegisters);
+    CHECK(granted.calls == 1 && granted.irql == DISPATCH_LEVEL); /* FAO-08 */
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 3);
+    (void)driver_raise();
+    dma->FreeAdapterChannel(adapter);
+    dma->FreeMapRegisters(adapter, base, 2);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    KeLowerIrql(PASSIVE_LEVEL);
+    check_idle();
+}
+
+TEST(an_adapter_is_freed_with_its_registers, "FAO-01")
+{
+    (void)hold_and_wait();
+    dma->FreeAdapterObject(adapter, DeallocateObject);
+    CHECK_EQ(granted.calls, 1);
+    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 1);
+    dma->FreeAdapterObject(adapter, DeallocateObject);
+    CHECK_EQ(fake_count(FAKE_VIOLATION), 0);
+    check_idle();
+}
+
+TEST(freeing_no_adapter_and_by_no_action_is_reported, "FAO-05 FAO-06")
+{
+    (void)hold_and_wait();
     dma->FreeAdapterObject(adapter, (IO_ALLOCATION_ACTION)4);
     CHECK_EQ(driver_violations(0x46), 1); /* FAO-06 */
     CHECK_EQ(granted.calls, 0);
-    dma->FreeAdapterObject(adapter, DeallocateObjectKeepRegisters); /* FAO-02 */
-    CHECK(granted.calls == 1 && granted.irql == DISPATCH_LEVEL);    /* FAO-08 */
     dma->FreeAdapterObject(adapter, DeallocateObject);
-    CHECK_EQ(dma_count().free_map_registers, DMA_MAP_REGISTERS - 2); /* FAC-08 */
+    dma->FreeAdapterObject(adapter, DeallocateObject);
     dma->FreeAdapterObject(adapter, DeallocateObject);
     CHECK_EQ(driver_violations(0x04), 1); /* FAO-05 */
-    (void)driver_raise();
-    dma->FreeMapRegisters(adapter, base, 2);
     CHECK_EQ(fake_count(FAKE_VIOLATION), 2);
-    KeLowerIrql(PASSIVE_LEVEL);
     check_idle();
 }
 

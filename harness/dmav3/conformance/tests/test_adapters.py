@@ -303,7 +303,9 @@ class TestDeviceObjects:
     """What is done with a DeviceObject."""
 
     @pytest.mark.dmav3_rule("GEN-15")
-    @pytest.mark.parametrize("device", [0, 0x1008, 0xFFFF_8000_0000_1230], ids=hex)
+    @pytest.mark.parametrize(
+        "device", [0, 0x1008, 0xFFFF_8000_0000_1230, 0xFFFF_FFFF_FFFF_FFF8], ids=hex
+    )
     def test_one_that_is_no_memory(self, shim: Shim, device: int) -> None:
         """It is not looked into, and handed back as it was given, without an IRP."""
         adapter, seen = quiet(shim), []

@@ -175,7 +175,7 @@ class TestGrant:
             (Kind.EXIT, outer),
         ]
 
-    @pytest.mark.dmav3_rule("AAX-02", "AAX-04", "AAX-05", "STM-04", "PAT-B2")
+    @pytest.mark.dmav3_rule("AAX-02", "AAX-04", "AAX-05", "STM-04", "PAT-B2", "GEN-06")
     @pytest.mark.parametrize("master", [0, 1])
     @pytest.mark.parametrize("missing", ["channel", "registers"])
     def test_something_is_missing(self, shim: Shim, missing: str, master: int) -> None:

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3 import Board, HostShim
+from dmav3 import Board, Buffer, HostShim
 from dmav3.board.host_shim import ERROR
-from dmav3.evidence.probe import Kind
+from dmav3.evidence.probe import Kind, Memory
 from dmav3.wdm import DISPATCH_LEVEL, PASSIVE_LEVEL, DmaCompletionStatus, NtStatus
 
 from .driver import (
@@ -226,6 +227,21 @@ class TestOrder:
         assert bench.adapter.CancelMappedTransfer(bench.context) == OK
         assert [call[3] for call in done.calls] == [DmaCompletionStatus.DmaError]
         assert bench.flush(length) == OK
+
+
+@pytest.mark.dmav3_rule("HBE-05")
+def test_private_memory(board: Board) -> None:
+    """Each channel has its own from the start, and no line of it is ever in a cache."""
+    given = [record for record in board.evidence.events.all() if record.kind == Kind.MEMORY]
+    blocks = [(one.b, one.c) for one in given if one.id == Memory.PRIVATE]
+    assert len(blocks) == 8
+    assert {one.command for one in given} == {0}
+    assert all(start + size <= later for (start, size), (later, _) in pairwise(sorted(blocks)))
+    for channel in range(len(blocks)):
+        flight = Flight.start(board, 256, write=True, channel=channel)
+        finished(board, flight.done)
+        flight.end()
+    assert board.lines(Buffer("private", *blocks[0], tuple(blocks))).valid == 0
 
 
 @pytest.mark.dmav3_rule("HBE-07")

@@ -492,6 +492,29 @@ class TestEdges:
         assert board.read(whole) == expected
         assert board.findings() == []
 
+    @pytest.mark.dmav3_machine("virt-a53")
+    @pytest.mark.dmav3_rule("CCH-12")
+    @pytest.mark.parametrize("at", [67, 188], ids=["before", "behind"])
+    def test_a_store_beside_a_read_without_registers(self, board: Board, at: int) -> None:
+        """What the CPU stores in a shared line that nothing bounces is reported, and survives."""
+        whole = board.memory.allocate(192, align=LINE)
+        board.fill(whole, 0x11)
+        mdl = board.dma.IoAllocateMdl(whole.address + 68, 120)
+        board.dma.MmBuildMdlForNonPagedPool(mdl)
+        adapter = adapter_for(board, write=False)
+        base, done = granted(board, adapter, registers=0), Completions(board)
+        arm(board, write=False)
+        with board.expect("shared-line"), board.evidence.expect_violations(0x1F, 0x1F, 0x51):
+            mapped = adapter.MapTransferEx(
+                mdl, base, WriteToDevice=False, DmaCompletionRoutine=done
+            )
+            assert mapped == (OK, 120)
+            board.write(whole, b"\x22", at)
+            board.stream.receive_put(moved(120))
+            finished(board, done)
+            assert adapter.FlushAdapterBuffersEx(mdl, base, 0, 120, WriteToDevice=False) == OK
+        assert board.read(whole)[at] == 0x22
+
     @pytest.mark.dmav3_rule("CCH-12", "CCH-19")
     @pytest.mark.parametrize("first_ends_first", [True, False])
     def test_two_reads_that_share_a_line(self, board: Board, *, first_ends_first: bool) -> None:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dmav3.board.host_shim import ERROR
 from dmav3.dma import NULL, Mdl, Pointer
+from dmav3.errors import RefusedError
 from dmav3.evidence.probe import Kind
 from dmav3.wdm import DISPATCH_LEVEL, DmaWidth, InterfaceType, NtStatus
 
@@ -225,6 +227,14 @@ class TestRegisters:
         shim.layer.limits(map_registers=9)
         assert quiet(shim, MaximumLength=65_536).NumberOfMapRegisters == 9
         assert quiet(shim, MaximumLength=4096).NumberOfMapRegisters == 2
+
+    @pytest.mark.dmav3_rule("IGA-08")
+    @pytest.mark.parametrize("most", range(4))
+    def test_no_platform_gives_less_than_two(self, shim: Shim, most: int) -> None:
+        """A limit below two is refused, and changes nothing."""
+        with pytest.raises(RefusedError) if most < 2 else nullcontext():
+            shim.layer.limits(registers_per_request=most)
+        assert quiet(shim, MaximumLength=1).NumberOfMapRegisters == 2
 
     @pytest.mark.dmav3_host
     @pytest.mark.dmav3_rule("IGA-09")

@@ -216,6 +216,20 @@ class TestTransferInfo:
                 assert bench.flush(mapped.Length, offset) == OK
         assert [shim.dma.mdl_fields(one) for one in (mdl, second)] == before
 
+    @pytest.mark.dmav3_rule("GTI-07")
+    @pytest.mark.parametrize(("scatter_gather", "elements"), [(0, 1), (1, 3)])
+    def test_what_is_gathered_is_one_element(
+        self, shim: Shim, scatter_gather: int, elements: int
+    ) -> None:
+        """Of several MDLs, for a device without lists; the mapping has as many."""
+        buffers = [shim.memory.allocate(2 * PAGE, align=PAGE) for _ in range(3)]
+        adapter, mdl = bus_master(shim, ScatterGather=scatter_gather), chained(shim, *buffers[::-1])
+        info = adapter.GetDmaTransferInfo(mdl, WriteOnly=True)
+        assert info.ScatterGatherElementCount == elements
+        bench = Bench(shim, adapter, mdl, info.MapRegisterCount)
+        assert bench.map() == (OK, 6 * PAGE)
+        assert len(bench.list) == elements
+
     @pytest.mark.dmav3_rule("GTI-09")
     @pytest.mark.parametrize("master", [0, 1])
     def test_asking_changes_nothing(self, shim: Shim, master: int) -> None:

@@ -116,17 +116,19 @@ class TestArguments:
         with shim.evidence.expect_violations(*([] if master else [0x23])):
             assert bench.flush(256) == OK
 
-    @pytest.mark.dmav3_rule("MTX-09")
+    @pytest.mark.dmav3_rule("MTX-09", "MTX-48")
     @pytest.mark.parametrize("master", [0, 1])
     @pytest.mark.parametrize("elements", [0, 1])
     def test_a_list_that_is_not_in_memory(self, shim: Shim, master: int, elements: int) -> None:
-        """Where two elements are needed: STATUS_INVALID_PARAMETER, whatever the driver says."""
+        """Two elements are needed: STATUS_INVALID_PARAMETER, and the handle maps all the same."""
         _, mdl = described(shim, 2 * PAGE)
         place_pages(shim, mdl, [0x40900, 0x40902])
         bench = Bench(shim, quiet(shim, Master=master), mdl)
         head, element = sizes(shim)
         last = shim.memory.region("scatter").end - head - elements * element
         assert bench.map(ScatterGatherBuffer=last) == (INVALID, 2 * PAGE)
+        assert shim.layer.counters().mappings == 0
+        assert bench.map() == (OK, 2 * PAGE)
 
     @pytest.mark.dmav3_rule("MTX-10", "MTX-12")
     @pytest.mark.parametrize(

@@ -220,6 +220,15 @@ class TestLimits:
         assert bench.map() == (OK, 16 * PAGE)
         assert bench.list == [(buffer.address, 16 * PAGE)]
 
+    @pytest.mark.dmav3_rule("MTX-26")
+    def test_a_list_for_one_element(self, shim: Shim) -> None:
+        """It has room for all that is gathered in map registers, whatever the MDLs and pages."""
+        buffers = [shim.memory.allocate(2 * PAGE, align=PAGE) for _ in range(3)]
+        bench = Bench(shim, bus_master(shim, ScatterGather=0), chained(shim, *buffers[::-1]), 6)
+        assert bench.map(capacity=1) == (OK, 6 * PAGE)
+        assert [element.Length for element in bench.list] == [6 * PAGE]
+        assert bench.flush(6 * PAGE) == OK
+
     @pytest.mark.dmav3_rule("MTX-24")
     def test_more_elements_than_the_controller_takes(self, shim: Shim) -> None:
         """The mapping is as long as the most elements of a transfer."""

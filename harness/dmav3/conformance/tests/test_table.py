@@ -248,7 +248,7 @@ class TestEveryRoutine:
             assert shim.dma.read_list(made) == [(buffer.address, 256)]
             adapter.PutScatterGatherList(made, WriteToDevice=True)
 
-    @pytest.mark.dmav3_rule("CFG-10")
+    @pytest.mark.dmav3_rule("CFG-10", "HBE-16")
     @pytest.mark.parametrize("status", [0, 0x103, 0xC0000001, 0xE1234567], ids=hex)
     def test_what_a_function_means_is_the_controller_s_business(
         self, scripted: HostShim, status: int

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmav3 import Board, build_image
+from dmav3.machine import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,3 +66,16 @@ def test_a_device_that_is_started_too_early_sends_what_is_not_there_yet(board: B
         board.wait(1_000_000)
         assert board.stream.sent_take() == sent
         assert [finding.kind for finding in board.findings()] == ["not-your-buffer"]
+
+
+@pytest.mark.parametrize(("quantum", "least", "most"), [(1_000, BURSTS // 4, BURSTS), (10**6, 1, 2)])
+def test_a_cpu_without_hooks_sees_progress_at_each_quantum(
+    tmp_path_factory: pytest.TempPathFactory, quantum: int, least: int, most: int
+) -> None:
+    """On a machine with one view, where it looks at memory only."""
+    image = build_image(SOURCE, output=tmp_path_factory.mktemp("behind") / "behind.elf")
+    machine = load("virt-a53-coherent")
+    pl330 = (machine.pl330[0].model_copy(update={"quantum_ns": quantum}),)
+    with Board(machine.model_copy(update={"pl330": pl330}), image=image, judge=False) as board:
+        board.channel(CHANNEL).burst_interval_ns = 500
+        assert least <= board.call("watch")["steps"] <= most

@@ -160,7 +160,7 @@ def test_cacheability_and_protection_reach_nobody(bench: Bench) -> None:
 
 @pytest.mark.dmav3_machine("virt-a53-coherent")
 def test_a_cpu_with_one_view_sees_what_is_stored_a_little_later(board: Board) -> None:
-    """While it waits, without a look at a register: after 100 µs at the latest (D10)."""
+    """While it waits, without a look at a register: after its quantum at the latest (D10)."""
     bench = Bench(board)
     bench.controller.begin(
         mov(0, bench.source) + mov(2, bench.target) + mov(1, COPY_64) + LD + ST + WMB

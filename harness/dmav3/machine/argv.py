@@ -107,6 +107,7 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
     }
     if machine.pl330[0].model == "dmav3":
         options["pl330-clock-hz"] = machine.pl330[0].clock_hz
+        options["pl330-quantum-ns"] = machine.pl330[0].quantum_ns
     if machine.cache is not None:
         options |= {
             "dram-fd": fds.dram,

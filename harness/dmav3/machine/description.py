@@ -53,6 +53,8 @@ class Pl330(_Part):
     :ivar nonsecure_base: of the registers as the non-secure world sees them; "dmav3" only.
     :ivar model: "dmav3" is the extension's own, which takes time; "qemu" is QEMU's, bare.
     :ivar clock_hz: of the clock of "dmav3".
+    :ivar quantum_ns: on a machine with one view, how long at most the CPU does not see what "dmav3"
+        stores if it looks at no register.
     """
 
     base: Address
@@ -62,6 +64,7 @@ class Pl330(_Part):
     request_lines: Annotated[int, Field(ge=1, le=32)]
     model: Literal["dmav3", "qemu"] = "dmav3"
     clock_hz: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 200_000_000
+    quantum_ns: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 100_000
 
     @model_validator(mode="after")
     def _has_what_it_says(self) -> Pl330:

@@ -46,7 +46,8 @@ static struct {
     uint64_t image_base;
     uint64_t nonce, seed, wake_mask;
     uint64_t cache_level, cache_line, cache_sets, cache_ways;
-    uint64_t pl330_clock_hz; /* of the engine; 0: QEMU's own is the PL330 */
+    uint64_t pl330_clock_hz;   /* of the engine; 0: QEMU's own is the PL330 */
+    uint64_t pl330_quantum_ns; /* after which a CPU without hooks sees what the engine stores */
     enum cache_schedule schedule;
     char *command, *doorbells;
     const struct controller *controller;
@@ -222,6 +223,7 @@ static struct number board_numbers[] = {
     {"cache-sets", NULL, NULL, &board.cache_sets},
     {"cache-ways", NULL, NULL, &board.cache_ways},
     {"pl330-clock-hz", NULL, NULL, &board.pl330_clock_hz},
+    {"pl330-quantum-ns", NULL, NULL, &board.pl330_quantum_ns},
     {"seed", get_seed, set_seed, NULL},
     {"wake-mask", get_wake_mask, set_wake_mask, NULL},
     {"findings", get_findings, NULL, NULL},
@@ -420,6 +422,7 @@ static const struct stream_server *add_clocked_pl330(DeviceState *gic, Error **e
     bool has_stream = board.stream_fd != ~0ull;
     struct clocked_wiring wiring = {
         .clock_hz = board.pl330_clock_hz,
+        .quantum_ns = board.pl330_quantum_ns,
         .tied = has_stream ? ~(1u << STREAM_RECEIVE | 1u << STREAM_TRANSMIT) : ~0u,
         .quiet_base = STREAM_BASE,
         .quiet_size = STREAM_PAGE,

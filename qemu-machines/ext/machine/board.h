@@ -10,7 +10,7 @@
  *   doorbells                                            registers that start PCI devices (devices/doorbells.h)
  *   nonce                                                for the identification page
  *   cache-level, cache-line, cache-sets, cache-ways      the cache that is modelled
- *   pl330-clock-hz                                       of the engine that is the PL330 (pl330/clocked.h);
+ *   pl330-clock-hz, pl330-quantum-ns                     of the engine that is the PL330 (pl330/clocked.h);
  *                                                        0: it is QEMU's own (pl330/rival.h)
  *
  * Properties that can be set at any time, at /machine/peripheral/ID; (ro) can only be read:

@@ -8,7 +8,7 @@
 #include "pl330/clocked_time.h"
 
 enum { PL330_SIZE = 0x1000, CSR0 = 0x100, DBGCMD = 0xd04, DBGINST0 = 0xd08, DBGINST1 = 0xd0c };
-enum { CLOCK_MIN = 1000, DMAKILL = 0x01 };
+enum { CLOCK_MIN = 1000, QUANTUM_MIN = 1000, DMAKILL = 0x01 };
 
 /* ---- registers ---- */
 
@@ -99,6 +99,11 @@ bool clocked_initialise(const struct clocked_wiring *wiring, struct clocked_regi
     if (wiring->clock_hz < CLOCK_MIN || wiring->clock_hz > NS_PER_SECOND) {
         error_setg(errp, "pl330-clock-hz=%llu: 1000 to 1000000000, such as 200000000",
                    (unsigned long long)wiring->clock_hz);
+        return false;
+    }
+    if (wiring->quantum_ns < QUANTUM_MIN || wiring->quantum_ns > NS_PER_SECOND) {
+        error_setg(errp, "pl330-quantum-ns=%llu: 1000 to 1000000000, such as 100000",
+                   (unsigned long long)wiring->quantum_ns);
         return false;
     }
     clocked.wiring = *wiring;

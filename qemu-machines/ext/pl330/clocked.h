@@ -7,7 +7,7 @@
  * changes by itself, and (views.catch_up) before an access of the CPU that reaches DRAM. Where nobody looks, a
  * prediction says when the next interrupt, fault or hold comes, and one timer is set for it; at the latest
  * after CLOCKED_SLICE_NS, so that nothing takes long; on a machine with one view, whose CPU has no hooks, after
- * CLOCKED_VISIBLE_NS, so that a CPU that waits for what the engine stores sees it. Records and findings carry
+ * `quantum_ns`, so that a CPU that waits for what the engine stores sees it. Records and findings carry
  * the engine's time.
  *
  * An access of the CPU that reaches DRAM is seen in a callback of QEMU's translator, in the middle of a block

@@ -167,7 +167,7 @@ static void wake(void *opaque)
 
 void clocked_time_initialise(void)
 {
-    clocked.visible = clocked_cycle_of(views.model ? CLOCKED_SLICE_NS : CLOCKED_VISIBLE_NS) + 1;
+    clocked.visible = clocked_cycle_of(views.model ? CLOCKED_SLICE_NS : clocked.wiring.quantum_ns) + 1;
     forget_prediction();
     ask_on_tied_lines();
     model_timer_initialise(&clocked.wake, wake, NULL);

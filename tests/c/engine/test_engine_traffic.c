@@ -783,6 +783,45 @@ TEST(a_bound_is_close_to_what_comes, "")
     CHECK_EQ(bound(), 0);
 }
 
+/* Behind these instructions the program sends an event: the bound comes before, and not at once. */
+#define IS_BOUND(least, ...)                                                                                   \
+    do {                                                                                                       \
+        BEGIN(__VA_ARGS__, WMB, SEV(0), END);                                                                  \
+        CHECK(bound() > 0);                                                                                    \
+        CHECK(engine_quiet(bed.engine, bed.now + 1000000) - bed.now >= (least));                               \
+    } while (0)
+
+TEST(a_bound_knows_each_instruction_that_moves_bytes, "")
+{
+    engine_request(bed.engine, 0, ENGINE_REQUEST_BURST, false);
+    IS_BOUND(400, DAR(TARGET), CCR(CONTROL(2, 1)), LP0(200), STZ, WMB, LPEND0(2));
+    IS_BOUND(400, COPY(2, 1), LP0(200), LD, ADDH_SAR(4), ST, ADDH_DAR(4), RMB, WMB, LPEND0(10));
+    IS_BOUND(400, COPY(2, 1), LP0(200), LD, ADNH_SAR(0xfffc), ST, WMB, LPEND0(6));
+    IS_BOUND(100, LP1(100), SAR(SOURCE), DAR(TARGET), CCR(CONTROL(2, 1)), LD, ST, WMB, LPEND1(21));
+    IS_BOUND(100, COPY(2, 1), LP0(200), LDS, STS, WMB, LPEND0(3)); /* the request is single at first */
+    IS_BOUND(100, COPY(2, 1), LP0(200), LDB, STB, WMB, LPEND0(3));
+}
+
+/* The peripheral goes on asking. */
+static void begin_asked(const uint8_t *code, size_t bytes)
+{
+    begin(code, bytes);
+    bed.asks = ENGINE_REQUEST_BURST;
+    engine_request(bed.engine, 0, ENGINE_REQUEST_BURST, false);
+    bed_run(200);
+}
+#define BEGIN_ASKED(...) begin_asked((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+TEST(a_bound_believes_that_peripherals_go_on_asking, "")
+{
+    BEGIN_ASKED(COPY(2, 1), LP0(250), WFPS(0), LD, STPS(0), WMB, LPEND0(6), SEV(0), END);
+    CHECK(bound() < 40);
+    BEGIN_ASKED(COPY(2, 4), LP0(250), WFPB(0), LDPB(0), STB, WMB, LPEND0(6), SEV(0), END);
+    CHECK(bound() < 40);
+    BEGIN_ASKED(COPY(2, 1), LP0(250), WFPP(0), LDPS(0), LDPB(0), STS, STB, WMB, LPEND0(9), SEV(0), END);
+    CHECK(bound() > 0); /* which of the loads it is, is not known */
+}
+
 TEST(where_nothing_can_be_seen_there_is_no_bound, "")
 {
     BEGIN(LP0(250), NOP, LPEND0(1), SEV(0), END);

@@ -175,13 +175,18 @@ def test_a_forked_child_that_ends_leaves_the_board_alone() -> None:
 
 
 def conformance_child(parent: int) -> tuple[int, int]:
-    """Wait for the child of a conformance run, and for its QEMU; return both."""
+    """Wait for the child of a conformance run, and for its QEMU; return both.
+
+    Before it is QEMU, it is a copy of the child, which stands still if that is stopped.
+    """
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         text = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
         for child in text:
-            if boards := Path(f"/proc/{child}/task/{child}/children").read_text().split():
-                return int(child), int(boards[0])
+            for board in Path(f"/proc/{child}/task/{child}/children").read_text().split():
+                with suppress(OSError):
+                    if Path(f"/proc/{board}/comm").read_text().startswith("qemu"):
+                        return int(child), int(board)
         threading.Event().wait(0.01)
     raise AssertionError
 

@@ -14,8 +14,8 @@ from person import Person
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A shell starts what runs in the background with Ctrl-C ignored, nohup with SIGHUP, and so would our
-# children be.
+# A shell starts what runs in the background with Ctrl-C ignored, nohup with SIGHUP, and so would
+# our children be.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -68,7 +68,9 @@ def test_a_device_that_is_started_too_early_sends_what_is_not_there_yet(board: B
         assert [finding.kind for finding in board.findings()] == ["not-your-buffer"]
 
 
-@pytest.mark.parametrize(("quantum", "least", "most"), [(1_000, BURSTS // 4, BURSTS), (10**6, 1, 2)])
+@pytest.mark.parametrize(
+    ("quantum", "least", "most"), [(1_000, BURSTS // 4, BURSTS), (10**6, 1, 2)]
+)
 def test_a_cpu_without_hooks_sees_progress_at_each_quantum(
     tmp_path_factory: pytest.TempPathFactory, quantum: int, least: int, most: int
 ) -> None:

@@ -224,6 +224,7 @@ static void pass_rounds(struct walk *walk, const struct instruction *row, const 
 static enum step end_loop(struct walk *walk, const struct instruction *row, const uint8_t *code)
 {
     if (row->condition != CONDITION_NONE) {
+        walk->cycles++;
         return ENDS;
     }
     pass_rounds(walk, row, code);

@@ -824,6 +824,9 @@ TEST(a_bound_believes_that_peripherals_go_on_asking, "")
 
 TEST(where_nothing_can_be_seen_there_is_no_bound, "")
 {
+    PUT(CODE, LPEND0B(0), END); /* whether it goes back depends on a request */
+    bed_go(0, CODE);
+    CHECK_EQ(engine_quiet(bed.engine, bed.now + 100000), bed.now);
     BEGIN(LP0(250), NOP, LPEND0(1), SEV(0), END);
     engine_hold(bed.engine, 0)->at_burst = 5;
     CHECK_EQ(engine_quiet(bed.engine, bed.now + 100000), bed.now);

@@ -318,7 +318,7 @@ class Emulator:
         return access if access == self.probe.register_access else None
 
     def _check_resettable(self) -> None:
-        if self._machine.pl330[0].model == "qemu":
+        if self._machine.pl330[0].is_bare:
             msg = (
                 f"the machine {self._machine.name} has QEMU's own PL330, which keeps faults, waits "
                 "and bytes over a reset: start a fresh board"

@@ -57,7 +57,7 @@ class Onlooker:
 
     def _why(self, number: int, line: int) -> str:
         channel, name = self._channel(number), f"channel {number}"
-        is_bare = self._machine.pl330[0].model == "qemu"
+        is_bare = self._machine.pl330[0].is_bare
         if not is_bare and channel.held:
             return f"{name} is held on request until board.channel({number}).release()"
         status = self._peek(self._machine.pl330[0].base + _CSR + _CSR_STEP * number)

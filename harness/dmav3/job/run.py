@@ -113,7 +113,7 @@ def _disk(options: RunOptions, size: int) -> AbstractContextManager[Path | None]
 
 def _board(options: RunOptions, disk: Path | None) -> Board:
     machine = load(options.machine)
-    if options.trace is not None and machine.pl330[0].model == "qemu":
+    if options.trace is not None and machine.pl330[0].is_bare:
         msg = f"{machine.name} has QEMU's own PL330, which has no trace: leave --trace out"
         raise UsageError(msg)
     devices: list[str | Device] = list(DEVICES[options.device])

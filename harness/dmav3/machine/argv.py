@@ -105,7 +105,7 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
         "nonce": start.nonce,
         "seed": start.seed,
     }
-    if machine.pl330[0].model == "dmav3":
+    if not machine.pl330[0].is_bare:
         options["pl330-clock-hz"] = machine.pl330[0].clock_hz
         options["pl330-quantum-ns"] = machine.pl330[0].quantum_ns
     if machine.cache is not None:

@@ -66,9 +66,14 @@ class Pl330(_Part):
     clock_hz: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 200_000_000
     quantum_ns: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 100_000
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is QEMU's, which has no pace, no holds and no trace, and is not reset."""
+        return self.model == "qemu"
+
     @model_validator(mode="after")
     def _has_what_it_says(self) -> Pl330:
-        if self.nonsecure_base is not None and self.model == "qemu":
+        if self.nonsecure_base is not None and self.is_bare:
             msg = "`nonsecure_base` is given, but QEMU's own PL330 has one view of its registers"
             raise ValueError(msg)
         return self

@@ -19,11 +19,6 @@ static bool is_alone(const struct engine *engine, const struct thread *thread)
            !thread->step_to && !thread->error && engine->lock_up_at == ENGINE_NEVER;
 }
 
-static struct access *at(struct queue *queue, uint32_t n)
-{
-    return &queue->access[(queue->first + n) % QUEUE_MAX];
-}
-
 /* An access, so many strides on. */
 static struct access shifted(const struct access *access, const struct stride *stride, bool is_write,
                              uint32_t rounds)
@@ -64,10 +59,10 @@ static void take_top(struct engine *engine, const struct thread *thread, struct 
     top->reads = engine->reads.count;
     top->writes = engine->writes.count;
     for (uint32_t n = 0; n < top->reads; n++) {
-        top->access[n] = *at(&engine->reads, n);
+        top->access[n] = *queue_entry(&engine->reads, n);
     }
     for (uint32_t n = 0; n < top->writes; n++) {
-        top->access[top->reads + n] = *at(&engine->writes, n);
+        top->access[top->reads + n] = *queue_entry(&engine->writes, n);
     }
 }
 
@@ -163,7 +158,7 @@ static bool is_asked(struct engine *engine, const struct thread *thread)
 static void move_queue(struct queue *queue, const struct stride *stride, bool is_write, uint32_t rounds)
 {
     for (uint32_t n = 0; n < queue->count; n++) {
-        *at(queue, n) = shifted(at(queue, n), stride, is_write, rounds);
+        *queue_entry(queue, n) = shifted(queue_entry(queue, n), stride, is_write, rounds);
     }
     queue->free_at += rounds * stride->cycles;
 }

@@ -29,6 +29,17 @@ struct queue {
     uint64_t free_at; /* cycle in which the bus has room for the next */
 };
 
+/* The n-th of a queue, from 0; behind the last one it is the place for the next. */
+static inline struct access *queue_entry(struct queue *queue, uint32_t n)
+{
+    return &queue->access[(queue->first + n) % QUEUE_MAX];
+}
+
+static inline const struct access *queue_entry_of(const struct queue *queue, uint32_t n)
+{
+    return &queue->access[(queue->first + n) % QUEUE_MAX];
+}
+
 /* Of a channel: bytes since DMAGO. Each is at most the one before it. What is between stored and loading is the
  * MFIFO's. */
 struct fifo {

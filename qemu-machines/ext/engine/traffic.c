@@ -106,16 +106,6 @@ bool queue_is_full(const struct queue *queue, uint32_t depth)
     return queue->count >= depth;
 }
 
-static struct access *entry(struct queue *queue, uint32_t n)
-{
-    return &queue->access[(queue->first + n) % QUEUE_MAX];
-}
-
-static const struct access *entry_of(const struct queue *queue, uint32_t n)
-{
-    return &queue->access[(queue->first + n) % QUEUE_MAX];
-}
-
 static uint64_t later(uint64_t one, uint64_t other)
 {
     return one > other ? one : other;
@@ -124,13 +114,13 @@ static uint64_t later(uint64_t one, uint64_t other)
 static void enter(struct engine *engine, struct queue *queue, uint32_t capacity, const struct access *access,
                   uint64_t not_before)
 {
-    struct access *its = entry(queue, queue->count);
+    struct access *its = queue_entry(queue, queue->count);
 
     *its = *access;
     its->issued_at = engine->now;
     its->begins_at = later(later(engine->now + 1, queue->free_at), not_before);
     if (queue->count >= capacity) {
-        its->begins_at = later(its->begins_at, entry(queue, queue->count - capacity)->ends_at);
+        its->begins_at = later(its->begins_at, queue_entry(queue, queue->count - capacity)->ends_at);
     }
     its->ends_at = its->begins_at + engine->config.latency + access->burst.beats;
     queue->free_at = its->begins_at + access->burst.beats;
@@ -154,7 +144,7 @@ static uint64_t loaded_at(const struct engine *engine, uint32_t channel, uint64_
     uint64_t at = 0;
 
     for (uint32_t n = 0; n < engine->reads.count; n++) {
-        const struct access *load = entry_of(&engine->reads, n);
+        const struct access *load = queue_entry_of(&engine->reads, n);
 
         if (load->burst.channel == channel && !load->dropped && !load->unwanted && load->position < position) {
             at = load->ends_at;
@@ -181,7 +171,7 @@ void traffic_store(struct engine *engine, struct thread *thread, const struct ac
 
 static uint64_t next_of(const struct queue *queue)
 {
-    return queue->count ? entry_of(queue, 0)->ends_at : ENGINE_NEVER;
+    return queue->count ? queue_entry_of(queue, 0)->ends_at : ENGINE_NEVER;
 }
 
 uint64_t traffic_next(const struct engine *engine)
@@ -208,7 +198,7 @@ static bool overlap(const struct engine_burst *one, const struct engine_burst *o
 static void look_for_older_stores(const struct engine *engine, const struct access *load)
 {
     for (uint32_t n = 0; n < engine->writes.count; n++) {
-        const struct access *store = entry_of(&engine->writes, n);
+        const struct access *store = queue_entry_of(&engine->writes, n);
 
         if (store->burst.channel == load->burst.channel && store->issued_at < load->issued_at &&
             !store->dropped && overlap(&store->burst, &load->burst)) {
@@ -284,7 +274,7 @@ static bool carry_out(struct engine *engine, struct queue *queue,
     bool any = false;
 
     while (next_of(queue) <= engine->now) {
-        struct access access = *entry(queue, 0);
+        struct access access = *queue_entry(queue, 0);
 
         queue->first = (queue->first + 1) % QUEUE_MAX;
         queue->count--;
@@ -311,7 +301,7 @@ static uint32_t drop(struct engine *engine, struct queue *queue, uint32_t channe
     uint32_t dropped = 0;
 
     for (uint32_t n = 0; n < queue->count; n++) {
-        struct access *access = entry(queue, n);
+        struct access *access = queue_entry(queue, n);
 
         if (access->burst.channel == channel && !access->dropped) {
             access->dropped = access->begins_at >= engine->now;

@@ -259,7 +259,7 @@ static uint64_t walk_through(struct walk *walk, uint64_t enough)
 static bool moves_data(const struct engine *engine, const struct queue *queue)
 {
     for (uint32_t n = 0; n < queue->count; n++) {
-        const struct access *access = &queue->access[(queue->first + n) % QUEUE_MAX];
+        const struct access *access = queue_entry_of(queue, n);
 
         if (!access->dropped && engine->ops->look_at(engine->opaque, &access->burst) != ENGINE_OUTLOOK_DATA) {
             return false;

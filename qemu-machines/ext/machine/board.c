@@ -62,6 +62,7 @@ static struct {
     .image_fd = ~0ull,
     .wake_fd = ~0ull,
     .lifeline_fd = ~0ull,
+    .pl330_quantum_ns = 100000,
     .seed = 1,
     .cache_level = 2,
     .cache_line = 64,

@@ -36,7 +36,7 @@ ENDS = {
     signal.SIGTERM: {way: {0} for way in WAYS} | {"console": {0, 128 + signal.SIGTERM}},
     signal.SIGINT: {way: {0, 130} for way in WAYS} | {"pytest": {0, 2}},
 }
-#: In what pytest says when it was interrupted at code that has no line, and Python before it had started.
+#: In what pytest says when interrupted at code that has no line, and Python before it has started.
 NOT_OURS = ("self._rawentry.tb_lineno - 1", "Failed to import the site module")
 
 

@@ -9,6 +9,7 @@ import random
 import resource
 import select
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,15 @@ def children_time() -> float:
     """Return the CPU time of all children that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def command_time(*command: str, folder: Path | None = None) -> float:
+    """Return the CPU time of a command of this environment, and of all that it starts."""
+    before = children_time()
+    program, *rest = command
+    words = [str(Path(sys.executable).with_name(program)), *rest]
+    subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=120)
+    return children_time() - before
 
 
 def image(program: str) -> Path:

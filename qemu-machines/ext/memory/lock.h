@@ -6,8 +6,8 @@
 #ifndef DMAV3_LOCK_H
 #define DMAV3_LOCK_H
 
-/* The calling thread, which is the CPU's, takes the lock for nearly nothing from now on, and others pay for it.
- * Called once, at most, and without the lock; where the kernel cannot do it, nothing changes. */
+/* The calling thread, which is the CPU's, soon takes the lock for nearly nothing, and others pay for it. Called
+ * once, at most, and without the lock; where the kernel cannot do it, nothing changes. */
 void views_lock_favours_this_thread(void);
 
 /* The lock is recursive. */

@@ -7,6 +7,7 @@
  * The kernel takes some ten milliseconds to let a process do that. They pass on a thread of their own; until
  * then nobody is favoured.
  */
+#define _GNU_SOURCE /* syscall() */
 #include "memory/lock.h"
 
 #include <linux/membarrier.h>

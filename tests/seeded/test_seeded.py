@@ -137,7 +137,7 @@ def line(patch: Path, cpu: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("patch", MICROCODE, ids=lambda patch: patch.stem)
 def test_a_known_bug_of_a_program_is_caught(tmp_path: Path, patch: Path) -> None:
-    """Findings of that kind only, which name the instruction, and what emitted it if that is there."""
+    """Findings of that kind only, which name the instruction and, if it is there, its emitter."""
     expected = header(patch)
     options = ("--firmware-bug", patch.stem, "--machine", "virt-a53")
     status, report = run(tmp_path, 4096, *options)

@@ -254,9 +254,10 @@ def test_where_things_are_on_the_board() -> None:
 
 
 def test_what_a_driver_is_told_of_the_board() -> None:
-    """The public header has the addresses and request lines of the extension, and no others."""
+    """The public header has addresses, lines, interrupts and bits of the extension, no others."""
     built, lines = extension().enum("board_place"), extension().enum("stream_line")
     registers, control = extension().enum("stream_register"), extension().enum("stream_control")
+    status = extension().enum("stream_status")
     told = macros("firmware/include/dmav3_board.h", "firmware/include")
     agree(
         (
@@ -268,7 +269,15 @@ def test_what_a_driver_is_told_of_the_board() -> None:
             {
                 "DMAV3_STREAM_BASE": built["STREAM_BASE"],
                 "DMAV3_STREAM_DATA": built["STREAM_BASE"] + registers["DR"],
+                "DMAV3_STREAM_STATUS": built["STREAM_BASE"] + registers["SR"],
                 "DMAV3_STREAM_CONTROL": built["STREAM_BASE"] + registers["CR"],
+                "DMAV3_STREAM_INTERRUPT_ENABLE": built["STREAM_BASE"] + registers["IER"],
+                "DMAV3_STREAM_INTERRUPT_STATUS": built["STREAM_BASE"] + registers["ISR"],
+                "DMAV3_STREAM_SPI": built["STREAM_SPI"],
+                "DMAV3_STREAM_ROOM": status["SR_ROOM"],
+                "DMAV3_STREAM_DATA_IN": status["SR_DATA"],
+                "DMAV3_STREAM_OVERRUN": status["SR_OVERRUN"],
+                "DMAV3_STREAM_UNDERRUN": status["SR_UNDERRUN"],
                 "DMAV3_STREAM_RECEIVE_LINE": lines["STREAM_RECEIVE"],
                 "DMAV3_STREAM_TRANSMIT_LINE": lines["STREAM_TRANSMIT"],
                 "DMAV3_STREAM_SEND": control["CR_TRANSMIT"],
@@ -295,6 +304,8 @@ def test_the_registers_of_the_stream() -> None:
                 "DATA": registers["DR"],
                 "STATUS": registers["SR"],
                 "CONTROL": registers["CR"],
+                "INTERRUPT_ENABLE": registers["IER"],
+                "INTERRUPT_STATUS": registers["ISR"],
                 "TRANSMIT_ROOM": status["SR_ROOM"],
                 "RECEIVE_DATA": status["SR_DATA"],
                 "OVERRUN": status["SR_OVERRUN"],
@@ -338,6 +349,7 @@ def test_what_a_description_repeats() -> None:
         ("stream", "pl330"): 0,
         ("stream", "receive"): lines["STREAM_RECEIVE"],
         ("stream", "transmit"): lines["STREAM_TRANSMIT"],
+        ("stream", "irq"): built["STREAM_SPI"],
         ("uart", "base"): built["UART_BASE"],
         ("uart", "irq"): built["UART_SPI"],
     } | {("pl330", 0, "event_irqs", n): abort + 1 + n for n in range(sizes["EVENTS"])}

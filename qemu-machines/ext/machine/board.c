@@ -51,7 +51,8 @@ static struct {
     enum cache_schedule schedule;
     char *command, *doorbells;
     const struct controller *controller;
-    qemu_irq stream_lines[2]; /* of QEMU's own PL330 */
+    qemu_irq stream_lines[2]; /* of QEMU's own PL330, */
+    qemu_irq stream_irq;      /* and the stream's interrupt beside it */
     bool realized;
     void (*parent_realize)(DeviceState *, Error **);
     ResettablePhases parent_phases;
@@ -397,19 +398,25 @@ static void drive_line(enum stream_line line, bool asks)
     qemu.qemu_set_irq(board.stream_lines[line], !asks);
 }
 
+static void drive_interrupt(bool level)
+{
+    qemu.qemu_set_irq(board.stream_irq, level);
+}
+
 static void never_behind(void)
 {
 }
 
 static const struct stream_server *add_pl330_of_qemu(DeviceState *gic, Error **errp)
 {
-    static const struct stream_server server = {drive_line, never_behind};
+    static const struct stream_server server = {drive_line, never_behind, drive_interrupt};
     DeviceState *pl330 = make_pl330(gic, errp);
 
     if (!pl330) {
         return NULL;
     }
     board.controller = &rival_controller;
+    board.stream_irq = qemu.qdev_get_gpio_in(gic, STREAM_SPI);
     board.stream_lines[STREAM_RECEIVE] = qemu.qdev_get_gpio_in(pl330, STREAM_RECEIVE);
     board.stream_lines[STREAM_TRANSMIT] = qemu.qdev_get_gpio_in(pl330, STREAM_TRANSMIT);
     map(PL330_BASE, qemu.sysbus_mmio_get_region((SysBusDevice *)pl330, 0));
@@ -433,6 +440,7 @@ static const struct stream_server *add_clocked_pl330(DeviceState *gic, Error **e
     for (int i = 0; i <= EVENTS; i++) {
         wiring.interrupts[i] = qemu.qdev_get_gpio_in(gic, PL330_ABORT_SPI + i);
     }
+    wiring.interrupts[CLOCKED_STREAM_OUTPUT] = qemu.qdev_get_gpio_in(gic, STREAM_SPI);
     if (!clocked_initialise(&wiring, &registers, errp)) {
         return NULL;
     }

@@ -18,6 +18,7 @@ enum board_place {
     PL330_ABORT_SPI = 176, /* event n: the next but n */
     UART_SPI = 193,
     ALARM_SPI = 194,
+    STREAM_SPI = 195,
 };
 
 /* Of QEMU's: the registers of the interrupt controller's CPU interface (GICv2). */

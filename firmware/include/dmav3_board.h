@@ -44,6 +44,12 @@
 #define DMAV3_PL330_BASE      0x0B000000
 #define DMAV3_BOARD_UART_BASE 0x09000000
 
+/* Devices that a test has written in Python: registers and interrupt of the first; those of the n-th, from 0,
+ * are n windows, and n, further on. */
+#define DMAV3_DEVICE_BASE   0x0B040000
+#define DMAV3_DEVICE_WINDOW 0x10000
+#define DMAV3_DEVICE_SPI    196
+
 /*
  * A device's interrupt, a shared one of the GIC (DMAV3_..._SPI), calls `routine` as a deferred call: at
  * DISPATCH_LEVEL, once the level drops below it. Until the routine has returned, the interrupt waits. It is a

@@ -6,7 +6,9 @@ Enumerations of C come from the debug information of what was built, macros from
 
 from __future__ import annotations
 
+import itertools
 import re
+import struct
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 
 from dmav3 import installation, wdm
 from dmav3.board import layer_state
-from dmav3.devices import stream
+from dmav3.devices import device, remote, stream
 from dmav3.elf.image import host_machine, read_elf, read_extension
 from dmav3.evidence import callers, findings, probe, trace
 from dmav3.evidence.mistakes import CODES
@@ -161,10 +163,12 @@ def test_what_is_in_the_place_of_a_channel() -> None:
     theirs = macros("qemu-machines/ext/memory/accessor.h", "qemu-machines/ext")
     agree(
         (
-            "_PCI, _OTHER and _NO_CHANNEL (evidence/findings.py)",
+            "_PCI and others (evidence/findings.py)",
             {
                 "ACCESSOR_PCI": findings._PCI,
                 "ACCESSOR_OTHER": findings._OTHER,
+                "ACCESSOR_RIVAL": findings._RIVAL,
+                "ACCESSOR_REMOTE": findings._REMOTE,
                 "ACCESSOR_NO_CHANNEL": findings._NO_CHANNEL,
             },
         ),
@@ -282,6 +286,9 @@ def test_what_a_driver_is_told_of_the_board() -> None:
                 "DMAV3_STREAM_TRANSMIT_LINE": lines["STREAM_TRANSMIT"],
                 "DMAV3_STREAM_SEND": control["CR_TRANSMIT"],
                 "DMAV3_STREAM_RECEIVE": control["CR_RECEIVE"],
+                "DMAV3_DEVICE_BASE": built["REMOTE_BASE"],
+                "DMAV3_DEVICE_WINDOW": extension().enum("remote_size")["REMOTE_WINDOW"],
+                "DMAV3_DEVICE_SPI": built["REMOTE_SPI"],
                 "DMAV3_PL330_BASE": built["PL330_BASE"],
                 "DMAV3_BOARD_UART_BASE": macros("firmware/boot/memlayout.h")["BOARD_UART_BASE"],
             },
@@ -315,6 +322,44 @@ def test_the_registers_of_the_stream() -> None:
             },
         ),
     )
+
+
+def test_remote_devices() -> None:
+    """What travels on their socket, and where they are on the board."""
+    built = extension().enum("board_place") | extension().enum("remote_size")
+    agree(
+        (
+            "devices/device.py and devices/remote.py",
+            {
+                "REMOTE_BASE": device.BASE,
+                "REMOTE_WINDOW": device.WINDOW,
+                "REMOTE_DEVICES": device.MOST,
+                "REMOTE_SPI": device.SPI,
+                "REMOTE_CHUNK": remote.CHUNK,
+            },
+        ),
+        ("machine/places.h and devices/remote.h", built),
+        subset=True,
+    )
+    asked = {"READ": remote.READ, "WRITE": remote.WRITE, "EVENTS": remote.EVENTS}
+    told = {name: getattr(remote, name) for name in ("DONE", "DMA_READ", "DMA_WRITE", "INTERRUPT")}
+    for mine, name in ((asked, "remote_request_kind"), (told, "remote_order_kind")):
+        agree(
+            ("devices/remote.py", mine),
+            (f"enum {name} (devices/remote.h)", members(extension(), name, "REMOTE_")),
+        )
+    for packed, name in (
+        (remote.REQUEST, "remote_request"),
+        (remote.ORDER, "remote_order"),
+        (remote.MOVED, "remote_moved"),
+    ):
+        layout = extension().struct(name)
+        assert packed.size == layout.size
+        _, *starts = (member.offset for member in layout.members.values())
+        assert list(itertools.accumulate(map(struct.calcsize, packed.format[1:]))) == [
+            *starts,
+            layout.size,
+        ]
 
 
 def test_where_ram_is() -> None:

@@ -290,7 +290,10 @@ def _device(text: str) -> Device:
         model, *options = text.split(",")
         return Device(model=model, options=tuple(options))
     except (AttributeError, ValidationError) as error:
-        msg = f"{text!r} is no PCI device; such as 'edu' or 'edu,dma_mask=0xffffffff'"
+        msg = (
+            f"{text!r} is no device; such as 'edu', 'edu,dma_mask=0xffffffff', or an object of a "
+            "class made of dmav3.Device"
+        )
         raise UsageError(msg) from error
 
 

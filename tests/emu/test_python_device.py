@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from microcode import Controller, copy
 
 from dmav3 import Board, BusError, Device, HandlerError, Kind, deadline
 from dmav3.errors import FaultError, MonitorError, QemuDiedError, UsageError
@@ -277,6 +278,23 @@ def test_a_handler_may_look_but_not_ask() -> None:
         with pytest.raises(UsageError, match="the CPU, which waits for the handler"):
             peek(board, board.devices[0], 4)
         assert seen == [b"\0"]
+
+
+def test_it_sees_what_the_controller_has_done_by_then() -> None:
+    """The PL330 runs behind the CPU, and is brought to now before a handler looks at memory."""
+    seen: list[int] = []
+    device = Failing(lambda it: seen.append(it.dma_read(target, 4096).count(0x77)))
+    with Board(devices=[device]) as board:
+        start = board.memory.staging.start
+        source, target = start + 0x2000, start + 0x3000
+        board.request("fill", source, 4096, 0x77)
+        board.channel(0).burst_interval_ns = 100_000
+        Controller(board).start(copy(source, target, 4096))
+        for ns in range(130_000, 910_000, 130_000):
+            device.after(ns, lambda: device.wrong(device))
+        board.wait(1_000_000)
+        assert len(seen) == 6
+        assert seen == sorted(set(seen))  # more each time
 
 
 def test_a_test_acts_when_time_passes() -> None:

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The interrupts of dmav3_pci.h: each is a deferred call, and waits masked until that has run. */
+/* The interrupts of dmav3_pci.h, and those of dmav3_board.h: each is a deferred call, and waits masked until
+ * that has run. */
+#include <dmav3_board.h>
+
 #include "pci/pci.h"
 
 #include "hal/irq.h"
@@ -50,6 +53,11 @@ static NTSTATUS connect(unsigned int spi, connect_routine *connect_line, DMAV3_P
     connect_line(spi, interrupted, connection);
     irq_name_routine(spi, (const void *)(uintptr_t)routine);
     return STATUS_SUCCESS;
+}
+
+NTSTATUS dmav3_connect_interrupt(ULONG spi, DMAV3_INTERRUPT *routine, PVOID context)
+{
+    return connect(spi, irq_connect, routine, context);
 }
 
 NTSTATUS dmav3_pci_connect(const struct dmav3_pci *device, DMAV3_PCI_INTERRUPT *routine, PVOID context)

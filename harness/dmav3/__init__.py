@@ -15,6 +15,7 @@ from .deadlines import deadline  # at once: the module has the same name
 if TYPE_CHECKING:
     from dmav3.board.board import Board
     from dmav3.board.host_shim import HostShim
+    from dmav3.devices.device import Device
     from dmav3.evidence.findings import Finding
     from dmav3.evidence.probe import Kind, Lines, Record
     from dmav3.guest.memory import Buffer
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from .dma import Allocated, DmaAdapter, Mapped, Mdl, TransferInfo
     from .errors import (
         BuildError,
+        BusError,
         CrashError,
         Dmav3Error,
         FaultError,
         FindingsError,
+        HandlerError,
         InfrastructureError,
         LinkError,
         RefusedError,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = (  # noqa: RUF022 - from most to least important
     "Board",
     "HostShim",
+    "Device",
     "build_image",
     "DmaAdapter",
     "Mdl",
@@ -63,11 +67,13 @@ __all__ = (  # noqa: RUF022 - from most to least important
     "Dmav3Error",
     "UsageError",
     "BuildError",
+    "HandlerError",
     "TargetError",
     "RefusedError",
     "FaultError",
     "CrashError",
     "FindingsError",
+    "BusError",
     "LinkError",
     "InfrastructureError",
 )
@@ -78,10 +84,12 @@ _HOMES = {
     "machine.build": ("build_image",),
     "errors": (
         "BuildError",
+        "BusError",
         "CrashError",
         "Dmav3Error",
         "FaultError",
         "FindingsError",
+        "HandlerError",
         "InfrastructureError",
         "LinkError",
         "RefusedError",
@@ -89,6 +97,7 @@ _HOMES = {
         "UsageError",
     ),
     "board.host_shim": ("HostShim",),
+    "devices.device": ("Device",),
     "machine.description": ("Machine", "load"),
     "guest.memory": ("Buffer",),
     "evidence.probe": ("Kind", "Lines", "Record"),

@@ -10,6 +10,7 @@
     │   ├── WrongCacheError     it describes another cache than the CPU has
     │   ├── ImageError          a file is not an ELF for the machine
     │   ├── NotStartedError     a board is used outside of its `with`
+    │   ├── HandlerError        a handler of a device written in Python does not end
     │   └── BuildError          C files do not compile, or do not link
     ├── TargetError             the firmware                                     exit status 1
     │   ├── RefusedError        it answered `error CODE`
@@ -18,6 +19,7 @@
     │   ├── CrashError          its process on this computer ended
     │   ├── HangError           it does not answer, but QEMU does (a DeadlineError as well)
     │   ├── TransferError       it answered, but the transfer did not do what it should
+    │   ├── BusError            a device written in Python accessed what answers with an error
     │   └── FindingsError       findings or violations are not those that were expected
     ├── LinkError               the serial line or the monitor                   exit status 3
     │   ├── GarbageError        bytes that are no line of the protocol
@@ -131,6 +133,12 @@ class NotStartedError(UsageError, AttributeError):
         )
 
 
+class HandlerError(UsageError):
+    """A handler of a device written in Python does not end; only a fresh board helps."""
+
+    exit_status = 1
+
+
 class BuildError(UsageError):
     """C files do not compile or link; `output` is what compiler or linker said, unchanged."""
 
@@ -201,6 +209,20 @@ class CrashError(TargetError):
 
 class TransferError(TargetError):
     """A routine failed, or a transfer did not end as it should; the state is as the text says."""
+
+
+class BusError(TargetError):
+    """The bus answered an access of a device written in Python with an error.
+
+    :ivar address: of the first byte that was not moved; those before it were.
+    """
+
+    def __init__(
+        self, device: str, what: str, address: int, why: str = "no memory answers there"
+    ) -> None:
+        """Say which access."""
+        super().__init__(f"{what} of {device} at {address:#x}: a bus error: {why}")
+        self.address = address
 
 
 class FindingsError(TargetError):

@@ -61,6 +61,21 @@ static NTSTATUS RingAndTouch(const ULONGLONG *other, struct dmav3_reply *reply)
 }
 DMAV3_COMMAND(ring_and_touch, "other", RingAndTouch);
 
+/* The same with a device written in Python: its first register, then the second. */
+static NTSTATUS RingRemote(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    volatile ULONG *Registers = (volatile ULONG *)(ULONG_PTR)DMAV3_DEVICE_BASE;
+
+    (void)argument, (void)reply;
+    DMB();
+    *UNCACHED = 1; /* RACE ring_remote */
+    Registers[0] = (ULONG)(ULONG_PTR)UNCACHED;
+    DMB();
+    Registers[1] = 5;
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(ring_remote, "", RingRemote);
+
 /* Data that a device has written, loaded behind a load of its status: no barrier stands between that and the
  * invalidate. */
 static NTSTATUS PollAndLoad(const ULONGLONG *barrier, struct dmav3_reply *reply)

@@ -374,7 +374,7 @@ class TestBadInput:
     @pytest.mark.parametrize("text", ["", "Edu", "edu dma_mask=1"])
     def test_what_is_no_device(self, text: str) -> None:
         """The error shows one that is."""
-        with pytest.raises(UsageError, match="is no PCI device; such as 'edu'"):
+        with pytest.raises(UsageError, match="is no device; such as 'edu'"):
             Board(devices=[text])
 
     def test_too_many_devices(self) -> None:

@@ -25,7 +25,8 @@ def everything(board: Board) -> dict[tuple[str, str], Any]:
         (path, item["name"]): board.qmp.get(item["name"], path)
         for path in (BOARD, STREAM, *channels)
         for item in board.qmp.execute("qom-list", path=path)
-        if item["name"] not in {"command", "step", "release"} and item["type"] != "child<>"
+        if item["name"] not in {"command", "remote", "step", "release"}
+        and item["type"] != "child<>"
     }
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmav3 import Board, build_image
+from dmav3 import Board, Device, build_image
 from dmav3.errors import UsageError
-from dmav3.machine.description import Device
+from dmav3.machine.description import Device as PciDevice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def plain(image: Path) -> Iterator[Board]:
     """Start a board whose devices have no doorbells."""
-    edu = Device(model="edu", options=WIDE)
+    edu = PciDevice(model="edu", options=WIDE)
     with Board(image=image, devices=[edu, edu], judge=False) as board:
         yield board
 
@@ -38,7 +38,7 @@ def plain(image: Path) -> Iterator[Board]:
 @pytest.fixture(scope="module")
 def ringing(image: Path) -> Iterator[Board]:
     """Start a board that knows the doorbells."""
-    edu = Device(model="edu", options=WIDE, doorbells=(STATUS,))
+    edu = PciDevice(model="edu", options=WIDE, doorbells=(STATUS,))
     with Board(image=image, devices=[edu, edu], judge=False) as board:
         yield board
 
@@ -89,13 +89,40 @@ def test_a_load_behind_a_status_needs_no_barrier_here(plain: Board) -> None:
     assert [kind for kind, _ in found(plain, "poll_and_load", 0)] == ["missing-barrier"]
 
 
+class Reader(Device):
+    """Reads memory when time has passed; the last store to a register is its start."""
+
+    SIZE = 8
+
+    def write(self, offset: int, size: int, value: int) -> None:  # noqa: ARG002
+        """Begin, at the first register."""
+        if offset == 0:
+            self.after(1000, lambda: self.dma_read(value, 1))
+
+
+class Rung(Reader):
+    """Has a doorbell."""
+
+    DOORBELLS = (0,)
+
+
+@pytest.mark.parametrize("kind", [Reader, Rung])
+def test_a_device_written_in_python(image: Path, kind: type[Reader]) -> None:
+    """With a doorbell only that is a start; without, the last store to a register is."""
+    with Board(image=image, devices=[kind()], judge=False) as board:
+        board.call("ring_remote")
+        board.wait(5000)
+        found = [(one.kind, one.cpu.line if one.cpu else None) for one in board.findings()]
+        assert found == (race("ring_remote") if kind is Rung else [])
+
+
 def test_a_doorbell_must_be_in_bar_0(image: Path) -> None:
     """The message has the value, the size of the BAR, and what would work."""
     words = "devices.0.doorbells.1 .* is 0x100000, outside of BAR 0 of 'edu', which has 0x100000"
     for removable in (False, True):
-        wrong = Device(model="edu", doorbells=(STATUS, 0x100000), removable=removable)
+        wrong = PciDevice(model="edu", doorbells=(STATUS, 0x100000), removable=removable)
         with pytest.raises(UsageError, match=words), Board(image=image, devices=[wrong]):
             pass
-    none = Device(model="pci-bridge", options=("chassis_nr=9", "shpc=off"), doorbells=(8,))
+    none = PciDevice(model="pci-bridge", options=("chassis_nr=9", "shpc=off"), doorbells=(8,))
     with pytest.raises(UsageError, match="which it does not have"), Board(devices=[none]):
         pass

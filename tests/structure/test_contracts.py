@@ -6,7 +6,9 @@ Enumerations of C come from the debug information of what was built, macros from
 
 from __future__ import annotations
 
+import itertools
 import re
+import struct
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 
 from dmav3 import installation, wdm
 from dmav3.board import layer_state
-from dmav3.devices import stream
+from dmav3.devices import device, remote, stream
 from dmav3.elf.image import host_machine, read_elf, read_extension
 from dmav3.evidence import callers, findings, probe, trace
 from dmav3.evidence.mistakes import CODES
@@ -161,10 +163,12 @@ def test_what_is_in_the_place_of_a_channel() -> None:
     theirs = macros("qemu-machines/ext/memory/accessor.h", "qemu-machines/ext")
     agree(
         (
-            "_PCI, _OTHER and _NO_CHANNEL (evidence/findings.py)",
+            "_PCI and others (evidence/findings.py)",
             {
                 "ACCESSOR_PCI": findings._PCI,
                 "ACCESSOR_OTHER": findings._OTHER,
+                "ACCESSOR_RIVAL": findings._RIVAL,
+                "ACCESSOR_REMOTE": findings._REMOTE,
                 "ACCESSOR_NO_CHANNEL": findings._NO_CHANNEL,
             },
         ),
@@ -254,9 +258,10 @@ def test_where_things_are_on_the_board() -> None:
 
 
 def test_what_a_driver_is_told_of_the_board() -> None:
-    """The public header has the addresses and request lines of the extension, and no others."""
+    """The public header has addresses, lines, interrupts and bits of the extension, no others."""
     built, lines = extension().enum("board_place"), extension().enum("stream_line")
     registers, control = extension().enum("stream_register"), extension().enum("stream_control")
+    status = extension().enum("stream_status")
     told = macros("firmware/include/dmav3_board.h", "firmware/include")
     agree(
         (
@@ -268,11 +273,22 @@ def test_what_a_driver_is_told_of_the_board() -> None:
             {
                 "DMAV3_STREAM_BASE": built["STREAM_BASE"],
                 "DMAV3_STREAM_DATA": built["STREAM_BASE"] + registers["DR"],
+                "DMAV3_STREAM_STATUS": built["STREAM_BASE"] + registers["SR"],
                 "DMAV3_STREAM_CONTROL": built["STREAM_BASE"] + registers["CR"],
+                "DMAV3_STREAM_INTERRUPT_ENABLE": built["STREAM_BASE"] + registers["IER"],
+                "DMAV3_STREAM_INTERRUPT_STATUS": built["STREAM_BASE"] + registers["ISR"],
+                "DMAV3_STREAM_SPI": built["STREAM_SPI"],
+                "DMAV3_STREAM_ROOM": status["SR_ROOM"],
+                "DMAV3_STREAM_DATA_IN": status["SR_DATA"],
+                "DMAV3_STREAM_OVERRUN": status["SR_OVERRUN"],
+                "DMAV3_STREAM_UNDERRUN": status["SR_UNDERRUN"],
                 "DMAV3_STREAM_RECEIVE_LINE": lines["STREAM_RECEIVE"],
                 "DMAV3_STREAM_TRANSMIT_LINE": lines["STREAM_TRANSMIT"],
                 "DMAV3_STREAM_SEND": control["CR_TRANSMIT"],
                 "DMAV3_STREAM_RECEIVE": control["CR_RECEIVE"],
+                "DMAV3_DEVICE_BASE": built["REMOTE_BASE"],
+                "DMAV3_DEVICE_WINDOW": extension().enum("remote_size")["REMOTE_WINDOW"],
+                "DMAV3_DEVICE_SPI": built["REMOTE_SPI"],
                 "DMAV3_PL330_BASE": built["PL330_BASE"],
                 "DMAV3_BOARD_UART_BASE": macros("firmware/boot/memlayout.h")["BOARD_UART_BASE"],
             },
@@ -295,6 +311,8 @@ def test_the_registers_of_the_stream() -> None:
                 "DATA": registers["DR"],
                 "STATUS": registers["SR"],
                 "CONTROL": registers["CR"],
+                "INTERRUPT_ENABLE": registers["IER"],
+                "INTERRUPT_STATUS": registers["ISR"],
                 "TRANSMIT_ROOM": status["SR_ROOM"],
                 "RECEIVE_DATA": status["SR_DATA"],
                 "OVERRUN": status["SR_OVERRUN"],
@@ -304,6 +322,44 @@ def test_the_registers_of_the_stream() -> None:
             },
         ),
     )
+
+
+def test_remote_devices() -> None:
+    """What travels on their socket, and where they are on the board."""
+    built = extension().enum("board_place") | extension().enum("remote_size")
+    agree(
+        (
+            "devices/device.py and devices/remote.py",
+            {
+                "REMOTE_BASE": device.BASE,
+                "REMOTE_WINDOW": device.WINDOW,
+                "REMOTE_DEVICES": device.MOST,
+                "REMOTE_SPI": device.SPI,
+                "REMOTE_CHUNK": remote.CHUNK,
+            },
+        ),
+        ("machine/places.h and devices/remote.h", built),
+        subset=True,
+    )
+    asked = {"READ": remote.READ, "WRITE": remote.WRITE, "EVENTS": remote.EVENTS}
+    told = {name: getattr(remote, name) for name in ("DONE", "DMA_READ", "DMA_WRITE", "INTERRUPT")}
+    for mine, name in ((asked, "remote_request_kind"), (told, "remote_order_kind")):
+        agree(
+            ("devices/remote.py", mine),
+            (f"enum {name} (devices/remote.h)", members(extension(), name, "REMOTE_")),
+        )
+    for packed, name in (
+        (remote.REQUEST, "remote_request"),
+        (remote.ORDER, "remote_order"),
+        (remote.MOVED, "remote_moved"),
+    ):
+        layout = extension().struct(name)
+        assert packed.size == layout.size
+        _, *starts = (member.offset for member in layout.members.values())
+        assert list(itertools.accumulate(map(struct.calcsize, packed.format[1:]))) == [
+            *starts,
+            layout.size,
+        ]
 
 
 def test_where_ram_is() -> None:
@@ -338,6 +394,7 @@ def test_what_a_description_repeats() -> None:
         ("stream", "pl330"): 0,
         ("stream", "receive"): lines["STREAM_RECEIVE"],
         ("stream", "transmit"): lines["STREAM_TRANSMIT"],
+        ("stream", "irq"): built["STREAM_SPI"],
         ("uart", "base"): built["UART_BASE"],
         ("uart", "irq"): built["UART_SPI"],
     } | {("pl330", 0, "event_irqs", n): abort + 1 + n for n in range(sizes["EVENTS"])}

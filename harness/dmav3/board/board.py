@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 from dmav3 import installation
 from dmav3.devices.channel import Channel
+from dmav3.devices.device import Device as PythonDevice
+from dmav3.devices.remote import Remote
 from dmav3.devices.stream import Stream
 from dmav3.elf.image import read_elf, read_own
 from dmav3.errors import (
@@ -31,6 +33,7 @@ from dmav3.errors import (
     LinkError,
     PeerError,
     QemuStuckError,
+    UsageError,
 )
 from dmav3.evidence.evidence import BoardEvidence
 from dmav3.guest.memory import check_bytes
@@ -72,6 +75,7 @@ class Board(Shim):
     :ivar dma: the routines of the interface, MDLs, the IRQL.
     :ivar layer: counters and limits of the layer under test.
     :ivar evidence: event log, findings, violations, costs, trace.
+    :ivar devices: the devices written in Python, in the order in which they were given.
     :ivar qemu: QEMU's process, the schedule of the cache model, logs, and what is wrong with it.
     """
 
@@ -88,7 +92,7 @@ class Board(Shim):
         log: Path | None = None,
         sockets: bool = False,
         trace: bool = True,
-        devices: Iterable[Device | str] = (),
+        devices: Iterable[Device | PythonDevice | str] = (),
         judge: bool = True,
     ) -> None:
         """Check every argument and file; start nothing yet.
@@ -102,7 +106,8 @@ class Board(Shim):
         :param trace: record what the channels of the DMA controller execute in the event log, the
             first 16,384 instructions of each run (`trace-instructions`).
         :param devices: PCI devices of QEMU's own, behind those of the machine, on slots from 1 on;
-            a text is a model with its options, such as "edu,dma_mask=0xffffffff".
+            a text is a model with its options, such as "edu,dma_mask=0xffffffff". An object of
+            a class made of `dmav3.Device` is a device written in Python.
         :param judge: let the end of the `with` block, and each reset, raise `FindingsError` for
             findings and violations that nobody expected, and for what is left behind.
         :param sockets: open a second monitor and a gdb socket in this user's private folder.
@@ -111,19 +116,25 @@ class Board(Shim):
         """
         super().__init__()
         described = machine if isinstance(machine, Machine) else load(machine)
-        self.machine = described.with_devices(devices)
+        python, others = _sorted(devices)
+        self._remote = Remote(python)
+        self.devices = self._remote.devices
+        self.machine = described.with_devices(others)
         schedule, seed = checked_schedule(self.machine, schedule), checked_seed(seed)
         self.image = (
             read_elf(Path(image), _CPU)
             if image
             else read_own(installation.firmware(self.machine.firmware), _CPU)
         )
-        self.qemu = Emulator(self.machine, self.image, log, seed=seed, schedule=schedule)
+        self.qemu = Emulator(
+            self.machine, self.image, log, seed=seed, schedule=schedule, remote=self._remote
+        )
         self._with_sockets, self._trace, self.judges = sockets, trace, judge
 
     @property
     def qmp(self) -> Monitor:
         """QEMU's monitor."""
+        self._check_not_handling()
         return self.qemu.monitor
 
     def request(self, *words: str | int) -> Reply:
@@ -136,16 +147,24 @@ class Board(Shim):
         :raises QemuDiedError: QEMU ended.
         :raises QemuStuckError: it did not answer in time, because QEMU does not.
         :raises LinkError: no or no sensible answer; only `reset` helps.
+        :raises HandlerError: a handler of a device written in Python does not end.
+        :raises Exception: whatever such a handler raised.
         """
         rpc = self._rpc
         self._check_owner()
+        self._check_not_handling()
         try:
-            return rpc.call(*words)
+            reply = rpc.call(*words)
+            if self._remote.serves:  # what comes after the reply may run handlers as well
+                self.qemu.probe.settle()
         except (LinkError, FaultError) as error:
             self._answers = False
+            self._remote.raise_failures(error)
             if explained := self._explained(error):
                 raise explained from error
             raise
+        self._remote.raise_failures()
+        return reply
 
     def channel(self, number: int) -> Channel:
         """Return a channel of the DMA controller, 0 to 7; `UsageError` if there is no such."""
@@ -164,7 +183,9 @@ class Board(Shim):
         :param seed, schedule: from now on; None: as before.
         :raises FindingsError: as `check`, if the board judges; the machine has been reset.
         :raises UsageError: the machine has QEMU's own PL330, which keeps things over a reset.
+        :raises HandlerError: a device written in Python was given up.
         """
+        self._remote.check_serves()
         verdict = self._verdict() if self.judges else None
         self.qemu.reset(seed=seed, schedule=schedule)
         self._rpc.forget()
@@ -172,9 +193,15 @@ class Board(Shim):
         self.evidence.forget()
         self.dma.forget()
         self._hello()
+        self._remote.reset()
         self._answers = True
         if verdict:
             raise verdict
+
+    def check(self, *, left: bool = True) -> None:
+        """Judge as `Shim.check` does, after raising what a handler of a device has raised."""
+        self._remote.raise_failures()
+        super().check(left=left)
 
     def waiting(self) -> list[str]:
         """Return what has not happened yet, and who would have to act, a sentence for each."""
@@ -188,8 +215,18 @@ class Board(Shim):
         if isinstance(error, FaultError):
             return self.qemu.fault(error.report)
         if isinstance(error, DeadlineError) and not isinstance(error, (HangError, QemuStuckError)):
+            if endless := self._remote.endless(error.seconds):
+                return endless
             return self.qemu.silence(error)
         return None
+
+    def _check_not_handling(self) -> None:
+        if self._remote.is_handling:
+            msg = (
+                "a handler of a device asks its board for what the CPU, which waits for the "
+                "handler, would have to do; board.cpu and board.dram may be looked at"
+            )
+            raise UsageError(msg)
 
     def _lives(self) -> bool:
         return self.qemu.running
@@ -205,6 +242,7 @@ class Board(Shim):
         self._map(resources)
         if not self._trace:
             self.qmp.set("trace", 0, lasting=True)
+        self._remote.reset()
         self.qemu.announce()
 
     def _let_go(self) -> None:
@@ -226,7 +264,8 @@ class Board(Shim):
         rings = view(process.stream, writable=True)
         self.stream = Stream(rings, self.qemu.extension, self._settle)
         self._assemble(self.cpu.read, self._stage)
-        self.evidence = BoardEvidence(probe, self.image, self.memory, self._rpc.origin)
+        names = [str(device) for device in self.devices]
+        self.evidence = BoardEvidence(probe, self.image, self.memory, self._rpc.origin, names)
 
     def _stage(self, address: int, data: bytes) -> None:
         """Put bytes into the staging window, in both views."""
@@ -253,3 +292,22 @@ class Board(Shim):
                 f"another image answers: build {build}, {self.image.path} is {self.image.build_id}"
             )
             raise PeerError(msg)
+
+
+def _sorted(
+    devices: Iterable[Device | PythonDevice | str],
+) -> tuple[list[PythonDevice], Iterable[Device | str]]:
+    """Return the devices written in Python, and the others."""
+    if isinstance(devices, str):
+        return [], devices
+    python: list[PythonDevice] = []
+    others: list[Device | str] = []
+    for device in devices:
+        if isinstance(device, PythonDevice):
+            python.append(device)
+        elif isinstance(device, type) and issubclass(device, PythonDevice):
+            msg = f"{device.__name__} is a class: give an object of it, {device.__name__}()"
+            raise UsageError(msg)
+        else:
+            others.append(device)
+    return python, others

@@ -22,7 +22,7 @@ from dmav3.errors import (
 )
 from dmav3.evidence.probe import LAYOUTS, Probe
 from dmav3.guest.windows import Mapping
-from dmav3.machine.argv import Start
+from dmav3.machine.argv import Registers, Start
 from dmav3.machine.doorbells import check_doorbells
 from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.qemu.process import Process, qemu_binary
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
+    from dmav3.devices.remote import Remote
     from dmav3.elf.image import Elf
     from dmav3.errors import FaultError
     from dmav3.evidence.probe import Access
@@ -78,14 +79,16 @@ class Emulator:
         *,
         seed: int,
         schedule: str | None,
+        remote: Remote,
     ) -> None:
         """Check that the image fits into the machine; start nothing yet.
 
         :param log: file that keeps QEMU's error output; None: it is kept as long as the board.
+        :param remote: the devices written in Python.
         :raises UsageError: it does not.
         :raises NotBuiltError: the extension has not been built.
         """
-        self._machine, self._image, self._log = machine, image, log
+        self._machine, self._image, self._log, self._remote = machine, image, log, remote
         self.seed, self.schedule = seed, schedule
         self._flat = image.flat(machine.image_memory)
         self.extension = read_extension()
@@ -106,6 +109,7 @@ class Emulator:
             nonce=self.nonce,
             seed=self.seed,
             schedule=self.schedule,
+            remote=tuple(Registers(one.SIZE, one.DOORBELLS) for one in self._remote.devices),
         )
         self.sockets = resources.enter_context(Sockets(self._machine.name)) if sockets else None
         inherited = self.sockets.descriptors() if self.sockets else None
@@ -119,6 +123,10 @@ class Emulator:
             bars = self.monitor.execute("qom-get", path=BOARD, property="doorbell-bars")
             check_doorbells(self._machine, bars)
         self.link = SocketLink(process.serial)
+        if process.remote:
+            resources.enter_context(
+                self._remote.start(process.remote, self._set_due, lambda: self.probe.time_ns)
+            )
         self._read_layouts()
 
     def map(self) -> None:
@@ -329,8 +337,17 @@ class Emulator:
         """Return when memory stands still; the probe is mapped later than the monitor is opened."""
         self.probe.settle()
 
+    def _set_due(self, time_ns: int) -> None:
+        """Say when devices written in Python want to act of their own accord."""
+        self.monitor.set("remote-due", time_ns, lasting=True)
+
     def _stands_still(self) -> bool:
-        return self._paused or self._crashed or not self.process.running
+        return (
+            self._paused
+            or self._crashed
+            or self._remote.is_handling  # the CPU waits for this thread
+            or not self.process.running
+        )
 
     def _read_layouts(self) -> None:
         """Read what will be needed while QEMU starts, on another core if there is one."""

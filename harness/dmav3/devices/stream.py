@@ -28,10 +28,12 @@ class Register(enum.IntEnum):
     DATA = 0x00
     STATUS = 0x04
     CONTROL = 0x08
+    INTERRUPT_ENABLE = 0x0C
+    INTERRUPT_STATUS = 0x10
 
 
 class Status(enum.IntFlag):
-    """Bits of STATUS; the last two are cleared by writing 1."""
+    """Bits of STATUS, and of the registers of the interrupt; 1 clears the last two."""
 
     TRANSMIT_ROOM = 1
     RECEIVE_DATA = 2

@@ -217,15 +217,23 @@ class BoardEvidence(Evidence):
     """
 
     def __init__(
-        self, probe: Probe, image: Elf, memory: Memory, origin: Callable[[int], str]
+        self,
+        probe: Probe,
+        image: Elf,
+        memory: Memory,
+        origin: Callable[[int], str],
+        remote: Sequence[str],
     ) -> None:
-        """Explain addresses by the symbols of `image` and the buffers in `memory`."""
+        """Explain addresses by the symbols of `image` and the buffers in `memory`.
+
+        :param remote: names of the devices written in Python.
+        """
         super().__init__(probe, image, origin)
         self.probe = probe
         self._memory = memory
         self._findings = Observed(
             self._raw_findings,
-            lambda raw: findings.resolve(raw, image, memory, self._adapter_of),
+            lambda raw: findings.resolve(raw, image, memory, self._adapter_of, remote),
         )
 
     @property

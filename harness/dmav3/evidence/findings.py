@@ -14,7 +14,7 @@ from . import mappings, microcode
 from .probe import BadRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dmav3.elf.image import Elf
     from dmav3.guest.memory import Memory
@@ -28,6 +28,8 @@ _OTHER = 0x20000
 _CODE_LINE = 32
 #: In the place of a channel: QEMU's own PL330, which does not say which of its channels it is.
 _RIVAL = 0x40000
+#: In the same place, above its number: a device written in Python.
+_REMOTE = 0x80000
 #: How QEMU calls these devices, by their id in the virtio standard.
 _VIRTIO = {
     1: "virtio-net-device",
@@ -248,7 +250,7 @@ _FAULT = replace(
     "its transfer ended with DmaError",
 )
 _FAULT_OF_STORE = replace(_FAULT, meaning=_FAULT.meaning.replace("loaded from", "stored to"))
-_PCI_BUS_ERROR = replace(
+_MASTER_BUS_ERROR = replace(
     _KINDS[_BUS_ERROR],
     meaning="a device accessed what answers with an error; not every device of QEMU's notices",
 )
@@ -277,7 +279,8 @@ class Device:
     """The access by a device on the other side.
 
     :ivar name: "pl330", or "pci" and bus, device and function, such as "pci 00:01.0"; of one that
-        is not on PCI what it is and where, such as "virtio-rng-device at 0xa003e00".
+        is not on PCI what it is and where, such as "virtio-rng-device at 0xa003e00"; of one written
+        in Python the name of its class.
     :ivar channel, microcode, burst: of the PL330 only.
     """
 
@@ -348,18 +351,23 @@ def routine_names(image: Elf) -> dict[int, str]:
 
 
 def resolve(
-    raw: Mapping[str, int], image: Elf, memory: Memory, adapter_of: Callable[[int, int], str]
+    raw: Mapping[str, int],
+    image: Elf,
+    memory: Memory,
+    adapter_of: Callable[[int, int], str],
+    remote: Sequence[str] = (),
 ) -> Finding:
     """Explain one `struct probe_finding`.
 
     :param adapter_of: returns where the adapter of a channel was made, up to a command.
+    :param remote: names of the devices written in Python.
     """
     kind = _kind(raw)
     names = routine_names(image)
     routine = names.get(raw["routine"]) if raw["routine"] else None
     rule = kind.rules.get(routine) if routine else None
     buffer = _buffer(raw["address"], image, memory)
-    pc, device = raw["cpu_pc"], _device(raw)
+    pc, device = raw["cpu_pc"], _device(raw, remote)
     accessed = (image.place(pc) or f"{pc:#x}") if pc else None
 
     def named(address: int) -> str:
@@ -474,8 +482,8 @@ def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
 def _kind(raw: Mapping[str, int]) -> _Kind:
     if raw["bounced"]:
         return _BOUNCED_MISUSE if raw["while_mapped"] else _NOT_COPIED
-    if raw["kind"] == _BUS_ERROR and _is_pci(raw["channel"]):
-        return _PCI_BUS_ERROR
+    if raw["kind"] == _BUS_ERROR and _is_master(raw["channel"]):
+        return _MASTER_BUS_ERROR
     if raw["kind"] == _BUS_ERROR and raw["reason"]:
         return _FAULT_OF_STORE if raw["is_write"] else _FAULT
     if raw["kind"] == _NOT_YOURS and raw["is_write"]:
@@ -510,15 +518,25 @@ def _is_pci(channel: int) -> bool:
     return channel != _NO_CHANNEL and bool(channel & _PCI)
 
 
+def _is_remote(channel: int) -> bool:
+    return channel != _NO_CHANNEL and bool(channel & _REMOTE)
+
+
+def _is_master(channel: int) -> bool:
+    return _is_pci(channel) or _is_remote(channel)
+
+
 def _other_name(virtio_id: int) -> str:
     if not virtio_id:
         return "fw_cfg"
     return _VIRTIO.get(virtio_id, f"virtio device {virtio_id}")
 
 
-def _device(raw: Mapping[str, int]) -> Device | None:
+def _device(raw: Mapping[str, int], remote: Sequence[str]) -> Device | None:
     if raw["channel"] == _NO_CHANNEL:
         return None
+    if _is_remote(raw["channel"]):
+        return Device(remote[raw["channel"] ^ _REMOTE])
     if _is_pci(raw["channel"]):
         return Device(f"pci {pci_address(raw['channel'])}")
     if raw["channel"] & _OTHER:

@@ -48,6 +48,9 @@ class Kind(enum.IntEnum):
     ADAPTER = 19
     REASON = 20
     ARGUMENTS = 21
+    DEVICE_REGISTER = 22
+    DEVICE_ACCESS = 23
+    DEVICE_INTERRUPT = 24
     #: Of `HostShim` only: each operation, `a` its virtual address, `b` its bytes.
     CLEAN = 32
     INVALIDATE = 33

@@ -21,6 +21,7 @@ class Descriptors:
 
     :ivar image: the bytes of the firmware.
     :ivar sockets: listening sockets for a person's monitor and gdb.
+    :ivar remote: socket on which devices written in Python are served.
     """
 
     ram: int
@@ -32,12 +33,25 @@ class Descriptors:
     monitor: int
     lifeline: int
     sockets: tuple[int, int] | None = None
+    remote: int | None = None
 
     def all(self) -> tuple[int, ...]:
         """Return every descriptor, for `pass_fds`."""
         files = [self.ram, self.probe, self.stream, self.image]
-        files += [] if self.dram is None else [self.dram]
+        files += [fd for fd in (self.dram, self.remote) if fd is not None]
         return (*files, self.serial, self.monitor, self.lifeline, *(self.sockets or ()))
+
+
+@dataclass(frozen=True)
+class Registers:
+    """Those of a device written in Python.
+
+    :ivar size: bytes.
+    :ivar doorbells: offsets of the registers that start it.
+    """
+
+    size: int
+    doorbells: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,7 @@ class Start:
 
     :ivar nonce: 64 random bits that the shim must repeat in `hello`.
     :ivar schedule: of the cache; None where nothing is modelled.
+    :ivar remote: the devices written in Python.
     """
 
     qemu: str
@@ -54,6 +69,7 @@ class Start:
     nonce: int
     seed: int
     schedule: str | None
+    remote: tuple[Registers, ...] = ()
 
 
 def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
@@ -117,17 +133,22 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
             "cache-sets": machine.cache.sets,
             "cache-ways": machine.cache.ways,
         }
-        if any(device.doorbells for device in machine.devices):
-            options["doorbells"] = _doorbells(machine.devices)
+        if doorbells := _doorbells(machine.devices, start.remote):
+            options["doorbells"] = doorbells
+    if start.remote:
+        options["remote-fd"] = fds.remote
+        options["remote"] = "/".join(str(registers.size) for registers in start.remote)
     return "dmav3-board," + ",".join(f"{key}={value}" for key, value in options.items())
 
 
-def _doorbells(devices: Iterable[Device]) -> str:
-    """Return the extension's property, such as "pci1:0x98/pci2:0x1000+0x1008"."""
+def _doorbells(devices: Iterable[Device], remote: Iterable[Registers] = ()) -> str:
+    """Return the extension's property, such as "pci1:0x98/remote0:0x1000+0x1008"."""
+    named = {f"pci{slot}": device.doorbells for slot, device in enumerate(devices, 1)}
+    named |= {f"remote{number}": one.doorbells for number, one in enumerate(remote)}
     return "/".join(
-        f"pci{slot}:" + "+".join(f"{offset:#x}" for offset in device.doorbells)
-        for slot, device in enumerate(devices, 1)
-        if device.doorbells
+        f"{name}:" + "+".join(f"{offset:#x}" for offset in offsets)
+        for name, offsets in named.items()
+        if offsets
     )
 
 

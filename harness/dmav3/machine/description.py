@@ -80,12 +80,13 @@ class Pl330(_Part):
 
 
 class Stream(_Part):
-    """The peripheral with a data register: registers, its controller, its request lines."""
+    """The peripheral with a data register: registers, controller, request lines, interrupt."""
 
     base: Address
     pl330: Annotated[int, Field(ge=0)]  # index in `pl330` of the machine
     receive: Annotated[int, Field(ge=0, le=31)]
     transmit: Annotated[int, Field(ge=0, le=31)]
+    irq: Interrupt = 195
 
 
 class Uart(_Part):
@@ -228,6 +229,7 @@ _BUILT: dict[Place, int] = {
     ("stream", "pl330"): 0,
     ("stream", "receive"): 0,
     ("stream", "transmit"): 1,
+    ("stream", "irq"): 195,
     ("uart", "base"): 0x0B030000,
     ("uart", "irq"): 193,
 }
@@ -247,7 +249,7 @@ _EXAMPLE: dict[str, Any] = {
         "event_irqs": [177, 178],
         "request_lines": 32,
     },
-    "stream": {"base": "0x0B010000", "pl330": 0, "receive": 0, "transmit": 1},
+    "stream": {"base": "0x0B010000", "pl330": 0, "receive": 0, "transmit": 1, "irq": 195},
     "uart": {"kind": "dmav3", "base": "0x0B030000", "irq": 193},
     "devices": [
         {
@@ -288,7 +290,10 @@ def _device(text: str) -> Device:
         model, *options = text.split(",")
         return Device(model=model, options=tuple(options))
     except (AttributeError, ValidationError) as error:
-        msg = f"{text!r} is no PCI device; such as 'edu' or 'edu,dma_mask=0xffffffff'"
+        msg = (
+            f"{text!r} is no device; such as 'edu', 'edu,dma_mask=0xffffffff', or an object of a "
+            "class made of dmav3.Device"
+        )
         raise UsageError(msg) from error
 
 

@@ -71,6 +71,7 @@ class Process:
     :ivar ram, dram, probe, stream: descriptors of the shared memories (`dram` is `ram` where
         there is one view); `probe` gets its size from the extension.
     :ivar serial, monitor: connected sockets.
+    :ivar remote: a connected socket for devices written in Python; None: there are none.
     :ivar argv: the command line.
     """
 
@@ -100,6 +101,10 @@ class Process:
             self.serial, serial = _pair(resources, theirs)
             self.monitor, monitor = _pair(resources, theirs)
             self._lifeline, lifeline = _pair(resources, theirs)
+            self.remote: socket.socket | None = None
+            remote: socket.socket | None = None
+            if start.remote:
+                self.remote, remote = _pair(resources, theirs)
             fds = Descriptors(
                 ram=self.ram,
                 dram=None if one_view else self.dram,
@@ -110,6 +115,7 @@ class Process:
                 monitor=monitor.fileno(),
                 lifeline=lifeline.fileno(),
                 sockets=sockets,
+                remote=remote.fileno() if remote else None,
             )
             self.argv = arguments(machine, start, fds)
             self._machine = machine.name
@@ -171,8 +177,9 @@ class Process:
 
     def let_go(self) -> None:
         """In a forked child: close the connections, which are the parent's."""
-        for end in (self.serial, self.monitor, self._lifeline):
-            end.close()
+        for end in (self.serial, self.monitor, self._lifeline, self.remote):
+            if end:
+                end.close()
 
     def stuck(self, silence: DeadlineError, access: str = "") -> QemuStuckError:
         """Explain that QEMU runs, but does not answer.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dmav3.devices.device import Device
 from dmav3.elf.image import read_elf
 from dmav3.errors import UsageError
 from dmav3.evidence.violations import LEFT
@@ -18,7 +19,7 @@ from dmav3.machine.description import load
 from dmav3.machine.schedule import checked_schedule, checked_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from dmav3.machine.description import Machine
 
@@ -44,6 +45,8 @@ class Wanted:
     """A board that somebody wants; as the parameters of `Board`.
 
     :ivar fresh: of a QEMU that has done nothing yet.
+    :ivar python: classes of devices written in Python. They live as long as their board, which is
+        for one test only.
     """
 
     machine: Machine
@@ -51,6 +54,7 @@ class Wanted:
     seed: int = 1
     schedule: str | None = None
     fresh: bool = False
+    python: tuple[type[Device], ...] = ()
 
 
 def check_options(config: pytest.Config) -> None:
@@ -93,8 +97,9 @@ def wanted(item: pytest.Item, tmp_path_factory: pytest.TempPathFactory) -> Wante
     cache = item.get_closest_marker("dmav3_cache")
     given: dict[str, Any] = dict(cache.kwargs) if cache else {}
     chosen = _machine_of(item)
-    if devices := item.get_closest_marker("dmav3_devices"):
-        chosen = chosen.with_devices(devices.args)
+    devices = item.get_closest_marker("dmav3_devices")
+    python, others = _sorted(devices.args if devices else ())
+    chosen = chosen.with_devices(others)
     # An option is for all tests, so it cannot be wrong for the coherent machine of some.
     schedule = config.getoption("dmav3_schedule") if chosen.cache else None
     return Wanted(
@@ -103,6 +108,7 @@ def wanted(item: pytest.Item, tmp_path_factory: pytest.TempPathFactory) -> Wante
         seed=given.get("seed", _seed(config)),
         schedule=checked_schedule(chosen, given.get("schedule", schedule)),
         fresh=item.get_closest_marker("dmav3_fresh") is not None,
+        python=python,
     )
 
 
@@ -145,7 +151,8 @@ def _check(mark: pytest.Mark) -> None:
             load(_text(*mark.args[:1]))
         case "dmav3_devices":
             _no_more(mark.kwargs)
-            load(_DEFAULT_MACHINE).with_devices(map(_text, mark.args))
+            _, others = _sorted(mark.args)
+            load(_DEFAULT_MACHINE).with_devices(map(_text, others))
         case "dmav3_rule":
             from dmav3.rules.rules import rules  # noqa: PLC0415 - most tests have no such mark
 
@@ -161,6 +168,13 @@ def _check(mark: pytest.Mark) -> None:
         case _:
             msg = "there is no such mark"
             raise UsageError(msg)
+
+
+def _sorted(devices: Iterable[Any]) -> tuple[tuple[type[Device], ...], list[Any]]:
+    """Return the classes of devices written in Python, and the other devices."""
+    given = list(devices)
+    python = [it for it in given if isinstance(it, type) and issubclass(it, Device)]
+    return tuple(python), [it for it in given if it not in python]
 
 
 def _text(given: object = None) -> str:

@@ -24,7 +24,7 @@ MARKERS = (
     "dmav3_fresh: the board is a QEMU process that no test has used before",
     "dmav3_cache(schedule=, seed=): when the cache acts of its own accord, instead of the options",
     "dmav3_machine(name): the machine, by name or YAML file, instead of the option",
-    "dmav3_devices(*devices): PCI devices of QEMU's own on it, such as 'edu'",
+    "dmav3_devices(*devices): devices on it: QEMU's own, such as 'edu', classes of dmav3.Device",
     'dmav3_rule(*rules): the rules that the test decides, such as dmav3_rule("MTX-07")',
     "dmav3_image(*files, **options): C files of a driver, or an ELF, beside the test's own file",
     "dmav3_leaves(adapter=1, anything=): what of the layer still lives at the end of the test",

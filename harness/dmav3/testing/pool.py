@@ -3,7 +3,8 @@
 
 A board is handed out as if QEMU had just started. Where a reset does not achieve that, there is a
 fresh process: after a failed test, when it is asked for, after a command to the monitor that a
-reset does not undo, and where the PL330 is QEMU's own, which a reset does not make as good as new.
+reset does not undo, where the PL330 is QEMU's own, which a reset does not make as good as new, and
+for a test with devices written in Python, which are its own.
 """
 
 from __future__ import annotations
@@ -60,14 +61,18 @@ class Pool:
 
         :raises Dmav3Error: as `Board` and its start. Nothing is left running.
         """
-        board = self._idle.pop((wanted.machine, wanted.image), None)
+        board = None if wanted.python else self._idle.pop((wanted.machine, wanted.image), None)
         if board is not None:
             if not wanted.fresh and _renew(board, wanted):
                 board.judges = True
                 return board
             self.drop(board)
         board = Board(
-            wanted.machine, image=wanted.image, seed=wanted.seed, schedule=wanted.schedule
+            wanted.machine,
+            image=wanted.image,
+            seed=wanted.seed,
+            schedule=wanted.schedule,
+            devices=[kind() for kind in wanted.python],
         ).__enter__()
         self.started += 1
         self._running.add(board)
@@ -76,6 +81,9 @@ class Pool:
     def give_back(self, board: Board, wanted: Wanted) -> None:
         """Keep a board, taken for `wanted`, for the next one; the longest unused may have to go."""
         board.judges = False  # it has been judged
+        if wanted.python:
+            self.drop(board)
+            return
         self._idle[wanted.machine, wanted.image] = board
         if len(self._idle) > self.IDLE:
             self.drop(self._idle.pop(next(iter(self._idle))))

@@ -127,6 +127,16 @@ const struct doorbells *doorbells_of(const PCIDevice *device)
     return NULL;
 }
 
+const struct doorbells *doorbells_named(const char *id)
+{
+    for (size_t i = 0; i < devices; i++) {
+        if (!strcmp(doorbells[i].id, id)) {
+            return &doorbells[i];
+        }
+    }
+    return NULL;
+}
+
 bool doorbells_have(const struct doorbells *of, uint64_t offset)
 {
     for (size_t i = 0; i < of->count; i++) {

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#define _GNU_SOURCE
 #include "devices/pci.h"
 
-#include <errno.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "devices/doorbells.h"
-#include "evidence/declared.h"
-#include "evidence/finding.h"
-#include "evidence/stray.h"
-#include "memory/fault_range.h"
+#include "devices/master.h"
 #include "memory/views.h"
 #include "probe/probe.h"
 
@@ -28,7 +21,6 @@ struct master {
 
 static struct {
     struct master masters[MASTERS];
-    uint8_t *low_ram;
     QemuAddressSpace bars;
 } pci;
 
@@ -45,90 +37,43 @@ static struct accessor accessor_of(struct master *master)
 
 /* ---- accesses by devices ---- */
 
-/* Begin an access, which the caller makes and ends by views_unlock(). */
-static struct accessor begin(struct master *master, uint64_t address, unsigned int size, bool is_write)
+static uint32_t access_memory(struct master *master, uint64_t address, void *data, unsigned int size,
+                              bool is_write)
 {
     struct accessor by = accessor_of(master);
+    bool done;
 
     views_lock();
     probe_access(by.channel, address, size, is_write);
-    by.stray = stray_found(&by, address, size, is_write);
-    return by;
-}
-
-/* A refused access is a finding, too: not every model of a device looks at what the bus answered. */
-static bool is_refused(struct master *master, uint64_t address, unsigned int size, bool is_write)
-{
-    struct accessor by;
-
-    if (!fault_range_has(address, size)) {
-        return false;
-    }
-    by = accessor_of(master);
-    views_lock();
-    probe_access(by.channel, address, size, is_write);
-    finding_bus_error(address, is_write, false, &by);
+    done = master_access(address, data, size, is_write, &by);
     views_unlock();
-    return true;
+    return done ? MEMTX_OK : MEMTX_ERROR;
 }
 
 static uint32_t ram_read(void *opaque, hwaddr offset, uint64_t *value, unsigned int size, MemTxAttrs attributes)
 {
-    struct accessor by;
-
     (void)attributes;
-    if (is_refused(opaque, views.base + offset, size, false)) {
-        return MEMTX_ERROR;
-    }
     *value = 0;
-    by = begin(opaque, views.base + offset, size, false);
-    views_device_read(offset, value, size, &by);
-    views_unlock();
-    return MEMTX_OK;
+    return access_memory(opaque, views.base + offset, value, size, false);
 }
 
 static uint32_t ram_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs attributes)
 {
-    struct accessor by;
-
     (void)attributes;
-    if (is_refused(opaque, views.base + offset, size, true)) {
-        return MEMTX_ERROR;
-    }
-    by = begin(opaque, views.base + offset, size, true);
-    views_device_write(offset, &value, size, &by);
-    views_unlock();
-    return MEMTX_OK;
+    return access_memory(opaque, views.base + offset, &value, size, true);
 }
 
 static uint32_t low_read(void *opaque, hwaddr offset, uint64_t *value, unsigned int size, MemTxAttrs attributes)
 {
     (void)attributes;
-    if (is_refused(opaque, LOW_RAM_BASE + offset, size, false)) {
-        return MEMTX_ERROR;
-    }
     *value = 0;
-    begin(opaque, LOW_RAM_BASE + offset, size, false);
-    memcpy(value, pci.low_ram + offset, size);
-    views_unlock();
-    return MEMTX_OK;
+    return access_memory(opaque, LOW_RAM_BASE + offset, value, size, false);
 }
 
 static uint32_t low_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs attributes)
 {
-    struct accessor by;
-
     (void)attributes;
-    if (is_refused(opaque, LOW_RAM_BASE + offset, size, true)) {
-        return MEMTX_ERROR;
-    }
-    by = begin(opaque, LOW_RAM_BASE + offset, size, true);
-    if (views.model) {
-        declared_device_wrote(LOW_RAM_BASE + offset, size, &by);
-    }
-    memcpy(pci.low_ram + offset, &value, size);
-    views_unlock();
-    return MEMTX_OK;
+    return access_memory(opaque, LOW_RAM_BASE + offset, &value, size, true);
 }
 
 static const MemoryRegionOps ram_ops = {
@@ -302,22 +247,6 @@ uint64_t pci_bar_past(uint64_t address, uint32_t *channel)
 
 /* ---- the board ---- */
 
-static bool add_low_ram(Error **errp)
-{
-    static QemuRegion low_ram;
-    void *memory =
-        mmap(NULL, LOW_RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (memory == MAP_FAILED) {
-        error_setg(errp, "no memory for low RAM: %s", strerror(errno));
-        return false;
-    }
-    pci.low_ram = memory;
-    qemu.memory_region_init_ram_ptr(region(&low_ram), NULL, "dmav3-low-ram", LOW_RAM_SIZE, memory);
-    qemu.memory_region_add_subregion(qemu.get_system_memory(), LOW_RAM_BASE, region(&low_ram));
-    return true;
-}
-
 bool pci_initialise(Error **errp)
 {
     static const struct {
@@ -335,12 +264,12 @@ bool pci_initialise(Error **errp)
     if (views.model) {
         watch_bars(bridge);
     }
-    return add_low_ram(errp);
+    return master_add_low_ram(errp);
 }
 
 void pci_reset(void)
 {
-    madvise(pci.low_ram, LOW_RAM_SIZE, MADV_DONTNEED);
+    master_reset();
     for (size_t i = 0; i < MASTERS; i++) {
         pci.masters[i].starts.count = 0;
     }

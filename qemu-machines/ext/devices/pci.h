@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QEMU's own PCI devices as bus masters that do not see the caches, and low RAM for narrow ones.
+ * QEMU's own PCI devices as bus masters that do not see the caches.
  *
  * Each device has an address space of its own, so that every access is known by bus and function: QEMU's
  * system memory (the frame that message-signalled interrupts are written to, flash, what others have there),
- * over it RAM as devices see it, and low RAM. An access in fault-base, fault-size (memory/fault_range.h) is
+ * over it what devices/master.h has. An access in fault-base, fault-size (memory/fault_range.h) is
  * answered by an error. The gate does not stop these devices: what they do while it is closed happens then, and
  * what they cause is recorded as ungated.
  *

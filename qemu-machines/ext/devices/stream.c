@@ -9,9 +9,10 @@
 #include "probe/probe.h"
 #include "time/clock.h"
 
-enum stream_register { DR = 0x00, SR = 0x04, CR = 0x08 };
+enum stream_register { DR = 0x00, SR = 0x04, CR = 0x08, IER = 0x0c, ISR = 0x10 };
 enum stream_status { SR_ROOM = 1, SR_DATA = 2, SR_OVERRUN = 4, SR_UNDERRUN = 8 };
 enum stream_control { CR_TRANSMIT = 1, CR_RECEIVE = 2 };
+enum { SR_ERRORS = SR_OVERRUN | SR_UNDERRUN, SR_BITS = SR_ROOM | SR_DATA | SR_ERRORS };
 enum { CR_BITS = 0xf33, FRAME_MAX = 8, STREAM_SIZE = 0x1000, PAGE = 4096 };
 
 /* Bytes; as many as the largest depth of the largest frames. */
@@ -27,6 +28,8 @@ static struct {
     uint64_t sent_tail, receive_head; /* the host's ends, as seen when the gate opened */
     struct fifo rx, tx;
     uint32_t control, errors;
+    uint32_t enabled, pending; /* IER, ISR */
+    bool level;                /* of the interrupt */
     uint64_t word_interval_ns, overruns, underruns;
     const struct stream_server *server;
     uint64_t due_ns; /* when the next frames move; 0: nothing is on its way */
@@ -107,7 +110,7 @@ static bool receive_frame(void)
     return true;
 }
 
-/* ---- request lines and time ---- */
+/* ---- request lines, the interrupt, and time ---- */
 
 static bool tx_ready(void)
 {
@@ -123,6 +126,24 @@ static void update_requests(void)
 {
     stream.server->request(STREAM_TRANSMIT, tx_ready());
     stream.server->request(STREAM_RECEIVE, rx_ready());
+}
+
+static uint32_t status(void)
+{
+    return (room(&stream.tx) >= frame() ? SR_ROOM : 0) | (stream.rx.level >= frame() ? SR_DATA : 0) |
+           stream.errors;
+}
+
+static void update_interrupt(void)
+{
+    bool level;
+
+    stream.pending |= status();
+    level = (stream.pending & stream.enabled) != 0;
+    if (level != stream.level) {
+        stream.level = level;
+        stream.server->interrupt(level);
+    }
 }
 
 static bool can_move(void)
@@ -149,6 +170,7 @@ static void pump(void)
         model_timer_arm(&stream.tick, stream.due_ns);
     }
     update_requests();
+    update_interrupt();
 }
 
 uint64_t stream_due(uint64_t until_ns)
@@ -193,6 +215,7 @@ static void write_data(uint64_t value, unsigned int size)
     if (room(&stream.tx) < size) {
         stream.errors |= SR_OVERRUN;
         stream.overruns++;
+        update_interrupt();
         return;
     }
     push(&stream.tx, &value, size);
@@ -206,6 +229,7 @@ static uint64_t read_data(unsigned int size)
     if (stream.rx.level < size) {
         stream.errors |= SR_UNDERRUN;
         stream.underruns++;
+        update_interrupt();
         return 0;
     }
     pop(&stream.rx, &value, size);
@@ -221,13 +245,23 @@ static uint64_t stream_read(void *opaque, hwaddr offset, unsigned int size)
     case DR:
         return read_data(size);
     case SR:
-        return (room(&stream.tx) >= frame() ? SR_ROOM : 0) | (stream.rx.level >= frame() ? SR_DATA : 0) |
-               stream.errors;
+        return status();
     case CR:
         return stream.control;
+    case IER:
+        return stream.enabled;
+    case ISR:
+        return stream.pending;
     default:
         return 0;
     }
+}
+
+static void acknowledge(uint32_t bits)
+{
+    stream.errors &= ~bits;
+    stream.pending &= ~bits;
+    update_interrupt();
 }
 
 static void stream_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size)
@@ -244,6 +278,13 @@ static void stream_write(void *opaque, hwaddr offset, uint64_t value, unsigned i
     case CR:
         stream.control = (uint32_t)value & CR_BITS;
         pump();
+        break;
+    case IER:
+        stream.enabled = (uint32_t)value & SR_BITS;
+        update_interrupt();
+        break;
+    case ISR:
+        acknowledge((uint32_t)value);
         break;
     default:
         qemu.error_report("dmav3: stream: write at offset 0x%x is ignored", (unsigned int)offset);
@@ -322,11 +363,13 @@ void stream_reset(void)
 {
     stream.rx.level = stream.tx.level = 0;
     stream.control = stream.errors = 0;
+    stream.enabled = stream.pending = 0;
     stream.overruns = stream.underruns = stream.due_ns = 0;
     stream.rings->sent_head = stream.rings->sent_tail = 0;
     stream.rings->receive_head = stream.rings->receive_tail = 0;
     sample_host();
     update_requests();
+    update_interrupt();
 }
 
 /* ---- properties ---- */

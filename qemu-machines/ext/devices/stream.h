@@ -13,6 +13,12 @@
  * 0x08    RW 32         CR  1 transmit requests enabled, 2 receive requests enabled,
  *                           bits 5:4 log2 of the bytes of a frame,
  *                           bits 11:8 the frames that a request asks for (a burst), less 1
+ * 0x0c    RW 32         IER which bits of ISR interrupt the CPU; none at reset
+ * 0x10    RW 32         ISR what has been true of SR since it was acknowledged, by the bits of SR; 1
+ *                           written to a bit acknowledges it, of 4 and 8 in SR too
+ *
+ * The interrupt is a level: it stands while a bit is set in both IER and ISR. A bit of ISR that is acknowledged
+ * while SR still has it stays.
  *
  * A request is there while its FIFO has room for so many frames (transmit) or holds them (receive) and its
  * requests are enabled; at reset they are not. It is a burst, or what one takes of it as singles.
@@ -40,6 +46,8 @@ struct stream_server {
     /* Something other than the controller is about to change the FIFOs: let what should have happened before
      * happen. */
     void (*catch_up)(void);
+    /* Drive the stream's interrupt, at once or as soon as the CPU may be interrupted. */
+    void (*interrupt)(bool level);
 };
 
 /* An access to its registers, naturally aligned. */

@@ -72,9 +72,9 @@ void stray_adapter_made(uint32_t channel)
 
 static bool is_judged(const struct accessor *by)
 {
-    return stray.announced &&
-           (by->channel & ACCESSOR_PCI ? stray.masters
-                                       : by->channel < CHANNELS && (stray.channels >> by->channel & 1));
+    return stray.announced && (by->channel & (ACCESSOR_PCI | ACCESSOR_REMOTE)
+                                   ? stray.masters
+                                   : by->channel < CHANNELS && (stray.channels >> by->channel & 1));
 }
 
 static bool is_in_window(uint64_t physical)

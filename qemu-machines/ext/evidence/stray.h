@@ -4,8 +4,8 @@
  * private memory of a channel.
  *
  * They are judged if the image has promised to record all of these, from the first adapter of the device's sort
- * on: a channel of the PL330 from the first adapter that it serves, PCI devices from the first bus master's.
- * Whoever drives a device without an adapter is not judged.
+ * on: a channel of the PL330 from the first adapter that it serves, PCI devices and remote ones from the first
+ * bus master's. Whoever drives a device without an adapter is not judged.
  *
  * The caller holds the views' lock.
  */

@@ -11,6 +11,7 @@
 #include "devices/doorbells.h"
 #include "devices/gate.h"
 #include "devices/pci.h"
+#include "devices/remote.h"
 #include "devices/stream.h"
 #include "devices/uart.h"
 #include "evidence/declared.h"
@@ -42,16 +43,17 @@ _Static_assert(CHANNELS == (int)CLOCKED_CHANNELS && EVENTS == (int)CLOCKED_EVENT
 
 static struct {
     bool separate_views;
-    uint64_t dram_fd, probe_fd, stream_fd, image_fd, wake_fd, lifeline_fd;
+    uint64_t dram_fd, probe_fd, stream_fd, image_fd, wake_fd, lifeline_fd, remote_fd;
     uint64_t image_base;
     uint64_t nonce, seed, wake_mask;
     uint64_t cache_level, cache_line, cache_sets, cache_ways;
     uint64_t pl330_clock_hz;   /* of the engine; 0: QEMU's own is the PL330 */
     uint64_t pl330_quantum_ns; /* after which a CPU without hooks sees what the engine stores */
     enum cache_schedule schedule;
-    char *command, *doorbells;
+    char *command, *doorbells, *remote;
     const struct controller *controller;
-    qemu_irq stream_lines[2]; /* of QEMU's own PL330 */
+    qemu_irq stream_lines[2]; /* of QEMU's own PL330, */
+    qemu_irq stream_irq;      /* and the stream's interrupt beside it */
     bool realized;
     void (*parent_realize)(DeviceState *, Error **);
     ResettablePhases parent_phases;
@@ -62,6 +64,7 @@ static struct {
     .image_fd = ~0ull,
     .wake_fd = ~0ull,
     .lifeline_fd = ~0ull,
+    .remote_fd = ~0ull,
     .pl330_quantum_ns = 100000,
     .seed = 1,
     .cache_level = 2,
@@ -125,6 +128,13 @@ static void set_command(Object *object, Visitor *visitor, const char *name, void
     (void)object;
     (void)opaque;
     qemu.visit_type_str(visitor, name, &board.command, errp);
+}
+
+static void set_remote(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    (void)object;
+    (void)opaque;
+    qemu.visit_type_str(visitor, name, &board.remote, errp);
 }
 
 static void get_doorbells(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
@@ -218,6 +228,8 @@ static struct number board_numbers[] = {
     {"image-base", NULL, NULL, &board.image_base},
     {"wake-fd", NULL, NULL, &board.wake_fd},
     {"lifeline-fd", NULL, NULL, &board.lifeline_fd},
+    {"remote-fd", NULL, NULL, &board.remote_fd},
+    {"remote-due", remote_due, remote_set_due, NULL},
     {"nonce", NULL, NULL, &board.nonce},
     {"cache-level", NULL, NULL, &board.cache_level},
     {"cache-line", NULL, NULL, &board.cache_line},
@@ -397,19 +409,25 @@ static void drive_line(enum stream_line line, bool asks)
     qemu.qemu_set_irq(board.stream_lines[line], !asks);
 }
 
+static void drive_interrupt(bool level)
+{
+    qemu.qemu_set_irq(board.stream_irq, level);
+}
+
 static void never_behind(void)
 {
 }
 
 static const struct stream_server *add_pl330_of_qemu(DeviceState *gic, Error **errp)
 {
-    static const struct stream_server server = {drive_line, never_behind};
+    static const struct stream_server server = {drive_line, never_behind, drive_interrupt};
     DeviceState *pl330 = make_pl330(gic, errp);
 
     if (!pl330) {
         return NULL;
     }
     board.controller = &rival_controller;
+    board.stream_irq = qemu.qdev_get_gpio_in(gic, STREAM_SPI);
     board.stream_lines[STREAM_RECEIVE] = qemu.qdev_get_gpio_in(pl330, STREAM_RECEIVE);
     board.stream_lines[STREAM_TRANSMIT] = qemu.qdev_get_gpio_in(pl330, STREAM_TRANSMIT);
     map(PL330_BASE, qemu.sysbus_mmio_get_region((SysBusDevice *)pl330, 0));
@@ -433,6 +451,7 @@ static const struct stream_server *add_clocked_pl330(DeviceState *gic, Error **e
     for (int i = 0; i <= EVENTS; i++) {
         wiring.interrupts[i] = qemu.qdev_get_gpio_in(gic, PL330_ABORT_SPI + i);
     }
+    wiring.interrupts[CLOCKED_STREAM_OUTPUT] = qemu.qdev_get_gpio_in(gic, STREAM_SPI);
     if (!clocked_initialise(&wiring, &registers, errp)) {
         return NULL;
     }
@@ -483,6 +502,26 @@ static bool add_command_uart(DeviceState *gic, Error **errp)
     return true;
 }
 
+static bool add_remote_devices(DeviceState *gic, Error **errp)
+{
+    static qemu_irq interrupts[REMOTE_DEVICES];
+    const struct remote_wiring wiring = {
+        .fd = (int)board.remote_fd,
+        .base = REMOTE_BASE,
+        .sizes = board.remote,
+        .interrupts = interrupts,
+        .catch_up = board.controller->catch_up,
+    };
+
+    if (board.remote_fd == ~0ull) {
+        return true;
+    }
+    for (int n = 0; n < REMOTE_DEVICES; n++) {
+        interrupts[n] = qemu.qdev_get_gpio_in(gic, REMOTE_SPI + n);
+    }
+    return remote_initialise(&wiring, errp);
+}
+
 static uint32_t features(void)
 {
     return (board.separate_views ? 0 : IDENT_COHERENT) | (board.stream_fd != ~0ull ? IDENT_STREAM : 0) |
@@ -499,7 +538,7 @@ static void realize(DeviceState *device, Error **errp)
         return;
     }
     if (!open_memory(errp) || !open_image(errp) || !add_pl330_and_stream(gic, errp) || !pci_initialise(errp) ||
-        !add_command_uart(gic, errp) || !start_lifeline(errp)) {
+        !add_command_uart(gic, errp) || !add_remote_devices(gic, errp) || !start_lifeline(errp)) {
         return;
     }
     error_setg(&no_migration, "dmav3-board cannot be migrated: its caches and its clock are not saved");
@@ -540,6 +579,7 @@ static void reset_enter(Object *object, int type)
     }
     gate_reset();
     alarm_reset();
+    remote_reset();
     views_lock();
     oplog_reset();
     probe_reset();
@@ -569,6 +609,7 @@ static void board_class(ObjectClass *class, void *data)
     add_numbers(class, board_numbers);
     qemu.object_class_property_add(class, "schedule", "str", get_schedule, set_schedule, NULL, NULL);
     qemu.object_class_property_add(class, "command", "str", NULL, set_command, NULL, NULL);
+    qemu.object_class_property_add(class, "remote", "str", NULL, set_remote, NULL, NULL);
     qemu.object_class_property_add(class, "doorbells", "str", get_doorbells, set_doorbells, NULL, NULL);
     qemu.object_class_property_add(class, "doorbell-bars", "str", get_doorbell_bars, NULL, NULL, NULL);
 }

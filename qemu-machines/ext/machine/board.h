@@ -5,6 +5,8 @@
  * Properties that are given at the start and can only be read afterwards:
  *
  *   dram-fd, probe-fd, stream-fd, wake-fd, lifeline-fd   file descriptors; none unless given
+ *   remote-fd, remote                                    remote devices: their socket, and the sizes of their
+ *                                                        registers (devices/remote.h)
  *   image-fd, image-base                                 the firmware's image (memory/image.h)
  *   command                                              id of the command UART's character device
  *   doorbells                                            registers that start PCI devices (devices/doorbells.h)
@@ -21,13 +23,14 @@
  *   ring-lost (ro)              records overwritten since the reset
  *   trace, trace-instructions, trace-lost (ro)                 pl330/trace.h
  *   fault-base, fault-size                                     memory/fault_range.h
+ *   remote-due                                                 devices/remote.h
  *
  * Its children are channel[0] to channel[7] (pl330/controller.h) and, with stream-fd, `stream`
  * (devices/stream.h): word-interval-ns, rx-fifo-depth, tx-fifo-depth, overruns (ro), underruns (ro).
  *
  * It adds to the board a PL330 with 8 channels, 32 request lines and 16 events, the stream device, the
- * identification page, the command UART, and 1 MiB of RAM that narrow bus masters reach (devices/pci.h).
- * Addresses and interrupts are in board.c.
+ * identification page, the command UART, 1 MiB of RAM that narrow bus masters reach (devices/master.h), and,
+ * with remote-fd, remote devices. Addresses and interrupts are in board.c.
  */
 #ifndef DMAV3_BOARD_H
 #define DMAV3_BOARD_H

@@ -14,10 +14,13 @@ enum board_place {
     STREAM_PAGE = 0x1000,
     IDENT_BASE = 0x0b020000,
     UART_BASE = 0x0b030000,
+    REMOTE_BASE = 0x0b040000, /* of devices/remote.h */
     RAM_BASE = 0x40000000,
     PL330_ABORT_SPI = 176, /* event n: the next but n */
     UART_SPI = 193,
     ALARM_SPI = 194,
+    STREAM_SPI = 195,
+    REMOTE_SPI = 196, /* of the first */
 };
 
 /* Of QEMU's: the registers of the interrupt controller's CPU interface (GICv2). */

@@ -4,14 +4,14 @@
 #include <stddef.h>
 
 #include "devices/pci.h"
+#include "devices/remote.h"
 #include "machine/places.h"
 
 static const struct {
     uint64_t base, size;
 } devices[] = {
-    {PL330_BASE, PL330_SIZE},
-    {PL330_NONSECURE_BASE, PL330_SIZE},
-    {STREAM_BASE, STREAM_PAGE},
+    {PL330_BASE, PL330_SIZE},   {PL330_NONSECURE_BASE, PL330_SIZE},
+    {STREAM_BASE, STREAM_PAGE}, {REMOTE_BASE, REMOTE_DEVICES * REMOTE_WINDOW},
     {BAR_BASE, BAR_SIZE},
 };
 

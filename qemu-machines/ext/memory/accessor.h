@@ -11,8 +11,14 @@
 
 /* `channel` of a PCI device: this, plus bus number << 8, device << 3 and function. Of another one that is no
  * channel of the PL330: this, plus the id of a virtio device in its standard, or 0 for fw_cfg. Of QEMU's own
- * PL330, which does not say which of its channels it is: the last. */
-enum accessor_channel { ACCESSOR_PCI = 0x10000, ACCESSOR_OTHER = 0x20000, ACCESSOR_RIVAL = 0x40000 };
+ * PL330, which does not say which of its channels it is: the third. Of a remote device (devices/remote.h): the
+ * last, plus its number. */
+enum accessor_channel {
+    ACCESSOR_PCI = 0x10000,
+    ACCESSOR_OTHER = 0x20000,
+    ACCESSOR_RIVAL = 0x40000,
+    ACCESSOR_REMOTE = 0x80000
+};
 
 /* `channel` where no device is known. */
 #define ACCESSOR_NO_CHANNEL 0xffffffffu

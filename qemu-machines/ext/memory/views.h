@@ -15,7 +15,7 @@
 #include "model/cache_model.h"
 #include "qemu/qemu_abi.h"
 
-/* RAM for devices that reach nothing else; it is in no view (devices/pci.h). */
+/* RAM for devices that reach nothing else; it is in no view (devices/master.h). */
 enum low_ram { LOW_RAM_BASE = 0x0f000000, LOW_RAM_SIZE = 1 << 20 };
 
 struct views {

@@ -48,6 +48,11 @@ static void interrupt(void *opaque, uint32_t line, bool level)
     clocked_deliver();
 }
 
+void clocked_stream_interrupt(bool level)
+{
+    interrupt(NULL, CLOCKED_STREAM_OUTPUT, level);
+}
+
 static void answer(void *opaque, uint32_t peripheral, enum engine_answer answered)
 {
     (void)opaque;

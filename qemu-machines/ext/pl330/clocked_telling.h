@@ -12,6 +12,9 @@ extern const struct engine_ops clocked_ops;
  * translator, where nothing may interrupt the CPU. */
 void clocked_deliver(void);
 
+/* Drive the stream's interrupt by the same way. */
+void clocked_stream_interrupt(bool level);
+
 /* Append a record, of the engine's time while it runs. */
 void clocked_record(enum probe_kind, uint32_t channel, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
                     uint64_t e);

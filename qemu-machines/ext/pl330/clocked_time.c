@@ -149,7 +149,7 @@ static void request(enum stream_line line, bool asks)
     }
 }
 
-const struct stream_server clocked_stream_server = {request, clocked_catch_up};
+const struct stream_server clocked_stream_server = {request, clocked_catch_up, clocked_stream_interrupt};
 
 /* ---- set-up ---- */
 

@@ -69,6 +69,11 @@ enum probe_kind {
                          b, c numbers for it */
     PROBE_ARGUMENTS,  /* what the routine entered last was called with. id: the first one | their number << 8; a
                          to e up to five of them */
+    /* Remote devices (devices/remote.h); id: which. */
+    PROBE_DEVICE_REGISTER,  /* the CPU accesses a register. a offset, b bytes, c value, d write, e 1: the answer
+                               is a bus error */
+    PROBE_DEVICE_ACCESS,    /* it accesses memory. a address, b bytes, d write */
+    PROBE_DEVICE_INTERRUPT, /* a its level */
     PROBE_KINDS,
 };
 
@@ -138,7 +143,8 @@ struct probe_finding {
     uint64_t cpu_pc;       /* of the access or store that raced; 0: not known */
     uint32_t routine;      /* that owed the maintenance, by its id in the operation log; 0: none */
     uint32_t channel;      /* of the PL330; 0x10000 | bus << 8 | device << 3 | function: of a PCI device;
-                              0x20000 | id: of a virtio-mmio device; 0x20000: of fw_cfg; ~0: not known */
+                              0x20000 | id: of a virtio-mmio device; 0x20000: of fw_cfg; 0x80000 | id: of a
+                              remote device; ~0: not known */
     uint64_t microcode;    /* address of the channel's instruction; 0 for PCI, as is: */
     uint64_t burst;        /* n-th load or store of the program, from 1 */
     uint64_t adapter;      /* whose mapping covers the address; 0: none does */

@@ -58,15 +58,17 @@ image_objects = $(patsubst %,$(OUT)/%.o,$(patsubst firmware/%,%,$(call changed,$
 SHIM_OBJECTS := $(call image_objects,$(SHIM_SOURCES))
 DRIVER_OBJECTS := $(call image_objects,$(DRIVER_SOURCES))
 HEADERS := $(wildcard firmware/*/*.h)
+# The kernel around a driver: only in what a user's files are linked with.
+KERNEL_OBJECTS := $(patsubst firmware/%,$(SHIM)/%.o,$(call in,firmware/nt))
 
 # A user's files are compiled and linked with TARGET and IMAGE as well; their linker is of their choice.
 TARGET := --target=aarch64-none-elf -ffreestanding -nostdlibinc -mgeneral-regs-only -mstrict-align \
-	-g -fno-omit-frame-pointer -ffunction-sections -fdata-sections
+	-fshort-wchar -g -fno-omit-frame-pointer -ffunction-sections -fdata-sections
 IMAGE := --target=aarch64-none-elf -nostdlib -static -Wl,--build-id=sha1 -Wl,--gc-sections \
 	-Wl,--fatal-warnings -Wl,-z,max-page-size=4096
 SHIM_FLAGS := $(TARGET) -std=c11 -O2 $(WARNINGS) -I$(SHIM_ROOT)firmware -I$(SHIM_ROOT)firmware/include \
-	-ffile-prefix-map=$(SHIM_ROOT)= -fdebug-compilation-dir=.
-DRIVER_FLAGS := $(TARGET) -std=gnu11 -O1 $(WARNINGS) -Ifirmware/include \
+	-I$(SHIM_ROOT)firmware/include/crt 	-ffile-prefix-map=$(SHIM_ROOT)= -fdebug-compilation-dir=.
+DRIVER_FLAGS := $(TARGET) -std=gnu11 -O1 $(WARNINGS) -Ifirmware/include -Ifirmware/include/crt \
 	-ffile-prefix-map=$(DRIVER_ROOT)= -fdebug-compilation-dir=.
 link_image = $(CC) $(IMAGE) -fuse-ld=lld-19 -T $(filter %.ld,$^) -o $@ $(filter %.o,$^)
 
@@ -75,7 +77,7 @@ driver-image: $(OUT)/virt-a64-nvme.elf  ## the shim with the driver of examples/
 
 $(OUT)/%.o: $(SHIM_ROOT)firmware/%
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(SHIM_FLAGS) $(if $(filter %/string.c,$<),-fno-builtin) $(DEPEND) -c -o $@ $<
+	$(Q)$(CC) $(SHIM_FLAGS) $(if $(filter %/string.c %/text.c,$<),-fno-builtin) $(DEPEND) -c -o $@ $<
 
 $(SHIM)/shim.ld: firmware/boot/shim.ld firmware/boot/memlayout.h
 	$(Q)mkdir -p $(@D)
@@ -100,7 +102,7 @@ LINK := $(B)/firmware/link/virt-a64
 link: $(LINK)/libdmav3-virt-a64.a  ## the shim as a library, for dmav3 build
 
 # No symbol table (S): ar knows no AArch64 ELF everywhere, and all members are linked anyway.
-$(LINK)/libdmav3-virt-a64.a: $(SHIM_OBJECTS) $(SHIM)/shim.ld Makefile
+$(LINK)/libdmav3-virt-a64.a: $(SHIM_OBJECTS) $(KERNEL_OBJECTS) $(SHIM)/shim.ld Makefile
 	$(Q)rm -rf $(@D) && mkdir -p $(@D)
 	$(Q)cp $(SHIM)/shim.ld $(@D)/image.ld
 	$(Q)echo '$(TARGET)' >$(@D)/compile.flags

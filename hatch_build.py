@@ -37,8 +37,9 @@ class Data(BuildHookInterface[Any]):
 def _files(root: Path) -> Iterator[tuple[Path, str]]:
     for file in (root / "qemu-machines").glob("*.yaml"):
         yield file, f"machines/{file.name}"
-    for file in (root / "firmware" / "include").glob("*.h"):
-        yield file, f"include/{file.name}"
+    headers = root / "firmware" / "include"
+    for file in headers.rglob("*.h"):
+        yield file, f"include/{file.relative_to(headers)}"
     built = root / "build"
     patterns = (
         "dmav3.so",

@@ -5,7 +5,8 @@
  *
  * Numbers are part of the contract with the extension: the members of DMA_OPERATIONS have their
  * position in the table (TBL-06), routines outside it start at 64, callbacks at 80, back-end
- * entries at 96. The harness takes the names from the debug information of this enum.
+ * entries at 96, routines of the kernel around a driver at 128. The harness takes the names from the debug
+ * information of this enum.
  */
 #ifndef HAL_OPLOG_H
 #define HAL_OPLOG_H
@@ -66,6 +67,28 @@ enum oplog_id {
     OPLOG_BackendReadDmaCounter,
     OPLOG_ReportCommonBuffer,
     OPLOG_CancelTransfer,
+
+    /* Routines of firmware/nt: only where a mistake is reported, and as makers. */
+    OPLOG_PAGED_CODE = 128,
+    OPLOG_RtlAssert,
+    OPLOG_LIST_ENTRY,
+    OPLOG_ExInitializeNPagedLookasideList,
+    OPLOG_ExInitializePagedLookasideList,
+    OPLOG_ExAllocateFromNPagedLookasideList,
+    OPLOG_ExFreeToNPagedLookasideList,
+    OPLOG_ExDeleteNPagedLookasideList,
+    OPLOG_ExAllocateFromPagedLookasideList,
+    OPLOG_ExFreeToPagedLookasideList,
+    OPLOG_ExDeletePagedLookasideList,
+    OPLOG_ExAllocatePool2,
+    OPLOG_ExAllocatePoolWithTag,
+    OPLOG_ExAllocatePoolUninitialized,
+    OPLOG_ExAllocatePoolZero,
+    OPLOG_ExAllocatePool,
+    OPLOG_ExFreePool,
+    OPLOG_ExFreePoolWithTag,
+    OPLOG_RtlUnicodeStringToInteger,
+    OPLOG_RtlIntegerToUnicodeString,
 };
 
 /* What a range record says about the memory. */

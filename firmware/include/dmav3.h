@@ -23,6 +23,8 @@
 
 #include <wdm_dma.h>
 
+EXTERN_C_START
+
 struct dmav3_reply; /* of the command that runs, while it runs */
 
 /* argument: as many numbers as were named. What is returned is the key `status` of the reply. */
@@ -60,5 +62,7 @@ const char *dmav3_run(struct rpc_call *call);
     const struct dmav3_command dmav3_command_##name                                                            \
         __attribute__((used, section("dmav3_commands"), aligned(8))) = {#name, arguments, least,               \
                                                                         most,  run,       routine}
+
+EXTERN_C_END
 
 #endif

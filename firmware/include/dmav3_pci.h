@@ -17,6 +17,8 @@
 
 #include <wdm_dma.h>
 
+EXTERN_C_START
+
 enum { DMAV3_PCI_BARS = 6 };
 
 struct dmav3_pci {
@@ -59,5 +61,7 @@ NTSTATUS dmav3_pci_connect_vector(const struct dmav3_pci *device, ULONG vector, 
 /* Configuration space; offset: below 4096, of an aligned ULONG. A device that has gone reads as ones. */
 ULONG dmav3_pci_read(const struct dmav3_pci *device, ULONG offset);
 void dmav3_pci_write(const struct dmav3_pci *device, ULONG offset, ULONG value);
+
+EXTERN_C_END
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Forwards to the part of the driver interface that this project provides. */
+/* The same as wdm.h: the two differ on Windows, not here. */
 #ifndef NTDDK_H
 #define NTDDK_H
 
-#include <wdm_dma.h>
+#include <wdm.h>
 
 #endif

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Forwards to the part of the driver interface that this project provides. */
+/* All that this project provides to a driver; what is left out, and why, is in wdm_absent.toml beside this
+ * file. */
 #ifndef WDM_H
 #define WDM_H
 
+#include <specstrings.h>
+#include <string.h>
 #include <wdm_dma.h>
+#include <wdm_ex.h>
+
+#ifndef NOMINMAX
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#endif
 
 #endif

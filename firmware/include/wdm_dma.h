@@ -24,136 +24,16 @@
 #ifndef WDM_DMA_H
 #define WDM_DMA_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include <wdm_io.h>
 
-/* Source annotations mean nothing to this compiler. */
-#define _In_
-#define _In_opt_
-#define _Inout_
-#define _Out_
-#define _Out_opt_
-#define _Outptr_
-#define _Use_decl_annotations_
-#define _Must_inspect_result_
-#define _In_reads_bytes_opt_(size)
-#define _Out_writes_bytes_(size)
-#define _Out_writes_bytes_opt_(size)
-#define _IRQL_requires_(level)
-#define _IRQL_requires_max_(level)
-#define _IRQL_requires_min_(level)
-#define _IRQL_requires_same_
-#define _Function_class_(name)
-#define IN
-#define OUT
-#define OPTIONAL
-#define NTAPI
-#define NTKERNELAPI
+EXTERN_C_START
 
-/* ---- basic types ---- */
-
-#define VOID void
-typedef void *PVOID;
-typedef void *HANDLE;
-typedef uint8_t UCHAR, BOOLEAN;
-typedef int16_t SHORT, CSHORT;
-typedef uint16_t USHORT;
-typedef int32_t LONG;
-typedef uint32_t ULONG, *PULONG;
-typedef int64_t LONGLONG;
-typedef uint64_t ULONGLONG;
-typedef uintptr_t ULONG_PTR;
-typedef ULONG_PTR PFN_NUMBER, *PPFN_NUMBER;
-typedef UCHAR KIRQL, *PKIRQL;
-typedef int32_t NTSTATUS;
-
-#ifndef TRUE
-#define TRUE  1
-#define FALSE 0
-#endif
-
-typedef union _LARGE_INTEGER {
-    struct {
-        ULONG LowPart;
-        LONG HighPart;
-    };
-    struct {
-        ULONG LowPart;
-        LONG HighPart;
-    } u;
-    LONGLONG QuadPart;
-} LARGE_INTEGER, PHYSICAL_ADDRESS, *PPHYSICAL_ADDRESS;
-
-/* ---- odds and ends of every driver ---- */
-
-#define UNREFERENCED_PARAMETER(parameter) ((void)(parameter))
-
-/* Inline, and without lines of their own, so that what is found in them is found in the line that
- * uses them. */
-#define WDM_INLINE static inline __attribute__((always_inline, nodebug, unused))
-
-WDM_INLINE void RtlCopyMemory(_Out_writes_bytes_(Length) PVOID Destination, const void *Source, size_t Length)
-{
-    for (size_t i = 0; i < Length; i++) {
-        ((UCHAR *)Destination)[i] = ((const UCHAR *)Source)[i];
-    }
-}
-
-WDM_INLINE void RtlFillMemory(_Out_writes_bytes_(Length) PVOID Destination, size_t Length, UCHAR Fill)
-{
-    for (size_t i = 0; i < Length; i++) {
-        ((UCHAR *)Destination)[i] = Fill;
-    }
-}
-
-WDM_INLINE void RtlZeroMemory(_Out_writes_bytes_(Length) PVOID Destination, size_t Length)
-{
-    RtlFillMemory(Destination, Length, 0);
-}
+/* ---- device registers ---- */
 
 /* A 32-bit device register, after everything before it and before everything after it. Device
  * registers are mapped at their physical addresses. */
 ULONG READ_REGISTER_ULONG(_In_ volatile ULONG *Register);
 void WRITE_REGISTER_ULONG(_In_ volatile ULONG *Register, _In_ ULONG Value);
-
-/* ---- status codes ---- */
-
-#define NT_SUCCESS(status) (((NTSTATUS)(status)) >= 0)
-
-#define STATUS_SUCCESS                ((NTSTATUS)0x00000000)
-#define STATUS_PENDING                ((NTSTATUS)0x00000103)
-#define STATUS_DEVICE_BUSY            ((NTSTATUS)0x80000011)
-#define STATUS_UNSUCCESSFUL           ((NTSTATUS)0xC0000001)
-#define STATUS_NOT_IMPLEMENTED        ((NTSTATUS)0xC0000002)
-#define STATUS_INVALID_PARAMETER      ((NTSTATUS)0xC000000D)
-#define STATUS_NO_SUCH_DEVICE         ((NTSTATUS)0xC000000E)
-#define STATUS_NONEXISTENT_SECTOR     ((NTSTATUS)0xC0000015)
-#define STATUS_BUFFER_TOO_SMALL       ((NTSTATUS)0xC0000023)
-#define STATUS_NONE_MAPPED            ((NTSTATUS)0xC0000073)
-#define STATUS_INSUFFICIENT_RESOURCES ((NTSTATUS)0xC000009A)
-#define STATUS_DEVICE_DATA_ERROR      ((NTSTATUS)0xC000009C)
-#define STATUS_MEDIA_WRITE_PROTECTED  ((NTSTATUS)0xC00000A2)
-#define STATUS_DEVICE_NOT_READY       ((NTSTATUS)0xC00000A3)
-#define STATUS_IO_TIMEOUT             ((NTSTATUS)0xC00000B5)
-#define STATUS_NOT_SUPPORTED          ((NTSTATUS)0xC00000BB)
-#define STATUS_CANCELLED              ((NTSTATUS)0xC0000120)
-#define STATUS_INVALID_DEVICE_STATE   ((NTSTATUS)0xC0000184)
-#define STATUS_IO_DEVICE_ERROR        ((NTSTATUS)0xC0000185)
-
-/* ---- interrupt request levels ---- */
-
-#define PASSIVE_LEVEL  0
-#define APC_LEVEL      1
-#define DISPATCH_LEVEL 2 /* 3 and up are device levels: interrupts masked */
-
-KIRQL KeGetCurrentIrql(void);
-
-/* NewIrql must not be below the present level. *OldIrql receives that level. */
-void KeRaiseIrql(_In_ KIRQL NewIrql, _Out_ PKIRQL OldIrql);
-
-/* NewIrql must not be above the present level. Below DISPATCH_LEVEL every queued completion
- * routine runs before the return. */
-void KeLowerIrql(_In_ KIRQL NewIrql);
 
 /* ---- pages and memory descriptor lists ---- */
 
@@ -161,6 +41,8 @@ void KeLowerIrql(_In_ KIRQL NewIrql);
 #define PAGE_SHIFT           12
 #define BYTE_OFFSET(address) ((ULONG)((ULONG_PTR)(address) & (PAGE_SIZE - 1)))
 #define PAGE_ALIGN(address)  ((PVOID)((ULONG_PTR)(address) & ~(ULONG_PTR)(PAGE_SIZE - 1)))
+#define ROUND_TO_PAGES(size) (((ULONG_PTR)(size) + PAGE_SIZE - 1) & ~(ULONG_PTR)(PAGE_SIZE - 1))
+#define BYTES_TO_PAGES(size) ((ULONG)(ROUND_TO_PAGES(size) >> PAGE_SHIFT))
 #define ADDRESS_AND_SIZE_TO_SPAN_PAGES(address, size)                                                          \
     ((ULONG)(((ULONG_PTR)BYTE_OFFSET(address) + (size) + (PAGE_SIZE - 1)) >> PAGE_SHIFT))
 
@@ -172,7 +54,7 @@ void KeLowerIrql(_In_ KIRQL NewIrql);
 
 /* One virtually contiguous buffer; its page numbers follow the structure. Drivers use only Next
  * and MdlFlags directly. */
-typedef struct _MDL {
+struct _MDL {
     struct _MDL *Next;
     CSHORT Size; /* with the page numbers */
     CSHORT MdlFlags;
@@ -181,21 +63,12 @@ typedef struct _MDL {
     PVOID StartVa; /* page aligned */
     ULONG ByteCount;
     ULONG ByteOffset;
-} MDL, *PMDL;
+};
 
 #define MmGetMdlByteCount(mdl)      ((mdl)->ByteCount)
 #define MmGetMdlByteOffset(mdl)     ((mdl)->ByteOffset)
 #define MmGetMdlVirtualAddress(mdl) ((PVOID)((ULONG_PTR)(mdl)->StartVa + (mdl)->ByteOffset))
 #define MmGetMdlPfnArray(mdl)       ((PPFN_NUMBER)((mdl) + 1))
-
-typedef struct _IRP IRP, *PIRP; /* opaque: handed back, never looked into */
-
-/* The layer stores and returns the pointer; it reads CurrentIrp and nothing else. */
-typedef struct _DEVICE_OBJECT {
-    PIRP CurrentIrp;
-    ULONG AlignmentRequirement;
-    PVOID DeviceExtension;
-} DEVICE_OBJECT, *PDEVICE_OBJECT;
 
 /* NULL if Length is 0 or too large for one MDL (about 31 MiB), or the heap is exhausted. Pages are not
  * filled in yet. SecondaryBuffer, ChargeQuota and Irp are accepted and not used: chain through Next. */
@@ -353,11 +226,11 @@ typedef struct _DMA_TRANSFER_INFO {
 
 typedef struct _DMA_OPERATIONS DMA_OPERATIONS, *PDMA_OPERATIONS;
 
-typedef struct _DMA_ADAPTER {
+struct _DMA_ADAPTER {
     USHORT Version; /* 1 for every version of the interface */
     USHORT Size;
     PDMA_OPERATIONS DmaOperations;
-} DMA_ADAPTER, *PDMA_ADAPTER;
+};
 
 /* ---- callbacks, entered at DISPATCH_LEVEL ---- */
 
@@ -479,6 +352,8 @@ PDMA_ADAPTER IoGetDmaAdapter(_In_opt_ PDEVICE_OBJECT PhysicalDeviceObject,
 /* For drivers of versions 1 and 2, before each transfer: with version 3 the layer does it. One MDL, not its
  * chain. At most DISPATCH_LEVEL. */
 VOID KeFlushIoBuffers(_In_ PMDL Mdl, _In_ BOOLEAN ReadOperation, _In_ BOOLEAN DmaOperation);
+
+EXTERN_C_END
 
 /* ---- layout, STR-01 ---- */
 

@@ -4,6 +4,7 @@
 
 #include "layer/adapter.h"
 #include "layer/controller.h"
+#include "layer/live.h"
 #include "layer/map_registers.h"
 #include "layer/mdl.h"
 #include "layer/request.h"
@@ -108,6 +109,7 @@ void dma_each_live(dma_tell *tell, void *context)
     }
     common_buffers_each_live(tell, context);
     mdls_each_live(tell, context);
+    live_tell_others(tell, context);
 }
 
 static void describe(const struct channel *channel, struct dma_channel_state *state)

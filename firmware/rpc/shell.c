@@ -26,16 +26,21 @@ _Static_assert(UART_LINE_SIZE >= FRAME_LINE_MAX, "a line with one byte too many 
 
 static struct level *innermost;
 static uint32_t callbacks;
-static bool prompted; /* the last thing sent was the prompt */
+static bool prompted;    /* the last thing sent was the prompt */
+static bool for_harness; /* the line that runs came from the harness, not from a person */
 
+/* A line is sent whole: what interrupts may print, too. */
 static void send(struct frame_text *line, bool framed)
 {
+    uint64_t state = irq_save();
+
     if (framed && prompted) {
         uart_write("\n", 1); /* a line of the harness begins at the start of a line */
     }
     prompted = false;
     frame_end(line, framed);
     uart_write(line->text, line->size);
+    irq_restore(state);
 }
 
 /* ---- lines ---- */
@@ -53,6 +58,7 @@ static bool answer_line(struct uart_line *line, struct frame_text *answer)
     struct frame frame;
 
     frame.framed = line->size && line->text[0] == '@';
+    for_harness = frame.framed;
     frame.seq = 0;
     answer->size = 0;
     if (line->overrun || line->size >= FRAME_LINE_MAX) {
@@ -212,6 +218,36 @@ RPC_COMMAND(return, "ID value", 2, 2, run_return);
 void rpc_notice(const struct rpc_call *call, struct frame_text *notice)
 {
     send(notice, call->framed);
+}
+
+enum { PRINT_PIECE = 120 };
+
+/* The beginning of a text as a line of its own; returns what is left. */
+static const char *print_piece(const char *text)
+{
+    static const char hex[] = "0123456789abcdef";
+    struct frame_text line = {.size = 0};
+
+    frame_append(&line, for_harness ? "!0 print text=" : "");
+    for (size_t i = 0; i < PRINT_PIECE && *text != '\0'; i++, text++) {
+        uint8_t byte = (uint8_t)*text;
+        bool plain = byte > ' ' && byte < 0x7f && byte != '%';
+        const char escaped[] = {'%', hex[byte >> 4], hex[byte & 15], '\0'};
+
+        frame_append(&line, for_harness && !plain ? escaped : (const char[]){*text, '\0'});
+    }
+    if (!for_harness && line.size > 0 && line.text[line.size - 1] == '\n') {
+        line.size--;
+    }
+    send(&line, for_harness);
+    return text;
+}
+
+void rpc_print(const char *text)
+{
+    while (*text != '\0') {
+        text = print_piece(text);
+    }
 }
 
 static const char *run_help(struct rpc_call *call)

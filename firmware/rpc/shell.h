@@ -19,6 +19,10 @@ uint64_t rpc_call_back(struct frame_text *event);
 /* Send a line of its own before the answer to `call`: an event that waits for nothing, "!0 NAME key=value". */
 void rpc_notice(const struct rpc_call *call, struct frame_text *notice);
 
+/* Send what a driver prints: a notice "!0 print text=…" to the harness, with what is no printable ASCII, and
+ * the space, as %XX, a long text in several; to a person the text itself. Any IRQL. */
+void rpc_print(const char *text);
+
 /* Callbacks entered so far. */
 uint32_t rpc_callbacks(void);
 

@@ -18,7 +18,8 @@ def compile_for(target: str, *sources: Path, include: Path = FIRMWARE / "include
     """Return what the compiler has to say about files."""
     options = [f"--target={target}", "-std=c11", "-ffreestanding", "-nostdlibinc", "-fsyntax-only"]
     warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
-    command = ["clang-19", *options, *warnings, f"-I{include}", f"-I{FIRMWARE}", *map(str, sources)]
+    folders = [f"-I{include}", f"-I{FIRMWARE / 'include'}", f"-I{FIRMWARE}", "-fshort-wchar"]
+    command = ["clang-19", *options, *warnings, *folders, *map(str, sources)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 

@@ -229,11 +229,12 @@ def test_the_operation_log() -> None:
 
 
 def test_where_callbacks_and_the_back_end_begin() -> None:
-    """The ids of the operation log are in three parts."""
+    """The ids of the operation log are in four parts."""
     ids = members(firmware(), "oplog_id", "OPLOG_")
     mine = {
         "AdapterControl": callers.FIRST_CALLBACK,
         "InitializeController": callers.FIRST_BACK_END,
+        "PAGED_CODE": callers.FIRST_KERNEL,
     }
     agree(
         ("FIRST_… (evidence/findings.py)", mine),

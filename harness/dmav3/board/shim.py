@@ -171,6 +171,11 @@ class Shim(ABC):
         """
         return self.request("wait", ns, *([until] if until else []))["ended"]
 
+    @property
+    def printed(self) -> str:
+        """What drivers have printed with DbgPrint and its kin since the last reset."""
+        return self._rpc.printed
+
     def IoGetDmaAdapter(  # noqa: N802 - the interface's own spelling
         self,
         *,

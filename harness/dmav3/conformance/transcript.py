@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmav3.errors import Dmav3Error
-from dmav3.evidence.callers import FIRST_BACK_END, FIRST_CALLBACK
+from dmav3.evidence.callers import FIRST_BACK_END, FIRST_CALLBACK, FIRST_KERNEL
 from dmav3.evidence.findings import routine_names
 from dmav3.evidence.probe import Kind
 from dmav3.wdm import NtStatus
@@ -99,7 +99,7 @@ def describe(
 
 
 def _level(oplog_id: int) -> str:
-    if oplog_id < FIRST_CALLBACK:
+    if oplog_id < FIRST_CALLBACK or oplog_id >= FIRST_KERNEL:
         return "routine"
     return "callback" if oplog_id < FIRST_BACK_END else "backend"
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dmav3.elf.image import Elf
 
-#: Ids of the operation log: routines come first, then callbacks, then entries of the back end.
-FIRST_CALLBACK, FIRST_BACK_END = 80, 96
+#: Ids of the operation log: routines of the layer, callbacks, entries of the back end, routines of
+#: the kernel around a driver.
+FIRST_CALLBACK, FIRST_BACK_END, FIRST_KERNEL = 80, 96, 128
 #: Where the shell is: what it calls is called by a test, not by a driver in C.
 _SHELL = "firmware/rpc/"
 
@@ -19,7 +20,7 @@ def place(image: Elf, oplog_id: int, caller: int) -> str:
 
     :param caller: a return address; of a callback the driver's routine itself.
     """
-    is_routine = oplog_id < FIRST_CALLBACK
+    is_routine = oplog_id < FIRST_CALLBACK or oplog_id >= FIRST_KERNEL
     pc = caller - is_routine  # a return address is behind the call
     frames = image.frames(pc) if caller else []
     is_known = any(frame.line and not frame.line.file.startswith(_SHELL) for frame in frames)

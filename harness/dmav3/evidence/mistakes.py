@@ -3,7 +3,7 @@
 
 Codes below 0x40 are those of Windows' DMA verifier (docs/interface.md, table 1). A text may name
 the two numbers of a violation, `p2` and `p3`, in the words that suit them: `{p2:irql}`, `{p3:way}`,
-`{p2:action}`, `{p2:at}` for an address or a handle, `{p2}` for a count.
+`{p2:action}`, `{p2:tag}`, `{p2:at}` for an address or a handle, `{p2}` for a count.
 """
 
 from __future__ import annotations
@@ -41,9 +41,17 @@ class _Number(int):
                 return "from memory to the device" if self else "from the device to memory"
             case "action":
                 return _ACTIONS.get(int(self), f"{int(self)}, which is none")
+            case "tag":
+                return _tag(int(self))
             case "at":
                 return f"{int(self):#x}" if self else "NULL"
         return super().__format__(kind)
+
+
+def _tag(number: int) -> str:
+    """Return a tag as the source of a driver has it."""
+    characters = (number & (1 << 32) - 1).to_bytes(4, "big").decode("latin-1")
+    return repr("".join(one if one.isprintable() else "." for one in characters))
 
 
 _IRQL = {0: "PASSIVE_LEVEL", 1: "APC_LEVEL", 2: "DISPATCH_LEVEL"}
@@ -304,6 +312,53 @@ MISTAKES: dict[int | tuple[int, int], Mistake] = {
         "DmaRequestLine {p2} is not the one by which the device asks for data {p3:way}",
         "give IoGetDmaAdapter the line of that direction, which needs an adapter of its own",
         "IGA-21",
+    ),
+    # The kernel around a driver.
+    0x58: Mistake(
+        "the IRQL is {p3:irql}, and the highest for this routine is {p2:irql}",
+        "call it at that level or below: from a thread or a work item instead of a DPC or an "
+        "interrupt routine, or after the lock is released",
+    ),
+    0x59: Mistake(
+        "the IRQL is {p3:irql}, and the lowest for this routine is {p2:irql}",
+        "raise the IRQL before, or call the routine that raises it itself",
+    ),
+    0x5A: Mistake(
+        "an assertion of the driver failed, at its line {p3}",
+        "look at the condition there, which the driver has printed",
+    ),
+    0x5B: Mistake(
+        "the block of pool {p2:at} is given back twice",
+        "give each block back once, and clear the pointer",
+    ),
+    0x5C: Mistake(
+        "the byte at {p3:at}, beside the block of pool {p2:at}, has changed",
+        "write no more than was allocated, and nothing in front of it",
+    ),
+    0x5D: Mistake(
+        "a block of pool with the tag {p3:tag} is given back with the tag {p2:tag}",
+        "give it back with the tag of its allocation",
+    ),
+    0x5E: Mistake(
+        "pool is asked for with {p2} bytes and the tag {p3:tag}",
+        "ask for 1 byte or more, with a tag, and exactly one of POOL_FLAG_NON_PAGED and "
+        "POOL_FLAG_PAGED",
+    ),
+    0x5F: Mistake(
+        "the block of pool {p2:at} was written, at its byte {p3}, after it was given back",
+        "give it back when nobody, the device included, uses it any more",
+    ),
+    0x60: Mistake(
+        "{p2:at} is given back, and is no block of pool",
+        "give back the pointer that the allocation returned, as it is",
+    ),
+    0x6C: Mistake(
+        "the neighbours of the list entry {p2:at} do not point back at it",
+        "initialise the head, insert and remove an entry once each, and hold one lock for all",
+    ),
+    0x6D: Mistake(
+        "the object {p2:at} was not initialised, or is no longer what it was",
+        "initialise it before, once, and keep it as long as it is used",
     ),
 }
 #: The codes that have a text.

@@ -31,6 +31,7 @@ LEFT = {
     "mapping": ("a mapping", "FlushAdapterBuffersEx or FlushAdapterBuffers"),
     "common_buffer": ("a common buffer", "FreeCommonBuffer"),
     "mdl": ("an MDL", "IoFreeMdl"),
+    "pool": ("a block of pool", "ExFreePoolWithTag, or ExFreePool"),
 }
 
 

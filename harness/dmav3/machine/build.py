@@ -29,8 +29,20 @@ if TYPE_CHECKING:
 
 _COMPILER, _LINKER = "clang-19", "lld-19"
 _WAY_OUT = f"apt-get install {_COMPILER} {_LINKER}, or name another clang in the variable CC"
-_SUFFIXES = (".c", ".S")
-_FLAGS = ("-std=gnu11", "-Wall", "-Wextra")
+_SUFFIXES = (".c", ".cpp", ".S")
+#: MSVC's own words (`__declspec`, `__int64`, members without a name) are understood; what it takes
+#: with a shrug, a pointer to another kind of function, is a warning. `{0}` for a whole structure is
+#: what every driver says.
+_ZEROED = ("-Wno-missing-braces", "-Wno-missing-field-initializers")
+#: A call at the end of a function stays a call, so that a violation names who made it.
+_KEPT = "-fno-optimize-sibling-calls"
+_FLAGS = ("-Wall", "-Wextra", *_ZEROED, "-fms-extensions", "-Wno-microsoft", _KEPT)
+_LAX = ("-Wno-error=incompatible-function-pointer-types", "-Wno-error=incompatible-pointer-types")
+_LANGUAGES = {
+    ".c": ("-std=gnu11", *_LAX),
+    ".cpp": ("-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"),
+    ".S": (),
+}
 #: Levels of optimisation.
 LEVELS = range(4)
 _MACRO = re.compile(r"[A-Za-z_]\w*(\(.*\))?(=|$)", re.ASCII)
@@ -104,11 +116,13 @@ class _Tools:
         """Compile every file, also after an error in one, and give the objects."""
         names = [f"-ffile-prefix-map={Path.cwd()}/=", "-fdebug-compilation-dir=."]
         names += [f"-ffile-prefix-map={link.headers}=firmware/include"]
-        flags = [f"@{link.compile_flags}", *_FLAGS, *names, *options, f"-isystem{link.headers}"]
+        headers = [f"-isystem{link.headers}", f"-isystem{link.headers / 'crt'}"]
+        flags = [f"@{link.compile_flags}", *_FLAGS, *names, *options, *headers]
         objects, said = [], {}
         for number, source in enumerate(sources):
             objects.append(folder / f"{number}.o")
-            done = self._run([*flags, "-c", "-o", str(objects[-1]), "--", str(source)])
+            language = _LANGUAGES[source.suffix]
+            done = self._run([*flags, *language, "-c", "-o", str(objects[-1]), "--", str(source)])
             if done.returncode:
                 said[source] = done.stderr
             else:
@@ -159,7 +173,7 @@ def _check(sources: list[Path], image: Path) -> None:
             msg = f"{source} is no file" if source.exists() else f"{source}: there is no such file"
             raise UsageError(msg)
         if source.suffix not in _SUFFIXES:
-            msg = f"{source} is no C file: its name does not end in .c, as driver.c does"
+            msg = f"{source} is no C file: its name does not end in .c or .cpp, as driver.c does"
             raise UsageError(msg)
         if image.exists() and image.samefile(source):
             msg = f"{image} would overwrite the source that it is made of"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from .frame import Event, Ok, Refusal
 
@@ -33,6 +34,8 @@ def readable(answer: Answer, columns: int) -> str:
         case Event(0, "help", values):
             arguments = values.get("arguments", "").replace(",", " ")
             return _fold(f"{values.get('command', '?')} {arguments}".rstrip(), columns)
+        case Event(0, "print", values):
+            return unquote(values.get("text", "")).rstrip("\n")
         case Event(number) if number:
             hint = f"the driver's callback waits: return {number} VALUE"
             return "\n".join(_fold(line, columns) for line in (plain(answer), hint))

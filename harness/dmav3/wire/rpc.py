@@ -16,6 +16,7 @@ import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from dmav3.deadlines import allowance, deadline
 from dmav3.errors import (
@@ -91,6 +92,8 @@ class Rpc:
         self._lock = threading.RLock()
         self._failures: list[Exception] = []
         self._origins = Origins()
+        #: What drivers have printed since the last reset.
+        self.printed = ""
 
     def call(self, *words: str | int) -> Reply:
         """Send a request and serve callbacks until its reply is there.
@@ -136,6 +139,7 @@ class Rpc:
         self._numbers = self._count()
         self._cookies.clear()
         self._failures.clear()
+        self.printed = ""
         self._link.drain()
 
     @contextmanager
@@ -165,6 +169,8 @@ class Rpc:
                 self._serve(frame)
             elif isinstance(frame, Event) and frame.name == "fault":
                 raise FaultError(frame.values)
+            elif isinstance(frame, Event) and frame.name == "print":
+                self.printed += unquote(frame.values.get("text", ""))
             elif isinstance(frame, Event):
                 notices.append(frame)
                 if len(notices) > MOST_NOTICES:

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layouts of the structures in wdm_ke.h, wdm_ex.h and wdm_io.h, which are those of 64-bit Windows. */
+#include <wdm.h>
+
+#define SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
+#define OFFSET(type, member, offset)                                                                           \
+    _Static_assert(offsetof(type, member) == (offset), "offset of " #type "." #member)
+
+SIZE(WCHAR, 2);
+SIZE(LONG, 4);
+SIZE(SIZE_T, 8);
+SIZE(LARGE_INTEGER, 8);
+SIZE(UNICODE_STRING, 16);
+SIZE(LIST_ENTRY, 16);
+SIZE(GUID, 16);
+
+SIZE(KDPC, 64);
+OFFSET(KDPC, DeferredRoutine, 24);
+OFFSET(KDPC, SystemArgument1, 40);
+SIZE(DISPATCHER_HEADER, 24);
+SIZE(KEVENT, 24);
+SIZE(KSEMAPHORE, 32);
+SIZE(KMUTEX, 56);
+SIZE(KTIMER, 64);
+OFFSET(KTIMER, DueTime, 24);
+OFFSET(KTIMER, Dpc, 48);
+SIZE(KLOCK_QUEUE_HANDLE, 24);
+SIZE(KDEVICE_QUEUE, 40);
+SIZE(KDEVICE_QUEUE_ENTRY, 24);
+
+SIZE(NPAGED_LOOKASIDE_LIST, 128);
+SIZE(SLIST_HEADER, 16);
+
+SIZE(DEVICE_OBJECT, 336);
+OFFSET(DEVICE_OBJECT, DriverObject, 8);
+OFFSET(DEVICE_OBJECT, CurrentIrp, 32);
+OFFSET(DEVICE_OBJECT, Flags, 48);
+OFFSET(DEVICE_OBJECT, DeviceExtension, 64);
+OFFSET(DEVICE_OBJECT, StackSize, 76);
+OFFSET(DEVICE_OBJECT, AlignmentRequirement, 152);
+OFFSET(DEVICE_OBJECT, DeviceQueue, 160);
+OFFSET(DEVICE_OBJECT, Dpc, 200);
+OFFSET(DEVICE_OBJECT, DeviceLock, 280);

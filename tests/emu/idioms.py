@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""idioms.toml as one C file: a function for each idiom, and one for what it must not do."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DATA = Path(__file__).with_name("idioms.toml")
+_HEAD = """\
+#include <dmav3.h>
+#include <ntddk.h>
+
+#define CHECK(condition) if (!(condition)) return __LINE__
+"""
+_COMMANDS = """\
+typedef ULONG IDIOM(void);
+
+static NTSTATUS Run(IDIOM *const *table, ULONGLONG number, struct dmav3_reply *reply)
+{
+    dmav3_reply_value(reply, "line", table[number]());
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS Idiom(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    static IDIOM *const table[] = {%s};
+
+    return Run(table, argument[0], reply);
+}
+DMAV3_COMMAND(idiom, "number", Idiom);
+
+/* At a level that is one too high. */
+static NTSTATUS Misuse(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    static IDIOM *const table[] = {%s};
+    KIRQL old;
+    NTSTATUS status;
+
+    KeRaiseIrql((KIRQL)argument[1], &old);
+    status = Run(table, argument[0], reply);
+    KeLowerIrql(old);
+    return status;
+}
+DMAV3_COMMAND(misuse, "number level", Misuse);
+"""
+
+
+@dataclass(frozen=True)
+class Idiom:
+    """Some lines that a driver has.
+
+    :ivar uses: names of the interface in it; the first one names the idiom.
+    :ivar source: a public project and a file of it that uses the first name.
+    :ivar code: the lines; `CHECK` says what must be true then.
+    :ivar top: what stands outside of functions.
+    :ivar limit: a routine, and the highest level at which it may be called.
+    :ivar misuse: lines that call it.
+    """
+
+    number: int
+    uses: tuple[str, ...]
+    source: str
+    code: str
+    top: str = ""
+    limit: tuple[str, int] | None = None
+    misuse: str = ""
+
+    @property
+    def name(self) -> str:
+        """By which a failure is told."""
+        return self.uses[0]
+
+    @property
+    def is_asserted(self) -> bool:
+        """Whether it is run, and what it does is checked."""
+        return "CHECK(" in self.code
+
+    def functions(self, text: str) -> Iterator[str]:
+        """Yield the C of it; lines are those of the data file."""
+        line = _line(text, self.code)
+        if self.top:
+            yield f'#line {_line(text, self.top)} "{DATA.name}"\n{self.top}'
+        yield f"static ULONG idiom_{self.number}(void)\n{{"
+        yield f'#line {line} "{DATA.name}"\n{self.code}\n    return 0;\n}}'
+        if self.limit:
+            yield f"static ULONG misuse_{self.number}(void)\n{{"
+            yield f'#line {line} "{DATA.name}"\n{self.misuse}\n    return 0;\n}}'
+
+
+def _line(text: str, part: str) -> int:
+    return text[: text.index(part)].count("\n") + 1
+
+
+def read() -> tuple[list[Idiom], dict[str, str]]:
+    """Return the idioms, and what is not provided with the reason."""
+    data = tomllib.loads(DATA.read_text())
+    idioms = []
+    for number, row in enumerate(data["idiom"]):
+        routine, _, level = row.get("limit", "").partition(" ")
+        idioms.append(
+            Idiom(
+                number,
+                tuple(row["uses"].split()),
+                row.get("source", ""),
+                row["code"],
+                row.get("top", ""),
+                (routine, int(level)) if routine else None,
+                row.get("misuse", row["code"]),
+            )
+        )
+    return idioms, data["absent"]
+
+
+def c_file(idioms: list[Idiom]) -> str:
+    """Return the driver that has them all."""
+    text = DATA.read_text()
+    parts = [_HEAD]
+    for idiom in idioms:
+        parts += idiom.functions(text)
+    run = ", ".join(f"idiom_{idiom.number}" for idiom in idioms)
+    misuse = ", ".join(f"misuse_{idiom.number}" if idiom.limit else "NULL" for idiom in idioms)
+    return "\n".join([*parts, f'#line 1 "commands.c"\n{_COMMANDS % (run, misuse)}'])
+
+
+def owner(place: str) -> tuple[str, int] | None:
+    """Return whether the place of a violation is an idiom or a misuse, and of which number."""
+    found = re.search(r"(idiom|misuse)_(\d+)", place)
+    return (found[1], int(found[2])) if found else None

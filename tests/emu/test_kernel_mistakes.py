@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mistakes with the kernel around a driver: each is told with what, where, and what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dmav3 import Board, FindingsError, build_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE = Path(__file__).with_name("kernel_mistakes.c")
+TEXT = SOURCE.read_text()
+NUMBERS = {
+    name: n for n, name in enumerate(re.findall(r"\bX\((\w+)\)", TEXT.partition("static")[0]))
+}
+#: How what is said begins, and a part of what to do.
+CAUGHT = {
+    "FreeTwice": ("violation 0x5b in ExFreePool", "give each block back once"),
+    "Overrun": ("violation 0x5c in ExAllocatePool2", "write no more than was allocated"),
+    "Underrun": ("violation 0x5c in ExAllocatePool2", "nothing in front of it"),
+    "WrongTag": ("violation 0x5d in ExFreePoolWithTag", "'klsM' is given back with the tag 'rehO'"),
+    "NoBytes": ("violation 0x5e in ExAllocatePool2", "ask for 1 byte or more"),
+    "NoKind": ("violation 0x5e in ExAllocatePool2", "exactly one of POOL_FLAG_NON_PAGED"),
+    "WriteFreed": ("violation 0x5f in ExFreePool", "at its byte 3, after it was given back"),
+    "NoBlock": ("violation 0x60 in ExFreePool", "as it is"),
+    "Leak": ("violation 0x54: a block of pool is left", "end it by ExFreePoolWithTag"),
+    "RawLookaside": ("violation 0x6d in ExAllocateFromNPagedLookasideList", "initialise it before"),
+    "Assertion": ("violation 0x5a in RtlAssert", "look at the condition"),
+    "BrokenList": ("violation 0x6c in LIST_ENTRY", "hold one lock for all"),
+    "PagedCode": ("violation 0x58 in PAGED_CODE", "call it at that level or below"),
+}
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
+    """Start one board with the driver for all tests, each of which resets it."""
+    image = build_image(SOURCE, output=tmp_path_factory.mktemp("mistakes") / "driver.elf")
+    with Board(image=image) as board:
+        yield board
+
+
+def line(name: str) -> int:
+    """Return the line that is marked with a name."""
+    (number,) = (
+        n
+        for n, text in enumerate(TEXT.splitlines(), 1)
+        if re.search(rf"/\*.*\b{name}\b.*\*/$", text)
+    )
+    return number
+
+
+def test_a_right_driver_is_not_told_off(board: Board) -> None:
+    """What is allocated and given back leaves no word."""
+    board.call("mistake", NUMBERS["Nothing"])
+    board.reset()
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_a_mistake_is_told_at_its_line(board: Board, name: str) -> None:
+    """Once, with the routine, the line of the call, and what to do."""
+    board.call("mistake", NUMBERS[name])
+    with pytest.raises(FindingsError) as caught:
+        board.reset()
+    (found,) = caught.value.findings
+    begin, remedy = CAUGHT[name]
+    said = found.line()
+    assert said.startswith(begin)
+    assert remedy in said
+    assert f"{SOURCE.name}:{line(name)}" in said
+
+
+def test_a_failed_assertion_is_printed(board: Board) -> None:
+    """The text of the condition is what a person looks for."""
+    board.call("mistake", NUMBERS["Assertion"])
+    assert "assertion failed: count == 0 (" in board.printed
+    with pytest.raises(FindingsError):
+        board.reset()
+    assert board.printed == ""

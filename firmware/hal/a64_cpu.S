@@ -138,3 +138,33 @@
     function irq_is_masked
     ubfx x0, x0, #7, #1
     ret
+
+/* void *cpu_new_stack(void *top, void (*entry)(void)): a frame of cpu_switch() that returns to `entry`. */
+    function cpu_new_stack
+    sub x0, x0, #96
+    stp xzr, x1, [x0, #80]
+    ret
+
+/*
+ * void cpu_switch(void **from, void *to)
+ * The frame: x19 to x28, x29, x30, which is what a function must keep. No floating point: nothing here has any.
+ */
+    function cpu_switch
+    sub sp, sp, #96
+    stp x19, x20, [sp]
+    stp x21, x22, [sp, #16]
+    stp x23, x24, [sp, #32]
+    stp x25, x26, [sp, #48]
+    stp x27, x28, [sp, #64]
+    stp x29, x30, [sp, #80]
+    mov x2, sp
+    str x2, [x0]
+    mov sp, x1
+    ldp x19, x20, [sp]
+    ldp x21, x22, [sp, #16]
+    ldp x23, x24, [sp, #32]
+    ldp x25, x26, [sp, #48]
+    ldp x27, x28, [sp, #64]
+    ldp x29, x30, [sp, #80]
+    add sp, sp, #96
+    ret

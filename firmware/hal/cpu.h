@@ -11,6 +11,14 @@
 /* Until an interrupt is pending, masked or not. Check for work with interrupts masked first. */
 void cpu_sleep(void);
 
+/* Another stack that cpu_switch() goes to, where `entry`, which never returns, begins. `top` is its end,
+ * aligned to 16 bytes. */
+void *cpu_new_stack(void *top, void (*entry)(void));
+
+/* Keep the stack pointer of the present stack in *from, and go on with `to`, where cpu_switch() was left or
+ * `entry` begins. Returns when somebody goes back. Interrupts stay as they are. */
+void cpu_switch(void **from, void *to);
+
 /* PAR_EL1 of a read of `address` by the kernel; bit 0 set: it is not mapped. */
 uint64_t cpu_translate(uintptr_t address);
 

@@ -45,8 +45,8 @@ enum dma_waits {
 };
 
 struct dma_live {
-    const char
-        *kind; /* adapter, channel, map_registers, request, list, mapping, common_buffer, mdl; pool (nt) */
+    const char *kind; /* adapter, channel, map_registers, request, list, mapping, common_buffer, mdl; of nt:
+                         pool, spin_lock, timer, thread */
     uintptr_t object; /* its address or handle */
     uint32_t maker;   /* the routine, by its id in the operation log */
     uintptr_t caller; /* where it was called: a return address, */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <wdm_dma.h>
 #include <wdm_ex.h>
+#include <wdm_mm.h>
 
 #ifndef NOMINMAX
 #define min(a, b) ((a) < (b) ? (a) : (b))

@@ -91,6 +91,43 @@ PVOID ExAllocateFromPagedLookasideList(_Inout_ PPAGED_LOOKASIDE_LIST Lookaside);
 void ExFreeToPagedLookasideList(_Inout_ PPAGED_LOOKASIDE_LIST Lookaside, _In_ PVOID Entry);
 void ExDeletePagedLookasideList(_Inout_ PPAGED_LOOKASIDE_LIST Lookaside);
 
+/* ---- fast mutexes: at most APC_LEVEL, which is the level while one is held ---- */
+
+typedef struct _FAST_MUTEX {
+    LONG Count; /* 1: it is free */
+    PVOID Owner;
+    ULONG Contention;
+    KEVENT Event;
+    ULONG OldIrql;
+} FAST_MUTEX, KGUARDED_MUTEX, *PFAST_MUTEX, *PKGUARDED_MUTEX;
+
+void ExInitializeFastMutex(_Out_ PFAST_MUTEX FastMutex);
+void ExAcquireFastMutex(_Inout_ PFAST_MUTEX FastMutex);
+BOOLEAN ExTryToAcquireFastMutex(_Inout_ PFAST_MUTEX FastMutex);
+void ExReleaseFastMutex(_Inout_ PFAST_MUTEX FastMutex);
+void ExAcquireFastMutexUnsafe(_Inout_ PFAST_MUTEX FastMutex);
+void ExReleaseFastMutexUnsafe(_Inout_ PFAST_MUTEX FastMutex);
+#define KeInitializeGuardedMutex(mutex) ExInitializeFastMutex(mutex)
+#define KeAcquireGuardedMutex(mutex)    ExAcquireFastMutex(mutex)
+#define KeReleaseGuardedMutex(mutex)    ExReleaseFastMutex(mutex)
+
+/* ---- work for a thread of the system ---- */
+
+typedef VOID WORKER_THREAD_ROUTINE(PVOID Parameter);
+typedef WORKER_THREAD_ROUTINE *PWORKER_THREAD_ROUTINE;
+typedef enum _WORK_QUEUE_TYPE { CriticalWorkQueue, DelayedWorkQueue, HyperCriticalWorkQueue } WORK_QUEUE_TYPE;
+typedef struct _WORK_QUEUE_ITEM {
+    LIST_ENTRY List; /* Flink NULL: it is not queued */
+    PWORKER_THREAD_ROUTINE WorkerRoutine;
+    PVOID Parameter;
+} WORK_QUEUE_ITEM, *PWORK_QUEUE_ITEM;
+
+#define ExInitializeWorkItem(item, routine, context)                                                           \
+    ((item)->WorkerRoutine = (routine), (item)->Parameter = (context), (item)->List.Flink = NULL)
+
+/* The routine is called at PASSIVE_LEVEL, in a thread of the system, which runs when others wait. */
+void ExQueueWorkItem(_Inout_ PWORK_QUEUE_ITEM WorkItem, _In_ WORK_QUEUE_TYPE QueueType);
+
 /* ---- interlocked lists; any IRQL ---- */
 
 typedef struct DECLSPEC_ALIGN(16) _SLIST_ENTRY {

@@ -123,6 +123,11 @@ void irql_return_to(KIRQL level)
     }
 }
 
+void irql_switch(KIRQL level)
+{
+    current_level = level;
+}
+
 KIRQL irql_enter_interrupt(void)
 {
     KIRQL interrupted = current_level;

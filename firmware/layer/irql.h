@@ -35,6 +35,9 @@ void irql_queue_dpc(struct dpc *dpc);
 KIRQL irql_raise_to_dispatch(void);
 void irql_return_to(KIRQL level);
 
+/* Another thread goes on, at its own level: both are below DISPATCH_LEVEL, where no deferred call waits. */
+void irql_switch(KIRQL level);
+
 /* Call these around the body of an interrupt handler: they go to device level, and back to the interrupted
  * level. */
 KIRQL irql_enter_interrupt(void);

@@ -21,6 +21,10 @@ void nt_mistake(enum oplog_id id, uintptr_t caller, enum violation code, uint64_
 /* Is the present level from `lowest` to `highest`? If it is not, that is a violation. */
 bool nt_level(enum oplog_id id, uintptr_t caller, KIRQL lowest, KIRQL highest);
 
+/* The driver's `routine`, a callback `id` that was entered at `level`, has returned: if it left another level
+ * behind, that is violation 0x42, and is undone. */
+void nt_returned(enum oplog_id id, uintptr_t routine, KIRQL level);
+
 /* For a routine itself, where its return address says where it was called. */
 #define NT_CALLER                      ((uintptr_t)__builtin_return_address(0))
 #define NT_AT_MOST(name, highest)      nt_level(OPLOG_##name, NT_CALLER, PASSIVE_LEVEL, highest)

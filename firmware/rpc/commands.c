@@ -5,6 +5,7 @@
 #include <wdm_dma.h>
 
 #include "boot/memlayout.h"
+#include "hal/alarm.h"
 #include "hal/cache.h"
 #include "hal/cpu.h"
 #include "hal/ident.h"
@@ -48,30 +49,25 @@ RPC_COMMAND(ping, "", 0, 0, run_ping);
 enum { WAIT_MAX_S = 3600, POLL_MAX_S = 1 };
 #define NS_A_SECOND 1000000000ull
 
-static void alarm_rang(void *context)
-{
-    (void)context;
-    ident_set_alarm(0);
-}
-
 /* Look with interrupts masked and the alarm set: what comes from then on ends the sleep. */
 BOOLEAN dmav3_wait(ULONGLONG nanoseconds, DMAV3_CONDITION *ended, PVOID context)
 {
+    struct alarm alarm = {.ring = alarm_wake};
     uint64_t deadline = ident_time() + nanoseconds, state;
-    bool has_ended, late;
+    bool has_ended, late, has_run;
 
-    irq_connect_clock(ALARM_SPI, alarm_rang, NULL);
     do {
         state = irq_save();
-        ident_set_alarm(deadline);
+        has_run = rpc_run_others();
+        alarm_set(&alarm, deadline);
         has_ended = ended(context);
         late = ident_time() >= deadline;
-        if (!has_ended && !late) {
+        if (!has_ended && !late && !has_run) {
             cpu_sleep();
         }
         irq_restore(state);
     } while (!has_ended && !late);
-    ident_set_alarm(0);
+    (void)alarm_cancel(&alarm);
     return has_ended;
 }
 

@@ -9,6 +9,7 @@
 #include "hal/irq_mask.h"
 #include "hal/oplog.h"
 #include "hal/uart.h"
+#include "layer/idle.h"
 #include "layer/irql.h"
 #include "layer/origin.h"
 #include "rpc/execute.h"
@@ -94,6 +95,11 @@ static bool answer_line(struct uart_line *line, struct frame_text *answer)
     return frame.framed;
 }
 
+bool rpc_run_others(void)
+{
+    return innermost->id == 0 && KeGetCurrentIrql() < DISPATCH_LEVEL && idle_run();
+}
+
 /* Send the answer, after all that is pending by now has been handled with what it queued. Callbacks of what
  * comes from then on wait for the next command: whoever has the answer may send one at any moment, which
  * a callback would take for its own. */
@@ -101,7 +107,7 @@ static void finish(struct level *level, struct frame_text *answer, bool framed)
 {
     uint64_t state = irq_save();
 
-    while (!irq_is_masked(state) && irq_is_pending()) {
+    while (!irq_is_masked(state) && (irq_is_pending() || rpc_run_others())) {
         irq_restore(state);
         state = irq_save();
     }

@@ -23,6 +23,9 @@ void rpc_notice(const struct rpc_call *call, struct frame_text *notice);
  * the space, as %XX, a long text in several; to a person the text itself. Any IRQL. */
 void rpc_print(const char *text);
 
+/* Let a driver's other threads run, below DISPATCH_LEVEL and outside of callbacks; false: there was none. */
+bool rpc_run_others(void);
+
 /* Callbacks entered so far. */
 uint32_t rpc_callbacks(void);
 

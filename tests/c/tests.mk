@@ -91,7 +91,7 @@ $(B)/tests/pl330_code.so: firmware/pl330/code.c firmware/pl330/code.h Makefile t
 
 # The shim as a process of this computer, with the scripted back end (tests/host/machine.h).
 HOST_SHIM := $(call in,tests/host firmware/rpc) tests/c/fake_irq.c tests/c/layer/scripted_backend.c $(LAYER) \
-	$(patsubst %,firmware/hal/%.c,exception ident irq memory oplog pool uart)
+	$(patsubst %,firmware/hal/%.c,alarm exception ident irq memory oplog pool uart)
 WRAPPED := memory_is_ram bounce_copy_to_device bounce_copy_from_device
 HOST_SHIM_LINK := $(C_LINK) -no-pie $(WRAPPED:%=-Wl,--wrap=%)
 

@@ -21,7 +21,24 @@
     X(RawLookaside)                                                                                            \
     X(Assertion)                                                                                               \
     X(BrokenList)                                                                                              \
-    X(PagedCode)
+    X(PagedCode)                                                                                               \
+    X(LockTwice)                                                                                               \
+    X(UnlockTwice)                                                                                             \
+    X(LeaveLock)                                                                                               \
+    X(WaitInDpc)                                                                                               \
+    X(WaitForever)                                                                                             \
+    X(RawEvent)                                                                                                \
+    X(SemaphoreLimit)                                                                                          \
+    X(ForeignMutex)                                                                                            \
+    X(LeaveTimer)                                                                                              \
+    X(LeaveThread)                                                                                             \
+    X(RaiseInDpc)                                                                                              \
+    X(QueueTwice)                                                                                              \
+    X(LockPagesTwice)                                                                                          \
+    X(UnlockUnlocked)                                                                                          \
+    X(UnmapLength)                                                                                             \
+    X(LeaveMapping)                                                                                            \
+    X(LeaveInterrupt)
 
 static PUCHAR Block(void)
 {
@@ -124,6 +141,187 @@ static VOID PagedCode(void)
     KeRaiseIrql(DISPATCH_LEVEL, &old);
     PAGED_CODE(); /* PagedCode */
     KeLowerIrql(old);
+}
+
+static KSPIN_LOCK Lock;
+static KEVENT Event;
+
+static VOID LockTwice(void)
+{
+    KIRQL old, older;
+
+    KeAcquireSpinLock(&Lock, &older);
+    KeAcquireSpinLock(&Lock, &old); /* LockTwice */
+    KeReleaseSpinLock(&Lock, old);
+    KeReleaseSpinLock(&Lock, older);
+}
+
+static VOID UnlockTwice(void)
+{
+    KIRQL old;
+
+    KeRaiseIrql(DISPATCH_LEVEL, &old);
+    KeReleaseSpinLock(&Lock, old); /* UnlockTwice */
+}
+
+static VOID LeaveLock(void)
+{
+    KIRQL old;
+
+    KeAcquireSpinLock(&Lock, &old); /* LeaveLock */
+    KeLowerIrql(old);
+}
+
+static VOID OnWait(PKDPC dpc, PVOID context, PVOID one, PVOID two)
+{
+    (void)dpc, (void)context, (void)one, (void)two;
+    KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL); /* WaitInDpc */
+}
+
+static VOID WaitInDpc(void)
+{
+    static KDPC Dpc;
+
+    KeInitializeEvent(&Event, NotificationEvent, FALSE);
+    KeInitializeDpc(&Dpc, OnWait, NULL);
+    KeInsertQueueDpc(&Dpc, NULL, NULL);
+}
+
+static VOID WaitForever(void)
+{
+    KeInitializeEvent(&Event, NotificationEvent, FALSE);
+    KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL); /* WaitForever */
+}
+
+static VOID RawEvent(void)
+{
+    static KEVENT Raw;
+
+    KeSetEvent(&Raw, IO_NO_INCREMENT, FALSE); /* RawEvent */
+}
+
+static VOID SemaphoreLimit(void)
+{
+    KSEMAPHORE semaphore;
+
+    KeInitializeSemaphore(&semaphore, 1, 1);
+    KeReleaseSemaphore(&semaphore, 0, 1, FALSE); /* SemaphoreLimit */
+}
+
+static VOID ForeignMutex(void)
+{
+    KMUTEX mutex;
+
+    KeInitializeMutex(&mutex, 0);
+    KeReleaseMutex(&mutex, FALSE); /* ForeignMutex */
+}
+
+static VOID LeaveTimer(void)
+{
+    static KTIMER Timer;
+    LARGE_INTEGER due;
+
+    due.QuadPart = -10000000;
+    KeInitializeTimer(&Timer);
+    KeSetTimer(&Timer, due, NULL); /* LeaveTimer */
+}
+
+static VOID Sleeps(PVOID context)
+{
+    KeWaitForSingleObject(context, Executive, KernelMode, FALSE, NULL);
+}
+
+static VOID LeaveThread(void)
+{
+    HANDLE handle;
+
+    KeInitializeEvent(&Event, NotificationEvent, FALSE);
+    PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, Sleeps, &Event); /* LeaveThread */
+    ZwClose(handle);
+}
+
+static VOID OnRaise(PKDPC dpc, PVOID context, PVOID one, PVOID two)
+{ /* RaiseInDpc */
+    KIRQL old;
+
+    (void)dpc, (void)context, (void)one, (void)two;
+    KeRaiseIrql(DISPATCH_LEVEL + 1, &old);
+}
+
+static VOID RaiseInDpc(void)
+{
+    static KDPC Dpc;
+
+    KeInitializeDpc(&Dpc, OnRaise, NULL);
+    KeInsertQueueDpc(&Dpc, NULL, NULL);
+}
+
+static VOID Work(PVOID context)
+{
+    (void)context;
+}
+
+static VOID QueueTwice(void)
+{
+    static WORK_QUEUE_ITEM Item;
+
+    ExInitializeWorkItem(&Item, Work, NULL);
+    ExQueueWorkItem(&Item, DelayedWorkQueue);
+    ExQueueWorkItem(&Item, DelayedWorkQueue); /* QueueTwice */
+}
+
+static UCHAR Buffer[64];
+
+static VOID LockPagesTwice(void)
+{
+    PMDL mdl = IoAllocateMdl(Buffer, 64, FALSE, FALSE, NULL);
+
+    MmProbeAndLockPages(mdl, KernelMode, IoReadAccess);
+    MmProbeAndLockPages(mdl, KernelMode, IoReadAccess); /* LockPagesTwice */
+    MmUnlockPages(mdl);
+    IoFreeMdl(mdl);
+}
+
+static VOID UnlockUnlocked(void)
+{
+    PMDL mdl = IoAllocateMdl(Buffer, 64, FALSE, FALSE, NULL);
+
+    MmUnlockPages(mdl); /* UnlockUnlocked */
+    IoFreeMdl(mdl);
+}
+
+static PHYSICAL_ADDRESS Registers(void)
+{
+    PHYSICAL_ADDRESS address;
+
+    address.QuadPart = 0x0B020000;
+    return address;
+}
+
+static VOID UnmapLength(void)
+{
+    PVOID page = MmMapIoSpace(Registers(), 0x1000, MmNonCached);
+
+    MmUnmapIoSpace(page, 0x100); /* UnmapLength */
+    MmUnmapIoSpace(page, 0x1000);
+}
+
+static VOID LeaveMapping(void)
+{
+    (void)MmMapIoSpace(Registers(), 0x1000, MmNonCached); /* LeaveMapping */
+}
+
+static BOOLEAN Serve(PKINTERRUPT interrupt, PVOID context)
+{
+    (void)interrupt, (void)context;
+    return TRUE;
+}
+
+static VOID LeaveInterrupt(void)
+{
+    PKINTERRUPT interrupt;
+
+    IoConnectInterrupt(&interrupt, Serve, NULL, NULL, 240, 3, 3, Latched, FALSE, 1, FALSE); /* LeaveInterrupt */
 }
 
 static NTSTATUS Mistake(const ULONGLONG *argument, struct dmav3_reply *reply)

@@ -435,3 +435,20 @@ def test_a_missing_linker_is_not_the_callers_mistake(
     built = dmav3("build", "a.c", "-o", "app.elf")
     assert built.exit_code == 3
     assert "there is no linker lld-none (apt-get install clang-19 lld-19" in built.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("NTSTATUS F(void) { return IoNothing(1); }", "IoNothing of wdm.h is not provided"),
+        ("KNOTHING Thing;", "KNOTHING of wdm.h is not provided"),
+        ("#include <wdfnothing.h>", "wdfnothing.h is not provided, and in no folder of -I"),
+        ("void F(void) { __try { } __except (1) { } }", "look at a pointer before it is used"),
+    ],
+)
+def test_the_first_name_that_is_not_provided_is_told(folder: Path, line: str, said: str) -> None:
+    """In a sentence, before what the compiler says."""
+    (folder / "driver.c").write_text(f"#include <ntddk.h>\n{line}\n")
+    built = dmav3("build", "driver.c", "-o", "driver.elf")
+    assert built.exit_code == 2
+    assert said in built.stderr.splitlines()[0]

@@ -352,6 +352,34 @@ MISTAKES: dict[int | tuple[int, int], Mistake] = {
         "{p2:at} is given back, and is no block of pool",
         "give back the pointer that the allocation returned, as it is",
     ),
+    0x61: Mistake(
+        "the lock {p2:at} is taken by whom has it already, or was never released",
+        "release it before, in every way out of the code that it protects",
+    ),
+    0x62: Mistake(
+        "the lock {p2:at} is released, and is not held, or by another thread",
+        "release each lock once, where it was taken",
+    ),
+    0x63: Mistake(
+        "nothing has signalled the object {p2:at} in 10 s of model time, and the wait has no end",
+        "look at who should have: a routine that was not called, an interrupt that did not come",
+    ),
+    0x64: Mistake(
+        "the semaphore or mutex {p2:at} is released too often (its state is {p3})",
+        "release what was taken, as often, and a mutex in the thread that has it",
+    ),
+    0x65: Mistake(
+        "the work item {p2:at} is queued, and is in the queue already",
+        "queue it again when its routine has been called, or use another",
+    ),
+    0x66: Mistake(
+        "the pages of the MDL {p2:at} cannot be locked, or unlocked: no memory, or not the time",
+        "lock the pages of an MDL of IoAllocateMdl once, and unlock them once",
+    ),
+    0x67: Mistake(
+        "{p2:at} is unmapped, and is not mapped ({p3} bytes)",
+        "unmap what the mapping returned, once, with the length of the mapping",
+    ),
     0x6C: Mistake(
         "the neighbours of the list entry {p2:at} do not point back at it",
         "initialise the head, insert and remove an entry once each, and hold one lock for all",

@@ -31,6 +31,11 @@ LEFT = {
     "mapping": ("a mapping", "FlushAdapterBuffersEx or FlushAdapterBuffers"),
     "common_buffer": ("a common buffer", "FreeCommonBuffer"),
     "mdl": ("an MDL", "IoFreeMdl"),
+    "spin_lock": ("a spin lock", "KeReleaseSpinLock, or the routine for the way it was taken"),
+    "timer": ("a timer that is set", "KeCancelTimer"),
+    "thread": ("a thread", "PsTerminateSystemThread in it, then ZwClose and ObDereferenceObject"),
+    "io_space": ("a mapping of registers", "MmUnmapIoSpace"),
+    "interrupt": ("a connected interrupt", "IoDisconnectInterrupt"),
     "pool": ("a block of pool", "ExFreePoolWithTag, or ExFreePool"),
 }
 

@@ -46,6 +46,11 @@ _LANGUAGES = {
 #: Levels of optimisation.
 LEVELS = range(4)
 _MACRO = re.compile(r"[A-Za-z_]\w*(\(.*\))?(=|$)", re.ASCII)
+_UNKNOWN = re.compile(
+    r"(?:call to undeclared function|use of undeclared identifier|unknown type name) '(\w+)'"
+    r"|'(\S+\.h)' file not found"
+)
+_EXCEPTIONS = re.compile(r"'?__(?:try|except|finally|leave)\b'?.* not supported")
 _TWICE = re.compile(r"duplicate symbol: dmav3_command_(\w+)")
 
 
@@ -128,8 +133,10 @@ class _Tools:
             else:
                 self.say(done.stderr)
         if said:
-            problem = f"{', '.join(str(source) for source in said)}: does not compile"
-            raise BuildError(problem, "".join(said.values()))
+            text = "".join(said.values())
+            which = ", ".join(str(source) for source in said)
+            problem = f"{which}: does not compile{_what_is_missing(text)}"
+            raise BuildError(problem, text)
         return objects
 
     def link(self, link: installation.Link, objects: list[Path], folder: Path) -> Path:
@@ -222,6 +229,18 @@ def _put(made: Path, image: Path) -> None:
     except OSError as error:
         msg = f"the image {image} cannot be written: {error.strerror}"
         raise UsageError(msg) from error
+
+
+def _what_is_missing(said: str) -> str:
+    """Name the first thing of the driver interface that our headers do not have."""
+    if _EXCEPTIONS.search(said):
+        return ": structured exceptions are not provided: look at a pointer before it is used"
+    found = _UNKNOWN.search(said)
+    if not found:
+        return ""
+    if found[2]:
+        return f": {found[2]} is not provided, and in no folder of -I: include wdm.h or ntddk.h"
+    return f": {found[1]} of wdm.h is not provided: leave it out, or declare it in a header (-I)"
 
 
 def _why_not_linked(said: str) -> str:

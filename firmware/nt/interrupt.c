@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Interrupts of drivers, by the lines of the GIC. */
+#include "hal/irq.h"
+#include "hal/irq_mask.h"
+#include "layer/irql.h"
+#include "layer/live.h"
+#include "layer/origin.h"
+#include "nt/nt.h"
+
+enum { CONNECTIONS_MAX = 16, LINES = 256 };
+
+_Static_assert(DMAV3_DEVICE_LEVEL == IRQL_DEVICE, "the level of interrupt routines");
+
+struct _KINTERRUPT {
+    PKSERVICE_ROUTINE routine; /* NULL: the row is free */
+    PVOID context;
+    unsigned int line;
+    uintptr_t caller;
+    uint32_t command;
+};
+
+static struct _KINTERRUPT interrupts[CONNECTIONS_MAX];
+
+static void tell_each(dma_tell *tell, void *context)
+{
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        if (interrupts[i].routine != NULL) {
+            tell(&(struct dma_live){.kind = "interrupt",
+                                    .object = (uintptr_t)&interrupts[i],
+                                    .maker = OPLOG_IoConnectInterrupt,
+                                    .caller = interrupts[i].caller,
+                                    .command = interrupts[i].command,
+                                    .channel = DMA_NO_CHANNEL},
+                 context);
+        }
+    }
+}
+
+static struct live_source source = {.tell_each = tell_each};
+
+static void interrupted(void *context)
+{
+    PKINTERRUPT interrupt = context;
+    KIRQL level = irql_enter_interrupt();
+
+    if (interrupt->routine != NULL) {
+        (void)interrupt->routine(interrupt, interrupt->context);
+        if (KeGetCurrentIrql() != IRQL_DEVICE) {
+            nt_mistake(OPLOG_ServiceRoutine, (uintptr_t)interrupt->routine, VIOLATION_CALLBACK_IRQL,
+                       KeGetCurrentIrql(), IRQL_DEVICE);
+        }
+    }
+    irql_leave_interrupt(level);
+}
+
+static PKINTERRUPT find_free(unsigned int line)
+{
+    PKINTERRUPT found = NULL;
+
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        if (interrupts[i].routine == NULL) {
+            found = &interrupts[i];
+        } else if (interrupts[i].line == line) {
+            return NULL;
+        }
+    }
+    return line < LINES ? found : NULL;
+}
+
+NTSTATUS IoConnectInterrupt(PKINTERRUPT *InterruptObject, PKSERVICE_ROUTINE ServiceRoutine,
+                            PVOID ServiceContext, PKSPIN_LOCK SpinLock, ULONG Vector, KIRQL Irql,
+                            KIRQL SynchronizeIrql, KINTERRUPT_MODE InterruptMode, BOOLEAN ShareVector,
+                            KAFFINITY ProcessorEnableMask, BOOLEAN FloatingSave)
+{
+    PKINTERRUPT interrupt = find_free(Vector);
+
+    (void)SpinLock;
+    (void)Irql;
+    (void)SynchronizeIrql;
+    (void)ShareVector;
+    (void)ProcessorEnableMask;
+    (void)FloatingSave;
+    (void)NT_AT_MOST(IoConnectInterrupt, PASSIVE_LEVEL);
+    if (interrupt == NULL) {
+        refuse_in(OPLOG_IoConnectInterrupt, NT_CALLER, STATUS_INVALID_PARAMETER,
+                  "Vector {0}: lines are 0 to 255, one driver's routine each, and {1} at most", Vector,
+                  CONNECTIONS_MAX);
+        return STATUS_INVALID_PARAMETER;
+    }
+    *interrupt = (struct _KINTERRUPT){.routine = ServiceRoutine,
+                                      .context = ServiceContext,
+                                      .line = Vector,
+                                      .caller = NT_CALLER,
+                                      .command = origin_now()};
+    *InterruptObject = interrupt;
+    live_add(&source);
+    (InterruptMode == Latched ? irq_connect_message : irq_connect)(Vector, interrupted, interrupt);
+    irq_name_routine(Vector, (const void *)(uintptr_t)ServiceRoutine);
+    return STATUS_SUCCESS;
+}
+
+void IoDisconnectInterrupt(PKINTERRUPT InterruptObject)
+{
+    (void)NT_AT_MOST(IoDisconnectInterrupt, PASSIVE_LEVEL);
+    if (InterruptObject < interrupts || InterruptObject >= interrupts + CONNECTIONS_MAX ||
+        InterruptObject->routine == NULL) {
+        NT_MISTAKE(IoDisconnectInterrupt, VIOLATION_NOT_INITIALIZED, (uintptr_t)InterruptObject, 0);
+        return;
+    }
+    irq_disable(InterruptObject->line);
+    InterruptObject->routine = NULL;
+}
+
+KIRQL KeAcquireInterruptSpinLock(PKINTERRUPT Interrupt)
+{
+    KIRQL old = KeGetCurrentIrql();
+
+    (void)Interrupt;
+    if (NT_AT_MOST(KeAcquireInterruptSpinLock, IRQL_DEVICE) && old < IRQL_DEVICE) {
+        KeRaiseIrql(IRQL_DEVICE, &old);
+    }
+    return old;
+}
+
+void KeReleaseInterruptSpinLock(PKINTERRUPT Interrupt, KIRQL OldIrql)
+{
+    (void)Interrupt;
+    (void)NT_AT_LEAST(KeReleaseInterruptSpinLock, IRQL_DEVICE);
+    if (OldIrql < IRQL_DEVICE) {
+        KeLowerIrql(OldIrql);
+    }
+}
+
+BOOLEAN KeSynchronizeExecution(PKINTERRUPT Interrupt, PKSYNCHRONIZE_ROUTINE SynchronizeRoutine,
+                               PVOID SynchronizeContext)
+{
+    KIRQL old = KeAcquireInterruptSpinLock(Interrupt);
+    BOOLEAN result = SynchronizeRoutine(SynchronizeContext);
+
+    KeReleaseInterruptSpinLock(Interrupt, old);
+    return result;
+}

@@ -47,9 +47,11 @@ OF_THE_EXTENSION = (
     "pci",
     "polling",
     "properties",
+    "python_device",
     "rival",
     "silicon",
     "starts",
+    "stream_interrupt",
     "time",
     "trace",
 )

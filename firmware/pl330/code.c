@@ -27,27 +27,41 @@ enum opcode {
 
 enum { LOOP_COUNTED = 1 << 4, LOOP_LC1 = 1 << 2, WFE_INVALIDATE = 1 << 1 };
 
+struct pl330_emitter pl330_emitters[PL330_EMITTERS];
+
+/* A part of the function that the header declares, so that the return address is into that one's caller. */
+#define PART static inline __attribute__((always_inline)) void
+
+PART note_caller(const uint8_t *instruction)
+{
+    uint32_t address = (uint32_t)(uintptr_t)instruction;
+
+    pl330_emitters[address % PL330_EMITTERS] =
+        (struct pl330_emitter){address, (uint32_t)(uintptr_t)__builtin_return_address(0)};
+}
+
 /* All of an instruction or nothing of it. */
-static void emit(struct pl330_code *code, const uint8_t *bytes, size_t length)
+PART emit(struct pl330_code *code, const uint8_t *bytes, size_t length)
 {
     if (code->overflow || length > code->capacity - code->length) {
         code->overflow = true;
         return;
     }
+    note_caller(code->bytes + code->length);
     for (size_t i = 0; i < length; i++) {
         code->bytes[code->length + i] = bytes[i];
     }
     code->length += length;
 }
 
-static void emit_plain(struct pl330_code *code, unsigned int opcode)
+PART emit_plain(struct pl330_code *code, unsigned int opcode)
 {
     const uint8_t bytes[] = {(uint8_t)opcode};
 
     emit(code, bytes, sizeof bytes);
 }
 
-static void emit_operand(struct pl330_code *code, unsigned int opcode, unsigned int operand)
+PART emit_operand(struct pl330_code *code, unsigned int opcode, unsigned int operand)
 {
     const uint8_t bytes[] = {(uint8_t)opcode, (uint8_t)operand};
 
@@ -55,19 +69,19 @@ static void emit_operand(struct pl330_code *code, unsigned int opcode, unsigned 
 }
 
 /* Numbers of events and peripherals stand in the upper five bits. */
-static void emit_numbered(struct pl330_code *code, unsigned int opcode, unsigned int number)
+PART emit_numbered(struct pl330_code *code, unsigned int opcode, unsigned int number)
 {
     emit_operand(code, opcode, number << 3);
 }
 
-static void emit_half(struct pl330_code *code, unsigned int opcode, unsigned int value)
+PART emit_half(struct pl330_code *code, unsigned int opcode, unsigned int value)
 {
     const uint8_t bytes[] = {(uint8_t)opcode, (uint8_t)value, (uint8_t)(value >> 8)};
 
     emit(code, bytes, sizeof bytes);
 }
 
-static void emit_word(struct pl330_code *code, unsigned int opcode, unsigned int operand, uint32_t value)
+PART emit_word(struct pl330_code *code, unsigned int opcode, unsigned int operand, uint32_t value)
 {
     const uint8_t bytes[] = {
         (uint8_t)opcode,       (uint8_t)operand,       (uint8_t)value,
@@ -186,7 +200,7 @@ size_t pl330_emit_loop(struct pl330_code *code, enum pl330_counter counter, unsi
     return code->length;
 }
 
-static void emit_jump_back(struct pl330_code *code, unsigned int opcode, size_t target)
+PART emit_jump_back(struct pl330_code *code, unsigned int opcode, size_t target)
 {
     size_t jump = code->length - target;
 

@@ -25,6 +25,14 @@ struct pl330_code {
     bool overflow;
 };
 
+/* Which call emitted the instruction at an address: the harness says it in what it finds in a program. An entry
+ * is found by the address's lowest bits; of two addresses the later has it. */
+enum { PL330_EMITTERS = 1024 };
+struct pl330_emitter {
+    uint32_t instruction, caller; /* its address, the call's return address */
+};
+extern struct pl330_emitter pl330_emitters[PL330_EMITTERS];
+
 void pl330_emit_end(struct pl330_code *code);
 void pl330_emit_kill(struct pl330_code *code);
 void pl330_emit_nop(struct pl330_code *code);

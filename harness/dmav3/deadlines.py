@@ -14,6 +14,7 @@ import os
 import time
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
@@ -64,13 +65,14 @@ def unhurried() -> Iterator[None]:
 
 def allowance() -> float:
     """Seconds that one wait that starts now may take: the default, less if a scope ends earlier."""
-    seconds, ends = _default.get() or _usual(), _ends.get()
+    seconds, ends = _default.get() or _usual(os.environ.get(VARIABLE)), _ends.get()
     return seconds if ends is None else max(0.0, min(seconds, ends - time.monotonic()))
 
 
-def _usual() -> float:
+@cache
+def _usual(given: str | None) -> float:
     """Return the default; `UsageError` if the environment names no number of seconds."""
-    text = os.environ.get(VARIABLE) or str(DEFAULT_SECONDS)
+    text = given or str(DEFAULT_SECONDS)
     with suppress(ValueError):
         if 0 < (seconds := float(text)) <= UNHURRIED_SECONDS:
             return seconds

@@ -32,6 +32,7 @@ from measuring import (
     QEMU,
     TCG,
     bare,
+    command_time,
     extended,
     in_turns,
     main_job,
@@ -268,6 +269,51 @@ def labgrid_seconds(python: str, rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
+def a_test(rounds: int) -> Row:
+    """Measure a test that asks for a board and does nothing, beside one that asks for nothing."""
+    count = 200
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for fixture in ("dmav3_board", "request"):
+            tests = "".join(f"def test_{n}({fixture}):\n    pass\n\n\n" for n in range(count))
+            (folder / f"test_{fixture}.py").write_text(tests)
+        (folder / "test_one.py").write_text("def test_one(dmav3_board):\n    pass\n")
+
+        def run(file: str) -> float:
+            return command_time("pytest", "-p", "no:cacheprovider", file, folder=folder)
+
+        with_board, without, one = in_turns(
+            rounds,
+            lambda: run("test_dmav3_board.py"),
+            lambda: run("test_request.py"),
+            lambda: run("test_one.py"),
+        )
+    start = statistics.median(one) - statistics.median(without)
+    each = [(board - start - statistics.median(without)) / count for board in with_board]
+    return Row(
+        "fixture, CPU time of a test less one without, and of QEMU",
+        milliseconds(each),
+        "at most 4 ms",
+        f"{count} tests {spread(with_board)} s against {spread(without)} s, one {spread(one)} s",
+        {"with": with_board, "without": without, "one": one},
+    )
+
+
+def one_byte(rounds: int) -> Row:
+    """Measure the command `dmav3 run` where it has next to nothing to do."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"x")
+        file.flush()
+        (seconds,) = in_turns(rounds, lambda: command_time("dmav3", "run", "--input", file.name))
+    return Row(
+        "dmav3 run of one byte, CPU time with QEMU's",
+        f"{spread(seconds)} s",
+        "at most 0.6 s",
+        "",
+        {"dmav3": seconds},
+    )
+
+
 def round_trip(rounds: int) -> Row:
     """Measure a `ping` against an echo of as many bytes over the same UART."""
     line = b"x" * len(b"@123 ping *00000000") + b"\n"
@@ -392,6 +438,8 @@ def main() -> None:
         *cache_model(options.rounds, options.before, options.cache_plugin),
         *controllers(options.rounds),
         trace(options.rounds),
+        a_test(options.rounds),
+        one_byte(options.rounds),
         round_trip(options.rounds),
         verifying(options.rounds),
     ]

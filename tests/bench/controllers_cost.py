@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measuring import MIB
+from measuring import MIB, process_time
 
 from dmav3 import Board
 from dmav3.machine import load
@@ -57,15 +56,9 @@ def cpu_beside(machine: Machine, *, held: bool) -> float:
 
 
 def _time(board: Board, work: Callable[[], None]) -> float:
-    before = _seconds(board.qemu.pid)
+    before = process_time(board.qemu.pid)
     work()
-    return _seconds(board.qemu.pid) - before
-
-
-def _seconds(pid: int) -> float:
-    """Return the CPU time of a process: to the nanosecond, unlike /proc/PID/stat."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+    return process_time(board.qemu.pid) - before
 
 
 def _run(board: Board, bursts: int) -> None:

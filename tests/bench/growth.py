@@ -2,7 +2,8 @@
 """How the cost grows: with mappings, findings, boards, bytes, working sets and channels.
 
 Each figure is the least of a few rounds, of QEMU's CPU time unless it says otherwise. One page of
-plots, FILE.svg and FILE.png, and the figures as FILE.json.
+plots, FILE.svg and FILE.png, and the figures as FILE.json. A part that is measured alone takes its
+place among the figures that are there.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from dmav3.job.run import RunOptions, run_main_job
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    #: x to y of each curve.
-    Curves = dict[str, dict[int, float]]
+#: x to y of each curve.
+Curves = dict[str, dict[int, float]]
 
 MAPPINGS = (0, 200, 1000, 5000)
 WORKING_SETS = tuple(1 << n for n in range(14, 24))
@@ -94,7 +95,7 @@ def boards(image: Path) -> Curves:
     return curves
 
 
-def sizes() -> Curves:
+def sizes(_: Path) -> Curves:
     """Real time of `dmav3 run` for a file of some size, for each device."""
     curves: Curves = {}
     with tempfile.NamedTemporaryFile() as file:
@@ -123,7 +124,16 @@ def channels(image: Path) -> Curves:
     return curves
 
 
-def draw(figures: dict[str, Curves], path: Path) -> None:
+PARTS: dict[str, Callable[[Path], Curves]] = {
+    "working sets": working_sets,
+    "mappings": mappings,
+    "boards": boards,
+    "sizes": sizes,
+    "channels": channels,
+}
+
+
+def draw(figures: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
     """Draw one plot for each kind of growth."""
     labels = {
         "working sets": ("bytes walked over", "ns of an access", 2),
@@ -137,7 +147,7 @@ def draw(figures: dict[str, Curves], path: Path) -> None:
     for axis, (name, curves) in zip(axes, figures.items(), strict=False):
         x, y, base = labels[name]
         for label, points in curves.items():
-            axis.plot(list(points), list(points.values()), marker="o", label=label)
+            axis.plot([int(x) for x in points], list(points.values()), marker="o", label=label)
         axis.set(title=name, xlabel=x, ylabel=y)
         axis.set_ylim(bottom=0)
         if base > 1:
@@ -151,18 +161,21 @@ def main() -> None:
     """Measure, write, draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", metavar="FILE", type=Path, default=Path("build/bench/growth"))
+    parser.add_argument("--only", metavar="PART", choices=PARTS, nargs="+", default=list(PARTS))
     options = parser.parse_args()
+    file = options.output.with_suffix(".json")
+    figures = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         source, image = Path(__file__).with_name("growth.c"), Path(folder) / "growth.elf"
         build_image(source, output=image, say=lambda _: None)
-        figures = {
-            "working sets": working_sets(image),
-            "mappings": mappings(image),
-            "boards": boards(image),
-            "sizes": sizes(),
-            "channels": channels(image),
-        }
-    options.output.with_suffix(".json").write_text(json.dumps(figures, indent=2), encoding="utf-8")
+        for name in options.only:
+            begin = time.perf_counter()
+            curves = PARTS[name](image).items()
+            figures[name] = {
+                label: {str(x): y for x, y in points.items()} for label, points in curves
+            }
+            print(f"{name}: measured in {time.perf_counter() - begin:.0f} s", flush=True)
+            file.write_text(json.dumps(figures, indent=2), encoding="utf-8")
     draw(figures, options.output)
 
 

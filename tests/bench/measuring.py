@@ -9,6 +9,7 @@ import random
 import resource
 import select
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,15 @@ def children_time() -> float:
     """Return the CPU time of all children that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def command_time(*command: str, folder: Path | None = None) -> float:
+    """Return the CPU time of a command of this environment, and of all that it starts."""
+    before = children_time()
+    program, *rest = command
+    words = [str(Path(sys.executable).with_name(program)), *rest]
+    subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=120)
+    return children_time() - before
 
 
 def image(program: str) -> Path:
@@ -107,6 +117,6 @@ def main_job(machine: str | Machine, instructions: int = 0, size: int = MIB) -> 
 
 
 def process_time(pid: int) -> float:
-    """Return the CPU time of a running process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the CPU time of a running process: to the nanosecond, unlike /proc/PID/stat."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9

@@ -36,8 +36,8 @@ ENDS = {
     signal.SIGTERM: {way: {0} for way in WAYS} | {"console": {0, 128 + signal.SIGTERM}},
     signal.SIGINT: {way: {0, 130} for way in WAYS} | {"pytest": {0, 2}},
 }
-#: In what pytest says when it fails itself: it was interrupted at code that has no line.
-PYTESTS_OWN = "self._rawentry.tb_lineno - 1"
+#: In what pytest says when interrupted at code that has no line, and Python before it has started.
+NOT_OURS = ("self._rawentry.tb_lineno - 1", "Failed to import the site module")
 
 
 def kill(place: Place, way: str, number: signal.Signals, seconds: float) -> tuple[str, float]:
@@ -61,7 +61,7 @@ def kill(place: Place, way: str, number: signal.Signals, seconds: float) -> tupl
         timer.cancel()
     lived, status = time.monotonic() - began, runner.returncode
     case = f"{way}, {number.name} after {seconds} s, status {status}:\n{said}"
-    ends = ENDS[number][way] | {-number} | ({1} if PYTESTS_OWN in said else set())
+    ends = ENDS[number][way] | {-number} | ({1} if any(it in said for it in NOT_OURS) else set())
     assert status in ends, case
     assert "dmav3/command" not in said, case  # no traceback through a command
     assert place.left() == [], case

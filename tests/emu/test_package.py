@@ -42,7 +42,7 @@ NEEDED = {
     "dmav3/data/machines/virt-a53.yaml",
     "dmav3/data/seeded/no-clean/virt-a64.elf",
 }
-#: More would be worth a look. Each image has the kernel's types in its debug information.
+#: More would be worth a look. Most of it are images, one a known bug, with debug information.
 LARGEST = 10 << 20
 
 

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mutant_tree import ROOT, Tree
-from mutants import ENGINE, FOLDERS, Mutant, load, load_engine
+from mutants import FOLDERS, ON_HOST, Mutant, load, load_on_host
 from rich.console import Console
 from rich.table import Table
 
@@ -69,7 +69,7 @@ def run(tree: Tree, mutant: Mutant, tests: Sequence[str] | None, inputs: str = "
     start = time.monotonic()
     with tree.mutated(mutant):
         if not mutant.rule:
-            ended = tree.engine_tests(mutant)
+            ended = tree.host_tests(mutant)
         elif tests is None:
             ended = tree.rule_tests(mutant)
             ended = ended if _noticed(ended) else ended + tree.other_tests(mutant)
@@ -181,7 +181,9 @@ def fate(mutant: Mutant, done: Run | None) -> str:
 
 def show(mutants: Iterable[Mutant], runs: Mapping[str, Run], console: Console) -> bool:
     """Print the figures by folder, and each mutant that survived; True if none did."""
-    counts: dict[str, Counter[str]] = {folder: Counter() for folder in (*FOLDERS, ENGINE, "all")}
+    counts: dict[str, Counter[str]] = {
+        folder: Counter() for folder in (*FOLDERS, *ON_HOST.values(), "all")
+    }
     survivors = []
     for mutant in mutants:
         done = runs.get(mutant.name)
@@ -212,7 +214,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     whats = tuple(options.what) or ("",)
-    every = [*load(), *load_engine()]
+    every = [*load(), *load_on_host()]
     mutants = [one for one in every if one.name.startswith(whats) or one.file.startswith(whats)]
     if not mutants:
         msg = f"no mutant's rule or file begins with {' or '.join(whats)}; such as MTX-07"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mutants as frozen, checked values, read from mutants.toml and engine.toml here."""
+"""The mutants as frozen, checked values, read from the lists here."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from dmav3.rules.rules import rules
 FILE = Path(__file__).with_name("mutants.toml")
 #: What may be mutated.
 FOLDERS = ("firmware/layer", "firmware/routines", "firmware/hal")
-#: The PL330's engine: its mutants break no rule of the interface.
-ENGINE_FILE, ENGINE = FILE.with_name("engine.toml"), "qemu-machines/ext/engine"
+#: What is tested on the host: its mutants break no rule of the interface. Lists, and their folders.
+ON_HOST = {
+    FILE.with_name(f"{part}.toml"): f"qemu-machines/ext/{part}" for part in ("engine", "model")
+}
 
 
 class Mutant(BaseModel):
     """One bug.
 
-    :ivar rule: what it breaks; empty for one of the engine.
+    :ivar rule: what it breaks; empty for one of what is tested on the host.
     :ivar file: path from the root of the sources.
     :ivar find: a text that is there once.
     :ivar instead: what stands there in the mutant.
     :ivar equivalent: why no test can see it; empty if one can.
-    :ivar name: the rule, with a number behind it from its second mutant on; of one of the engine,
+    :ivar name: the rule, with a number behind it from its second mutant on; of one without a rule,
         what it does.
     """
 
@@ -97,19 +99,23 @@ def _checked(path: Path, tables: list[dict[str, str]], commit: str = "") -> list
     return read
 
 
-def load_engine(path: Path = ENGINE_FILE) -> list[Mutant]:
-    """Read the mutants of the engine.
+def load_on_host() -> list[Mutant]:
+    """Read the mutants of what is tested on the host.
 
     :raises UsageError: one has a wrong key, or is of another folder.
     """
+    return [mutant for path, folder in ON_HOST.items() for mutant in _of_folder(path, folder)]
+
+
+def _of_folder(path: Path, folder: str) -> list[Mutant]:
     try:
         read = [Mutant(**one) for one in tomllib.loads(path.read_text())["mutant"]]
     except ValidationError as error:
         msg = f"{path.name}: {error}"
         raise UsageError(msg) from error
     for mutant in read:
-        if mutant.folder != ENGINE:
-            msg = f"{path.name}: {mutant.name}: {mutant.file} is not in {ENGINE}"
+        if mutant.folder != folder:
+            msg = f"{path.name}: {mutant.name}: {mutant.file} is not in {folder}"
             raise UsageError(msg)
     return read
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mutant_runs import ids_by_rule, run
 from mutant_tree import ROOT, Tree
-from mutants import FILE, Mutant, load, load_engine, place, turns
+from mutants import FILE, Mutant, load, load_on_host, place, turns
 
 from dmav3.errors import UsageError
 from dmav3.rules.rules import rules
@@ -17,7 +17,7 @@ from dmav3.rules.rules import rules
 if TYPE_CHECKING:
     from pathlib import Path
 
-MUTANTS, OF_THE_ENGINE = load(), load_engine()
+MUTANTS, ON_HOST = load(), load_on_host()
 #: At even distances of what the tests are known to notice; `ci/mutants` has all.
 SAMPLE = [mutant for mutant in MUTANTS if not mutant.equivalent][14::16][:10]
 
@@ -44,8 +44,8 @@ def test_a_sample_is_noticed(tree: Tree, tests: dict[str, list[str]], mutant: Mu
     assert (tree.folder / mutant.file).read_text() == source
 
 
-@pytest.mark.parametrize("mutant", OF_THE_ENGINE[5::40], ids=lambda mutant: mutant.name)
-def test_a_sample_of_the_engine_is_noticed(tree: Tree, mutant: Mutant) -> None:
+@pytest.mark.parametrize("mutant", ON_HOST[5::40], ids=lambda mutant: mutant.name)
+def test_a_sample_on_the_host_is_noticed(tree: Tree, mutant: Mutant) -> None:
     """By one of its host programs."""
     source = (ROOT / mutant.file).read_text()
     done = run(tree, mutant, None)
@@ -68,7 +68,7 @@ def test_a_mutant_that_does_not_compile_is_refused(tree: Tree) -> None:
         run(tree, broken, ["test_table.py::one"])
 
 
-@pytest.mark.parametrize("mutant", [*MUTANTS, *OF_THE_ENGINE], ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", [*MUTANTS, *ON_HOST], ids=lambda mutant: mutant.name)
 def test_it_applies(mutant: Mutant) -> None:
     """Its text is in the file once, and something else stands there then."""
     source = (ROOT / mutant.file).read_text()
@@ -92,9 +92,9 @@ def test_there_are_enough_and_few_are_equivalent() -> None:
     assert 20 * sum(bool(mutant.equivalent) for mutant in MUTANTS) <= len(MUTANTS)
 
 
-def test_the_engine_has_enough_by_different_names() -> None:
-    """40 at least."""
-    assert len({mutant.name for mutant in OF_THE_ENGINE}) == len(OF_THE_ENGINE) >= 40
+def test_those_on_the_host_have_different_names() -> None:
+    """200 at least."""
+    assert len({mutant.name for mutant in ON_HOST}) == len(ON_HOST) >= 200
 
 
 @pytest.mark.parametrize(("commit", "mutated", "passed_over"), turns())

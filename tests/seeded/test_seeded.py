@@ -7,7 +7,7 @@ schedule. It shows in the main job or, with `Workload: edges`, in a buffer that 
 its last cache line with what the CPU stores. With `Workload: nvme` it is one of the driver in
 examples/nvme, and `Line:` is the text of the lines that must be named; where QEMU's controller then
 goes wrong, and whether it answers at all, differs. With `Workload: microcode` it is in a program of
-the PL330, and `Instruction:` is what is named.
+the PL330, `Instruction:` is what is named, and `Emitter:` what emitted that.
 """
 
 from __future__ import annotations
@@ -137,13 +137,17 @@ def line(patch: Path, cpu: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("patch", MICROCODE, ids=lambda patch: patch.stem)
 def test_a_known_bug_of_a_program_is_caught(tmp_path: Path, patch: Path) -> None:
-    """Findings of that kind only, which name the instruction."""
+    """Findings of that kind only, which name the instruction and, if it is there, its emitter."""
     expected = header(patch)
     options = ("--firmware-bug", patch.stem, "--machine", "virt-a53")
     status, report = run(tmp_path, 4096, *options)
     assert (status, report["verdict"]) == (1, "fail")
     assert {finding["kind"] for finding in report["findings"]} == {expected["Finding"]}
-    assert all(expected["Instruction"] in finding["text"] for finding in report["findings"])
+    texts = [finding["text"] for finding in report["findings"]]
+    assert all(expected["Instruction"] in text for text in texts)
+    if emitter := expected.get("Emitter"):
+        place = rf"emitted in {emitter} \(firmware/pl330/program\.c:\d+\)"
+        assert all(re.search(place, text) for text in texts), texts
 
 
 @pytest.mark.parametrize("bug", ["no-clean", "no-invalidate", "no-read-preparation"])

@@ -25,16 +25,17 @@ from dmav3.files import read_regular
 
 from .code import Code, Frame
 from .dwarf import Types
+from .layout import Struct
 from .remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .code import Line
-    from .layout import Struct
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Kind = TypeVar("Kind", Struct, dict[str, int])
 
 _WIDE = 64
 #: Bytes of a file: a kernel with all its debug information has less.
@@ -141,7 +142,7 @@ class Elf:
         self._frames: dict[int, list[Frame]] = {}
         data = _bytes_of(self.path)
         self._size = len(data)
-        self._structs = Remembered(data)
+        self._remembered = Remembered(data)
         with _damage(self.path, "is not an ELF file"):
             self._elf = ELFFile(io.BytesIO(data))
             found = self._elf["e_machine"]
@@ -267,16 +268,20 @@ class Elf:
 
         :raises UsageError: the debug information has none.
         """
-        layout = self._structs.get(name)
-        if layout is None:
-            layout = self._types.struct(name)
-            self._structs.add(name, layout)
-        return layout
+        return self._once(f"struct {name}", lambda: self._types.struct(name))
 
     @_reads
     def enum(self, name: str) -> dict[str, int]:
         """Return the members of `enum name` in order; raises as `struct`."""
-        return self._types.enum(name)
+        return self._once(f"enum {name}", lambda: self._types.enum(name))
+
+    def _once(self, name: str, find: Callable[[], Kind]) -> Kind:
+        """Find a type, unless a process has found it before."""
+        found: Kind | None = self._remembered.get(name)
+        if found is None:
+            found = find()
+            self._remembered.add(name, found)
+        return found
 
     @cached_property
     def _symbols(self) -> dict[str, Symbol]:

@@ -70,12 +70,12 @@ class EventLog:
 
     def all(self) -> list[Record]:
         """Return every record since the last reset."""
-        self._collect()
+        self.collect()
         return list(self._records)
 
     def since(self, position: int) -> list[Record]:
         """Return the records from number `position` of `all()` on."""
-        self._collect()
+        self.collect()
         return self._records[position:]
 
     def ends(self, first: int, last: int) -> tuple[list[Record], int, list[Record]]:
@@ -90,7 +90,8 @@ class EventLog:
         end = self._ring.records(max(oldest + len(begin), head - last), head)
         return begin, head - reset - len(begin) - len(end), end
 
-    def _collect(self) -> None:
+    def collect(self) -> int:
+        """Take what is new, before it is overwritten; return how many records `all()` has now."""
         self._ring.settle()
         head, reset = self._ring.ring_head, self._ring.ring_reset
         if reset != self._reset:
@@ -101,3 +102,4 @@ class EventLog:
         self.lost += oldest - self._next
         self._records += self._ring.records(oldest, head)
         self._next = head
+        return len(self._records)

@@ -49,6 +49,8 @@ _BUS_ERROR = 8
 _BYPASSING_DEVICE, _NOT_YOURS, _STRAY, _BAD_RECORD = 9, 10, 11, 12
 #: What a program of the PL330 did wrong, from the first kind on: its name, and what it means.
 _FIRST_OF_MICROCODE = 13
+#: The back end's table of what emitted which instruction (firmware/pl330/code.h).
+_EMITTERS = "pl330_emitters"
 _OF_MICROCODE = {
     "microcode-early-event": "a program raised an event, with no DMAWMB behind the last store that "
     "came before it: the bytes may not be in memory when the event is taken",
@@ -367,7 +369,8 @@ def resolve(
     parts = [kind.meaning]
     if buffer:
         parts.append(f"at byte {buffer.offset} of {buffer.name}")
-    parts += _accesses(raw, accessed, device)
+    of_program = raw["kind"] >= _FIRST_OF_MICROCODE
+    parts += [_instruction(raw, image, memory)] if of_program else _accesses(raw, accessed, device)
     if routine:
         parts.append(_debt(kind, routine, rule, while_mapped=bool(raw["while_mapped"])))
         if raw["while_mapped"] and (made := mappings.made(raw, names, image)):
@@ -533,17 +536,36 @@ def _access(device: Device, address: int) -> str:
     return f"the device's was burst {device.burst} of channel {device.channel}"
 
 
+def _emitter(raw: Mapping[str, int], length: int, image: Elf, memory: Memory) -> str:
+    """Return where the back end emitted an instruction; empty where it did not, or not last."""
+    if not image.exports(_EMITTERS):
+        return ""
+    at, entry, table = raw["microcode"], image.struct("pl330_emitter"), image.symbol(_EMITTERS)
+    address = table.address + at % (table.size // entry.size) * entry.size
+    emitter = entry.read(memory.look(address, entry.size))
+    code = raw["code"].to_bytes(8, "little")[:length]
+    if emitter["instruction"] != at or memory.look(at, length) != code:
+        return ""
+    return image.place(emitter["caller"] - 1)  # a return address is behind the call
+
+
+def _instruction(raw: Mapping[str, int], image: Elf, memory: Memory) -> str:
+    """Return the instruction of a program that a finding is about."""
+    at = raw["microcode"]
+    instruction = microcode.decode(raw["code"].to_bytes(8, "little"), at)
+    other = "" if raw["address"] == at else f", the other {raw['address']:#x}"
+    emitter = _emitter(raw, instruction.length, image, memory)
+    emitted = f", emitted in {emitter}" if emitter else ""
+    return f"channel {raw['channel']}: {instruction.text} at {at:#x}{emitted}{other}"
+
+
 def _accesses(raw: Mapping[str, int], accessed: str | None, device: Device | None) -> list[str]:
     """Return the two sides of the race, as far as they are known."""
     parts = []
     if accessed:
         there = " there" if raw["kind"] == _STRAY else ""
         parts.append(f"the CPU's access{there} was in {accessed}")
-    if device and raw["kind"] >= _FIRST_OF_MICROCODE:
-        instruction = microcode.decode(raw["code"].to_bytes(8, "little"), raw["microcode"])
-        other = "" if raw["address"] == raw["microcode"] else f", the other {raw['address']:#x}"
-        parts.append(f"channel {device.channel}: {instruction.text} at {device.microcode}{other}")
-    elif device:
+    if device:
         parts.append(_access(device, raw["address"]))
     return parts
 

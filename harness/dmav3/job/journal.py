@@ -53,7 +53,7 @@ class Journal:
     def __init__(self, board: Board) -> None:
         """Start with nothing; calls made before do not count."""
         self._board = board
-        self._start = len(board.evidence.events.all())
+        self._start = board.evidence.events.collect()
         self._samples: list[Lines] = []
 
     def call(
@@ -66,7 +66,7 @@ class Journal:
         position = len(self._samples)
         self._samples.append(Lines())
         result = routine(*args, **kwargs)
-        self._board.evidence.events.all()  # before the ring is full
+        self._board.evidence.events.collect()  # before the ring is full
         if about is not None:
             self._samples[position] = self._board.lines(about)
         return result
@@ -74,10 +74,12 @@ class Journal:
     @contextmanager
     def watch(self, about: Buffer | None) -> Iterator[None]:
         """Let a driver in the guest make calls in the block; sample the lines of `about` then."""
+        events = self._board.evidence.events
+        before = events.collect()
         yield
-        made = len(calls_of_driver(self._board.evidence.events.since(self._start)))
+        made = calls_of_driver(events.since(before))
         lines = Lines() if about is None else self._board.lines(about)
-        self._samples += [lines] * (made - len(self._samples))
+        self._samples += [lines] * len(made)
 
     def steps(self, names: Mapping[int, str], *, complete: bool = True) -> list[Step]:
         """Return the calls so far that have returned, in the order in which they were entered.

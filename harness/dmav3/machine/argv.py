@@ -62,11 +62,11 @@ def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
     # fmt: off
     return [
         start.qemu,
-        "-M", "virt,highmem=off,memory-backend=ram0,dtb-randomness=off",
+        "-M", "virt,highmem=off,memory-backend=ram0,dtb-randomness=off,acpi=off",
         "-cpu", machine.cpu,
         "-m", str(machine.memory_mib),
         "-object", f"memory-backend-file,id=ram0,share=on,size={size},{ram}",
-        "-nodefaults", "-display", "none",
+        "-nodefaults", "-no-user-config", "-display", "none",
         # An image fits many times over, and a small buffer for its translation is soon made.
         "-accel", "tcg,thread=single,tb-size=32",
         "-icount", "shift=0,sleep=off",

@@ -36,7 +36,9 @@ enum { SCTLR_C = 1 << 2, PHYS_ADDR_AT = 8, PTE_ATTRS_AT = 30 };
 struct line_entry {
     uint64_t load_key, store_key; /* virtual line and MMU index, or NO_KEY */
     uint64_t *stamp;
-    size_t line; /* of RAM */
+    struct cache_stores *stores;
+    uint64_t *origins; /* history_origins(), from the line's own on */
+    size_t line;       /* of RAM */
 };
 
 struct page_entry {
@@ -247,6 +249,8 @@ static void remember(uint64_t address, unsigned int mmu_index, const struct cach
         line_entry_of[entry->line] = 0;
     }
     entry->stamp = shortcut->stamp;
+    entry->stores = &shared.stores[shortcut->line];
+    entry->origins = &origins[(shortcut->line << line_shift) / 8];
     entry->line = shortcut->line;
     entry->load_key = shortcut->readable ? key : NO_KEY;
     entry->store_key = shortcut->writable ? key : NO_KEY;
@@ -415,12 +419,13 @@ static __attribute__((noinline)) void store_slowly(qemu_plugin_meminfo_t info, u
 }
 
 /* Of an access of at most 16 bytes: it is in at most three words. */
-static INLINE void keep_origin(size_t first, size_t last, uint64_t origin)
+static INLINE void keep_origin(uint64_t *origins_of_line, unsigned int first, unsigned int last,
+                               uint64_t origin)
 {
-    origins[first] = origin;
+    origins_of_line[first] = origin;
     if (last != first) {
-        origins[first + 1] = origin;
-        origins[last] = origin;
+        origins_of_line[first + 1] = origin;
+        origins_of_line[last] = origin;
     }
 }
 
@@ -430,11 +435,10 @@ static INLINE void store(unsigned int shift, qemu_plugin_meminfo_t info, uint64_
 
     if (entry->store_key == key_of_access(info, address, shift)) {
         unsigned int size = size_of(info), at = place_in_line(address, shift);
-        size_t offset = (entry->line << shift) + at;
 
         *entry->stamp = ++*shared.clock;
-        cache_keep_store(&shared.stores[entry->line], ~0ull >> (64 - size) << at, *shared.barriers);
-        keep_origin(offset / 8, (offset + size - 1) / 8, history_origin((uint32_t)(uintptr_t)place));
+        cache_keep_store(entry->stores, ~0ull >> (64 - size) << at, *shared.barriers);
+        keep_origin(entry->origins, at / 8, (at + size - 1) / 8, history_origin((uint32_t)(uintptr_t)place));
         return;
     }
     store_slowly(info, address, place);

@@ -291,6 +291,7 @@ static void on_modelled_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
     cpu_env = env_of(cpu);
     translation_keep_addresses(cpu, (size_t)((uint8_t *)cpu_env - (uint8_t *)cpu));
     access_initialise(cpu_env);
+    views_lock_favours_this_thread();
     find_registers();
 }
 

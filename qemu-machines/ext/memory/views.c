@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,30 +24,10 @@ _Static_assert(1 << PAGE_SHIFT == VIEWS_PAGE, "a page is a page");
 
 struct views views;
 
-/* Taken for every access of the CPU that is not a common one, so it must cost little: a spin lock is freed
- * without an atomic operation. */
-static pthread_spinlock_t lock;
-static THREAD_LOCAL unsigned int depth; /* how often this thread has taken it */
 static MemoryRegion *ram_region;
 static int views_dram_fd = -1;
 static size_t kept = VIEWS_DEVICE_TREE, kept_end = VIEWS_DEVICE_TREE;
 static const struct views_events *tell;
-
-void views_lock(void)
-{
-    if (depth++ == 0) {
-        while (pthread_spin_trylock(&lock) != 0) {
-            sched_yield();
-        }
-    }
-}
-
-void views_unlock(void)
-{
-    if (--depth == 0) {
-        pthread_spin_unlock(&lock);
-    }
-}
 
 static void drop_translations(size_t first, size_t last)
 {
@@ -106,7 +84,6 @@ static bool separate_views(int dram_fd, const struct cache_geometry *geometry, E
 bool views_initialise(MemoryRegion *ram, int dram_fd, const struct cache_geometry *geometry,
                       const struct views_events *events, Error **errp)
 {
-    pthread_spin_init(&lock, PTHREAD_PROCESS_PRIVATE);
     ram_region = ram;
     tell = events;
     views.size = qemu.memory_region_size(ram);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The two views of this machine's RAM: the cache model, tied to QEMU's memory, or (view=none) one view for
- * all. The one lock over the model and everything that is derived from it is here as well: the CPU's callbacks
- * run without QEMU's big lock, and devices on other threads with it.
+ * all. Whoever uses the model holds the lock of memory/lock.h.
  */
 #ifndef DMAV3_VIEWS_H
 #define DMAV3_VIEWS_H
@@ -12,6 +11,7 @@
 #include <stdint.h>
 
 #include "memory/accessor.h"
+#include "memory/lock.h"
 #include "model/cache_model.h"
 #include "qemu/qemu_abi.h"
 
@@ -56,10 +56,6 @@ void views_reset_exit(void);
 enum { VIEWS_PAGE = 4096, VIEWS_DEVICE_TREE = 1 << 20 /* the first of RAM are QEMU's */ };
 void views_keep(size_t offset, size_t size);
 void views_restore_page(size_t offset, const uint8_t *page);
-
-/* The lock is recursive. */
-void views_lock(void);
-void views_unlock(void);
 
 void views_begin_command(uint32_t command);
 void views_record_counts(void); /* writes PROBE_READY */

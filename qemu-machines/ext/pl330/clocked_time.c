@@ -52,10 +52,12 @@ static void look_ahead(void)
 
 static void run(uint64_t cycle)
 {
+    views_lock(); /* once for what follows, too */
     clocked.runs = true;
     engine_run(clocked.engine, cycle);
     clocked.runs = false;
     clock_look_ahead();
+    views_unlock();
 }
 
 /* In a callback the engine stops before what may interrupt the CPU; the timer is set for that. */

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SOURCE = """
 typedef struct { unsigned char tag; short y[2][3]; union { int word; void *next; }; } thing;
 thing one;
+enum level { LOW, HIGH = 7 } level;
 """
 
 
@@ -55,7 +56,16 @@ def test_it_is_searched_once(path: Path, cache_home: Path, monkeypatch: pytest.M
     assert len(files(path, cache_home)) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"thing": {"name": "thing"}}', b"\xff"])
+def test_an_enumeration_is_searched_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is remembered beside a structure, and not taken for one."""
+    layout = layout_of(path)
+    assert Elf(path, "EM_AARCH64").enum("level") == {"LOW": 0, "HIGH": 7}
+    monkeypatch.setattr(dwarf.Types, "_find", lambda *_: pytest.fail("it was searched"))
+    assert Elf(path, "EM_AARCH64").enum("level") == {"LOW": 0, "HIGH": 7}
+    assert layout_of(path) == layout
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"struct thing": {"name": "thing"}}', b"\xff"])
 def test_what_is_damaged_is_made_again(path: Path, cache_home: Path, content: bytes) -> None:
     """It is neither believed nor an error."""
     searched = layout_of(path)

@@ -38,7 +38,14 @@
     X(UnlockUnlocked)                                                                                          \
     X(UnmapLength)                                                                                             \
     X(LeaveMapping)                                                                                            \
-    X(LeaveInterrupt)
+    X(LeaveInterrupt)                                                                                          \
+    X(CompleteTwice)                                                                                           \
+    X(Unmarked)                                                                                                \
+    X(MarkedOnly)                                                                                              \
+    X(CancelLeft)                                                                                              \
+    X(NoLocation)                                                                                              \
+    X(LeaveIrp)                                                                                                \
+    X(LeaveDevice)
 
 static PUCHAR Block(void)
 {
@@ -322,6 +329,115 @@ static VOID LeaveInterrupt(void)
     PKINTERRUPT interrupt;
 
     IoConnectInterrupt(&interrupt, Serve, NULL, NULL, 240, 3, 3, Latched, FALSE, 1, FALSE); /* LeaveInterrupt */
+}
+
+/* ---- requests ---- */
+
+static DRIVER_OBJECT Driver;
+static PDEVICE_OBJECT Device;
+static PIRP Irp;
+
+/* Send a request to a driver with this routine. */
+static VOID Request(PDRIVER_DISPATCH dispatch)
+{
+    Driver.MajorFunction[IRP_MJ_READ] = dispatch;
+    IoCreateDevice(&Driver, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &Device); /* LeaveDevice */
+    Irp = IoAllocateIrp(1, FALSE);                                            /* LeaveIrp */
+    IoGetNextIrpStackLocation(Irp)->MajorFunction = IRP_MJ_READ;
+    IoCallDriver(Device, Irp);
+}
+
+static VOID End(void)
+{
+    IoFreeIrp(Irp);
+    IoDeleteDevice(Device);
+}
+
+static NTSTATUS DispatchDone(PDEVICE_OBJECT device, PIRP irp)
+{
+    (void)device;
+    irp->IoStatus.Status = STATUS_SUCCESS;
+    IoCompleteRequest(irp, IO_NO_INCREMENT);
+    return STATUS_SUCCESS;
+}
+
+static VOID CompleteTwice(void)
+{
+    Request(DispatchDone);
+    IoCompleteRequest(Irp, IO_NO_INCREMENT); /* CompleteTwice */
+    End();
+}
+
+static NTSTATUS DispatchUnmarked(PDEVICE_OBJECT device, PIRP irp)
+{
+    (void)device, (void)irp;
+    return STATUS_PENDING; /* Unmarked */
+}
+
+static VOID Unmarked(void)
+{
+    Request(DispatchUnmarked);
+    End();
+}
+
+static NTSTATUS DispatchMarked(PDEVICE_OBJECT device, PIRP irp)
+{
+    (void)device;
+    IoMarkIrpPending(irp); /* MarkedOnly */
+    return STATUS_SUCCESS;
+}
+
+static VOID MarkedOnly(void)
+{
+    Request(DispatchMarked);
+    End();
+}
+
+static VOID OnCancel(PDEVICE_OBJECT device, PIRP irp)
+{
+    (void)device;
+    IoReleaseCancelSpinLock(irp->CancelIrql);
+}
+
+static NTSTATUS DispatchCancel(PDEVICE_OBJECT device, PIRP irp)
+{
+    (void)device;
+    IoSetCancelRoutine(irp, OnCancel);
+    irp->IoStatus.Status = STATUS_SUCCESS;
+    IoCompleteRequest(irp, IO_NO_INCREMENT); /* CancelLeft */
+    return STATUS_SUCCESS;
+}
+
+static VOID CancelLeft(void)
+{
+    Request(DispatchCancel);
+    End();
+}
+
+static NTSTATUS DispatchOn(PDEVICE_OBJECT device, PIRP irp)
+{
+    if (irp->CurrentLocation == 1) {
+        IoCallDriver(device, irp); /* NoLocation */
+    }
+    return DispatchDone(device, irp);
+}
+
+static VOID NoLocation(void)
+{
+    Request(DispatchOn);
+    End();
+}
+
+static VOID LeaveIrp(void)
+{
+    Request(DispatchDone);
+    IoDeleteDevice(Device);
+}
+
+static VOID LeaveDevice(void)
+{
+    Request(DispatchDone);
+    IoFreeIrp(Irp);
 }
 
 static NTSTATUS Mistake(const ULONGLONG *argument, struct dmav3_reply *reply)

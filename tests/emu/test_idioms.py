@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections import defaultdict
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 IDIOMS, ABSENT = read()
 #: The code of a routine that is called above its highest level.
 ABOVE = 0x58
+#: Names that may be missing.
+MOST_ABSENT = 10
 #: `{0}` stands for a whole structure.
 ZEROED = ("-Wno-missing-braces", "-Wno-missing-field-initializers")
 
@@ -36,6 +39,15 @@ def test_each_idiom_has_one_name_and_a_source() -> None:
     names = [idiom.name for idiom in IDIOMS]
     assert sorted({name for name in names if names.count(name) > 1}) == []
     assert [idiom.name for idiom in IDIOMS if ": " not in idiom.source] == []
+
+
+def test_what_is_not_provided_is_in_no_header() -> None:
+    """It is a short list, with a reason for each, and says the truth."""
+    headers = installation.Layout.find().headers
+    text = "".join(path.read_text() for path in headers.rglob("*.h"))
+    assert len(ABSENT) <= MOST_ABSENT
+    assert [name for name in ABSENT if re.search(rf"\b{name}\b", text)] == []
+    assert all(ABSENT.values())
 
 
 @pytest.mark.parametrize(("suffix", "level"), [(".c", 1), (".cpp", 2)], ids=["c-O1", "c++-O2"])

@@ -50,6 +50,13 @@ CAUGHT = {
     "UnmapLength": ("violation 0x67 in MmUnmapIoSpace", "with the length of the mapping"),
     "LeaveMapping": ("violation 0x54: a mapping of registers is left", "end it by MmUnmapIoSpace"),
     "LeaveInterrupt": ("violation 0x54: a connected interrupt", "end it by IoDisconnectInterrupt"),
+    "CompleteTwice": ("violation 0x68 in IofCompleteRequest", "complete a request once"),
+    "Unmarked": ("violation 0x69 in DispatchRoutine", "never one without the other"),
+    "MarkedOnly": ("violation 0x69 in DispatchRoutine", "never one without the other"),
+    "CancelLeft": ("violation 0x6a in IofCompleteRequest", "IoSetCancelRoutine with NULL"),
+    "NoLocation": ("violation 0x6b in IofCallDriver", "with the StackSize of the device"),
+    "LeaveIrp": ("violation 0x54: a request is left", "end it by IoFreeIrp"),
+    "LeaveDevice": ("violation 0x54: a device object is left", "end it by IoDeleteDevice"),
     "PagedCode": ("violation 0x58 in PAGED_CODE", "call it at that level or below"),
 }
 

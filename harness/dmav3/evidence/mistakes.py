@@ -380,6 +380,22 @@ MISTAKES: dict[int | tuple[int, int], Mistake] = {
         "{p2:at} is unmapped, and is not mapped ({p3} bytes)",
         "unmap what the mapping returned, once, with the length of the mapping",
     ),
+    0x68: Mistake(
+        "the request {p2:at} is completed, and was completed already, or never sent",
+        "complete a request once, and leave it alone afterwards",
+    ),
+    0x69: Mistake(
+        "the dispatch routine kept the request {p2:at} and returned {p3:#x}",
+        "mark it pending and return STATUS_PENDING, or complete it: never one without the other",
+    ),
+    0x6A: Mistake(
+        "the request {p2:at} is completed with a cancel routine, or as pending (status {p3:#x})",
+        "call IoSetCancelRoutine with NULL, and set IoStatus.Status, before",
+    ),
+    0x6B: Mistake(
+        "the request {p2:at} is sent on, and none of its {p3} stack locations is left",
+        "allocate it with the StackSize of the device that it is sent to",
+    ),
     0x6C: Mistake(
         "the neighbours of the list entry {p2:at} do not point back at it",
         "initialise the head, insert and remove an entry once each, and hold one lock for all",

@@ -36,6 +36,8 @@ LEFT = {
     "thread": ("a thread", "PsTerminateSystemThread in it, then ZwClose and ObDereferenceObject"),
     "io_space": ("a mapping of registers", "MmUnmapIoSpace"),
     "interrupt": ("a connected interrupt", "IoDisconnectInterrupt"),
+    "device": ("a device object", "IoDeleteDevice"),
+    "irp": ("a request", "IoFreeIrp, after IoCompleteRequest"),
     "pool": ("a block of pool", "ExFreePoolWithTag, or ExFreePool"),
 }
 

@@ -200,8 +200,10 @@ uint64_t remote_due(void)
 bool remote_set_due(uint64_t time_ns, Error **errp)
 {
     if (!remotes.count) {
-        error_setg(errp, "remote-due=%llu: there are no remote devices", (unsigned long long)time_ns);
-        return false;
+        if (time_ns != UINT64_MAX) {
+            error_setg(errp, "remote-due=%llu: there are no remote devices", (unsigned long long)time_ns);
+        }
+        return time_ns == UINT64_MAX;
     }
     if (time_ns == UINT64_MAX) {
         model_timer_disarm(&remotes.timer);

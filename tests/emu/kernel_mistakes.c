@@ -22,6 +22,7 @@
     X(Assertion)                                                                                               \
     X(BrokenList)                                                                                              \
     X(PagedCode)                                                                                               \
+    X(LockTooLow)                                                                                              \
     X(LockTwice)                                                                                               \
     X(UnlockTwice)                                                                                             \
     X(LeaveLock)                                                                                               \
@@ -147,6 +148,18 @@ static VOID PagedCode(void)
 
     KeRaiseIrql(DISPATCH_LEVEL, &old);
     PAGED_CODE(); /* PagedCode */
+    KeLowerIrql(old);
+}
+
+static VOID LockTooLow(void)
+{
+    KSPIN_LOCK lock;
+    KIRQL old;
+
+    KeInitializeSpinLock(&lock);
+    KeAcquireSpinLockAtDpcLevel(&lock); /* LockTooLow */
+    KeRaiseIrql(DISPATCH_LEVEL, &old);
+    KeReleaseSpinLockFromDpcLevel(&lock);
     KeLowerIrql(old);
 }
 

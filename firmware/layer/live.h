@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Objects of others, beside those of the layer, that are told when somebody asks what lives. */
+/* What is told when somebody asks what lives: objects of the layer and, beside them, of others. */
 #ifndef LAYER_LIVE_H
 #define LAYER_LIVE_H
 
 #include <dma.h>
+
+#include "layer/routine_frame.h"
+
+/* An object that has no channel, and waits for nothing. */
+struct dma_live live_of(const char *kind, uintptr_t object, const struct routine_place *maker);
 
 /* A kind of objects that is added; static, and added once. */
 struct live_source {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer/mdl.h"
+#include "layer/live.h"
 
 #include "hal/memory.h"
 #include "hal/string.h"
+#include "layer/live.h"
 #include "layer/origin.h"
 #include "layer/violation.h"
 
@@ -56,13 +58,11 @@ void mdls_each_live(dma_tell *tell, void *context)
 {
     for (size_t i = 0; i < MAKERS_MAX; i++) {
         if (makers[i].mdl != NULL) {
-            tell(&(struct dma_live){.kind = "mdl",
-                                    .object = (uintptr_t)makers[i].mdl,
-                                    .maker = OPLOG_IoAllocateMdl,
-                                    .caller = makers[i].caller,
-                                    .command = makers[i].command,
-                                    .channel = DMA_NO_CHANNEL},
-                 context);
+            const struct dma_live told =
+                live_of("mdl", (uintptr_t)makers[i].mdl,
+                        &(struct routine_place){OPLOG_IoAllocateMdl, makers[i].caller, makers[i].command});
+
+            tell(&told, context);
         }
     }
 }

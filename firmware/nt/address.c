@@ -10,22 +10,16 @@ enum { MAPPINGS_MAX = 32 };
 static struct {
     uintptr_t start; /* 0: the row is free */
     size_t size;
-    enum oplog_id maker;
-    uintptr_t caller;
-    uint32_t command;
+    struct routine_place maker;
 } mappings[MAPPINGS_MAX];
 
 static void tell_each(dma_tell *tell, void *context)
 {
     for (size_t i = 0; i < MAPPINGS_MAX; i++) {
         if (mappings[i].start != 0) {
-            tell(&(struct dma_live){.kind = "io_space",
-                                    .object = mappings[i].start,
-                                    .maker = mappings[i].maker,
-                                    .caller = mappings[i].caller,
-                                    .command = mappings[i].command,
-                                    .channel = DMA_NO_CHANNEL},
-                 context);
+            const struct dma_live told = live_of("io_space", mappings[i].start, &mappings[i].maker);
+
+            tell(&told, context);
         }
     }
 }
@@ -47,9 +41,7 @@ static PVOID map(enum oplog_id routine, uintptr_t caller, uint64_t physical, siz
         if (mappings[i].start == 0) {
             mappings[i].start = (uintptr_t)physical;
             mappings[i].size = size;
-            mappings[i].maker = routine;
-            mappings[i].caller = caller;
-            mappings[i].command = origin_now();
+            mappings[i].maker = (struct routine_place){routine, caller, origin_now()};
             return (PVOID)(uintptr_t)physical;
         }
     }

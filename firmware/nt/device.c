@@ -21,13 +21,11 @@ static void tell_each(dma_tell *tell, void *context)
     for (PLIST_ENTRY at = devices.Flink; at != &devices; at = at->Flink) {
         const struct device *device = CONTAINING_RECORD(at, struct device, entry);
 
-        tell(&(struct dma_live){.kind = "device",
-                                .object = (uintptr_t)device,
-                                .maker = OPLOG_IoCreateDevice,
-                                .caller = device->caller,
-                                .command = device->command,
-                                .channel = DMA_NO_CHANNEL},
-             context);
+        const struct dma_live told =
+            live_of("device", (uintptr_t)device,
+                    &(struct routine_place){OPLOG_IoCreateDevice, device->caller, device->command});
+
+        tell(&told, context);
     }
 }
 

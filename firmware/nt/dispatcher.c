@@ -52,7 +52,7 @@ static LONG change(enum oplog_id routine, uintptr_t caller, DISPATCHER_HEADER *h
     if (dispatcher_is_initialized(header)) {
         header->SignalState = state;
     } else {
-        nt_mistake(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)header, 0);
+        violation_report_in(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)header, 0);
     }
     irq_restore(mask);
     return before;

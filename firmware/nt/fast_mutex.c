@@ -28,7 +28,7 @@ static void acquire(enum oplog_id routine, uintptr_t caller, PFAST_MUTEX mutex)
     bool may_wait = nt_level(routine, caller, PASSIVE_LEVEL, APC_LEVEL);
 
     if (mutex->Count <= 0 && mutex->Owner == KeGetCurrentThread()) {
-        nt_mistake(routine, caller, VIOLATION_LOCK_TAKEN, (uintptr_t)mutex, 0);
+        violation_report_in(routine, caller, VIOLATION_LOCK_TAKEN, (uintptr_t)mutex, 0);
     } else if (may_wait) {
         irq_restore(thread_wait(&wait.waiting));
     }
@@ -38,7 +38,7 @@ static void acquire(enum oplog_id routine, uintptr_t caller, PFAST_MUTEX mutex)
 static void give_back(enum oplog_id routine, uintptr_t caller, PFAST_MUTEX mutex)
 {
     if (mutex->Owner != KeGetCurrentThread()) {
-        nt_mistake(routine, caller, VIOLATION_LOCK_FREE, (uintptr_t)mutex, 0);
+        violation_report_in(routine, caller, VIOLATION_LOCK_FREE, (uintptr_t)mutex, 0);
     }
     mutex->Owner = NULL;
     mutex->Count = 1;

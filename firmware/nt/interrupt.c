@@ -25,13 +25,11 @@ static void tell_each(dma_tell *tell, void *context)
 {
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         if (interrupts[i].routine != NULL) {
-            tell(&(struct dma_live){.kind = "interrupt",
-                                    .object = (uintptr_t)&interrupts[i],
-                                    .maker = OPLOG_IoConnectInterrupt,
-                                    .caller = interrupts[i].caller,
-                                    .command = interrupts[i].command,
-                                    .channel = DMA_NO_CHANNEL},
-                 context);
+            const struct dma_live told = live_of(
+                "interrupt", (uintptr_t)&interrupts[i],
+                &(struct routine_place){OPLOG_IoConnectInterrupt, interrupts[i].caller, interrupts[i].command});
+
+            tell(&told, context);
         }
     }
 }
@@ -46,8 +44,8 @@ static void interrupted(void *context)
     if (interrupt->routine != NULL) {
         (void)interrupt->routine(interrupt, interrupt->context);
         if (KeGetCurrentIrql() != IRQL_DEVICE) {
-            nt_mistake(OPLOG_ServiceRoutine, (uintptr_t)interrupt->routine, VIOLATION_CALLBACK_IRQL,
-                       KeGetCurrentIrql(), IRQL_DEVICE);
+            violation_report_in(OPLOG_ServiceRoutine, (uintptr_t)interrupt->routine, VIOLATION_CALLBACK_IRQL,
+                                KeGetCurrentIrql(), IRQL_DEVICE);
         }
     }
     irql_leave_interrupt(level);

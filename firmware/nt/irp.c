@@ -32,13 +32,11 @@ static void tell_each(dma_tell *tell, void *context)
     for (PLIST_ENTRY at = requests.Flink; at != &requests; at = at->Flink) {
         struct request *request = CONTAINING_RECORD(at, struct request, entry);
 
-        tell(&(struct dma_live){.kind = "irp",
-                                .object = (uintptr_t)&request->irp,
-                                .maker = OPLOG_IoAllocateIrp,
-                                .caller = request->caller,
-                                .command = request->command,
-                                .channel = DMA_NO_CHANNEL},
-             context);
+        const struct dma_live told =
+            live_of("irp", (uintptr_t)&request->irp,
+                    &(struct routine_place){OPLOG_IoAllocateIrp, request->caller, request->command});
+
+        tell(&told, context);
     }
 }
 
@@ -52,7 +50,7 @@ static bool is_live(enum oplog_id routine, uintptr_t caller, PIRP irp)
             return true;
         }
     }
-    nt_mistake(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)irp, 0);
+    violation_report_in(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)irp, 0);
     return false;
 }
 
@@ -144,8 +142,8 @@ NTSTATUS IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
         if (&request->irp == Irp && !request->completed && IoGetCurrentIrpStackLocation(Irp) == location &&
             (status == STATUS_PENDING) != ((location->Control & SL_PENDING_RETURNED) != 0)) {
-            nt_mistake(OPLOG_DispatchRoutine, (uintptr_t)routine, VIOLATION_PENDING, (uintptr_t)Irp,
-                       (uint32_t)status);
+            violation_report_in(OPLOG_DispatchRoutine, (uintptr_t)routine, VIOLATION_PENDING, (uintptr_t)Irp,
+                                (uint32_t)status);
         }
     }
     return status;

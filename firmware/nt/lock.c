@@ -9,22 +9,16 @@ enum { HELD_MAX = 32 };
 
 static struct {
     PKSPIN_LOCK lock; /* NULL: the row is free */
-    enum oplog_id taker;
-    uintptr_t caller;
-    uint32_t command;
+    struct routine_place taker;
 } held[HELD_MAX];
 
 static void tell_each(dma_tell *tell, void *context)
 {
     for (size_t i = 0; i < HELD_MAX; i++) {
         if (held[i].lock != NULL) {
-            tell(&(struct dma_live){.kind = "spin_lock",
-                                    .object = (uintptr_t)held[i].lock,
-                                    .maker = held[i].taker,
-                                    .caller = held[i].caller,
-                                    .command = held[i].command,
-                                    .channel = DMA_NO_CHANNEL},
-                 context);
+            const struct dma_live told = live_of("spin_lock", (uintptr_t)held[i].lock, &held[i].taker);
+
+            tell(&told, context);
         }
     }
 }
@@ -37,9 +31,7 @@ static void note(PKSPIN_LOCK lock, enum oplog_id taker, uintptr_t caller)
     for (size_t i = 0; i < HELD_MAX; i++) {
         if (held[i].lock == NULL) {
             held[i].lock = lock;
-            held[i].taker = taker;
-            held[i].caller = caller;
-            held[i].command = origin_now();
+            held[i].taker = (struct routine_place){taker, caller, origin_now()};
             return;
         }
     }
@@ -57,7 +49,7 @@ static void forget(const KSPIN_LOCK *lock)
 static void take(enum oplog_id routine, uintptr_t caller, PKSPIN_LOCK lock)
 {
     if ((*lock)++ != 0) {
-        nt_mistake(routine, caller, VIOLATION_LOCK_TAKEN, (uintptr_t)lock, 0);
+        violation_report_in(routine, caller, VIOLATION_LOCK_TAKEN, (uintptr_t)lock, 0);
     } else {
         note(lock, routine, caller);
     }
@@ -66,7 +58,7 @@ static void take(enum oplog_id routine, uintptr_t caller, PKSPIN_LOCK lock)
 static void give_back(enum oplog_id routine, uintptr_t caller, PKSPIN_LOCK lock)
 {
     if (*lock == 0) {
-        nt_mistake(routine, caller, VIOLATION_LOCK_FREE, (uintptr_t)lock, 0);
+        violation_report_in(routine, caller, VIOLATION_LOCK_FREE, (uintptr_t)lock, 0);
     } else if (--*lock == 0) {
         forget(lock);
     }

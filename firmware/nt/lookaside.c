@@ -27,7 +27,7 @@ static bool check(enum oplog_id routine, uintptr_t caller, const NPAGED_LOOKASID
 {
     (void)nt_level(routine, caller, PASSIVE_LEVEL, highest);
     if (list->Seal != seal_of(list)) {
-        nt_mistake(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)list, 0);
+        violation_report_in(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)list, 0);
         return false;
     }
     return true;

@@ -3,19 +3,14 @@
 
 #include "layer/irql.h"
 
-void nt_mistake(enum oplog_id id, uintptr_t caller, enum violation code, uint64_t p2, uint64_t p3)
-{
-    violation_report_in(id, caller, code, p2, p3);
-}
-
 bool nt_level(enum oplog_id id, uintptr_t caller, KIRQL lowest, KIRQL highest)
 {
     KIRQL level = KeGetCurrentIrql();
 
     if (level > highest) {
-        nt_mistake(id, caller, VIOLATION_KERNEL_ABOVE, highest, level);
+        violation_report_in(id, caller, VIOLATION_KERNEL_ABOVE, highest, level);
     } else if (level < lowest) {
-        nt_mistake(id, caller, VIOLATION_KERNEL_BELOW, lowest, level);
+        violation_report_in(id, caller, VIOLATION_KERNEL_BELOW, lowest, level);
     }
     return level >= lowest && level <= highest;
 }
@@ -23,7 +18,7 @@ bool nt_level(enum oplog_id id, uintptr_t caller, KIRQL lowest, KIRQL highest)
 void nt_returned(enum oplog_id id, uintptr_t routine, KIRQL level)
 {
     if (KeGetCurrentIrql() != level) {
-        nt_mistake(id, routine, VIOLATION_CALLBACK_IRQL, KeGetCurrentIrql(), level);
+        violation_report_in(id, routine, VIOLATION_CALLBACK_IRQL, KeGetCurrentIrql(), level);
         irql_restore(level);
     }
 }

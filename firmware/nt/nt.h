@@ -15,9 +15,6 @@
 
 #include "layer/violation.h"
 
-/* Record a mistake in the routine `id`, which was called at `caller`. */
-void nt_mistake(enum oplog_id id, uintptr_t caller, enum violation code, uint64_t p2, uint64_t p3);
-
 /* Is the present level from `lowest` to `highest`? If it is not, that is a violation. */
 bool nt_level(enum oplog_id id, uintptr_t caller, KIRQL lowest, KIRQL highest);
 
@@ -29,6 +26,6 @@ void nt_returned(enum oplog_id id, uintptr_t routine, KIRQL level);
 #define NT_CALLER                      ((uintptr_t)__builtin_return_address(0))
 #define NT_AT_MOST(name, highest)      nt_level(OPLOG_##name, NT_CALLER, PASSIVE_LEVEL, highest)
 #define NT_AT_LEAST(name, lowest)      nt_level(OPLOG_##name, NT_CALLER, lowest, HIGH_LEVEL)
-#define NT_MISTAKE(name, code, p2, p3) nt_mistake(OPLOG_##name, NT_CALLER, code, p2, p3)
+#define NT_MISTAKE(name, code, p2, p3) violation_report_in(OPLOG_##name, NT_CALLER, code, p2, p3)
 
 #endif

@@ -75,8 +75,8 @@ static void release(struct block *block)
     const uint8_t *written = find_other(bytes_of(block), block->size, FILL_FREED);
 
     if (written != NULL) {
-        nt_mistake(block->maker, block->caller, VIOLATION_POOL_WRITTEN, (uintptr_t)bytes_of(block),
-                   (uintptr_t)written - (uintptr_t)bytes_of(block));
+        violation_report_in(block->maker, block->caller, VIOLATION_POOL_WRITTEN, (uintptr_t)bytes_of(block),
+                            (uintptr_t)written - (uintptr_t)bytes_of(block));
     }
     RemoveEntryList(&block->entry);
     waiting_count--;
@@ -98,13 +98,11 @@ static void tell_each(dma_tell *tell, void *context)
     for (PLIST_ENTRY at = live.Flink; at != &live; at = at->Flink) {
         struct block *block = CONTAINING_RECORD(at, struct block, entry);
 
-        tell(&(struct dma_live){.kind = "pool",
-                                .object = (uintptr_t)bytes_of(block),
-                                .maker = block->maker,
-                                .caller = block->caller,
-                                .command = block->command,
-                                .channel = DMA_NO_CHANNEL},
-             context);
+        const struct dma_live told =
+            live_of("pool", (uintptr_t)bytes_of(block),
+                    &(struct routine_place){block->maker, block->caller, block->command});
+
+        tell(&told, context);
     }
 }
 
@@ -137,7 +135,7 @@ static void *allocate(const struct wish *wish)
 
     (void)nt_level(wish->routine, wish->caller, PASSIVE_LEVEL, wish->paged ? APC_LEVEL : DISPATCH_LEVEL);
     if (wish->size == 0 || wish->size > SIZE_MAX - extra || wish->tag == 0) {
-        nt_mistake(wish->routine, wish->caller, VIOLATION_POOL_REQUEST, wish->size, wish->tag);
+        violation_report_in(wish->routine, wish->caller, VIOLATION_POOL_REQUEST, wish->size, wish->tag);
         return NULL;
     }
     live_add(&source);
@@ -225,10 +223,10 @@ static bool is_live(enum oplog_id routine, uintptr_t caller, PVOID bytes)
     if (readable && block->state == (LIVES ^ (uintptr_t)block)) {
         return true;
     }
-    nt_mistake(routine, caller,
-               readable && block->state == (FREED ^ (uintptr_t)block) ? VIOLATION_POOL_FREED_TWICE
-                                                                      : VIOLATION_POOL_NO_BLOCK,
-               (uintptr_t)bytes, 0);
+    violation_report_in(routine, caller,
+                        readable && block->state == (FREED ^ (uintptr_t)block) ? VIOLATION_POOL_FREED_TWICE
+                                                                               : VIOLATION_POOL_NO_BLOCK,
+                        (uintptr_t)bytes, 0);
     return false;
 }
 
@@ -242,10 +240,11 @@ static void give_back(enum oplog_id routine, uintptr_t caller, PVOID bytes, ULON
 
         (void)nt_level(routine, caller, PASSIVE_LEVEL, block->paged ? APC_LEVEL : DISPATCH_LEVEL);
         if (damage != NULL) {
-            nt_mistake(block->maker, block->caller, VIOLATION_POOL_GUARD, (uintptr_t)bytes, (uintptr_t)damage);
+            violation_report_in(block->maker, block->caller, VIOLATION_POOL_GUARD, (uintptr_t)bytes,
+                                (uintptr_t)damage);
         }
         if (tag != 0 && tag != block->tag) {
-            nt_mistake(routine, caller, VIOLATION_POOL_TAG, tag, block->tag);
+            violation_report_in(routine, caller, VIOLATION_POOL_TAG, tag, block->tag);
         }
         RemoveEntryList(&block->entry);
         InsertTailList(&waiting, &block->entry);

@@ -155,13 +155,11 @@ static void tell_each(dma_tell *tell, void *context)
         PKTHREAD thread = CONTAINING_RECORD(at, struct _KTHREAD, entry);
 
         if (thread->is_told) {
-            tell(&(struct dma_live){.kind = "thread",
-                                    .object = (uintptr_t)thread,
-                                    .maker = OPLOG_PsCreateSystemThread,
-                                    .caller = thread->caller,
-                                    .command = thread->command,
-                                    .channel = DMA_NO_CHANNEL},
-                 context);
+            const struct dma_live told =
+                live_of("thread", (uintptr_t)thread,
+                        &(struct routine_place){OPLOG_PsCreateSystemThread, thread->caller, thread->command});
+
+            tell(&told, context);
         }
     }
 }
@@ -264,7 +262,7 @@ static void drop(enum oplog_id routine, uintptr_t caller, const void *object)
     PKTHREAD thread = find(object);
 
     if (thread == NULL) {
-        nt_mistake(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)object, 0);
+        violation_report_in(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)object, 0);
     } else {
         thread->references--;
         if (thread != ended) {

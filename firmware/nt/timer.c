@@ -81,13 +81,11 @@ static void tell_each(dma_tell *tell, void *context)
     for (PLIST_ENTRY at = set.Flink; at != &set; at = at->Flink) {
         const LIST_ENTRY *made = &timer_of(at)->Header.WaitListHead;
 
-        tell(&(struct dma_live){.kind = "timer",
-                                .object = (uintptr_t)timer_of(at),
-                                .maker = OPLOG_KeSetTimerEx,
-                                .caller = (uintptr_t)made->Flink,
-                                .command = (uint32_t)(uintptr_t)made->Blink,
-                                .channel = DMA_NO_CHANNEL},
-             context);
+        const struct dma_live told = live_of("timer", (uintptr_t)timer_of(at),
+                                             &(struct routine_place){OPLOG_KeSetTimerEx, (uintptr_t)made->Flink,
+                                                                     (uint32_t)(uintptr_t)made->Blink});
+
+        tell(&told, context);
     }
 }
 
@@ -115,7 +113,7 @@ static BOOLEAN set_timer(enum oplog_id routine, uintptr_t caller, PKTIMER timer,
 
     (void)nt_level(routine, caller, PASSIVE_LEVEL, DISPATCH_LEVEL);
     if (!dispatcher_is_initialized(&timer->Header)) {
-        nt_mistake(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)timer, 0);
+        violation_report_in(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)timer, 0);
     } else {
         if (was_set) {
             remove(timer);

@@ -87,7 +87,7 @@ static NTSTATUS wait_for_objects(enum oplog_id routine, uintptr_t caller, struct
 
     for (ULONG i = 0; i < wait->count; i++) {
         if (!dispatcher_is_initialized(header_of(wait, i))) {
-            nt_mistake(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)wait->objects[i], 0);
+            violation_report_in(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)wait->objects[i], 0);
             return STATUS_INVALID_PARAMETER;
         }
     }
@@ -95,7 +95,7 @@ static NTSTATUS wait_for_objects(enum oplog_id routine, uintptr_t caller, struct
     wait->deadline = timeout != NULL ? time_of(*timeout) : ident_time() + ENDLESS;
     status = wait_for(wait, allowed && !polls);
     if (status == STATUS_TIMEOUT && timeout == NULL && allowed) {
-        nt_mistake(routine, caller, VIOLATION_ENDLESS_WAIT, (uintptr_t)wait->objects[0], 0);
+        violation_report_in(routine, caller, VIOLATION_ENDLESS_WAIT, (uintptr_t)wait->objects[0], 0);
     }
     return status;
 }

@@ -11,6 +11,7 @@
 
 #include "hal/memory.h"
 #include "layer/adapter.h"
+#include "layer/live.h"
 #include "layer/routine_frame.h"
 #include "layer/violation.h"
 #include "routines/routines.h"
@@ -53,13 +54,9 @@ void common_buffers_each_live(dma_tell *tell, void *context)
         const struct common_buffer *buffer = &buffers[i];
 
         if (buffer->live) {
-            tell(&(struct dma_live){.kind = "common_buffer",
-                                    .object = (uintptr_t)buffer->memory,
-                                    .maker = buffer->maker.id,
-                                    .caller = buffer->maker.caller,
-                                    .command = buffer->maker.command,
-                                    .channel = DMA_NO_CHANNEL},
-                 context);
+            const struct dma_live told = live_of("common_buffer", (uintptr_t)buffer->memory, &buffer->maker);
+
+            tell(&told, context);
         }
     }
 }

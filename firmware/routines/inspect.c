@@ -49,16 +49,6 @@ static const char *kind_of(const struct request *request)
     return request->has_channel ? "channel" : "map_registers";
 }
 
-static struct dma_live live_of(const char *kind, uintptr_t object, const struct routine_place *maker)
-{
-    return (struct dma_live){.kind = kind,
-                             .object = object,
-                             .maker = maker->id,
-                             .caller = maker->caller,
-                             .command = maker->command,
-                             .channel = DMA_NO_CHANNEL};
-}
-
 /* The number of a request's channel, counted through all controllers. */
 static uint32_t channel_number(const struct request *request)
 {

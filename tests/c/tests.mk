@@ -24,7 +24,7 @@ RULE_TESTS := $(basename $(notdir $(wildcard tests/c/layer/test_*.c tests/c/pl33
 LAYER := $(call in,firmware/layer) $(filter-out %/registers.c,$(call in,firmware/routines))
 HAL_FAKE := tests/c/fake_hal.c tests/c/fake_irq.c firmware/hal/pool.c
 LAYER_WITH := $(patsubst %,tests/c/layer/%.c,driver fixture scripted_backend) $(HAL_FAKE) $(LAYER)
-MDL := $(patsubst %,firmware/layer/%.c,mdl origin violation)
+MDL := $(patsubst %,firmware/layer/%.c,live mdl origin violation)
 PL330_PROGRAM := firmware/pl330/code.c firmware/pl330/program.c
 
 test_a64_decode_with := $(EXT)/model/a64_decode.c

@@ -8,7 +8,6 @@ other, and is over with the board.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import heapq
 import inspect
@@ -300,6 +299,8 @@ class Remote:
 
     def _interrupt_handler(self) -> None:
         """Raise in the thread, which may spin for ever, and would take time from other tests."""
+        import ctypes  # noqa: PLC0415 - few handlers never end, and every start would pay for it
+
         ident = ctypes.c_ulong(self._thread.ident or 0)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(_AbandonedError))
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board for a test: the plugin's, under a shorter name."""
+"""A board for a test: the plugin's, under a shorter name. Nothing fails for being slow."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from dmav3 import Board
@@ -14,6 +15,9 @@ pytest_plugins = [
     "pytester",
     "pair",  # tests/differential
 ]
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

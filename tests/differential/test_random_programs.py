@@ -55,7 +55,6 @@ def run(pair: Pair, number: int, count: int) -> None:
     @seed(number)
     @settings(
         max_examples=count,
-        deadline=None,
         database=None,
         report_multiple_bugs=False,
         phases=[Phase.generate, Phase.shrink],

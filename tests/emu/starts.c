@@ -10,6 +10,7 @@
 #define UNCACHED         ((volatile UCHAR *)0x40601000) /* in the staging window */
 #define DMB()            __asm__ volatile("dmb sy" ::: "memory")
 #define INVALIDATE(line) __asm__ volatile("dc ivac, %0" : : "r"(line) : "memory")
+#define CLEAN(line)      __asm__ volatile("dc cvac, %0" : : "r"(line) : "memory")
 
 enum { LINE = 64, DEVICE_BUFFER = 0x40000, STATUS = 0x98, INVERSE = 0x04 };
 
@@ -61,7 +62,41 @@ static NTSTATUS RingAndTouch(const ULONGLONG *other, struct dmav3_reply *reply)
 }
 DMAV3_COMMAND(ring_and_touch, "other", RingAndTouch);
 
-/* The same with a device written in Python: its first register, then the second. */
+static VOID Fill(volatile UCHAR *line)
+{
+    *line = 1;
+}
+
+/* A store in a function of its own, its clean here, the doorbell with no barrier between. */
+static NTSTATUS FillAndRing(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    (void)argument, (void)reply;
+    Prepare((ULONG_PTR)Buffer, DEVICE_BUFFER);
+    Fill(Buffer); /* RACE fill_and_ring */
+    CLEAN(Buffer);
+    *Register(0, STATUS) = 1;
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(fill_and_ring, "argument", FillAndRing);
+
+static VOID Give(volatile UCHAR *line)
+{
+    *line = 1; /* RACE give_and_ring */
+    CLEAN(line);
+}
+
+/* The same, with store and clean in one function. */
+static NTSTATUS GiveAndRing(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    (void)argument, (void)reply;
+    Prepare((ULONG_PTR)Buffer, DEVICE_BUFFER);
+    Give(Buffer);
+    *Register(0, STATUS) = 1;
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(give_and_ring, "argument", GiveAndRing);
+
+/* As ring_and_touch, with a device written in Python: its first register, then the second. */
 static NTSTATUS RingRemote(const ULONGLONG *argument, struct dmav3_reply *reply)
 {
     volatile ULONG *Registers = (volatile ULONG *)(ULONG_PTR)DMAV3_DEVICE_BASE;

@@ -76,6 +76,17 @@ def test_with_doorbells_only_they_are_starts(ringing: Board) -> None:
     assert found(ringing, "ring_and_touch", 0) == race("ring_and_touch")
 
 
+@pytest.mark.parametrize("command", ["fill_and_ring", "give_and_ring"])
+def test_a_clean_without_a_barrier_is_named_with_its_store(plain: Board, command: str) -> None:
+    """The line is that of the function which has both: there the barrier belongs."""
+    assert found(plain, command) == race(command)
+    (finding,) = plain.findings()
+    where = {"fill_and_ring": "FillAndRing", "give_and_ring": "Give"}[command]
+    assert f"; the clean that no barrier orders was in {where} (" in finding.text
+    assert finding.cpu
+    assert finding.cpu.function == where
+
+
 def test_a_channel_is_judged_by_its_own_start(plain: Board) -> None:
     """A start of another channel, behind a barrier, does not hide what the first one raced with."""
     plain.channel(7).burst_interval_ns = 10000

@@ -265,7 +265,8 @@ _NOT_COPIED = replace(
 class Cpu:
     """The access by the CPU that raced; what is not known is None.
 
-    :ivar function: the innermost one, if it was inlined; `Finding.text` says into what.
+    :ivar function: the innermost one, if it was inlined; `Finding.text` says into what. Where no
+        barrier orders the clean of what was stored, the innermost that has that clean in it too.
     """
 
     pc: str
@@ -368,7 +369,6 @@ def resolve(
     rule = kind.rules.get(routine) if routine else None
     buffer = _buffer(raw["address"], image, memory)
     pc, device = raw["cpu_pc"], _device(raw, remote)
-    accessed = (image.place(pc) or f"{pc:#x}") if pc else None
 
     def named(address: int) -> str:
         place = _buffer(address, image, memory)
@@ -378,7 +378,7 @@ def resolve(
     if buffer:
         parts.append(f"at byte {buffer.offset} of {buffer.name}")
     of_program = raw["kind"] >= _FIRST_OF_MICROCODE
-    parts += [_instruction(raw, image, memory)] if of_program else _accesses(raw, accessed, device)
+    parts += [_instruction(raw, image, memory)] if of_program else _accesses(raw, image, device)
     if routine:
         parts.append(_debt(kind, routine, rule, while_mapped=bool(raw["while_mapped"])))
         if raw["while_mapped"] and (made := mappings.made(raw, names, image)):
@@ -399,7 +399,7 @@ def resolve(
         command=raw["command"],
         seq=raw["seq"],
         address=f"{raw['address']:#x}",
-        cpu=_cpu(pc, image),
+        cpu=_cpu(pc, raw["clean_pc"], image),
         device=device,
         buffer=buffer,
         routine=routine,
@@ -501,11 +501,13 @@ def _buffer(physical: int, image: Elf, memory: Memory) -> Place | None:
     return None
 
 
-def _cpu(pc: int, image: Elf) -> Cpu | None:
+def _cpu(pc: int, clean_pc: int, image: Elf) -> Cpu | None:
     if not pc:
         return None
     frames = image.frames(pc)
-    function, line = frames[0] if frames else (None, image.line(pc))
+    cleaning = {frame.function for frame in image.frames(clean_pc)}
+    both = [frame for frame in frames if frame.function in cleaning]
+    function, line = next(iter(both or frames), (None, image.line(pc)))
     return Cpu(f"{pc:#x}", function, line and line.file, (line and line.line) or None)
 
 
@@ -577,12 +579,17 @@ def _instruction(raw: Mapping[str, int], image: Elf, memory: Memory) -> str:
     return f"channel {raw['channel']}: {instruction.text} at {at:#x}{emitted}{other}"
 
 
-def _accesses(raw: Mapping[str, int], accessed: str | None, device: Device | None) -> list[str]:
+def _accesses(raw: Mapping[str, int], image: Elf, device: Device | None) -> list[str]:
     """Return the two sides of the race, as far as they are known."""
-    parts = []
-    if accessed:
-        there = " there" if raw["kind"] == _STRAY else ""
-        parts.append(f"the CPU's access{there} was in {accessed}")
+    there = " there" if raw["kind"] == _STRAY else ""
+    parts = [
+        f"{what} was in {image.place(pc) or hex(pc)}"
+        for what, pc in (
+            (f"the CPU's access{there}", raw["cpu_pc"]),
+            ("the clean that no barrier orders", raw["clean_pc"]),
+        )
+        if pc
+    ]
     if device:
         parts.append(_access(device, raw["address"]))
     return parts

@@ -209,6 +209,7 @@ static struct probe_finding describe(enum cache_hazard kind, const struct cache_
         .by_device = incident->by_device,
         .address = physical,
         .cpu_pc = cpu_pc(incident, physical, by),
+        .clean_pc = incident->of_clean ? history_maintenance(physical) : 0,
         .channel = device.channel,
         .microcode = device.microcode,
         .burst = device.burst,

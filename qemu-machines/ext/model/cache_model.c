@@ -383,11 +383,13 @@ struct side {
 static __attribute__((noinline, cold)) void report(struct cache_model *model, enum cache_hazard kind,
                                                    struct side by, size_t line, unsigned int byte)
 {
+    const struct line *masks = &model->line[line];
     const struct cache_incident incident = {
         .kind = kind,
         .by_device = by.who != CPU,
         .by_device_write = by.who == DEVICE_WRITE,
-        .bounced = kind == CACHE_STALE_CPU_READ && (model->line[line].bounced >> byte & 1),
+        .bounced = kind == CACHE_STALE_CPU_READ && (masks->bounced >> byte & 1),
+        .of_clean = kind == CACHE_MISSING_BARRIER && by.who == DEVICE_READ && (masks->cleaned >> byte & 1),
         .offset = offset_of(model, line) + byte,
         .access = by.access,
     };

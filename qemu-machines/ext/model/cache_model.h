@@ -115,6 +115,7 @@ struct cache_incident {
     enum cache_hazard kind;
     bool by_device, by_device_write;
     bool bounced;       /* of a CACHE_STALE_CPU_READ: the byte is in `bounced` */
+    bool of_clean;      /* of a CACHE_MISSING_BARRIER by a device's read: the byte is in `cleaned` */
     size_t offset;      /* of the first such byte (CACHE_SHARED_LINE: of the CPU's first byte in the line) */
     const void *access; /* what the caller gave with the access, for its own use */
 };

@@ -168,6 +168,7 @@ struct probe_finding {
     uint64_t near_length; /* bytes */
     uint64_t ended_ns;    /* model time */
     uint64_t code;        /* of FINDING_MICROCODE_...: the instruction's bytes, from the lowest on */
+    uint64_t clean_pc;    /* of a missing barrier behind the store's clean: of that clean; 0 of others */
 };
 
 /* Maintenance by one instruction of the program, inside one routine. */

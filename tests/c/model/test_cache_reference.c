@@ -579,6 +579,8 @@ static void hazard(void *opaque, const struct cache_incident *incident)
     (void)opaque;
     CHECK(incident->access == &access);
     CHECK_EQ(incident->bounced, stale_read && reference.byte[incident->offset].bounced);
+    CHECK_EQ(incident->of_clean, incident->kind == CACHE_MISSING_BARRIER && incident->by_device &&
+                                     !incident->by_device_write && reference.byte[incident->offset].cleaned);
     found[incident->kind][incident->by_device].count++;
     found[incident->kind][incident->by_device].last = incident->offset;
 }

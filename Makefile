@@ -59,7 +59,9 @@ SHIM_OBJECTS := $(call image_objects,$(SHIM_SOURCES))
 DRIVER_OBJECTS := $(call image_objects,$(DRIVER_SOURCES))
 HEADERS := $(wildcard firmware/*/*.h)
 # The kernel around a driver: only in what a user's files are linked with.
-KERNEL_OBJECTS := $(patsubst firmware/%,$(SHIM)/%.o,$(call in,firmware/nt))
+# The commands that drive a driver whole are beside it, for files that have a DriverEntry.
+DRIVER_COMMANDS := $(SHIM)/nt/driver_commands.c.o
+KERNEL_OBJECTS := $(filter-out $(DRIVER_COMMANDS),$(patsubst firmware/%,$(SHIM)/%.o,$(call in,firmware/nt)))
 
 # A user's files are compiled and linked with TARGET and IMAGE as well; their linker is of their choice.
 TARGET := --target=aarch64-none-elf -ffreestanding -nostdlibinc -mgeneral-regs-only -mstrict-align \
@@ -102,12 +104,13 @@ LINK := $(B)/firmware/link/virt-a64
 link: $(LINK)/libdmav3-virt-a64.a  ## the shim as a library, for dmav3 build
 
 # No symbol table (S): ar knows no AArch64 ELF everywhere, and all members are linked anyway.
-$(LINK)/libdmav3-virt-a64.a: $(SHIM_OBJECTS) $(KERNEL_OBJECTS) $(SHIM)/shim.ld Makefile
+$(LINK)/libdmav3-virt-a64.a: $(SHIM_OBJECTS) $(KERNEL_OBJECTS) $(DRIVER_COMMANDS) $(SHIM)/shim.ld Makefile
 	$(Q)rm -rf $(@D) && mkdir -p $(@D)
 	$(Q)cp $(SHIM)/shim.ld $(@D)/image.ld
+	$(Q)cp $(DRIVER_COMMANDS) $(@D)/driver.o
 	$(Q)echo '$(TARGET)' >$(@D)/compile.flags
 	$(Q)echo '$(IMAGE)' >$(@D)/link.flags
-	$(Q)ar qcSD $@ $(filter %.o,$^)
+	$(Q)ar qcSD $@ $(filter-out $(DRIVER_COMMANDS),$(filter %.o,$^))
 	$(built)
 
 # ---- known bugs: the same sources, copied and patched, built by another make ----

@@ -60,6 +60,8 @@ enum oplog_id {
     OPLOG_WorkerRoutine,
     OPLOG_ServiceRoutine,
     OPLOG_DispatchRoutine, /* where what it returned is wrong */
+    OPLOG_AddDevice,
+    OPLOG_DriverUnload,
 
     OPLOG_InitializeController = 96,
     OPLOG_ValidateRequestLineBinding,
@@ -154,6 +156,9 @@ enum oplog_id {
     OPLOG_KeWaitForMultipleObjects,
     OPLOG_KeDelayExecutionThread,
     OPLOG_ExQueueWorkItem,
+    OPLOG_IoMarkIrpPending,
+    OPLOG_IoForwardIrpSynchronously,
+    OPLOG_PoSetPowerState,
 };
 
 /* What a range record says about the memory. */

@@ -6,6 +6,7 @@
 #define WDM_IO_H
 
 #include <wdm_ke.h>
+#include <wdm_pnp.h>
 
 EXTERN_C_START
 
@@ -76,27 +77,36 @@ typedef DRIVER_STARTIO *PDRIVER_STARTIO;
 typedef DRIVER_CANCEL *PDRIVER_CANCEL;
 typedef IO_COMPLETION_ROUTINE *PIO_COMPLETION_ROUTINE;
 
-#define IRP_MJ_CREATE                  0x00
-#define IRP_MJ_CLOSE                   0x02
-#define IRP_MJ_READ                    0x03
-#define IRP_MJ_WRITE                   0x04
-#define IRP_MJ_FLUSH_BUFFERS           0x09
-#define IRP_MJ_DEVICE_CONTROL          0x0e
-#define IRP_MJ_INTERNAL_DEVICE_CONTROL 0x0f
-#define IRP_MJ_SHUTDOWN                0x10
-#define IRP_MJ_CLEANUP                 0x12
-#define IRP_MJ_POWER                   0x16
-#define IRP_MJ_SYSTEM_CONTROL          0x17
-#define IRP_MJ_PNP                     0x1b
-#define IRP_MJ_MAXIMUM_FUNCTION        0x1b
-#define IRP_MN_START_DEVICE            0x00
-#define IRP_MN_QUERY_REMOVE_DEVICE     0x01
-#define IRP_MN_REMOVE_DEVICE           0x02
-#define IRP_MN_CANCEL_REMOVE_DEVICE    0x03
-#define IRP_MN_STOP_DEVICE             0x04
-#define IRP_MN_QUERY_STOP_DEVICE       0x05
-#define IRP_MN_CANCEL_STOP_DEVICE      0x06
-#define IRP_MN_SURPRISE_REMOVAL        0x17
+#define IRP_MJ_CREATE                    0x00
+#define IRP_MJ_CLOSE                     0x02
+#define IRP_MJ_READ                      0x03
+#define IRP_MJ_WRITE                     0x04
+#define IRP_MJ_FLUSH_BUFFERS             0x09
+#define IRP_MJ_DEVICE_CONTROL            0x0e
+#define IRP_MJ_INTERNAL_DEVICE_CONTROL   0x0f
+#define IRP_MJ_SHUTDOWN                  0x10
+#define IRP_MJ_CLEANUP                   0x12
+#define IRP_MJ_POWER                     0x16
+#define IRP_MJ_SYSTEM_CONTROL            0x17
+#define IRP_MJ_PNP                       0x1b
+#define IRP_MJ_MAXIMUM_FUNCTION          0x1b
+#define IRP_MN_START_DEVICE              0x00
+#define IRP_MN_QUERY_REMOVE_DEVICE       0x01
+#define IRP_MN_REMOVE_DEVICE             0x02
+#define IRP_MN_CANCEL_REMOVE_DEVICE      0x03
+#define IRP_MN_STOP_DEVICE               0x04
+#define IRP_MN_QUERY_STOP_DEVICE         0x05
+#define IRP_MN_CANCEL_STOP_DEVICE        0x06
+#define IRP_MN_QUERY_DEVICE_RELATIONS    0x07
+#define IRP_MN_QUERY_INTERFACE           0x08
+#define IRP_MN_QUERY_CAPABILITIES        0x09
+#define IRP_MN_QUERY_PNP_DEVICE_STATE    0x14
+#define IRP_MN_DEVICE_USAGE_NOTIFICATION 0x16
+#define IRP_MN_SURPRISE_REMOVAL          0x17
+#define IRP_MN_WAIT_WAKE                 0x00
+#define IRP_MN_POWER_SEQUENCE            0x01
+#define IRP_MN_SET_POWER                 0x02
+#define IRP_MN_QUERY_POWER               0x03
 
 typedef struct _DRIVER_EXTENSION {
     PDRIVER_OBJECT DriverObject;
@@ -121,6 +131,41 @@ struct _DRIVER_OBJECT {
     PDRIVER_STARTIO DriverStartIo;
     PDRIVER_UNLOAD DriverUnload;
     PDRIVER_DISPATCH MajorFunction[IRP_MJ_MAXIMUM_FUNCTION + 1];
+};
+
+/* One opening of a device: from IRP_MJ_CREATE to IRP_MJ_CLOSE. FsContext and
+ * FsContext2 are the driver's. */
+struct _FILE_OBJECT {
+    CSHORT Type;
+    CSHORT Size;
+    PDEVICE_OBJECT DeviceObject;
+    PVOID Vpb;
+    PVOID FsContext;
+    PVOID FsContext2;
+    PVOID SectionObjectPointer;
+    PVOID PrivateCacheMap;
+    NTSTATUS FinalStatus;
+    PFILE_OBJECT RelatedFileObject;
+    BOOLEAN LockOperation;
+    BOOLEAN DeletePending;
+    BOOLEAN ReadAccess;
+    BOOLEAN WriteAccess;
+    BOOLEAN DeleteAccess;
+    BOOLEAN SharedRead;
+    BOOLEAN SharedWrite;
+    BOOLEAN SharedDelete;
+    ULONG Flags;
+    UNICODE_STRING FileName;
+    LARGE_INTEGER CurrentByteOffset;
+    ULONG Waiters;
+    ULONG Busy;
+    PVOID LastLock;
+    KEVENT Lock;
+    KEVENT Event;
+    PVOID CompletionContext;
+    KSPIN_LOCK IrpListLock;
+    LIST_ENTRY IrpList;
+    PVOID FileObjectExtension;
 };
 
 /* ---- devices ---- */
@@ -227,6 +272,13 @@ struct _IO_STACK_LOCATION {
     UCHAR Control;
     union {
         struct {
+            PVOID SecurityContext;
+            ULONG Options;
+            USHORT POINTER_ALIGNMENT FileAttributes;
+            USHORT ShareAccess;
+            ULONG POINTER_ALIGNMENT EaLength;
+        } Create;
+        struct {
             ULONG Length;
             ULONG POINTER_ALIGNMENT Key;
             LARGE_INTEGER ByteOffset;
@@ -243,9 +295,15 @@ struct _IO_STACK_LOCATION {
             PVOID Type3InputBuffer;
         } DeviceIoControl;
         struct {
-            PVOID AllocatedResources;
-            PVOID AllocatedResourcesTranslated;
+            PCM_RESOURCE_LIST AllocatedResources;
+            PCM_RESOURCE_LIST AllocatedResourcesTranslated;
         } StartDevice;
+        struct {
+            ULONG SystemContext;
+            POWER_STATE_TYPE POINTER_ALIGNMENT Type;
+            POWER_STATE POINTER_ALIGNMENT State;
+            POWER_ACTION POINTER_ALIGNMENT ShutdownType;
+        } Power;
         struct {
             PVOID Argument1;
             PVOID Argument2;
@@ -321,16 +379,19 @@ WDM_INLINE void IoSetCompletionRoutine(_Inout_ PIRP Irp, _In_opt_ PIO_COMPLETION
                 (InvokeOnCancel ? SL_INVOKE_ON_CANCEL : 0));
 }
 
-WDM_INLINE void IoMarkIrpPending(_Inout_ PIRP Irp)
-{
-    IoGetCurrentIrpStackLocation(Irp)->Control |= SL_PENDING_RETURNED;
-}
+/* The dispatch routine that keeps the request calls it, and returns STATUS_PENDING. At most DISPATCH_LEVEL. */
+void IoMarkIrpPending(_Inout_ PIRP Irp);
 
 /* Call the driver of the device with the next stack location. A driver that returns STATUS_PENDING without
- * having marked the request, or the other way round, is violation 0x69. At most DISPATCH_LEVEL. */
+ * having marked the request, or the other way round, is violation 0x69; one that returns another status than it
+ * completed the request with 0x77. At most DISPATCH_LEVEL. */
 NTSTATUS IofCallDriver(_In_ PDEVICE_OBJECT DeviceObject, _Inout_ PIRP Irp);
 #define IoCallDriver(device, irp) IofCallDriver((device), (irp))
 #define PoCallDriver(device, irp) IofCallDriver((device), (irp))
+
+/* Send a request on to the device below, in a copy of the stack location, and wait until it is back: it is the
+ * caller's again, who completes it. PASSIVE_LEVEL. Always TRUE. */
+BOOLEAN IoForwardIrpSynchronously(_In_ PDEVICE_OBJECT DeviceObject, _In_ PIRP Irp);
 
 /* Give the request back, through the completion routines of those above. Once (violation 0x68), without a
  * cancel routine (0x6A). At most DISPATCH_LEVEL. */
@@ -346,6 +407,15 @@ WDM_INLINE PDRIVER_CANCEL IoSetCancelRoutine(_Inout_ PIRP Irp, _In_opt_ PDRIVER_
 BOOLEAN IoCancelIrp(_In_ PIRP Irp);
 void IoAcquireCancelSpinLock(_Out_ PKIRQL Irql);
 void IoReleaseCancelSpinLock(_In_ KIRQL Irql);
+
+/* ---- power ---- */
+
+/* The state before. At most DISPATCH_LEVEL. */
+POWER_STATE PoSetPowerState(_In_ PDEVICE_OBJECT DeviceObject, _In_ POWER_STATE_TYPE Type,
+                            _In_ POWER_STATE State);
+
+/* Nothing: requests for power come one after the other anyway. */
+#define PoStartNextPowerIrp(irp) ((void)(irp))
 
 EXTERN_C_END
 

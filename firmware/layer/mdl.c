@@ -45,7 +45,7 @@ static void note_maker(const MDL *mdl, uintptr_t caller)
     next_maker = (next_maker + 1) % MAKERS_MAX;
 }
 
-static void forget_maker(const MDL *mdl)
+void mdl_leave_untold(const MDL *mdl)
 {
     for (size_t i = 0; i < MAKERS_MAX; i++) {
         if (makers[i].mdl == mdl) {
@@ -115,7 +115,7 @@ void IoFreeMdl(PMDL Mdl)
                             (uintptr_t)Mdl, VIOLATION_NOT_TO_BE_FREED);
         return;
     }
-    forget_maker(Mdl);
+    mdl_leave_untold(Mdl);
     memset(Mdl, 0, sizeof *Mdl);
     memory_release(Mdl);
 }

@@ -16,6 +16,9 @@ enum mdl_range {
 /* Tell of each MDL that is not freed, the last 256 that were made. */
 void mdls_each_live(dma_tell *tell, void *context);
 
+/* Do not tell of this one. */
+void mdl_leave_untold(const MDL *mdl);
+
 /* Does the chain describe `length` bytes from the byte `chain_offset` on? No MDL behind the range is looked at.
  */
 enum mdl_range mdl_check_range(const MDL *chain, uint64_t chain_offset, uint64_t length);

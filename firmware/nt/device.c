@@ -10,6 +10,8 @@ enum { DEVICE_OBJECT_TYPE = 3 };
 struct device {
     DEVICE_OBJECT object; /* first; the extension is behind it */
     LIST_ENTRY entry;
+    PDEVICE_OBJECT below; /* that it is attached to */
+    POWER_STATE power[DevicePowerState + 1];
     uintptr_t caller;
     uint32_t command;
 };
@@ -85,6 +87,11 @@ void IoDeleteDevice(PDEVICE_OBJECT DeviceObject)
         NT_MISTAKE(IoDeleteDevice, VIOLATION_NOT_INITIALIZED, (uintptr_t)DeviceObject, 0);
         return;
     }
+    if (device->below != NULL) {
+        NT_MISTAKE(IoDeleteDevice, VIOLATION_DELETED_ATTACHED, (uintptr_t)DeviceObject,
+                   (uintptr_t)device->below);
+        device->below->AttachedDevice = NULL;
+    }
     PDEVICE_OBJECT *at = &DeviceObject->DriverObject->DeviceObject;
 
     while (*at != NULL && *at != DeviceObject) {
@@ -99,11 +106,16 @@ void IoDeleteDevice(PDEVICE_OBJECT DeviceObject)
 
 PDEVICE_OBJECT IoAttachDeviceToDeviceStack(PDEVICE_OBJECT SourceDevice, PDEVICE_OBJECT TargetDevice)
 {
+    struct device *attached = find(SourceDevice);
+
     (void)NT_AT_MOST(IoAttachDeviceToDeviceStack, DISPATCH_LEVEL);
     while (TargetDevice->AttachedDevice != NULL) {
         TargetDevice = TargetDevice->AttachedDevice;
     }
     TargetDevice->AttachedDevice = SourceDevice;
+    if (attached != NULL) {
+        attached->below = TargetDevice;
+    }
     SourceDevice->StackSize = (CCHAR)(TargetDevice->StackSize + 1);
     SourceDevice->AlignmentRequirement = TargetDevice->AlignmentRequirement;
     return TargetDevice;
@@ -111,6 +123,26 @@ PDEVICE_OBJECT IoAttachDeviceToDeviceStack(PDEVICE_OBJECT SourceDevice, PDEVICE_
 
 void IoDetachDevice(PDEVICE_OBJECT TargetDevice)
 {
+    struct device *above = find(TargetDevice->AttachedDevice);
+
     (void)NT_AT_MOST(IoDetachDevice, PASSIVE_LEVEL);
+    if (above != NULL) {
+        above->below = NULL;
+    }
     TargetDevice->AttachedDevice = NULL;
+}
+
+POWER_STATE PoSetPowerState(PDEVICE_OBJECT DeviceObject, POWER_STATE_TYPE Type, POWER_STATE State)
+{
+    struct device *device = find(DeviceObject);
+    POWER_STATE before = {.SystemState = PowerSystemUnspecified};
+
+    (void)NT_AT_MOST(PoSetPowerState, DISPATCH_LEVEL);
+    if (device == NULL) {
+        NT_MISTAKE(PoSetPowerState, VIOLATION_NOT_INITIALIZED, (uintptr_t)DeviceObject, 0);
+        return before;
+    }
+    before = device->power[Type];
+    device->power[Type] = State;
+    return before;
 }

@@ -3,6 +3,7 @@
  * Requests. A request is one block: its header here, the IRP, its stack locations. The driver that has it is
  * told by CurrentLocation: StackCount + 1 while it is its maker's, from StackCount down to 1 on its way.
  */
+#include "nt/irp.h"
 #include "hal/memory.h"
 #include "layer/irql.h"
 #include "layer/live.h"
@@ -15,8 +16,13 @@ struct request {
     LIST_ENTRY entry;
     uintptr_t caller;
     uint32_t command;
-    bool completed; /* since it was sent last */
-    IRP irp;        /* the stack locations are behind it */
+    bool completed;           /* since it was sent last */
+    NTSTATUS final;           /* with which it was */
+    uint64_t pending;         /* in which locations it was marked, a bit for each */
+    uintptr_t marked;         /* where that was called last; 0: since it was sent, nowhere */
+    PDRIVER_DISPATCH routine; /* that has it; NULL: its maker has */
+    irp_ended *ended;         /* of a test */
+    IRP irp;                  /* the stack locations are behind it */
 };
 
 static LIST_ENTRY requests = {&requests, &requests};
@@ -27,16 +33,30 @@ static struct request *request_of(PIRP irp)
     return CONTAINING_RECORD(irp, struct request, irp);
 }
 
+/* A request of a test is told only as long as a driver has it: by who keeps it. */
+static void tell_one(const struct request *request, dma_tell *tell, void *context)
+{
+    struct routine_place maker = {OPLOG_IoAllocateIrp, request->caller, request->command};
+
+    if (request->ended != NULL && request->marked != 0) {
+        maker = (struct routine_place){OPLOG_IoMarkIrpPending, request->marked, request->command};
+    } else if (request->ended != NULL) {
+        maker = (struct routine_place){OPLOG_DispatchRoutine, (uintptr_t)request->routine, request->command};
+    }
+    const struct dma_live told =
+        live_of(request->ended != NULL ? "pending_irp" : "irp", (uintptr_t)&request->irp, &maker);
+
+    tell(&told, context);
+}
+
 static void tell_each(dma_tell *tell, void *context)
 {
     for (PLIST_ENTRY at = requests.Flink; at != &requests; at = at->Flink) {
-        struct request *request = CONTAINING_RECORD(at, struct request, entry);
+        const struct request *request = CONTAINING_RECORD(at, struct request, entry);
 
-        const struct dma_live told =
-            live_of("irp", (uintptr_t)&request->irp,
-                    &(struct routine_place){OPLOG_IoAllocateIrp, request->caller, request->command});
-
-        tell(&told, context);
+        if (request->ended == NULL || !request->completed) {
+            tell_one(request, tell, context);
+        }
     }
 }
 
@@ -60,27 +80,37 @@ static void rewind_stack(PIRP irp)
     irp->Tail.Overlay.CurrentStackLocation = (PIO_STACK_LOCATION)(irp + 1) + irp->StackCount;
 }
 
-PIRP IoAllocateIrp(CCHAR StackSize, BOOLEAN ChargeQuota)
+static PIRP allocate(CCHAR stack_size, uintptr_t caller, irp_ended *ended)
 {
-    size_t stack = (size_t)StackSize * sizeof(IO_STACK_LOCATION);
-    struct request *request;
+    size_t stack = (size_t)stack_size * sizeof(IO_STACK_LOCATION);
+    struct request *request = memory_allocate(sizeof *request + stack);
 
-    (void)ChargeQuota;
-    (void)NT_AT_MOST(IoAllocateIrp, DISPATCH_LEVEL);
-    request = memory_allocate(sizeof *request + stack);
     if (request == NULL) {
         return NULL;
     }
-    request->caller = NT_CALLER;
+    request->caller = caller;
     request->command = origin_now();
+    request->ended = ended;
     request->irp.Type = IRP_TYPE;
     request->irp.Size = (USHORT)(sizeof(IRP) + stack);
-    request->irp.StackCount = (CHAR)StackSize;
+    request->irp.StackCount = (CHAR)stack_size;
     InitializeListHead(&request->irp.ThreadListEntry);
     rewind_stack(&request->irp);
     InsertTailList(&requests, &request->entry);
     live_add(&source);
     return &request->irp;
+}
+
+PIRP IoAllocateIrp(CCHAR StackSize, BOOLEAN ChargeQuota)
+{
+    (void)ChargeQuota;
+    (void)NT_AT_MOST(IoAllocateIrp, DISPATCH_LEVEL);
+    return allocate(StackSize, NT_CALLER, NULL);
+}
+
+PIRP irp_allocate_of_test(CCHAR stack_size, irp_ended *ended)
+{
+    return allocate(stack_size, 0, ended);
 }
 
 void IoFreeIrp(PIRP Irp)
@@ -117,8 +147,67 @@ static NTSTATUS refuse_request(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return STATUS_INVALID_DEVICE_REQUEST;
 }
 
+/* The bit of a location in `pending`. */
+static uint64_t bit_of(CHAR location)
+{
+    return 1ull << (location & 63);
+}
+
+void IoMarkIrpPending(PIRP Irp)
+{
+    (void)NT_AT_MOST(IoMarkIrpPending, DISPATCH_LEVEL);
+    if (is_live(OPLOG_IoMarkIrpPending, NT_CALLER, Irp)) {
+        request_of(Irp)->marked = NT_CALLER;
+        request_of(Irp)->pending |= bit_of(Irp->CurrentLocation);
+        IoGetCurrentIrpStackLocation(Irp)->Control |= SL_PENDING_RETURNED;
+    }
+}
+
+/* Let the driver know that it has the request. */
+static PIO_STACK_LOCATION enter_location(PDEVICE_OBJECT device, struct request *request)
+{
+    PIRP irp = &request->irp;
+
+    if (irp->CurrentLocation > irp->StackCount) {
+        request->marked = 0;
+        request->pending = 0;
+    }
+    request->completed = false;
+    IoSetNextIrpStackLocation(irp);
+
+    PIO_STACK_LOCATION location = IoGetCurrentIrpStackLocation(irp);
+
+    if ((location->Control & SL_PENDING_RETURNED) == 0) {
+        request->pending &= ~bit_of(irp->CurrentLocation);
+    }
+    location->DeviceObject = device;
+    return location;
+}
+
+/* Is what the routine returned right? A request that is completed may be gone; one that a driver above has
+ * again is that one's business. */
+static void check_return(PIRP irp, PDRIVER_DISPATCH routine, CHAR location, NTSTATUS status)
+{
+    for (PLIST_ENTRY at = requests.Flink; at != &requests; at = at->Flink) {
+        const struct request *request = CONTAINING_RECORD(at, struct request, entry);
+
+        if (&request->irp != irp || (!request->completed && irp->CurrentLocation != location)) {
+            continue;
+        }
+        if ((status == STATUS_PENDING) != ((request->pending & bit_of(location)) != 0)) {
+            violation_report_in(OPLOG_DispatchRoutine, (uintptr_t)routine, VIOLATION_PENDING, (uintptr_t)irp,
+                                (uint32_t)status);
+        } else if (request->completed && status != STATUS_PENDING && status != request->final) {
+            violation_report_in(OPLOG_DispatchRoutine, (uintptr_t)routine, VIOLATION_RETURNED_OTHER,
+                                (uint32_t)status, (uint32_t)request->final);
+        }
+    }
+}
+
 NTSTATUS IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
+    KIRQL level = KeGetCurrentIrql();
+
     (void)NT_AT_MOST(IofCallDriver, DISPATCH_LEVEL);
     if (!is_live(OPLOG_IofCallDriver, NT_CALLER, Irp)) {
         return STATUS_INVALID_PARAMETER;
@@ -127,26 +216,42 @@ NTSTATUS IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         NT_MISTAKE(IofCallDriver, VIOLATION_NO_STACK_LOCATION, (uintptr_t)Irp, (uint64_t)Irp->StackCount);
         return STATUS_INVALID_PARAMETER;
     }
-    request_of(Irp)->completed = false;
-    IoSetNextIrpStackLocation(Irp);
-
-    PIO_STACK_LOCATION location = IoGetCurrentIrpStackLocation(Irp);
+    PIO_STACK_LOCATION location = enter_location(DeviceObject, request_of(Irp));
     PDRIVER_DISPATCH routine = DeviceObject->DriverObject->MajorFunction[location->MajorFunction];
+    CHAR number = Irp->CurrentLocation;
 
-    location->DeviceObject = DeviceObject;
-    NTSTATUS status = (routine != NULL ? routine : refuse_request)(DeviceObject, Irp);
-
-    /* Completed requests may be gone; one that is not, and was not marked, cannot have been kept rightly. */
-    for (PLIST_ENTRY at = requests.Flink; at != &requests; at = at->Flink) {
-        struct request *request = CONTAINING_RECORD(at, struct request, entry);
-
-        if (&request->irp == Irp && !request->completed && IoGetCurrentIrpStackLocation(Irp) == location &&
-            (status == STATUS_PENDING) != ((location->Control & SL_PENDING_RETURNED) != 0)) {
-            violation_report_in(OPLOG_DispatchRoutine, (uintptr_t)routine, VIOLATION_PENDING, (uintptr_t)Irp,
-                                (uint32_t)status);
-        }
+    if (routine == NULL) {
+        routine = refuse_request;
     }
+    request_of(Irp)->routine = routine;
+
+    NTSTATUS status = routine(DeviceObject, Irp);
+
+    nt_returned(OPLOG_DispatchRoutine, (uintptr_t)routine, level);
+    check_return(Irp, routine, number, status);
     return status;
+}
+
+static NTSTATUS wake(PDEVICE_OBJECT device, PIRP irp, PVOID context)
+{
+    (void)device;
+    (void)irp;
+    (void)KeSetEvent(context, IO_NO_INCREMENT, FALSE);
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+BOOLEAN IoForwardIrpSynchronously(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    KEVENT event;
+
+    (void)NT_AT_MOST(IoForwardIrpSynchronously, PASSIVE_LEVEL);
+    KeInitializeEvent(&event, NotificationEvent, FALSE);
+    IoCopyCurrentIrpStackLocationToNext(Irp);
+    IoSetCompletionRoutine(Irp, wake, &event, TRUE, TRUE, TRUE);
+    if (IofCallDriver(DeviceObject, Irp) == STATUS_PENDING) {
+        (void)KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
+    }
+    return TRUE;
 }
 
 /* ---- up ---- */
@@ -192,14 +297,19 @@ void IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
             }
             request_of(Irp)->completed = true;
         } else if (Irp->PendingReturned && above != NULL) {
-            IoMarkIrpPending(Irp);
+            request_of(Irp)->pending |= bit_of(Irp->CurrentLocation);
+            IoGetCurrentIrpStackLocation(Irp)->Control |= SL_PENDING_RETURNED;
         }
     }
+    request_of(Irp)->final = Irp->IoStatus.Status;
     if (Irp->UserIosb != NULL) {
         *Irp->UserIosb = Irp->IoStatus;
     }
     if (Irp->UserEvent != NULL) {
         (void)KeSetEvent(Irp->UserEvent, IO_NO_INCREMENT, FALSE);
+    }
+    if (request_of(Irp)->ended != NULL) {
+        request_of(Irp)->ended(Irp, NT_CALLER);
     }
 }
 

@@ -14,6 +14,7 @@ from .deadlines import deadline  # at once: the module has the same name
 
 if TYPE_CHECKING:
     from dmav3.board.board import Board
+    from dmav3.board.driver import Driver, IoRequest
     from dmav3.board.host_shim import HostShim
     from dmav3.devices.device import Device
     from dmav3.evidence.findings import Finding
@@ -34,21 +35,33 @@ if TYPE_CHECKING:
         HandlerError,
         InfrastructureError,
         LinkError,
+        NtStatusError,
+        PendingError,
         RefusedError,
         TargetError,
         UsageError,
     )
-    from .wdm import DmaCompletionStatus, DmaWidth, InterfaceType, IoAllocationAction, NtStatus
+    from .wdm import (
+        DmaCompletionStatus,
+        DmaWidth,
+        InterfaceType,
+        IoAllocationAction,
+        NtStatus,
+        ctl_code,
+    )
 
 __all__ = (  # noqa: RUF022 - from most to least important
     "Board",
     "HostShim",
     "Device",
+    "Driver",
+    "IoRequest",
     "build_image",
     "DmaAdapter",
     "Mdl",
     "Buffer",
     "NtStatus",
+    "ctl_code",
     "DmaWidth",
     "IoAllocationAction",
     "DmaCompletionStatus",
@@ -74,12 +87,15 @@ __all__ = (  # noqa: RUF022 - from most to least important
     "CrashError",
     "FindingsError",
     "BusError",
+    "NtStatusError",
+    "PendingError",
     "LinkError",
     "InfrastructureError",
 )
 
 _HOMES = {
     "board.board": ("Board",),
+    "board.driver": ("Driver", "IoRequest"),
     "dma": ("Allocated", "DmaAdapter", "Mapped", "Mdl", "TransferInfo"),
     "machine.build": ("build_image",),
     "errors": (
@@ -92,6 +108,8 @@ _HOMES = {
         "HandlerError",
         "InfrastructureError",
         "LinkError",
+        "NtStatusError",
+        "PendingError",
         "RefusedError",
         "TargetError",
         "UsageError",
@@ -103,7 +121,14 @@ _HOMES = {
     "evidence.probe": ("Kind", "Lines", "Record"),
     "evidence.findings": ("Finding",),
     "job.verdict": ("Report",),
-    "wdm": ("DmaCompletionStatus", "DmaWidth", "InterfaceType", "IoAllocationAction", "NtStatus"),
+    "wdm": (
+        "DmaCompletionStatus",
+        "DmaWidth",
+        "InterfaceType",
+        "IoAllocationAction",
+        "NtStatus",
+        "ctl_code",
+    ),
 }
 
 

@@ -20,6 +20,8 @@
     │   ├── HangError           it does not answer, but QEMU does (a DeadlineError as well)
     │   ├── TransferError       it answered, but the transfer did not do what it should
     │   ├── BusError            a device written in Python accessed what answers with an error
+    │   ├── NtStatusError       a driver has ended a request with a status that is no success
+    │   ├── PendingError        a driver has not ended a request in time
     │   └── FindingsError       findings or violations are not those that were expected
     ├── LinkError               the serial line or the monitor                   exit status 3
     │   ├── GarbageError        bytes that are no line of the protocol
@@ -48,6 +50,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from .wdm import NtStatus
 
 
 #: Exit status of a command that Ctrl-C ended, as shells report it.
@@ -209,6 +213,46 @@ class CrashError(TargetError):
 
 class TransferError(TargetError):
     """A routine failed, or a transfer did not end as it should; the state is as the text says."""
+
+
+class NtStatusError(TargetError):
+    """A driver has refused or ended a request with a status that is no success.
+
+    :ivar status: the status.
+    :ivar information: IoStatus.Information: of a transfer the bytes that were moved.
+    """
+
+    def __init__(self, what: str, status: NtStatus, information: int = 0) -> None:
+        """Name the request and the status, which has a name and a number."""
+        super().__init__(f"{what}: the driver answered {status}, Information {information}")
+        self.status, self.information = status, information
+
+
+class PendingError(TargetError):
+    """A driver has a request, and has not ended it in time. It still has it.
+
+    :ivar request: of a driver's requests, the number.
+    :ivar since_ns: when it was sent, model time.
+    :ivar place: where the driver marked it pending, or the dispatch routine that has it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        request: int,
+        since_ns: int,
+        now_ns: int,
+        place: str,
+        waiting: Sequence[str],
+    ) -> None:
+        """Say which request it is, since when it waits, who has it, and what is waited for."""
+        kept = f": {place}" if place else ""
+        super().__init__(
+            f"{what} (request {request}) is pending since {since_ns:,} ns of model time, and is "
+            f"not completed at {now_ns:,} ns{kept}; let the driver call IoCompleteRequest, or "
+            "give wait() more time" + "".join(f"; waiting: {one}" for one in waiting)
+        )
+        self.request, self.since_ns, self.place = request, since_ns, place
 
 
 class BusError(TargetError):

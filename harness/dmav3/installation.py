@@ -45,11 +45,13 @@ class Link:
     """What somebody's own C files are compiled and linked with, for one firmware.
 
     :ivar library: the shim; all its members are needed.
+    :ivar driver: what else files that have a `DriverEntry` are linked with.
     :ivar compile_flags, link_flags: files that the compiler takes as `@FILE`.
     """
 
     headers: Path
     library: Path
+    driver: Path
     script: Path
     compile_flags: Path
     link_flags: Path
@@ -127,6 +129,7 @@ def link(name: str) -> Link:
     return Link(
         layout.headers,
         library,
+        folder / "driver.o",
         folder / "image.ld",
         folder / "compile.flags",
         folder / "link.flags",

@@ -42,6 +42,7 @@ from dmav3.machine.description import Machine, load
 from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.wire.rpc import Reply, Rpc
 
+from .driver import Driver, Resource, Way
 from .emulator import Emulator
 from .shim import Shim
 from .started import Started
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 
 _PROTOCOL_LEVEL = 2
 _CPU = "EM_AARCH64"
+#: Bytes of the stream's registers.
+_STREAM_SIZE = 0x1000
 
 
 class Board(Shim):
@@ -169,6 +172,38 @@ class Board(Shim):
     def channel(self, number: int) -> Channel:
         """Return a channel of the DMA controller, 0 to 7; `UsageError` if there is no such."""
         return Channel(self.qmp, number)
+
+    def driver(self, device: str | PythonDevice | None = None) -> Driver:
+        """Return the driver whose `DriverEntry` is in the image, to be started.
+
+        :param device: whose resources a start names: "stream", or a device written in Python, or
+            its name; None: it has none.
+        :raises UsageError: the image has no `DriverEntry`, or the board no such device.
+        """
+        if not self.image.exports("DriverEntry"):
+            msg = (
+                f"{self.image.path} has no DriverEntry: build_image('driver.c', …) of one that has"
+            )
+            raise UsageError(msg)
+        way = Way(self.call, self.memory, self._left.live, self.waiting)
+        return Driver(way, str(device), self._resources_of(device))
+
+    def _resources_of(self, device: str | PythonDevice | None) -> list[Resource]:
+        if device is None:
+            return []
+        if device == "stream" and (stream := self.machine.stream):
+            lines = (stream.receive, stream.transmit)
+            return [
+                Resource.memory(stream.base, _STREAM_SIZE),
+                Resource.interrupt(stream.irq),
+                *(Resource.dma(line, channel) for channel, line in enumerate(lines)),
+            ]
+        for one in self.devices:
+            if device in (one, str(one)):
+                return [Resource.memory(one.base, one.SIZE), Resource.interrupt(one.spi)]
+        names = ["stream", *map(str, self.devices)]
+        msg = f"there is no device {str(device)!r} on the board, but {', '.join(names)}"
+        raise UsageError(msg)
 
     def lines(self, buffer: Buffer) -> Lines:
         """Count the cache lines that a buffer touches, by state."""

@@ -404,6 +404,34 @@ MISTAKES: dict[int | tuple[int, int], Mistake] = {
         "the object {p2:at} was not initialised, or is no longer what it was",
         "initialise it before, once, and keep it as long as it is used",
     ),
+    # A driver that is driven whole.
+    0x74: Mistake(
+        "the driver completed a request (major function {p2:#x}, minor {p3:#x}) with success, and "
+        "the device below has not seen it",
+        "pass it on: IoSkipCurrentIrpStackLocation, then IoCallDriver with the device that "
+        "IoAttachDeviceToDeviceStack returned",
+    ),
+    (0x75, 1): Mistake(
+        "AddDevice returned success, and has attached no device",
+        "call IoCreateDevice, then IoAttachDeviceToDeviceStack with the device that it was given",
+    ),
+    (0x75, 2): Mistake(
+        "AddDevice left DO_DEVICE_INITIALIZING in the flags of {p3:at}, so nobody may open it",
+        "clear the flag as the last thing",
+    ),
+    0x76: Mistake(
+        "a request is completed with Information {p2}, and has room for, or brought, {p3} bytes",
+        "set IoStatus.Information to the bytes that were moved",
+    ),
+    0x77: Mistake(
+        "the dispatch routine returned {p2:#x} and completed the request with {p3:#x}",
+        "return what was set as IoStatus.Status, from a variable: after IoCompleteRequest the "
+        "request is no longer there",
+    ),
+    0x78: Mistake(
+        "the device object {p2:at} is deleted while it is attached to {p3:at}",
+        "call IoDetachDevice before IoDeleteDevice",
+    ),
 }
 #: The codes that have a text.
 CODES = {key if isinstance(key, int) else key[0] for key in MISTAKES}

@@ -38,6 +38,7 @@ LEFT = {
     "interrupt": ("a connected interrupt", "IoDisconnectInterrupt"),
     "device": ("a device object", "IoDeleteDevice"),
     "irp": ("a request", "IoFreeIrp, after IoCompleteRequest"),
+    "pending_irp": ("a pending request", "IoCompleteRequest, and from a cancel routine, too"),
     "pool": ("a block of pool", "ExFreePoolWithTag, or ExFreePool"),
 }
 

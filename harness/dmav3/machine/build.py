@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmav3 import installation
+from dmav3.elf.image import Elf
 from dmav3.errors import BuildError, CompilerMissingError, UsageError
 
 from .description import Machine, load
@@ -43,6 +44,8 @@ _LANGUAGES = {
     ".cpp": ("-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"),
     ".S": (),
 }
+#: What a driver has that can be driven whole (`Board.driver`).
+_WHOLE_DRIVER, _CPU = "DriverEntry", "EM_AARCH64"
 #: Levels of optimisation.
 LEVELS = range(4)
 _MACRO = re.compile(r"[A-Za-z_]\w*(\(.*\))?(=|$)", re.ASCII)
@@ -143,6 +146,8 @@ class _Tools:
         """Link with all of the shim: its commands are found by their section, not by name."""
         image = folder / "image.elf"
         library = ["-Wl,--whole-archive", str(link.library), "-Wl,--no-whole-archive"]
+        if any(Elf(one, _CPU).exports(_WHOLE_DRIVER) for one in objects):
+            objects = [*objects, link.driver]
         where = [f"-fuse-ld={self.linker}", "-T", str(link.script), "-o", str(image)]
         done = self._run([f"@{link.link_flags}", *where, *map(str, objects), *library])
         if "invalid linker name" in done.stderr:

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests of a test, which wait for their end outside of all drivers. */
+#ifndef NT_IRP_H
+#define NT_IRP_H
+
+#include <wdm.h>
+
+#include <stdbool.h>
+
+/* The request has been completed by a call at `caller`, and is its maker's again. */
+typedef void irp_ended(PIRP irp, uintptr_t caller);
+
+/* A request like one of IoAllocateIrp(). As long as a driver has it, it is told as `pending_irp`, kept by who
+ * marked it. NULL: no memory. */
+PIRP irp_allocate_of_test(CCHAR stack_size, irp_ended *ended);
+
+#endif

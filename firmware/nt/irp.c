@@ -16,13 +16,13 @@ struct request {
     LIST_ENTRY entry;
     uintptr_t caller;
     uint32_t command;
-    bool completed;           /* since it was sent last */
-    NTSTATUS final;           /* with which it was */
-    uint64_t pending;         /* in which locations it was marked, a bit for each */
-    uintptr_t marked;         /* where that was called last; 0: since it was sent, nowhere */
-    PDRIVER_DISPATCH routine; /* that has it; NULL: its maker has */
-    irp_ended *ended;         /* of a test */
-    IRP irp;                  /* the stack locations are behind it */
+    bool completed;            /* since it was sent last */
+    NTSTATUS final;            /* with which it was */
+    uint64_t pending;          /* in which locations it was marked, a bit for each */
+    struct routine_place mark; /* that did so last; id 0: none since it was sent */
+    PDRIVER_DISPATCH routine;  /* that has it; NULL: its maker has */
+    irp_ended *ended;          /* of a test */
+    IRP irp;                   /* the stack locations are behind it */
 };
 
 static LIST_ENTRY requests = {&requests, &requests};
@@ -38,8 +38,8 @@ static void tell_one(const struct request *request, dma_tell *tell, void *contex
 {
     struct routine_place maker = {OPLOG_IoAllocateIrp, request->caller, request->command};
 
-    if (request->ended != NULL && request->marked != 0) {
-        maker = (struct routine_place){OPLOG_IoMarkIrpPending, request->marked, request->command};
+    if (request->ended != NULL && request->mark.id != 0) {
+        maker = request->mark;
     } else if (request->ended != NULL) {
         maker = (struct routine_place){OPLOG_DispatchRoutine, (uintptr_t)request->routine, request->command};
     }
@@ -156,10 +156,15 @@ static uint64_t bit_of(CHAR location)
 void IoMarkIrpPending(PIRP Irp)
 {
     (void)NT_AT_MOST(IoMarkIrpPending, DISPATCH_LEVEL);
-    if (is_live(OPLOG_IoMarkIrpPending, NT_CALLER, Irp)) {
-        request_of(Irp)->marked = NT_CALLER;
-        request_of(Irp)->pending |= bit_of(Irp->CurrentLocation);
-        IoGetCurrentIrpStackLocation(Irp)->Control |= SL_PENDING_RETURNED;
+    irp_mark_pending(OPLOG_IoMarkIrpPending, NT_CALLER, Irp);
+}
+
+void irp_mark_pending(enum oplog_id routine, uintptr_t caller, PIRP irp)
+{
+    if (is_live(routine, caller, irp)) {
+        request_of(irp)->mark = (struct routine_place){routine, caller, request_of(irp)->command};
+        request_of(irp)->pending |= bit_of(irp->CurrentLocation);
+        IoGetCurrentIrpStackLocation(irp)->Control |= SL_PENDING_RETURNED;
     }
 }
 
@@ -169,7 +174,7 @@ static PIO_STACK_LOCATION enter_location(PDEVICE_OBJECT device, struct request *
     PIRP irp = &request->irp;
 
     if (irp->CurrentLocation > irp->StackCount) {
-        request->marked = 0;
+        request->mark.id = 0;
         request->pending = 0;
     }
     request->completed = false;

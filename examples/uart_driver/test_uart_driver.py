@@ -154,7 +154,7 @@ MISTAKES = {
         "    IoCompleteRequest(Irp, IO_NO_INCREMENT);\n"
         "    UartCompleteRequest(Device, Irp, Status,",
         "violation 0x68",
-        "    Irp->IoStatus.Information = Information;\n    IoCompleteRequest(Irp, IO_NO_INCREMENT);",
+        "Irp->IoStatus.Information = Information;\n    IoCompleteRequest(Irp, IO_NO_INCREMENT);",
         "complete a request once",
     ),
     "a lock that stays": Mistake(

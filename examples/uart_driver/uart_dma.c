@@ -53,7 +53,8 @@ UartCreateAdapter(PUART_CHANNEL Channel, PCM_PARTIAL_RESOURCE_DESCRIPTOR Resourc
     return Channel->Adapter != NULL ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
 
-_Use_decl_annotations_ NTSTATUS
+_Use_decl_annotations_
+NTSTATUS
 UartCreateAdapters(PUART_DEVICE Device, PCM_PARTIAL_RESOURCE_LIST Resources)
 {
     PUART_CHANNEL Channels[] = {&Device->Receive, &Device->Transmit};
@@ -77,7 +78,8 @@ UartCreateAdapters(PUART_DEVICE Device, PCM_PARTIAL_RESOURCE_LIST Resources)
     return Count == RTL_NUMBER_OF(Channels) ? STATUS_SUCCESS : STATUS_DEVICE_CONFIGURATION_ERROR;
 }
 
-_Use_decl_annotations_ VOID
+_Use_decl_annotations_
+VOID
 UartDeleteAdapters(PUART_DEVICE Device)
 {
     PUART_CHANNEL Channels[] = {&Device->Receive, &Device->Transmit};
@@ -94,13 +96,15 @@ UartDeleteAdapters(PUART_DEVICE Device)
     }
 }
 
-_Use_decl_annotations_ SIZE_T
+_Use_decl_annotations_
+SIZE_T
 UartTransferSize(VOID)
 {
     return sizeof(UART_TRANSFER);
 }
 
-_Use_decl_annotations_ VOID
+_Use_decl_annotations_
+VOID
 UartInitializeChannel(PUART_DEVICE Device, PUART_CHANNEL Channel, BOOLEAN WriteToDevice)
 {
     Channel->Device = Device;
@@ -193,7 +197,8 @@ UartMapNext(PUART_TRANSFER Transfer)
 Routine Description:
     The controller is done with a piece, or was told to stop: the buffer is the CPU's again after the flush.
 --*/
-_Use_decl_annotations_ static VOID
+_Use_decl_annotations_
+static VOID
 UartDmaComplete(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PVOID CompletionContext,
                 DMA_COMPLETION_STATUS DmaStatus)
 {
@@ -224,7 +229,8 @@ UartDmaComplete(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PVOID Comp
 Routine Description:
     The channel of the controller is ours.
 --*/
-_Use_decl_annotations_ static IO_ALLOCATION_ACTION
+_Use_decl_annotations_
+static IO_ALLOCATION_ACTION
 UartAdapterControl(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID MapRegisterBase, PVOID Context)
 {
     PUART_TRANSFER Transfer = (PUART_TRANSFER)Context;
@@ -334,7 +340,8 @@ Routine Description:
 IRQL:
     Up to DISPATCH_LEVEL
 --*/
-_Use_decl_annotations_ VOID
+_Use_decl_annotations_
+VOID
 UartStartNext(PUART_CHANNEL Channel)
 {
     PUART_TRANSFER Transfer;
@@ -374,7 +381,8 @@ Routine Description:
 IRQL:
     Up to DISPATCH_LEVEL
 --*/
-_Use_decl_annotations_ VOID
+_Use_decl_annotations_
+VOID
 UartStopCurrent(PUART_CHANNEL Channel, NTSTATUS Status)
 {
     PDMA_ADAPTER Adapter = Channel->Adapter;
@@ -388,7 +396,8 @@ UartStopCurrent(PUART_CHANNEL Channel, NTSTATUS Status)
     KeReleaseSpinLock(&Channel->Lock, Irql);
 }
 
-_Use_decl_annotations_ static VOID
+_Use_decl_annotations_
+static VOID
 UartReadTimedOut(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PVOID SystemArgument2)
 {
     UNREFERENCED_PARAMETER(Dpc);
@@ -402,7 +411,8 @@ Routine Description:
     The cancel routine of the request that is under way. It stays at DISPATCH_LEVEL until the transfer is
     stopped, so that the request cannot be completed meanwhile.
 --*/
-_Use_decl_annotations_ static VOID
+_Use_decl_annotations_
+static VOID
 UartCancelCurrent(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PUART_CHANNEL Channel = (PUART_CHANNEL)Irp->Tail.Overlay.DriverContext[0];

@@ -31,7 +31,8 @@ Routine Description:
 IRQL:
     Up to DISPATCH_LEVEL
 --*/
-_Use_decl_annotations_ VOID
+_Use_decl_annotations_
+VOID
 UartCompleteRequest(PUART_DEVICE Device, PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
 {
     (VOID) UartComplete(Irp, Status, Information);
@@ -65,20 +66,23 @@ UartQueueOf(PIO_CSQ Csq)
     return CONTAINING_RECORD(Csq, UART_QUEUE, Csq);
 }
 
-_Use_decl_annotations_ static VOID
+_Use_decl_annotations_
+static VOID
 UartInsertIrp(PIO_CSQ Csq, PIRP Irp)
 {
     InsertTailList(&UartQueueOf(Csq)->Irps, &Irp->Tail.Overlay.ListEntry);
 }
 
-_Use_decl_annotations_ static VOID
+_Use_decl_annotations_
+static VOID
 UartRemoveIrp(PIO_CSQ Csq, PIRP Irp)
 {
     UNREFERENCED_PARAMETER(Csq);
     RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
 }
 
-_Use_decl_annotations_ static PIRP
+_Use_decl_annotations_
+static PIRP
 UartPeekNextIrp(PIO_CSQ Csq, PIRP Irp, PVOID PeekContext)
 {
     PLIST_ENTRY Head = &UartQueueOf(Csq)->Irps;
@@ -88,19 +92,22 @@ UartPeekNextIrp(PIO_CSQ Csq, PIRP Irp, PVOID PeekContext)
     return Next != Head ? CONTAINING_RECORD(Next, IRP, Tail.Overlay.ListEntry) : NULL;
 }
 
-_Use_decl_annotations_ static VOID
+_Use_decl_annotations_
+static VOID
 UartAcquireLock(PIO_CSQ Csq, PKIRQL Irql)
 {
     KeAcquireSpinLock(&UartQueueOf(Csq)->Lock, Irql);
 }
 
-_Use_decl_annotations_ static VOID
+_Use_decl_annotations_
+static VOID
 UartReleaseLock(PIO_CSQ Csq, KIRQL Irql)
 {
     KeReleaseSpinLock(&UartQueueOf(Csq)->Lock, Irql);
 }
 
-_Use_decl_annotations_ static VOID
+_Use_decl_annotations_
+static VOID
 UartCompleteCanceledIrp(PIO_CSQ Csq, PIRP Irp)
 {
     UartCompleteRequest(UartQueueOf(Csq)->Device, Irp, STATUS_CANCELLED, 0);
@@ -158,7 +165,8 @@ Routine Description:
     Takes note of why the device interrupts. That it has data is a state that lasts, so the device is told to be
     silent about it.
 --*/
-_Use_decl_annotations_ static BOOLEAN
+_Use_decl_annotations_
+static BOOLEAN
 UartInterrupt(PKINTERRUPT Interrupt, PVOID ServiceContext)
 {
     PUART_DEVICE Device = (PUART_DEVICE)ServiceContext;
@@ -184,7 +192,8 @@ typedef struct _UART_TAKEN {
     ULONG Interrupts;
 } UART_TAKEN, *PUART_TAKEN;
 
-_Use_decl_annotations_ static BOOLEAN
+_Use_decl_annotations_
+static BOOLEAN
 UartTakeCauses(PVOID SynchronizeContext)
 {
     PUART_TAKEN Taken = (PUART_TAKEN)SynchronizeContext;
@@ -196,7 +205,8 @@ UartTakeCauses(PVOID SynchronizeContext)
     return TRUE;
 }
 
-_Use_decl_annotations_ static BOOLEAN
+_Use_decl_annotations_
+static BOOLEAN
 UartEnableData(PVOID SynchronizeContext)
 {
     PUART_DEVICE Device = (PUART_DEVICE)SynchronizeContext;
@@ -206,7 +216,8 @@ UartEnableData(PVOID SynchronizeContext)
     return TRUE;
 }
 
-_Use_decl_annotations_ static VOID
+_Use_decl_annotations_
+static VOID
 UartInterruptDpc(PKDPC Dpc, PVOID DeferredContext, PVOID SystemArgument1, PVOID SystemArgument2)
 {
     PUART_DEVICE Device = (PUART_DEVICE)DeferredContext;
@@ -246,7 +257,8 @@ UartQueueTransfer(PUART_DEVICE Device, PUART_CHANNEL Channel, PIRP Irp)
     return STATUS_PENDING;
 }
 
-_Use_decl_annotations_ static NTSTATUS
+_Use_decl_annotations_
+static NTSTATUS
 UartDispatchRead(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PUART_DEVICE Device = (PUART_DEVICE)DeviceObject->DeviceExtension;
@@ -254,7 +266,8 @@ UartDispatchRead(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return UartQueueTransfer(Device, &Device->Receive, Irp);
 }
 
-_Use_decl_annotations_ static NTSTATUS
+_Use_decl_annotations_
+static NTSTATUS
 UartDispatchWrite(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PUART_DEVICE Device = (PUART_DEVICE)DeviceObject->DeviceExtension;
@@ -287,7 +300,8 @@ UartGetCounters(PUART_DEVICE Device, PIRP Irp, ULONG Length, PULONG_PTR Informat
     return STATUS_SUCCESS;
 }
 
-_Use_decl_annotations_ static NTSTATUS
+_Use_decl_annotations_
+static NTSTATUS
 UartDispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PUART_DEVICE Device = (PUART_DEVICE)DeviceObject->DeviceExtension;
@@ -322,7 +336,8 @@ UartDispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return Status;
 }
 
-_Use_decl_annotations_ static NTSTATUS
+_Use_decl_annotations_
+static NTSTATUS
 UartDispatchCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PUART_DEVICE Device = (PUART_DEVICE)DeviceObject->DeviceExtension;
@@ -336,7 +351,8 @@ UartDispatchCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return Status;
 }
 
-_Use_decl_annotations_ static NTSTATUS
+_Use_decl_annotations_
+static NTSTATUS
 UartDispatchClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     UNREFERENCED_PARAMETER(DeviceObject);
@@ -344,7 +360,8 @@ UartDispatchClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return UartComplete(Irp, STATUS_SUCCESS, 0);
 }
 
-_Use_decl_annotations_ static NTSTATUS
+_Use_decl_annotations_
+static NTSTATUS
 UartDispatchCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PUART_DEVICE Device = (PUART_DEVICE)DeviceObject->DeviceExtension;
@@ -477,7 +494,8 @@ UartRemoveDevice(PUART_DEVICE Device, PIRP Irp)
     return Status;
 }
 
-_Use_decl_annotations_ static NTSTATUS
+_Use_decl_annotations_
+static NTSTATUS
 UartDispatchPnp(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PUART_DEVICE Device = (PUART_DEVICE)DeviceObject->DeviceExtension;
@@ -531,7 +549,8 @@ UartDispatchPnp(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
 /* ---- power, and what is not ours ---- */
 
-_Use_decl_annotations_ static NTSTATUS
+_Use_decl_annotations_
+static NTSTATUS
 UartDispatchPower(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PUART_DEVICE Device = (PUART_DEVICE)DeviceObject->DeviceExtension;
@@ -554,7 +573,8 @@ UartDispatchPower(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return Status;
 }
 
-_Use_decl_annotations_ static NTSTATUS
+_Use_decl_annotations_
+static NTSTATUS
 UartDispatchSystemControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PUART_DEVICE Device = (PUART_DEVICE)DeviceObject->DeviceExtension;
@@ -570,7 +590,8 @@ UartDispatchSystemControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 Routine Description:
     Makes the device object for a serial port that was found.
 --*/
-_Use_decl_annotations_ static NTSTATUS
+_Use_decl_annotations_
+static NTSTATUS
 UartAddDevice(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT PhysicalDeviceObject)
 {
     PDEVICE_OBJECT DeviceObject;
@@ -606,7 +627,8 @@ UartAddDevice(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT PhysicalDeviceObject)
     return STATUS_SUCCESS;
 }
 
-_Use_decl_annotations_ static VOID
+_Use_decl_annotations_
+static VOID
 UartUnload(PDRIVER_OBJECT DriverObject)
 {
     PAGED_CODE();
@@ -614,7 +636,8 @@ UartUnload(PDRIVER_OBJECT DriverObject)
     UNREFERENCED_PARAMETER(DriverObject);
 }
 
-_Use_decl_annotations_ NTSTATUS
+_Use_decl_annotations_
+NTSTATUS
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     UNREFERENCED_PARAMETER(RegistryPath);

@@ -157,6 +157,13 @@ MISTAKES = {
         "Irp->IoStatus.Information = Information;\n    IoCompleteRequest(Irp, IO_NO_INCREMENT);",
         "complete a request once",
     ),
+    "a request that is looked at when it is gone": Mistake(
+        "    IoCompleteRequest(Irp, IO_NO_INCREMENT);\n    return Status;",
+        "    IoCompleteRequest(Irp, IO_NO_INCREMENT);\n    return Irp->IoStatus.Status;",
+        "completed-request at ",
+        "    return Irp->IoStatus.Status;",
+        "take what is needed of it before",
+    ),
     "a lock that stays": Mistake(
         "    KeReleaseSpinLock(&Device->CounterLock, Irql);\n    *Information",
         "    KeLowerIrql(Irql);\n    *Information",
@@ -249,27 +256,49 @@ def live(board: Board) -> None:
         uart.ioctl(GET_COUNTERS, b"", 24)
 
 
-@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_found(tmp_path: Path, mistake: Mistake) -> None:
-    """By what it is, with file and line of the driver, and what to do."""
-    (tmp_path / "uart.h").write_text((HERE / "uart.h").read_text())
+def change(folder: Path, mistake: Mistake, suffix: str = ".c") -> tuple[list[Path], str]:
+    """Write the driver with a mistake into a folder; return its files, and `FILE:LINE` of it."""
     texts = {file: (HERE / file).read_text() for file in FILES}
     (changed,) = (file for file, text in texts.items() if mistake.right in text)
     assert texts[changed].count(mistake.right) == 1
     texts[changed] = texts[changed].replace(mistake.right, mistake.wrong)
+    (folder / "uart.h").write_text((HERE / "uart.h").read_text())
+    paths = {file: (folder / file).with_suffix(suffix) for file in texts}
     for file, text in texts.items():
-        (tmp_path / file).write_text(text)
-    image = build_image(*(tmp_path / file for file in FILES), output=tmp_path / "wrong.elf")
+        paths[file].write_text(text)
+    (named,) = (file for file, text in texts.items() if mistake.at in text)
+    number = texts[named].partition(mistake.at)[0].count("\n") + 1 + mistake.at.count("\n")
+    return list(paths.values()), f"{paths[named].name}:{number}"
+
+
+def said(image: Path) -> list[str]:
+    """Let a driver live, and return what is said of it."""
     with (
         pytest.raises((FindingsError, FaultError)) as caught,
         Board(image=image) as board,
         suppress(NtStatusError, PendingError),
     ):
         live(board)
-    said = str(caught.value)
-    (named,) = (file for file, text in texts.items() if mistake.at in text)
-    number = texts[named].partition(mistake.at)[0].count("\n") + 1 + mistake.at.count("\n")
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_found(tmp_path: Path, mistake: Mistake) -> None:
+    """By what it is, with file and line of the driver, and what to do."""
+    paths, place = change(tmp_path, mistake)
+    lines = said(build_image(*paths, output=tmp_path / "wrong.elf"))
     assert any(
-        mistake.kind in line and mistake.remedy in line and f"{named}:{number})" in line
-        for line in said.splitlines()
-    ), said
+        mistake.kind in line and mistake.remedy in line and f"{place})" in line for line in lines
+    ), lines
+
+
+@pytest.mark.parametrize("name", ["no flush", "a request that is looked at when it is gone"])
+def test_a_finding_does_not_depend_on_the_compiler(tmp_path: Path, name: str) -> None:
+    """As C and as C++, at each level of optimisation, the line is the same."""
+    mistake = MISTAKES[name]
+    for suffix in (".c", ".cpp"):
+        paths, place = change(tmp_path, mistake, suffix)
+        for level in (0, 2, 3):
+            image = build_image(*paths, output=tmp_path / "wrong.elf", optimise=level)
+            lines = said(image)
+            assert any(mistake.kind in one and f"{place})" in one for one in lines), lines

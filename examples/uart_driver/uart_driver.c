@@ -5,7 +5,11 @@
  */
 #include "uart.h"
 
+#ifdef __cplusplus
+extern "C" DRIVER_INITIALIZE DriverEntry;
+#else
 DRIVER_INITIALIZE DriverEntry;
+#endif
 static DRIVER_ADD_DEVICE UartAddDevice;
 static DRIVER_UNLOAD UartUnload;
 static DRIVER_DISPATCH UartDispatchCreate, UartDispatchClose, UartDispatchCleanup, UartDispatchRead,

@@ -83,6 +83,22 @@ static void free_mdls(PIRP irp)
     }
 }
 
+/* From its completion on a request is nobody's, and who touches it is found by the cache model, as with a
+ * buffer that is a device's. */
+static void watch(PIRP irp, uintptr_t caller)
+{
+    const struct oplog_mapping mapping = {
+        .handle = irp, .mapping = irp, .maker = OPLOG_IofCompleteRequest, .caller = caller};
+    uint64_t physical;
+
+    if (memory_translate((uintptr_t)irp, &physical)) {
+        uint32_t size = irp->Size;
+
+        oplog_mapping(&mapping);
+        oplog_range(OPLOG_RANGE_MAPPED, irp, physical, physical, size, false);
+    }
+}
+
 static void ended(PIRP irp, uintptr_t caller)
 {
     struct sent *sent = NULL;
@@ -107,6 +123,7 @@ static void ended(PIRP irp, uintptr_t caller)
         memory_release(file);
         file = NULL;
     }
+    watch(irp, caller);
 }
 
 /* ---- the beginning ---- */
@@ -249,6 +266,9 @@ static bool prepare(struct sent *sent)
 static void release(struct sent *sent)
 {
     RemoveEntryList(&sent->entry);
+    if (sent->has_ended) {
+        oplog_unmapped(sent->irp, sent->irp, false);
+    }
     if (sent->irp != NULL) {
         free_mdls(sent->irp);
         IoFreeIrp(sent->irp);

@@ -192,6 +192,8 @@ CAUGHT = {
     "COMPLETES_TWICE": ("violation 0x68 in IofCompleteRequest", "complete a request once"),
     "UNMARKED": ("violation 0x69 in DispatchRoutine", "never one without the other"),
     "MARKED_ONLY": ("violation 0x69 in DispatchRoutine", "never one without the other"),
+    "TOUCHES": ("completed-request at ", "take what is needed of it before"),
+    "TOUCHES_STACK": ("completed-request at ", "take what is needed of it before"),
     "RAISES": ("violation 0x42 in DispatchRoutine", "lower or raise the IRQL"),
 }
 

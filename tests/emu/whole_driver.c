@@ -17,7 +17,9 @@
     X(COMPLETES_TWICE)                                                                                         \
     X(UNMARKED)                                                                                                \
     X(MARKED_ONLY)                                                                                             \
-    X(RAISES)
+    X(RAISES)                                                                                                  \
+    X(TOUCHES)                                                                                                 \
+    X(TOUCHES_STACK)
 #define NAME(name) name,
 enum { MISTAKES(NAME) };
 static ULONGLONG Mistake;
@@ -183,6 +185,12 @@ static NTSTATUS Read(PDEVICE_OBJECT device, PIRP irp)
     }
     if (Mistake == RAISES) {
         KeRaiseIrql(DISPATCH_LEVEL, &level);
+    }
+    if (Mistake == TOUCHES) {
+        irp->IoStatus.Information = 0; /* TOUCHES */
+    }
+    if (Mistake == TOUCHES_STACK) {
+        extension->Start = IoGetCurrentIrpStackLocation(irp)->Parameters.Read.Length; /* TOUCHES_STACK */
     }
     return Mistake == RETURNS_OTHER ? STATUS_UNSUCCESSFUL : STATUS_SUCCESS;
 }

@@ -226,6 +226,15 @@ _STORED = replace(
     meaning="the CPU stored to a buffer that was the device's",
     misuse=_TOUCHED_TOO_LATE,
 )
+#: Where what was touched is a request, by the routine that gave it back.
+_COMPLETION = "IofCompleteRequest"
+_COMPLETED = _Kind(
+    "completed-request",
+    {},
+    "the CPU accessed a request after it was completed",
+    "",
+    "had given the request back, which may be gone by now: take what is needed of it before",
+)
 _STORED_TO_READ = replace(_STORED, rules=_each(_GIVING, "CCH-04"))
 _STRAY_WRITE = replace(_KINDS[_STRAY], meaning=_KINDS[_STRAY].meaning.replace("read", "wrote"))
 _WRONG_ADDRESS = (
@@ -343,7 +352,7 @@ class Finding:
 
 def kinds() -> list[str]:
     """Return the name of every kind of finding."""
-    return [kind.name for kind in _KINDS.values()]
+    return [kind.name for kind in (*_KINDS.values(), _COMPLETED)]
 
 
 def routine_names(image: Elf) -> dict[int, str]:
@@ -363,9 +372,8 @@ def resolve(
     :param adapter_of: returns where the adapter of a channel was made, up to a command.
     :param remote: names of the devices written in Python.
     """
-    kind = _kind(raw)
     names = routine_names(image)
-    routine = names.get(raw["routine"]) if raw["routine"] else None
+    kind, routine = _blame(raw, names)
     rule = kind.rules.get(routine) if routine else None
     buffer = _buffer(raw["address"], image, memory)
     pc, device = raw["cpu_pc"], _device(raw, remote)
@@ -477,6 +485,13 @@ def costs(raw: Iterable[Mapping[str, int]], image: Elf) -> list[dict[str, Any]]:
         for name, (operations, redundant) in sorted(sums.items())
         if redundant
     ]
+
+
+def _blame(raw: Mapping[str, int], names: Mapping[int, str]) -> tuple[_Kind, str | None]:
+    """Return what it is, and the routine that owed something; None: none did."""
+    if raw["kind"] == _NOT_YOURS and names.get(raw["maker"]) == _COMPLETION:
+        return _COMPLETED, _COMPLETION
+    return _kind(raw), names.get(raw["routine"]) if raw["routine"] else None
 
 
 def _kind(raw: Mapping[str, int]) -> _Kind:

@@ -6,6 +6,7 @@
 
 #include <specstrings.h>
 #include <string.h>
+#include <wdm_device.h>
 #include <wdm_dma.h>
 #include <wdm_ex.h>
 #include <wdm_mm.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layouts of the structures in wdm_ke.h, wdm_ex.h and wdm_io.h, which are those of 64-bit Windows. */
+/* Layouts of the structures in wdm_ke.h, wdm_ex.h, wdm_io.h and wdm_device.h, which are those of 64-bit
+ * Windows. */
 #include <wdm.h>
 
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
@@ -65,3 +66,14 @@ OFFSET(IO_STACK_LOCATION, Parameters.Read.ByteOffset, 24);
 OFFSET(IO_STACK_LOCATION, Parameters.DeviceIoControl.IoControlCode, 24);
 OFFSET(IO_STACK_LOCATION, DeviceObject, 40);
 OFFSET(IO_STACK_LOCATION, CompletionRoutine, 56);
+OFFSET(IO_STACK_LOCATION, Parameters.Power.State, 24);
+OFFSET(IO_STACK_LOCATION, Parameters.StartDevice.AllocatedResourcesTranslated, 16);
+SIZE(FILE_OBJECT, 216);
+OFFSET(FILE_OBJECT, FsContext, 24);
+OFFSET(FILE_OBJECT, FileName, 88);
+SIZE(CM_PARTIAL_RESOURCE_DESCRIPTOR, 20);
+OFFSET(CM_PARTIAL_RESOURCE_DESCRIPTOR, u.Interrupt.Affinity, 12);
+OFFSET(CM_PARTIAL_RESOURCE_DESCRIPTOR, u.DmaV3.RequestLine, 8);
+SIZE(CM_RESOURCE_LIST, 40);
+OFFSET(CM_RESOURCE_LIST, List, 4);
+OFFSET(CM_FULL_RESOURCE_DESCRIPTOR, PartialResourceList.PartialDescriptors, 16);

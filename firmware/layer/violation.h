@@ -87,6 +87,7 @@ enum violation {
     VIOLATION_NO_STACK_LOCATION = 0x6B,
     VIOLATION_LIST = 0x6C,
     VIOLATION_NOT_INITIALIZED = 0x6D,
+    VIOLATION_FREED_QUEUED = 0x6E,
 
     /* Of a driver that a test drives whole. */
     VIOLATION_NOT_PASSED_ON = 0x74,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nt/bus.h"
 
+#include "nt/device.h"
 #include "nt/nt.h"
 
 /* The first shared interrupt of the GIC. */
@@ -70,6 +71,16 @@ void bus_list_resources(struct bus_resources *resources, bool translated)
             to[i].u.Interrupt.Level = to[i].u.Interrupt.Vector = resource[i].u.Interrupt.Vector + FIRST_SPI;
         }
     }
+}
+
+ULONG bus_line(void)
+{
+    for (ULONG i = 0; i < resource_count; i++) {
+        if (resource[i].Type == CmResourceTypeInterrupt) {
+            return resource[i].u.Interrupt.Vector;
+        }
+    }
+    return DEVICE_NO_LINE;
 }
 
 /* ---- requests ---- */

@@ -26,6 +26,9 @@ struct bus_resources {
 };
 void bus_list_resources(struct bus_resources *resources, bool translated);
 
+/* The interrupt among them; DEVICE_NO_LINE: it has none. */
+ULONG bus_line(void);
+
 /* Was the request the last one that reached the bus? */
 bool bus_was_reached_by(const IRP *irp);
 

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Devices: each in one block of memory with its extension. */
+#include "nt/device.h"
+#include "nt/bus.h"
+
+#include <dmav3_board.h>
+
 #include "hal/memory.h"
 #include "layer/live.h"
 #include "layer/origin.h"
+#include "nt/bus.h"
 #include "nt/nt.h"
 
 enum { DEVICE_OBJECT_TYPE = 3 };
@@ -14,6 +20,7 @@ struct device {
     POWER_STATE power[DevicePowerState + 1];
     uintptr_t caller;
     uint32_t command;
+    ULONG line;
 };
 
 static LIST_ENTRY devices = {&devices, &devices};
@@ -69,7 +76,8 @@ NTSTATUS IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize, 
     device->object.DeviceExtension = DeviceExtensionSize != 0 ? (PUCHAR)device + size : NULL;
     device->object.DeviceType = DeviceType;
     device->object.StackSize = 1;
-    InitializeListHead(&device->object.DeviceQueue.DeviceListHead);
+    device->line = DEVICE_NO_LINE;
+    KeInitializeDeviceQueue(&device->object.DeviceQueue);
     KeInitializeEvent(&device->object.DeviceLock, SynchronizationEvent, TRUE);
     DriverObject->DeviceObject = &device->object;
     InsertTailList(&devices, &device->entry);
@@ -145,4 +153,25 @@ POWER_STATE PoSetPowerState(PDEVICE_OBJECT DeviceObject, POWER_STATE_TYPE Type, 
     before = device->power[Type];
     device->power[Type] = State;
     return before;
+}
+
+ULONG device_line(const DEVICE_OBJECT *object)
+{
+    const struct device *device = find(object);
+
+    if (object == bus_device()) {
+        return bus_line();
+    }
+    return device != NULL ? device->line : DEVICE_NO_LINE;
+}
+
+NTSTATUS dmav3_assign_line(PDEVICE_OBJECT PhysicalDeviceObject, ULONG spi)
+{
+    struct device *device = find(PhysicalDeviceObject);
+
+    if (device == NULL) {
+        return STATUS_NO_SUCH_DEVICE;
+    }
+    device->line = spi;
+    return STATUS_SUCCESS;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layouts of the structures in wdm_ke.h, wdm_ex.h, wdm_io.h and wdm_device.h, which are those of 64-bit
- * Windows. */
+/* Layouts of the structures in wdm_ke.h, wdm_ex.h, wdm_io.h, wdm_device.h and wdm_queue.h, which are those of
+ * 64-bit Windows. */
 #include <wdm.h>
 
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
@@ -77,3 +77,18 @@ OFFSET(CM_PARTIAL_RESOURCE_DESCRIPTOR, u.DmaV3.RequestLine, 8);
 SIZE(CM_RESOURCE_LIST, 40);
 OFFSET(CM_RESOURCE_LIST, List, 4);
 OFFSET(CM_FULL_RESOURCE_DESCRIPTOR, PartialResourceList.PartialDescriptors, 16);
+
+SIZE(IO_CSQ, 64);
+OFFSET(IO_CSQ, CsqAcquireLock, 32);
+SIZE(IO_CSQ_IRP_CONTEXT, 24);
+SIZE(IO_REMOVE_LOCK, 32);
+OFFSET(IO_REMOVE_LOCK, Common.RemoveEvent, 8);
+
+SIZE(IO_CONNECT_INTERRUPT_PARAMETERS, 80);
+OFFSET(IO_CONNECT_INTERRUPT_PARAMETERS, FullySpecified, 8);
+OFFSET(IO_CONNECT_INTERRUPT_PARAMETERS, FullySpecified.Vector, 52);
+OFFSET(IO_CONNECT_INTERRUPT_PARAMETERS, FullySpecified.Group, 72);
+OFFSET(IO_CONNECT_INTERRUPT_PARAMETERS, MessageBased.FallBackServiceRoutine, 56);
+SIZE(IO_DISCONNECT_INTERRUPT_PARAMETERS, 16);
+SIZE(IO_INTERRUPT_MESSAGE_INFO_ENTRY, 48);
+SIZE(IO_INTERRUPT_MESSAGE_INFO, 56);

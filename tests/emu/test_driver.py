@@ -21,6 +21,7 @@ from dmav3 import (
     build_image,
     ctl_code,
 )
+from dmav3.evidence.mistakes import CODES
 from dmav3.wdm import METHOD_NEITHER, METHOD_OUT_DIRECT, DevicePower
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).with_name("whole_driver.c")
 TEXT = SOURCE.read_text()
 NUMBERS = {name: n for n, name in enumerate(re.findall(r"\bX\((\w+)\)", TEXT.partition("enum")[0]))}
-UNKNOWN = 0x22
+#: The first code that is about a driver as a whole; the type of the device.
+FIRST, UNKNOWN = 0x74, 0x22
 FACTS, OUT_DIRECT = ctl_code(UNKNOWN, 0x800), ctl_code(UNKNOWN, 0x801, METHOD_OUT_DIRECT)
 NEITHER = ctl_code(UNKNOWN, 0x802, METHOD_NEITHER)
 FLAGS, FAIL = ctl_code(UNKNOWN, 0x803), ctl_code(UNKNOWN, 0x804)
@@ -235,5 +237,7 @@ def test_a_mistake_is_told_at_its_line(board: Board, name: str) -> None:
 
 
 def test_each_mistake_has_a_row() -> None:
-    """And none has two."""
+    """And each code from the first one on that is about a driver as a whole is provoked."""
     assert NUMBERS.keys() - {"NOTHING"} == CAUGHT.keys()
+    named = {int(code, 16) for begin, _ in CAUGHT.values() for code in re.findall("0x..", begin)}
+    assert {code for code in CODES if code >= FIRST} <= named

@@ -103,6 +103,12 @@ def test_the_device_is_stopped_and_started(board: Board) -> None:
         assert uart.write(DATA) == len(DATA)
 
 
+def test_a_start_without_resources_fails(board: Board) -> None:
+    """The driver says why, and leaves nothing behind."""
+    with pytest.raises(NtStatusError, match=r"IRP_MN_START_DEVICE: .*CONFIGURATION_ERROR"):
+        board.driver().start()
+
+
 class Mistake(NamedTuple):
     """A mistake, and what is said of it.
 

@@ -39,6 +39,13 @@ PDEVICE_OBJECT bus_top(void)
     return top;
 }
 
+void bus_forget(const IRP *irp)
+{
+    if (irp == last) {
+        last = NULL;
+    }
+}
+
 bool bus_was_reached_by(const IRP *irp)
 {
     return irp == last;

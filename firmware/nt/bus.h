@@ -29,7 +29,8 @@ void bus_list_resources(struct bus_resources *resources, bool translated);
 /* The interrupt among them; DEVICE_NO_LINE: it has none. */
 ULONG bus_line(void);
 
-/* Was the request the last one that reached the bus? */
+/* Has the request reached the bus since bus_forget(), which is for one that is new? */
+void bus_forget(const IRP *irp);
 bool bus_was_reached_by(const IRP *irp);
 
 #endif

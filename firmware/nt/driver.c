@@ -85,6 +85,10 @@ NTSTATUS driver_load(enum driver_step *step)
         loaded = true;
         *step = DRIVER_STEP_ADD;
         status = add_device();
+        if (!NT_SUCCESS(status)) {
+            (void)driver_unload();
+            loaded = false;
+        }
     }
     return status;
 }

@@ -6,7 +6,8 @@
 #include <wdm.h>
 
 /* Call DriverEntry, and AddDevice with the bus's device. PASSIVE_LEVEL. `step` receives which of the two the
- * status is of. STATUS_DEVICE_BUSY: that was done already, without an unload. */
+ * status is of; where AddDevice fails, the driver is unloaded. STATUS_DEVICE_BUSY: that was done already,
+ * without an unload. */
 enum driver_step { DRIVER_STEP_NONE, DRIVER_STEP_ENTRY, DRIVER_STEP_ADD };
 NTSTATUS driver_load(enum driver_step *step);
 

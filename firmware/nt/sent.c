@@ -119,7 +119,8 @@ static void ended(PIRP irp, uintptr_t caller)
     free_mdls(irp);
     memory_release(sent->system_buffer);
     sent->system_buffer = NULL;
-    if (sent->what.major == IRP_MJ_CLOSE) {
+    if (sent->what.major == IRP_MJ_CLOSE ||
+        (sent->what.major == IRP_MJ_CREATE && !NT_SUCCESS(sent->result.Status))) {
         memory_release(file);
         file = NULL;
     }
@@ -293,6 +294,7 @@ struct sent *sent_send(const struct sending *what, NTSTATUS *returned)
         release(sent);
         return NULL;
     }
+    bus_forget(sent->irp);
     *returned = IofCallDriver(bus_top(), sent->irp);
     return sent;
 }

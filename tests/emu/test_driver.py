@@ -171,6 +171,18 @@ def test_a_device_that_goes_by_surprise(board: Board, driver: Driver) -> None:
     driver.start()
 
 
+def test_a_device_that_cannot_be_added(board: Board) -> None:
+    """The failure is that of AddDevice, the driver is unloaded, and may be loaded again."""
+    board.call("mistake", NUMBERS["ADD_FAILS"])
+    driver = board.driver("stream")
+    with pytest.raises(NtStatusError, match=r"AddDevice: .*STATUS_INSUFFICIENT_RESOURCES"):
+        driver.start()
+    board.check()
+    board.call("mistake", NUMBERS["NOTHING"])
+    driver.start()
+    driver.remove()
+
+
 def test_a_driver_that_is_not_there(board: Board) -> None:
     """What cannot be asked for is refused, with what can be."""
     with pytest.raises(UsageError, match="call start"):
@@ -238,6 +250,6 @@ def test_a_mistake_is_told_at_its_line(board: Board, name: str) -> None:
 
 def test_each_mistake_has_a_row() -> None:
     """And each code from the first one on that is about a driver as a whole is provoked."""
-    assert NUMBERS.keys() - {"NOTHING"} == CAUGHT.keys()
+    assert NUMBERS.keys() - {"NOTHING", "ADD_FAILS"} == CAUGHT.keys()
     named = {int(code, 16) for begin, _ in CAUGHT.values() for code in re.findall("0x..", begin)}
     assert {code for code in CODES if code >= FIRST} <= named

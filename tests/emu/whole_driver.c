@@ -6,6 +6,7 @@
 
 #define MISTAKES(X)                                                                                            \
     X(NOTHING)                                                                                                 \
+    X(ADD_FAILS)                                                                                               \
     X(NOT_PASSED_ON)                                                                                           \
     X(NOT_ATTACHED)                                                                                            \
     X(STILL_INITIALIZING)                                                                                      \
@@ -95,9 +96,6 @@ static NTSTATUS Pnp(PDEVICE_OBJECT device, PIRP irp)
 
     switch (stack->MinorFunction) {
     case IRP_MN_START_DEVICE:
-        if (Mistake == NOT_PASSED_ON) {
-            return Complete(irp, STATUS_SUCCESS, 0);
-        }
         if (!IoForwardIrpSynchronously(extension->Below, irp)) {
             return Complete(irp, STATUS_UNSUCCESSFUL, 0);
         }
@@ -108,6 +106,11 @@ static NTSTATUS Pnp(PDEVICE_OBJECT device, PIRP irp)
     case IRP_MN_QUERY_STOP_DEVICE:
         if (extension->Pending != NULL) {
             return Complete(irp, STATUS_DEVICE_BUSY, 0);
+        }
+        break;
+    case IRP_MN_QUERY_REMOVE_DEVICE:
+        if (Mistake == NOT_PASSED_ON) {
+            return Complete(irp, STATUS_SUCCESS, 0);
         }
         break;
     case IRP_MN_REMOVE_DEVICE:
@@ -282,6 +285,10 @@ static NTSTATUS AddDevice(PDRIVER_OBJECT driver, PDEVICE_OBJECT physical)
     /* clang-format on */
     if (!NT_SUCCESS(status)) {
         return status;
+    }
+    if (Mistake == ADD_FAILS) {
+        IoDeleteDevice(device);
+        return STATUS_INSUFFICIENT_RESOURCES;
     }
     extension = device->DeviceExtension;
     if (Mistake == NOT_ATTACHED) {

@@ -202,7 +202,7 @@ class Driver:
 
     def __init__(self, way: Way, name: str, resources: Iterable[Resource]) -> None:
         """Load nothing yet."""
-        self._way, self._name, self._resources = way, name, list(resources)
+        self._way, self._name, self._resources = way, name, list(resources)[::-1]
         self._loaded = self._opened = False
         self._sent: list[IoRequest[object]] = []
 
@@ -223,16 +223,16 @@ class Driver:
 
         DriverEntry and AddDevice come first, then IRP_MN_START_DEVICE.
 
-        :raises NtStatusError: one of them has failed; of DriverEntry nothing is loaded then.
+        :raises NtStatusError: one of them has failed. The device is removed then, the driver is
+            unloaded.
         """
         if not self._loaded:
-            for resource in self._resources:
-                self._way.call("driver_resource", *resource)
-            reply = self._way.call("driver_load")
-            self._loaded = reply["step"] > _STEPS.index("DriverEntry")
-            if not NtStatus(reply["status"]).success:
-                raise NtStatusError(_STEPS[reply["step"]], NtStatus(reply["status"]))
-        self._pnp(Pnp.IRP_MN_START_DEVICE)
+            self._load()
+        try:
+            self._pnp(Pnp.IRP_MN_START_DEVICE)
+        except NtStatusError:
+            self._remove()
+            raise
 
     def stop(self) -> None:
         """Stop the device, so that it may be started again: QUERY_STOP, then STOP.
@@ -338,6 +338,15 @@ class Driver:
         if not self._loaded:
             msg = f"the driver of {self._name} is not loaded: call start() before"
             raise UsageError(msg)
+
+    def _load(self) -> None:
+        while self._resources:
+            self._way.call("driver_resource", *self._resources.pop())
+        reply = self._way.call("driver_load")
+        status = NtStatus(reply["status"])
+        if not status.success:
+            raise NtStatusError(_STEPS[reply["step"]], status)
+        self._loaded = True
 
     def _pnp(self, minor: Pnp) -> None:
         self._check_loaded()

@@ -119,7 +119,8 @@ class Board(Shim):
         python, others = _sorted(devices)
         self._remote = Remote(python)
         self.devices = self._remote.devices
-        self.machine = described.with_devices(others)
+        functions = sum(device.PCI_ID is not None for device in self.devices)
+        self.machine = described.with_devices(others, functions=functions)
         schedule, seed = checked_schedule(self.machine, schedule), checked_seed(seed)
         self.image = (
             read_elf(Path(image), _CPU)

@@ -22,7 +22,7 @@ from dmav3.errors import (
 )
 from dmav3.evidence.probe import LAYOUTS, Probe
 from dmav3.guest.windows import Mapping
-from dmav3.machine.argv import Registers, Start
+from dmav3.machine.argv import Function, Registers, Start
 from dmav3.machine.doorbells import check_doorbells
 from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.qemu.process import Process, qemu_binary
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
+    from dmav3.devices.device import Device
     from dmav3.devices.remote import Remote
     from dmav3.elf.image import Elf
     from dmav3.errors import FaultError
@@ -109,7 +110,7 @@ class Emulator:
             nonce=self.nonce,
             seed=self.seed,
             schedule=self.schedule,
-            remote=tuple(Registers(one.SIZE, one.DOORBELLS) for one in self._remote.devices),
+            remote=tuple(map(_registers, self._remote.devices)),
         )
         self.sockets = resources.enter_context(Sockets(self._machine.name)) if sockets else None
         inherited = self.sockets.descriptors() if self.sockets else None
@@ -355,3 +356,9 @@ class Emulator:
             for name in LAYOUTS:
                 self.extension.struct(name)
         self._image.function(0)
+
+
+def _registers(device: Device) -> Registers:
+    """Return what QEMU has to know of a device written in Python."""
+    function = device.PCI_ID and Function(device.PCI_ID, device.PCI_CLASS, device.MSI)
+    return Registers(device.SIZE, device.DOORBELLS, function)

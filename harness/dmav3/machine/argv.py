@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from dmav3.elf.image import Flat
@@ -43,15 +44,31 @@ class Descriptors:
 
 
 @dataclass(frozen=True)
+class Function:
+    """A PCI function written in Python.
+
+    :ivar pci_id: vendor and device.
+    :ivar pci_class: class, subclass and programming interface, a byte each.
+    :ivar messages: how many interrupts it has.
+    """
+
+    pci_id: tuple[int, int]
+    pci_class: int
+    messages: int
+
+
+@dataclass(frozen=True)
 class Registers:
     """Those of a device written in Python.
 
     :ivar size: bytes.
     :ivar doorbells: offsets of the registers that start it.
+    :ivar function: they are behind the BAR of a PCI function.
     """
 
     size: int
     doorbells: tuple[int, ...] = ()
+    function: Function | None = None
 
 
 @dataclass(frozen=True)
@@ -137,8 +154,23 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
             options["doorbells"] = doorbells
     if start.remote:
         options["remote-fd"] = fds.remote
-        options["remote"] = "/".join(str(registers.size) for registers in start.remote)
+        options["remote"] = _remote(start.remote, 1 + len(machine.devices))
     return "dmav3-board," + ",".join(f"{key}={value}" for key, value in options.items())
+
+
+def _remote(remote: Iterable[Registers], first_slot: int) -> str:
+    """Return the extension's property, such as "4096/256+0x3+0x56781234+0xff0000+0x1"."""
+    slots = itertools.count(first_slot)
+    return "/".join(
+        "+".join([str(one.size), *(_identity(one.function, slots) if one.function else ())])
+        for one in remote
+    )
+
+
+def _identity(function: Function, slots: Iterator[int]) -> Iterator[str]:
+    vendor, device = function.pci_id
+    numbers = (next(slots), device << 16 | vendor, function.pci_class, function.messages)
+    return map(hex, numbers)
 
 
 def _doorbells(devices: Iterable[Device], remote: Iterable[Registers] = ()) -> str:

@@ -9,6 +9,7 @@
 #include "devices/alarm.h"
 #include "devices/bypass.h"
 #include "devices/doorbells.h"
+#include "devices/function.h"
 #include "devices/gate.h"
 #include "devices/pci.h"
 #include "devices/remote.h"
@@ -508,7 +509,8 @@ static bool add_remote_devices(DeviceState *gic, Error **errp)
     const struct remote_wiring wiring = {
         .fd = (int)board.remote_fd,
         .base = REMOTE_BASE,
-        .sizes = board.remote,
+        .devices = board.remote,
+        .configuration = PCI_CONFIGURATION_BASE,
         .interrupts = interrupts,
         .catch_up = board.controller->catch_up,
     };
@@ -629,6 +631,7 @@ void board_register(bool separate_views)
 
     board.separate_views = separate_views;
     channel_object_register();
+    function_register();
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         qemu.type_register_static(&types[i]);
     }

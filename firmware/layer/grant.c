@@ -190,7 +190,9 @@ static bool serve_channel_queue(struct request *request)
 
 static bool move_channels_on(void)
 {
-    for (struct request *request = request_first(); request != NULL; request = request->next_live) {
+    struct request *first = queues_any_for_channel() ? request_first() : NULL;
+
+    for (struct request *request = first; request != NULL; request = request->next_live) {
         if (serve_channel_queue(request)) {
             return true;
         }

@@ -15,6 +15,9 @@ void queues_initialize(void);
 /* Put a request at the end of its channel's queue. */
 void queue_for_channel(struct request *request);
 
+/* Does any request wait for its channel? */
+bool queues_any_for_channel(void);
+
 /* Move a request from the front of its channel's queue to the end of the queue for registers. */
 void queue_for_registers(struct request *request);
 

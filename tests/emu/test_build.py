@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -322,6 +323,65 @@ def test_warnings_are_shown(folder: Path) -> None:
     assert "a.c:2:12: warning: unused variable 'unused'" in built.stderr
 
 
+LONG = """
+struct registers { long control; ULONG status; };
+typedef struct { UCHAR first : 3; ULONG second : 9; } BITS;
+struct same { LONG control; struct { USHORT low, high; } status; };
+
+static NTSTATUS Sizes(const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    unsigned long mask = 0x100000000;
+
+    dmav3_reply_value(reply, "bytes", sizeof(struct registers) + sizeof(BITS));
+    dmav3_reply_value(reply, "mask", (mask & *argument) + sizeof(struct same));
+    return STATUS_SUCCESS;
+}
+DMAV3_COMMAND(sizes, "mask", Sizes);
+"""
+
+
+@pytest.mark.parametrize("name", ["long.c", "long.cpp"])
+def test_what_a_long_of_32_bits_changes_is_a_warning(folder: Path, name: str) -> None:
+    """A structure's layout, with its line and first member, and what the compiler says there."""
+    (folder / name).write_text(HEAD + LONG)
+    built = dmav3("build", name, "-o", "long.elf")
+    assert built.exit_code == 0
+    said = [line for line in built.stderr.splitlines() if "warning: " in line]
+    text = HEAD + LONG
+    where = [f"{name}:{line_of(text, part)}" for part in ("mask = ", "registers {", "BITS;")]
+    otherwise = "is laid out otherwise on Windows, where a long has 32 bits:"
+    assert said[0].startswith(f"{where[0]}:26: warning: implicit conversion from 'long long'")
+    assert said[1:] == [
+        (
+            f"{where[1]}: warning: struct registers {otherwise} 16 bytes here and 8 there, "
+            "`ULONG status` at 8 here and 4 there"
+        ),
+        (
+            f"{where[2]}: warning: a structure {otherwise} 4 bytes here and 8 there, "
+            "`ULONG second` at 0:3-11 here and 4:0-8 there"
+        ),
+    ]
+
+
+def test_what_does_not_compile_for_windows_is_said(folder: Path) -> None:
+    """The image is built: it is right for the board."""
+    (folder / "a.c").write_text(ODD + '_Static_assert(sizeof(long) == 8, "a long");\n')
+    built = dmav3("build", "a.c", "-o", "a.elf")
+    assert built.exit_code == 0
+    assert "a.c does not compile for Windows, where a long has 32 bits:\na.c:" in built.stderr
+
+
+def test_the_commands_are_shown(folder: Path) -> None:
+    """Each can be run again by hand; a caller in Python sees them where it asks for it."""
+    (folder / "a.c").write_text(ODD)
+    built = dmav3("build", "a.c", "-o", "a.elf", "-O", "2", "-D", "X='a b'")
+    compiled, read, linked = (shlex.split(line) for line in built.stderr.splitlines())
+    assert [compiled[0], compiled[-1], read[-1]] == ["clang-19", "a.c", "a.c"]
+    assert {"-O2", "-DX='a b'", "-c"} <= set(compiled)
+    assert "--target=aarch64-pc-windows-msvc" in read
+    assert "-fuse-ld=lld-19" in linked
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
@@ -451,4 +511,5 @@ def test_the_first_name_that_is_not_provided_is_told(folder: Path, line: str, sa
     (folder / "driver.c").write_text(f"#include <ntddk.h>\n{line}\n")
     built = dmav3("build", "driver.c", "-o", "driver.elf")
     assert built.exit_code == 2
-    assert said in built.stderr.splitlines()[0]
+    assert said in next(line for line in built.stderr.splitlines() if line.startswith("dmav3: "))
+    assert built.stderr.index(said) < built.stderr.index("driver.c:2:")

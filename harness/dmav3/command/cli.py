@@ -411,6 +411,7 @@ def build(
             define=define or (),
             optimise=optimise,
             say=lambda text: typer.echo(text, nl=False, err=True),
+            show=lambda command: typer.echo(command, err=True),
         )
     with _output(0):
         typer.echo(f"built {output}")

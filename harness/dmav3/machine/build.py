@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from dmav3 import installation
 from dmav3.errors import BuildError, CompilerMissingError, UsageError
 
+from . import data_model
 from .description import Machine, load
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ _LANGUAGES = {
     ".cpp": ("-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"),
     ".S": (),
 }
+_WITH_TYPES = (".c", ".cpp")
 #: Levels of optimisation.
 LEVELS = range(4)
 _MACRO = re.compile(r"[A-Za-z_]\w*(\(.*\))?(=|$)", re.ASCII)
@@ -62,17 +64,20 @@ def build_image(
     define: Sequence[str] = (),
     optimise: int = 1,
     say: Callable[[str], object] = sys.stderr.write,
+    show: Callable[[str], object] = lambda _: None,
 ) -> Path:
     """Compile C files and link them with the shim of a machine.
 
     Debug information names files below the current folder relative to it, others as they are
-    given. The compiler is clang-19, or what the environment variable CC says.
+    given. The compiler is clang-19, or what the environment variable CC says. It reads files in C
+    and C++ under the data model of Windows as well; what it says only there is a warning.
 
     :param output: the image; it is replaced as a whole or, after an error, not touched.
     :param include: folders for `#include`, behind those of the files themselves.
     :param define: macros, `NAME` or `NAME=VALUE`.
     :param optimise: 0 to 3, as in the compiler's -O2.
-    :param say: is given the compiler's warnings.
+    :param say: is given warnings.
+    :param show: is given each command line before it is run.
     :return: `output`, good for `Board(image=…)` and `dmav3 run --image`.
     :raises BuildError: a file does not compile, or the image does not link.
     :raises UsageError: a file cannot be read or written, or there is no such machine or level.
@@ -86,7 +91,7 @@ def build_image(
     _check_folders(include)
     _check_level(optimise)
     _check_macros(define)
-    tools = _Tools.find(say)
+    tools = _Tools.find(say, show)
     options = [f"-I{folder}" for folder in include] + [f"-D{macro}" for macro in define]
     options.append(f"-O{optimise}")
     with _workshop(image) as folder:
@@ -103,9 +108,10 @@ class _Tools:
     compiler: list[str]
     linker: str
     say: Callable[[str], object]
+    show: Callable[[str], object]
 
     @staticmethod
-    def find(say: Callable[[str], object]) -> _Tools:
+    def find(say: Callable[[str], object], show: Callable[[str], object]) -> _Tools:
         """Take clang-19 and its linker, or CC and the linker that it finds."""
         named = os.environ.get("CC", "")
         try:
@@ -113,7 +119,7 @@ class _Tools:
         except ValueError as error:
             msg = f"CC={named}: {error}; such as CC={_COMPILER}"
             raise UsageError(msg) from None
-        return _Tools(compiler, _LINKER if compiler == [_COMPILER] else "lld", say)
+        return _Tools(compiler, _LINKER if compiler == [_COMPILER] else "lld", say, show)
 
     def compile(
         self, link: installation.Link, sources: list[Path], options: list[str], folder: Path
@@ -126,18 +132,39 @@ class _Tools:
         objects, said = [], {}
         for number, source in enumerate(sources):
             objects.append(folder / f"{number}.o")
-            language = _LANGUAGES[source.suffix]
-            done = self._run([*flags, *language, "-c", "-o", str(objects[-1]), "--", str(source)])
+            reading = [*flags, *_LANGUAGES[source.suffix]]
+            listing = data_model.LIST if source.suffix in _WITH_TYPES else ()
+            done = self._run([*reading, *listing, "-c", "-o", str(objects[-1]), "--", str(source)])
             if done.returncode:
                 said[source] = done.stderr
-            else:
-                self.say(done.stderr)
+                continue
+            self.say(done.stderr)
+            if listing:
+                self._read_as_on_windows(reading, source, done)
         if said:
             text = "".join(said.values())
             which = ", ".join(str(source) for source in said)
             problem = f"{which}: does not compile{_what_is_missing(text)}"
             raise BuildError(problem, text)
         return objects
+
+    def _read_as_on_windows(
+        self, reading: list[str], source: Path, here: subprocess.CompletedProcess[str]
+    ) -> None:
+        """Tell what the compiler says only there, and which structures differ."""
+        command = [*reading, *data_model.READ]
+        there = self._run([*command, *data_model.LIST, "--", str(source)])
+        if there.returncode:
+            self.say(f"{source} does not compile for Windows, where a long has 32 bits:\n")
+        if there.stderr != here.stderr:
+            self.say(there.stderr)
+
+        def ask(name: str) -> str:
+            only = ("-Xclang", "-ast-dump", "-Xclang", f"-ast-dump-filter={name}")
+            return self._run([*command, *only, "--", str(source)]).stdout
+
+        for warning in data_model.differences(here.stdout, there.stdout, ask):
+            self.say(warning)
 
     def link(self, link: installation.Link, objects: list[Path], folder: Path) -> Path:
         """Link with all of the shim: its commands are found by their section, not by name."""
@@ -157,9 +184,11 @@ class _Tools:
         return image
 
     def _run(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        command = [*self.compiler, *arguments]
+        self.show(shlex.join(command))
         try:
             return subprocess.run(  # noqa: S603 - the compiler that the user chose
-                [*self.compiler, *arguments],
+                command,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

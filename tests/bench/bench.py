@@ -357,7 +357,13 @@ def python_devices(rounds: int) -> list[Row]:
         row("main job beside devices written in Python, CPU time over none", job_beside, job),
         row("RPC round trip beside them, over none", ping_beside, ping),
         row("reset to the first reply beside them, over none", reset_beside, reset),
-        Row("a load from a register of one", milliseconds(load), "(beside)", "", {"load": load}),
+        Row(
+            "a load from a register of one",
+            f"{spread(load, 0.000001)} us",
+            "(beside)",
+            "",
+            {"load": load},
+        ),
     ]
 
 

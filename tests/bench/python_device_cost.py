@@ -43,7 +43,7 @@ def beside(rounds: int) -> list[list[float]]:
     )
 
 
-def conversation(rounds: int, count: int = 100) -> list[list[float]]:
+def conversation(rounds: int, count: int = 10) -> list[list[float]]:
     """Return seconds of a round trip alone and beside them, the same of a reset, and of a load."""
 
     def each(work: Callable[[], object]) -> Callable[[], float]:
@@ -67,7 +67,7 @@ def conversation(rounds: int, count: int = 100) -> list[list[float]]:
             return (time.perf_counter() - start) / counter.loads
 
         return in_turns(
-            rounds,
+            10 * rounds,
             each(lambda: alone.request("ping")),
             each(lambda: board.request("ping")),
             each(alone.reset),

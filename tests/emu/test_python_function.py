@@ -31,6 +31,12 @@ class Plain(Device):
     SIZE, PCI_ID = 0x1000, (0x1234, 0x5678)
 
 
+class Single(Plain):
+    """Has one message."""
+
+    MSI = 1
+
+
 class Function(Plain):
     """Sends messages and reads memory, as its registers say."""
 
@@ -121,9 +127,14 @@ def test_it_is_found_by_its_ids(image: Path, machine: str) -> None:
 
 
 def test_each_message_has_a_line_of_its_own(image: Path) -> None:
-    """Connected as a deferred call, or as an interrupt routine at the line; one is not."""
-    with Board(image=image, devices=[Function()]) as board:
-        bar = enabled(board)
+    """Connected as a deferred call, or as an interrupt routine at the line; one is not.
+
+    Those of the second function are in a row that begins at a multiple of their number.
+    """
+    with Board(image=image, devices=[Single(), Function()]) as board:
+        enabled(board)
+        assert board.call("connect_one")["status"] == NtStatus.STATUS_SUCCESS
+        bar = enabled(board, 1)
         for how, vector in (("vector", 0), ("vector", 1), ("line", 3)):
             assert board.call(f"connect_{how}", vector)["status"] == NtStatus.STATUS_SUCCESS
         assert board.call("connect_vector", 4)["status"] == NOT_SUPPORTED

@@ -212,7 +212,7 @@ class Device:
         return self._channel
 
     def _check_level(self, level: object, vector: object) -> None:
-        if vector != 0 or (level is not True and level is not False):
+        if vector != 0 or level not in (0, 1):
             given = f"vector={vector!r}" if vector != 0 else repr(level)
             msg = (
                 f"interrupt({given}) of {self}, which has one line: interrupt() lets it stand, "

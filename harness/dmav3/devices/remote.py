@@ -95,16 +95,23 @@ class Remote:
         self._failures: list[BaseException] = []
         self._handler: _Handler | None = None
         self._now = 0
+        #: What a run before has recorded: the thread says the same again, and no handler runs.
+        self.script: Sequence[tuple[bool, bytes]] | None = None
 
     def start(
-        self, sock: socket.socket, due: Callable[[int], None], now: Callable[[], int]
+        self,
+        sock: socket.socket,
+        due: Callable[[int], None],
+        now: Callable[[], int],
+        note: Callable[[bool, bytes], object],
     ) -> Self:
         """Serve them on a connected socket, which stays the caller's; a context manager ends that.
 
         :param due: sets the model time of the next event while nothing is asked.
         :param now: returns model time while nothing is asked.
+        :param note: is given what the board has said (True), and what it was told.
         """
-        self._socket, self._due, self._board_now = sock, due, now
+        self._socket, self._due, self._board_now, self._note = sock, due, now, note
         for device in self.devices:
             if device.attached:
                 msg = f"{device} is on a board already: give each board an object of its own"
@@ -225,8 +232,21 @@ class Remote:
 
     def _serve(self) -> None:
         with suppress(_AbandonedError):
+            if self.script is not None:
+                self._say_again(self.script)
             while True:
                 self._answer(*REQUEST.unpack(self._receive(REQUEST.size)))
+
+    def _say_again(self, script: Sequence[tuple[bool, bytes]]) -> None:
+        """Follow a script as long as the board does; then it hears nothing more."""
+        for by_board, data in script:
+            if not by_board:
+                self._send(data)
+            elif self._receive(len(data)) != data:
+                break
+        self._receive(1)  # until something else is asked, or the board ends
+        self._hang_up()
+        raise _AbandonedError
 
     def _answer(self, kind: int, number: int, offset: int, size: int, value: int, now: int) -> None:
         self._now = now
@@ -289,9 +309,11 @@ class Remote:
             if not piece:
                 raise _AbandonedError
             data += piece
+        self._note(True, bytes(data))  # noqa: FBT003 - of the board
         return bytes(data)
 
     def _send(self, data: bytes) -> None:
+        self._note(False, data)  # noqa: FBT003 - to the board
         try:
             self._socket.sendall(data)
         except OSError:

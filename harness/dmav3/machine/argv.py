@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,12 +72,30 @@ class Registers:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """Where the machine is to stop; of 0: nowhere.
+
+    :ivar run: in which run: that after so many resets.
+    :ivar ns: model time.
+    :ivar pc, nth: an instruction, before it is executed for the n-th time; 0: only counted.
+    :ivar finding: it is counted until there are so many findings.
+    """
+
+    run: int = 0
+    ns: int = 0
+    pc: int = 0
+    nth: int = 0
+    finding: int = 0
+
+
+@dataclass(frozen=True)
 class Start:
     """What one start of a machine needs besides its description.
 
     :ivar nonce: 64 random bits that the shim must repeat in `hello`.
     :ivar schedule: of the cache; None where nothing is modelled.
     :ivar remote: the devices written in Python.
+    :ivar stop: where to stop.
     """
 
     qemu: str
@@ -87,6 +105,7 @@ class Start:
     seed: int
     schedule: str | None
     remote: tuple[Registers, ...] = ()
+    stop: Stop = Stop()
 
 
 def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
@@ -152,6 +171,7 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
         }
         if doorbells := _doorbells(machine.devices, start.remote):
             options["doorbells"] = doorbells
+    options |= {f"stop-{name}": value for name, value in asdict(start.stop).items() if value}
     if start.remote:
         options["remote-fd"] = fds.remote
         options["remote"] = _remote(start.remote, 1 + len(machine.devices))

@@ -265,6 +265,15 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, timer_del, (QemuTimer *))                                                                          \
     F(int64_t, qemu_clock_get_ns, (int))                                                                       \
     F(void, icount_update, (CPUState *))                                                                       \
+    /* stopping */                                                                                             \
+    F(int, vm_stop, (int state))                                                                               \
+    F(bool, runstate_is_running, (void))                                                                       \
+    F(bool, cpu_is_stopped, (CPUState *))                                                                      \
+    F(void, main_loop_poll_add_notifier, (struct qemu_notifier *))                                             \
+    F(void, qemu_system_vmstop_request_prepare, (void))                                                        \
+    F(void, qemu_system_vmstop_request, (int state))                                                           \
+    F(void *, qemu_add_vm_change_state_handler, (void (*)(void *, bool runs, int state), void *))              \
+    F(void, cpu_loop_exit_restore, (CPUState *, uintptr_t))                                                    \
     /* the big lock */                                                                                         \
     F(bool, bql_locked, (void))                                                                                \
     F(void, bql_lock_impl, (const char *file, int line))                                                       \
@@ -276,6 +285,12 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
        void *, void *, void *, bool))                                                                          \
     F(int, qemu_chr_fe_write_all, (QemuCharBackend *, const uint8_t *, int))                                   \
     F(void, qemu_chr_fe_accept_input, (QemuCharBackend *))
+
+/* What QEMU calls a Notifier. */
+struct qemu_notifier {
+    void (*notify)(struct qemu_notifier *, void *data);
+    void *next, *previous;
+};
 
 struct qemu_abi {
 #define F(result, name, parameters) result(*name) parameters;

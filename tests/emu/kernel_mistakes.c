@@ -414,9 +414,9 @@ static VOID Unmarked(void)
 }
 
 static NTSTATUS DispatchMarked(PDEVICE_OBJECT device, PIRP irp)
-{
+{ /* MarkedOnly */
     (void)device;
-    IoMarkIrpPending(irp); /* MarkedOnly */
+    IoMarkIrpPending(irp);
     return STATUS_SUCCESS;
 }
 

@@ -43,7 +43,7 @@ NEEDED = {
     "dmav3/data/seeded/no-clean/virt-a64.elf",
 }
 #: More would be worth a look. Most of it are images, one a known bug, with debug information.
-LARGEST = 10 << 20
+LARGEST = 11 << 20
 
 
 @pytest.fixture(scope="module")

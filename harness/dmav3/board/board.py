@@ -186,7 +186,7 @@ class Board(Shim):
         """Return the driver whose `DriverEntry` is in the image, to be started.
 
         :param device: whose resources a start names: "stream", or a device written in Python, or
-            its name; None: it has none.
+            its name; None: it has none. Those of a PCI function the driver finds by dmav3_pci.h.
         :raises UsageError: the image has no `DriverEntry`, or the board no such device.
         """
         if not self.image.exports("DriverEntry"):
@@ -209,6 +209,8 @@ class Board(Shim):
             ]
         for one in self.devices:
             if device in (one, str(one)):
+                if one.PCI_ID:
+                    return []
                 return [Resource.memory(one.base, one.SIZE), Resource.interrupt(one.spi)]
         names = ["stream", *map(str, self.devices)]
         msg = f"there is no device {str(device)!r} on the board, but {', '.join(names)}"

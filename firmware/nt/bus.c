@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nt/bus.h"
 
-#include "nt/device.h"
 #include "nt/nt.h"
 
 /* The first shared interrupt of the GIC. */
@@ -80,14 +79,14 @@ void bus_list_resources(struct bus_resources *resources, bool translated)
     }
 }
 
-ULONG bus_line(void)
+ULONG bus_line(ULONG otherwise)
 {
     for (ULONG i = 0; i < resource_count; i++) {
         if (resource[i].Type == CmResourceTypeInterrupt) {
             return resource[i].u.Interrupt.Vector;
         }
     }
-    return DEVICE_NO_LINE;
+    return otherwise;
 }
 
 /* ---- requests ---- */

@@ -26,8 +26,8 @@ struct bus_resources {
 };
 void bus_list_resources(struct bus_resources *resources, bool translated);
 
-/* The interrupt among them; DEVICE_NO_LINE: it has none. */
-ULONG bus_line(void);
+/* The interrupt among them; `otherwise`: it has none. */
+ULONG bus_line(ULONG otherwise);
 
 /* Has the request reached the bus since bus_forget(), which is for one that is new? */
 void bus_forget(const IRP *irp);

@@ -160,7 +160,7 @@ ULONG device_line(const DEVICE_OBJECT *object)
     const struct device *device = find(object);
 
     if (object == bus_device()) {
-        return bus_line();
+        return bus_line(DEVICE_NO_LINE);
     }
     return device != NULL ? device->line : DEVICE_NO_LINE;
 }

@@ -1,40 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The driver of a bus master that exists only in test_packet_engine.py: it sends and receives packets. Its
- * descriptors, and how much it has moved, are in memory that both share. One packet is under way at a time.
+ * The driver of a PCI bus master that exists only in test_packet_engine.py: it sends and receives packets. What
+ * is to be moved stands in a ring of descriptors, a common buffer; the device says there what it has done, and
+ * sends a message. Several packets may be under way; they are done in order.
  */
 #include <dmav3.h>
-#include <dmav3_board.h>
+#include <dmav3_pci.h>
+#include <wdm.h>
 
-/* Registers. RING: bus address of struct shared. GO: 1 send, 2 receive. STATUS: 1 done; 1 written to it
- * acknowledges. A device that is gone reads as ones. */
-enum { RING = 0x00, GO = 0x04, STATUS = 0x08 };
-enum { GO_SEND = 1, GO_RECEIVE = 2, STATUS_DONE = 1 };
-enum { DESCRIPTORS = 16, PACKET_MAX = 32768, GONE = -1 };
+#define ENGINE_ID DMAV3_PCI_ID(0x1234, 0x5678)
 
+/* Registers, behind BAR 0. RING: bus address of the descriptors. TAIL: how many there were so far. A device
+ * that is gone reads as ones. */
+enum { RING = 0x00, TAIL = 0x04 };
+enum { DESCRIPTORS = 16, PACKETS = 4, PACKET_MAX = 32768 };
+#define GONE 0xFFFFFFFFu
+
+/* The device writes to the last one of a packet. */
+enum { FLAG_SEND = 1, FLAG_LAST = 2, FLAG_DONE = 4 };
 struct descriptor {
     ULONG Address, Length;
+    ULONG Flags, Moved; /* bytes */
 };
 
-struct shared {
-    struct descriptor Descriptor[DESCRIPTORS];
-    ULONG Count; /* of descriptors */
-    ULONG Moved; /* bytes; written by the device */
-};
-
-static struct {
-    PDMA_ADAPTER Adapter;
-    DEVICE_OBJECT Device;
-    volatile struct shared *Shared;
-    PHYSICAL_ADDRESS Logical; /* of Shared */
+struct packet {
     ULONGLONG Context[DMA_TRANSFER_CONTEXT_SIZE_V1 / 8];
-    /* The packet. */
     PMDL Mdl;
     UCHAR *Buffer;
-    PSCATTER_GATHER_LIST List; /* NULL: the device has nothing to do */
+    PSCATTER_GATHER_LIST List; /* NULL: the device has not been told */
+    ULONG Pages, Last;         /* descriptors at most; number of the last */
     BOOLEAN Send;
     NTSTATUS Status; /* STATUS_PENDING as long as it is under way */
     ULONG Moved, First;
+};
+
+static struct {
+    struct dmav3_pci Pci;
+    DEVICE_OBJECT Device;
+    PKINTERRUPT Interrupt;
+    KDPC Dpc;
+    PDMA_ADAPTER Adapter;
+    volatile struct descriptor *Ring;
+    PHYSICAL_ADDRESS Logical; /* of Ring */
+    KSPIN_LOCK Lock;          /* of all below */
+    ULONG Tail, Used;         /* descriptors so far; reserved now */
+    struct packet Packet[PACKETS];
+    ULONG Oldest, Next; /* packets so far: done; begun */
 } Engine;
 
 static PDMA_OPERATIONS Operations(VOID)
@@ -42,88 +53,143 @@ static PDMA_OPERATIONS Operations(VOID)
     return Engine.Adapter->DmaOperations;
 }
 
-static ULONG Read(ULONG Register)
+static volatile ULONG *Register(ULONG Offset)
 {
-    return READ_REGISTER_ULONG((volatile ULONG *)(ULONG_PTR)(DMAV3_DEVICE_BASE + Register));
+    return (volatile ULONG *)(Engine.Pci.bar[0] + Offset);
 }
 
-static VOID Write(ULONG Register, ULONG Value)
+static struct packet *Packet(ULONG Number)
 {
-    WRITE_REGISTER_ULONG((volatile ULONG *)(ULONG_PTR)(DMAV3_DEVICE_BASE + Register), Value);
+    return &Engine.Packet[Number % PACKETS];
 }
 
-/* ---- a packet ---- */
+static volatile struct descriptor *Descriptor(ULONG Number)
+{
+    return &Engine.Ring[Number % DESCRIPTORS];
+}
 
-/* The device has let go of the buffer. DISPATCH_LEVEL. */
+/* ---- what the device has done ---- */
+
+/* It has let go of the oldest packet. The lock is held. */
 static VOID Complete(NTSTATUS Status)
 {
-    Operations()->PutScatterGatherList(Engine.Adapter, Engine.List, Engine.Send);
-    Engine.List = NULL;
-    Engine.First = Engine.Buffer[0];
-    IoFreeMdl(Engine.Mdl);
-    Engine.Status = Status;
+    struct packet *Done = Packet(Engine.Oldest++);
+
+    Operations()->PutScatterGatherList(Engine.Adapter, Done->List, Done->Send);
+    Done->First = Done->Buffer[0];
+    IoFreeMdl(Done->Mdl);
+    Engine.Used -= Done->Pages;
+    Done->Status = Status;
 }
 
-static VOID Interrupt(PVOID Context)
+static VOID CompleteAll(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
 {
-    ULONG Status = Read(STATUS);
+    (void)Dpc, (void)Context, (void)Argument1, (void)Argument2;
+    KeAcquireSpinLockAtDpcLevel(&Engine.Lock);
+    while (Engine.Oldest != Engine.Next && Packet(Engine.Oldest)->List) {
+        struct packet *Oldest = Packet(Engine.Oldest);
 
-    (void)Context;
-    if (Status != (ULONG)GONE && (Status & STATUS_DONE)) {
-        Write(STATUS, STATUS_DONE);
-        Engine.Moved = Engine.Shared->Moved;
+        if (!(Descriptor(Oldest->Last)->Flags & FLAG_DONE)) {
+            break;
+        }
+        Oldest->Moved = Descriptor(Oldest->Last)->Moved;
         Complete(STATUS_SUCCESS);
     }
+    KeReleaseSpinLockFromDpcLevel(&Engine.Lock);
 }
+
+/* A message is nobody else's, and leaves nothing to acknowledge. */
+static BOOLEAN Interrupted(PKINTERRUPT Interrupt, PVOID Context)
+{
+    (void)Interrupt, (void)Context;
+    KeInsertQueueDpc(&Engine.Dpc, NULL, NULL);
+    return TRUE;
+}
+
+/* A device that was pulled out moves nothing any more, and will not say so. */
+static VOID LookForRemoval(VOID)
+{
+    KIRQL Level;
+
+    KeAcquireSpinLock(&Engine.Lock, &Level);
+    while (Engine.Oldest != Engine.Next && Packet(Engine.Oldest)->List &&
+           READ_REGISTER_ULONG(Register(RING)) == GONE) {
+        Complete(STATUS_NO_SUCH_DEVICE);
+    }
+    KeReleaseSpinLock(&Engine.Lock, Level);
+}
+
+/* ---- what it is to do ---- */
 
 /* The layer has mapped the buffer: tell the device where it is. */
 static VOID Start(PDEVICE_OBJECT Device, PIRP Irp, PSCATTER_GATHER_LIST List, PVOID Context)
 {
-    (void)Device, (void)Irp, (void)Context;
-    Engine.List = List;
+    struct packet *Mapped = Context;
+    ULONG Flags = Mapped->Send ? FLAG_SEND : 0;
+
+    (void)Device, (void)Irp;
+    KeAcquireSpinLockAtDpcLevel(&Engine.Lock);
+    Mapped->List = List;
     for (ULONG n = 0; n < List->NumberOfElements; n++) {
-        Engine.Shared->Descriptor[n].Address = (ULONG)List->Elements[n].Address.QuadPart;
-        Engine.Shared->Descriptor[n].Length = List->Elements[n].Length;
+        volatile struct descriptor *At = Descriptor(Engine.Tail++);
+
+        At->Address = (ULONG)List->Elements[n].Address.QuadPart;
+        At->Length = List->Elements[n].Length;
+        At->Flags = n + 1 == List->NumberOfElements ? Flags | FLAG_LAST : Flags;
     }
-    Engine.Shared->Count = List->NumberOfElements;
-    Write(GO, Engine.Send ? GO_SEND : GO_RECEIVE);
+    Mapped->Last = Engine.Tail - 1;
+    WRITE_REGISTER_ULONG(Register(TAIL), Engine.Tail);
+    KeReleaseSpinLockFromDpcLevel(&Engine.Lock);
+}
+
+/* Take a packet and as many descriptors as it may need. NULL: too many are under way. */
+static struct packet *Reserve(ULONG Pages)
+{
+    struct packet *Reserved = NULL;
+    KIRQL Level;
+
+    KeAcquireSpinLock(&Engine.Lock, &Level);
+    if (Engine.Next - Engine.Oldest < PACKETS && Engine.Used + Pages <= DESCRIPTORS) {
+        Reserved = Packet(Engine.Next++);
+        Engine.Used += Pages;
+    }
+    KeReleaseSpinLock(&Engine.Lock, Level);
+    return Reserved;
 }
 
 static NTSTATUS Transfer(BOOLEAN Send, UCHAR *Buffer, ULONG Length)
 {
-    NTSTATUS Status;
+    ULONG Pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(Buffer, Length);
+    struct packet *New;
+    PMDL Mdl;
     KIRQL Level;
 
-    if (Engine.Status == STATUS_PENDING) {
-        return STATUS_DEVICE_BUSY;
-    }
     if (Length == 0 || Length > PACKET_MAX) {
         return STATUS_INVALID_PARAMETER;
     }
-    Engine.Mdl = IoAllocateMdl(Buffer, Length, FALSE, FALSE, NULL);
-    if (!Engine.Mdl) {
-        return STATUS_INSUFFICIENT_RESOURCES;
+    Mdl = IoAllocateMdl(Buffer, Length, FALSE, FALSE, NULL);
+    New = Mdl ? Reserve(Pages) : NULL;
+    if (!New) {
+        if (Mdl) {
+            IoFreeMdl(Mdl);
+        }
+        return Mdl ? STATUS_DEVICE_BUSY : STATUS_INSUFFICIENT_RESOURCES;
     }
-    MmBuildMdlForNonPagedPool(Engine.Mdl);
-    Engine.Buffer = Buffer;
-    Engine.Send = Send;
-    Engine.Status = STATUS_PENDING;
-    Operations()->InitializeDmaTransferContext(Engine.Adapter, Engine.Context);
+    MmBuildMdlForNonPagedPool(Mdl);
+    *New =
+        (struct packet){.Mdl = Mdl, .Buffer = Buffer, .Pages = Pages, .Send = Send, .Status = STATUS_PENDING};
+    Operations()->InitializeDmaTransferContext(Engine.Adapter, New->Context);
     KeRaiseIrql(DISPATCH_LEVEL, &Level);
-    Status = Operations()->GetScatterGatherListEx(Engine.Adapter, &Engine.Device, Engine.Context, Engine.Mdl, 0,
-                                                  Length, 0, Start, NULL, Send, NULL, NULL, NULL);
+    /* It cannot fail: the adapter has map registers for every packet, and the arguments are right. */
+    Operations()->GetScatterGatherListEx(Engine.Adapter, &Engine.Device, New->Context, Mdl, 0, Length, 0, Start,
+                                         New, Send, NULL, NULL, NULL);
     KeLowerIrql(Level);
-    if (!NT_SUCCESS(Status)) {
-        IoFreeMdl(Engine.Mdl);
-        Engine.Status = Status;
-        return Status;
-    }
     return STATUS_PENDING;
 }
 
 /* ---- the driver's life ---- */
 
-static NTSTATUS Open(VOID)
+static NTSTATUS FindAdapter(VOID)
 {
     DEVICE_DESCRIPTION Description = {
         .Version = DEVICE_DESCRIPTION_VERSION3,
@@ -139,37 +205,63 @@ static NTSTATUS Open(VOID)
     if (!Engine.Adapter) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    Engine.Shared =
-        Operations()->AllocateCommonBuffer(Engine.Adapter, sizeof(*Engine.Shared), &Engine.Logical, FALSE);
-    if (!Engine.Shared) {
+    Engine.Ring = Operations()->AllocateCommonBuffer(Engine.Adapter, DESCRIPTORS * sizeof(struct descriptor),
+                                                     &Engine.Logical, FALSE);
+    if (!Engine.Ring) {
         Operations()->PutDmaAdapter(Engine.Adapter);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    Write(RING, (ULONG)Engine.Logical.QuadPart);
-    return dmav3_connect_interrupt(DMAV3_DEVICE_SPI, Interrupt, NULL);
+    return STATUS_SUCCESS;
 }
 
-/* A device that was pulled out moves nothing any more, and will not say so. */
-static NTSTATUS Ended(VOID)
+static VOID PutAdapter(VOID)
 {
-    KIRQL Level;
+    Operations()->FreeCommonBuffer(Engine.Adapter, DESCRIPTORS * sizeof(struct descriptor), Engine.Logical,
+                                   (PVOID)Engine.Ring, FALSE);
+    Operations()->PutDmaAdapter(Engine.Adapter);
+}
 
-    KeRaiseIrql(DISPATCH_LEVEL, &Level);
-    if (Engine.List && Read(STATUS) == (ULONG)GONE) {
-        Complete(STATUS_NO_SUCH_DEVICE);
+/* The message is an edge at a line of its own. */
+static NTSTATUS Connect(VOID)
+{
+    ULONG Line = 0;
+    NTSTATUS Status = dmav3_pci_message(&Engine.Pci, 0, &Line);
+
+    KeInitializeDpc(&Engine.Dpc, CompleteAll, NULL);
+    return NT_SUCCESS(Status)
+               ? IoConnectInterrupt(&Engine.Interrupt, Interrupted, NULL, NULL, Line, DMAV3_DEVICE_LEVEL,
+                                    DMAV3_DEVICE_LEVEL, Latched, FALSE, 1, FALSE)
+               : Status;
+}
+
+static NTSTATUS Open(VOID)
+{
+    NTSTATUS Status = dmav3_pci_find(ENGINE_ID, 0, &Engine.Pci);
+
+    Status = NT_SUCCESS(Status) ? dmav3_pci_enable(&Engine.Pci) : Status;
+    Status = NT_SUCCESS(Status) ? FindAdapter() : Status;
+    if (!NT_SUCCESS(Status)) {
+        return Status;
     }
-    KeLowerIrql(Level);
-    return Engine.Status;
+    KeInitializeSpinLock(&Engine.Lock);
+    Status = Connect();
+    if (!NT_SUCCESS(Status)) {
+        PutAdapter();
+        return Status;
+    }
+    WRITE_REGISTER_ULONG(Register(RING), (ULONG)Engine.Logical.QuadPart);
+    return STATUS_SUCCESS;
 }
 
 static NTSTATUS Close(VOID)
 {
-    if (Ended() == STATUS_PENDING) {
+    LookForRemoval();
+    if (Engine.Oldest != Engine.Next) {
         return STATUS_DEVICE_BUSY;
     }
-    Operations()->FreeCommonBuffer(Engine.Adapter, sizeof(*Engine.Shared), Engine.Logical, (PVOID)Engine.Shared,
-                                   FALSE);
-    Operations()->PutDmaAdapter(Engine.Adapter);
+    IoDisconnectInterrupt(Engine.Interrupt);
+    dmav3_pci_disable(&Engine.Pci);
+    PutAdapter();
     return STATUS_SUCCESS;
 }
 
@@ -182,28 +274,35 @@ static NTSTATUS RunOpen(const ULONGLONG *argument, struct dmav3_reply *reply)
 }
 DMAV3_COMMAND(engine_open, "", RunOpen);
 
+static NTSTATUS RunTransfer(BOOLEAN Send, const ULONGLONG *argument, struct dmav3_reply *reply)
+{
+    dmav3_reply_value(reply, "packet", Engine.Next); /* if it becomes one */
+    return Transfer(Send, (UCHAR *)(ULONG_PTR)argument[0], (ULONG)argument[1]);
+}
+
 static NTSTATUS RunSend(const ULONGLONG *argument, struct dmav3_reply *reply)
 {
-    (void)reply;
-    return Transfer(TRUE, (UCHAR *)(ULONG_PTR)argument[0], (ULONG)argument[1]);
+    return RunTransfer(TRUE, argument, reply);
 }
 DMAV3_COMMAND(engine_send, "buffer bytes", RunSend);
 
 static NTSTATUS RunReceive(const ULONGLONG *argument, struct dmav3_reply *reply)
 {
-    (void)reply;
-    return Transfer(FALSE, (UCHAR *)(ULONG_PTR)argument[0], (ULONG)argument[1]);
+    return RunTransfer(FALSE, argument, reply);
 }
 DMAV3_COMMAND(engine_receive, "buffer bytes", RunReceive);
 
+/* Of one of the last PACKETS. */
 static NTSTATUS RunResult(const ULONGLONG *argument, struct dmav3_reply *reply)
 {
-    (void)argument;
-    dmav3_reply_value(reply, "moved", Engine.Moved);
-    dmav3_reply_value(reply, "first", Engine.First);
-    return Ended();
+    const struct packet *Asked = Packet((ULONG)*argument);
+
+    LookForRemoval();
+    dmav3_reply_value(reply, "moved", Asked->Moved);
+    dmav3_reply_value(reply, "first", Asked->First);
+    return Asked->Status;
 }
-DMAV3_COMMAND(engine_result, "", RunResult);
+DMAV3_COMMAND(engine_result, "packet", RunResult);
 
 static NTSTATUS RunClose(const ULONGLONG *argument, struct dmav3_reply *reply)
 {

@@ -49,14 +49,19 @@ void dmav3_pci_disable(const struct dmav3_pci *device);
  * The device's interrupt calls `routine`, as a deferred call: at DISPATCH_LEVEL, once the level drops below it,
  * one after the other. Until the routine has returned, the interrupt waits. _connect: by a message if the
  * device has MSI, else by its pin (a level: the routine must make the device let go, or it runs again).
- * _vector: of MSI-X, after dmav3_pci_enable(). Connect once after a reset. STATUS_NOT_SUPPORTED: the device
- * has no such interrupt; STATUS_INSUFFICIENT_RESOURCES: 16 are connected.
+ * _vector: one of MSI-X, after dmav3_pci_enable(), or where the device has none, of MSI. Connect once after a
+ * reset. STATUS_NOT_SUPPORTED: the device has no such interrupt; STATUS_INSUFFICIENT_RESOURCES: 16 are
+ * connected.
  */
 typedef VOID DMAV3_PCI_INTERRUPT(PVOID context);
 NTSTATUS dmav3_pci_connect(const struct dmav3_pci *device, DMAV3_PCI_INTERRUPT *routine, PVOID context);
 NTSTATUS dmav3_pci_connect_pin(const struct dmav3_pci *device, DMAV3_PCI_INTERRUPT *routine, PVOID context);
 NTSTATUS dmav3_pci_connect_vector(const struct dmav3_pci *device, ULONG vector, DMAV3_PCI_INTERRUPT *routine,
                                   PVOID context);
+
+/* Enable a vector as above, and say at which line it arrives: an edge, for IoConnectInterrupt() as Latched.
+ * Once for each vector. STATUS_NOT_SUPPORTED as above: *line is unchanged. */
+NTSTATUS dmav3_pci_message(const struct dmav3_pci *device, ULONG vector, ULONG *line);
 
 /* Configuration space; offset: below 4096, of an aligned ULONG. A device that has gone reads as ones. */
 ULONG dmav3_pci_read(const struct dmav3_pci *device, ULONG offset);

@@ -62,7 +62,7 @@ NTSTATUS dmav3_connect_interrupt(ULONG spi, DMAV3_INTERRUPT *routine, PVOID cont
 
 NTSTATUS dmav3_pci_connect(const struct dmav3_pci *device, DMAV3_PCI_INTERRUPT *routine, PVOID context)
 {
-    unsigned int spi = pci_enable_message(device);
+    unsigned int spi = pci_enable_message(device, 0, 1);
 
     if (spi == PCI_NO_SPI) {
         return dmav3_pci_connect_pin(device, routine, context);
@@ -78,5 +78,8 @@ NTSTATUS dmav3_pci_connect_pin(const struct dmav3_pci *device, DMAV3_PCI_INTERRU
 NTSTATUS dmav3_pci_connect_vector(const struct dmav3_pci *device, ULONG vector, DMAV3_PCI_INTERRUPT *routine,
                                   PVOID context)
 {
-    return connect(pci_enable_vector(device, vector), irq_connect_message, routine, context);
+    ULONG line = PCI_NO_SPI;
+
+    (void)dmav3_pci_message(device, vector, &line);
+    return connect(line, irq_connect_message, routine, context);
 }

@@ -20,7 +20,7 @@ enum {
 enum { COMMAND_MEMORY = 2, COMMAND_MASTER = 4, STATUS_CAPABILITIES = 1 << 20, MULTI_FUNCTION = 1 << 23 };
 enum { BAR_IO = 1, BAR_64 = 4, BAR_64_MASK = 7, BAR_FLAGS = 15 };
 enum { CAPABILITY_MSI = 0x05, CAPABILITY_MSIX = 0x11, CAPABILITIES_MAX = 48 };
-enum { MSI_ENABLE = 1 << 16, MSI_64 = 1 << 23, MSI_COUNT = 7 << 20 };
+enum { MSI_ENABLE = 1 << 16, MSI_CAN_SHIFT = 17, MSI_COUNT_SHIFT = 20, MSI_COUNT = 7 << 20, MSI_64 = 1 << 23 };
 enum { MSIX_MASK_ALL = 1 << 30, MSIX_SIZE = 0x7ff, MSIX_ENTRY = 16 };
 #define MSIX_ENABLE (1u << 31)
 
@@ -265,26 +265,52 @@ static ULONG find_capability(const struct dmav3_pci *device, ULONG id)
     return 0;
 }
 
-static unsigned int take_message(void)
+/* The INTID of the first of `count`, a power of two, in a row, at a multiple of that: a device has the vector
+ * in the low bits of what it writes. 0: there are not so many. */
+static unsigned int take_messages(unsigned int count)
 {
-    return messages_used < MESSAGES ? PCI_MESSAGE_SPI + messages_used++ : PCI_NO_SPI;
+    unsigned int first = PCI_MESSAGE_SPI + SPI_FIRST;
+    unsigned int intid = (first + messages_used + count - 1) & ~(count - 1);
+
+    if (intid + count > first + MESSAGES) {
+        return 0;
+    }
+    messages_used = intid + count - first;
+    return intid;
 }
 
 /* PCI 3.0, 6.8.1. */
-unsigned int pci_enable_message(const struct dmav3_pci *device)
+static void enable_messages(const struct dmav3_pci *device, ULONG at, ULONG control, uint32_t most)
+{
+    unsigned int count_shift = control >> MSI_CAN_SHIFT & 7, intid;
+
+    while (1u << count_shift > most) {
+        count_shift--;
+    }
+    intid = take_messages(1u << count_shift);
+    if (intid != 0) {
+        dmav3_pci_write(device, at + 4, GICV2M_BASE + SETSPI);
+        dmav3_pci_write(device, at + 8, control & MSI_64 ? 0 : intid);
+        if (control & MSI_64) {
+            dmav3_pci_write(device, at + 12, intid);
+        }
+        dmav3_pci_write(device, at,
+                        (control & ~(ULONG)MSI_COUNT) | count_shift << MSI_COUNT_SHIFT | MSI_ENABLE);
+    }
+}
+
+unsigned int pci_enable_message(const struct dmav3_pci *device, uint32_t vector, uint32_t most)
 {
     ULONG at = find_capability(device, CAPABILITY_MSI), control = at != 0 ? dmav3_pci_read(device, at) : 0;
-    unsigned int spi = at != 0 ? take_message() : PCI_NO_SPI;
 
-    if (spi != PCI_NO_SPI) {
-        dmav3_pci_write(device, at + 4, GICV2M_BASE + SETSPI);
-        dmav3_pci_write(device, at + 8, control & MSI_64 ? 0 : spi + SPI_FIRST);
-        if (control & MSI_64) {
-            dmav3_pci_write(device, at + 12, spi + SPI_FIRST);
-        }
-        dmav3_pci_write(device, at, (control & ~(ULONG)MSI_COUNT) | MSI_ENABLE);
+    if (at != 0 && !(control & MSI_ENABLE)) {
+        enable_messages(device, at, control, most);
+        control = dmav3_pci_read(device, at);
     }
-    return spi;
+    if (!(control & MSI_ENABLE) || vector >= 1u << (control >> MSI_COUNT_SHIFT & 7)) {
+        return PCI_NO_SPI;
+    }
+    return (dmav3_pci_read(device, at + (control & MSI_64 ? 12 : 8)) & 0xffff) - SPI_FIRST + vector;
 }
 
 /* PCI 3.0, 6.8.2. */
@@ -294,16 +320,29 @@ unsigned int pci_enable_vector(const struct dmav3_pci *device, uint32_t vector)
     ULONG table = at != 0 ? dmav3_pci_read(device, at + 4) : 0;
     bool usable = at != 0 && vector <= (control >> 16 & MSIX_SIZE) && (table & 7) < DMAV3_PCI_BARS &&
                   device->bar[table & 7] != 0;
-    unsigned int spi = usable ? take_message() : PCI_NO_SPI;
+    unsigned int intid = usable ? take_messages(1) : 0;
 
-    if (spi != PCI_NO_SPI) {
+    if (intid != 0) {
         uintptr_t entry = device->bar[table & 7] + (table & ~7u) + (uintptr_t)vector * MSIX_ENTRY;
 
         mmio_write32(entry, GICV2M_BASE + SETSPI);
         mmio_write32(entry + 4, 0);
-        mmio_write32(entry + 8, spi + SPI_FIRST);
+        mmio_write32(entry + 8, intid);
         mmio_write32(entry + 12, 0); /* not masked */
         dmav3_pci_write(device, at, (control & ~(ULONG)MSIX_MASK_ALL) | MSIX_ENABLE);
     }
-    return spi;
+    return intid != 0 ? intid - SPI_FIRST : PCI_NO_SPI;
+}
+
+NTSTATUS dmav3_pci_message(const struct dmav3_pci *device, ULONG vector, ULONG *line)
+{
+    unsigned int spi = find_capability(device, CAPABILITY_MSIX) != 0
+                           ? pci_enable_vector(device, vector)
+                           : pci_enable_message(device, vector, MESSAGES);
+
+    if (spi == PCI_NO_SPI) {
+        return STATUS_NOT_SUPPORTED;
+    }
+    *line = spi;
+    return STATUS_SUCCESS;
 }

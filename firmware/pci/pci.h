@@ -13,7 +13,9 @@
 #define PCI_NO_SPI (~0u)
 
 unsigned int pci_pin(const struct dmav3_pci *device);
-unsigned int pci_enable_message(const struct dmav3_pci *device);
+
+/* A vector of MSI. The first call enables as many as the device has, but `most`. */
+unsigned int pci_enable_message(const struct dmav3_pci *device, uint32_t vector, uint32_t most);
 
 /* A vector of MSI-X, whose table is behind a BAR: the device is enabled. */
 unsigned int pci_enable_vector(const struct dmav3_pci *device, uint32_t vector);

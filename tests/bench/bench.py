@@ -39,6 +39,7 @@ from measuring import (
     started,
     stock,
 )
+from python_device_cost import beside, conversation
 from rich.console import Console
 from rich.table import Table
 
@@ -343,6 +344,29 @@ def round_trip(rounds: int) -> Row:
     )
 
 
+def python_devices(rounds: int) -> list[Row]:
+    """Measure what devices written in Python cost the others, and what a load from one costs."""
+    job, job_beside = beside(rounds)
+    ping, ping_beside, reset, reset_beside, load = conversation(rounds)
+
+    def row(what: str, ours: list[float], base: list[float]) -> Row:
+        detail = f"{milliseconds(ours)} against {milliseconds(base)}"
+        return Row(what, over(ours, base), "1", detail, {"beside": ours, "alone": base})
+
+    return [
+        row("main job beside devices written in Python, CPU time over none", job_beside, job),
+        row("RPC round trip beside them, over none", ping_beside, ping),
+        row("reset to the first reply beside them, over none", reset_beside, reset),
+        Row(
+            "a load from a register of one",
+            f"{spread(load, 0.000001)} us",
+            "(beside)",
+            "",
+            {"load": load},
+        ),
+    ]
+
+
 def verifying(rounds: int) -> Row:
     """Measure a comparison of 8 MiB of the guest's memory against `pmemsave` and the same."""
     with Board(judge=False) as board, tempfile.TemporaryDirectory() as folder:
@@ -441,6 +465,7 @@ def main() -> None:
         a_test(options.rounds),
         one_byte(options.rounds),
         round_trip(options.rounds),
+        *python_devices(options.rounds),
         verifying(options.rounds),
     ]
     if options.markdown:

@@ -22,8 +22,9 @@ from dmav3.machine.description import load
 from dmav3.qemu.process import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from dmav3 import Device
     from dmav3.machine.description import Machine
 
 ROOT = Path(__file__).parents[2]
@@ -101,14 +102,20 @@ def extended(program: str, machine: str, extension: Path | None = None) -> float
     return children_time() - before
 
 
-def main_job(machine: str | Machine, instructions: int = 0, size: int = MIB) -> float:
+def main_job(
+    machine: str | Machine,
+    instructions: int = 0,
+    size: int = MIB,
+    devices: Sequence[Device] = (),
+) -> float:
     """Return QEMU's CPU time for the main job, without its start.
 
     :param instructions: of the PL330 that the trace records.
     :param size: of the data, bytes.
+    :param devices: written in Python, beside it on the board.
     """
     data = random.Random(1).randbytes(size)  # noqa: S311 - to be repeatable
-    with Board(machine, trace=instructions > 0, judge=False) as board:
+    with Board(machine, trace=instructions > 0, devices=devices, judge=False) as board:
         if instructions:
             board.qmp.set("trace-instructions", instructions)
         before = process_time(board.qemu.process.pid)

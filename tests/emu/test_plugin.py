@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: A test whose CPU reads what a device wrote without an invalidate: one finding.
+#: An id that no process has (proc(5), pid_max).
+NOBODY = 1 << 23
 STALE = """
     from dmav3 import DmaWidth
 
@@ -410,6 +412,7 @@ class TestArtefacts:
     FILES = (
         *("console.log", "qmp.jsonl", "qemu.log"),
         *("findings.json", "events.jsonl", "trace.txt", "calls.txt", "run.json"),
+        *("recording.jsonl", "machine.yaml", "image.elf"),
     )
 
     def folders(self, project: pytest.Pytester) -> list[Path]:
@@ -480,11 +483,11 @@ class TestArtefacts:
         """Where `--dmav3-artefacts` says; what else is there stays, too."""
         project.makepyfile(self.REFUSED)
         for day in range(10, 22):
-            (project.path / "kept" / f"200001{day}-000000-7" / "test").mkdir(parents=True)
+            (project.path / "kept" / f"200001{day}-000000-{NOBODY}" / "test").mkdir(parents=True)
         (project.path / "kept" / "mine").mkdir()
         run(project, "--dmav3-artefacts=kept")
         left = sorted(path.name for path in (project.path / "kept").iterdir() if path.is_dir())
-        assert left[:9] == [f"200001{day}-000000-7" for day in range(13, 22)]
+        assert left[:9] == [f"200001{day}-000000-{NOBODY}" for day in range(13, 22)]
         assert left[10:] == ["mine"]
         assert not (project.path / ".dmav3").exists()
 

@@ -13,6 +13,8 @@ import pytest
 from microcode import COPY_64, CSR0, LD, ST, WMB, Controller, copy, flush, mov, wait_for
 
 from dmav3 import Board
+from dmav3.conformance.tests.driver import described
+from dmav3.conformance.tests.owner import Owner, stream_port
 from dmav3.devices.stream import Control
 from dmav3.evidence.probe import Kind
 from dmav3.installation import Layout
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from dmav3.evidence.probe import Record
 
 STREAM = f"{BOARD}/stream"
+HIGH_LEVEL = 15
 MIB = 1 << 20
 
 
@@ -47,6 +50,24 @@ class Chopper:
     def __getattr__(self, name: str) -> object:
         """Everything else is the real socket's."""
         return getattr(self._real, name)
+
+
+def test_a_line_is_taken_at_one_moment_while_an_interrupt_keeps_the_cpu_awake() -> None:
+    """It is masked, so the CPU does not sleep; lines come whenever this computer sends them."""
+
+    def mask(board: Board) -> None:
+        board.expect_left(anything=True)
+        owner = Owner(board, stream_port(board, 32, write=False))
+        owner.map(described(board, 64)[1], write=False)
+        with board.dma.irql(HIGH_LEVEL):
+            board.stream.receive_put(bytes(64))
+            board.wait(1_000_000)
+            for _ in range(20):
+                board.request("ping")
+        owner.finish()
+
+    first, *others = [log_of(mask, 1, chopped=True) for _ in range(3)]
+    assert others == [first, first]
 
 
 def log_of(

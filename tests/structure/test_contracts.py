@@ -148,6 +148,8 @@ def test_kinds_of_findings() -> None:
         (probe.Near, "probe_near", "NEAR_"),
         (probe.Memory, "probe_memory", "MEMORY_"),
         (probe.BadRecord, "probe_bad_record", "BAD_RECORD_"),
+        (probe.BusErrorKind, "probe_bus_error", "BUS_ERROR_"),
+        (probe.Message, "probe_message", "MESSAGE_"),
     ],
 )
 def test_what_findings_say_of_mappings(mine: type[enum.IntEnum], name: str, prefix: str) -> None:
@@ -343,7 +345,8 @@ def test_remote_devices() -> None:
         subset=True,
     )
     asked = {"READ": remote.READ, "WRITE": remote.WRITE, "EVENTS": remote.EVENTS}
-    told = {name: getattr(remote, name) for name in ("DONE", "DMA_READ", "DMA_WRITE", "INTERRUPT")}
+    orders = ("DONE", "DMA_READ", "DMA_WRITE", "INTERRUPT", "MESSAGE", "REMOVE")
+    told = {name: getattr(remote, name) for name in orders}
     for mine, name in ((asked, "remote_request_kind"), (told, "remote_order_kind")):
         agree(
             ("devices/remote.py", mine),

@@ -48,7 +48,7 @@ from .started import Started
 from .waiting import Onlooker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from contextlib import ExitStack
 
     from dmav3.evidence.probe import Lines
@@ -76,6 +76,7 @@ class Board(Shim):
     :ivar layer: counters and limits of the layer under test.
     :ivar evidence: event log, findings, violations, costs, trace.
     :ivar devices: the devices written in Python, in the order in which they were given.
+    :ivar traces: whether the event log has what the channels of the DMA controller execute.
     :ivar qemu: QEMU's process, the schedule of the cache model, logs, and what is wrong with it.
     """
 
@@ -119,7 +120,8 @@ class Board(Shim):
         python, others = _sorted(devices)
         self._remote = Remote(python)
         self.devices = self._remote.devices
-        self.machine = described.with_devices(others)
+        functions = sum(device.PCI_ID is not None for device in self.devices)
+        self.machine = described.with_devices(others, functions=functions)
         schedule, seed = checked_schedule(self.machine, schedule), checked_seed(seed)
         self.image = (
             read_elf(Path(image), _CPU)
@@ -129,13 +131,20 @@ class Board(Shim):
         self.qemu = Emulator(
             self.machine, self.image, log, seed=seed, schedule=schedule, remote=self._remote
         )
-        self._with_sockets, self._trace, self.judges = sockets, trace, judge
+        self._with_sockets, self.traces, self.judges = sockets, trace, judge
 
     @property
     def qmp(self) -> Monitor:
         """QEMU's monitor."""
         self._check_not_handling()
         return self.qemu.monitor
+
+    def play_devices(self, script: Sequence[tuple[bool, bytes]]) -> None:
+        """Let the devices written in Python say what they have said in a run before.
+
+        Before the start; their handlers do not run.
+        """
+        self._remote.script = script
 
     def request(self, *words: str | int) -> Reply:
         """Send one request of firmware/PROTOCOL.md and serve callbacks until it is answered.
@@ -193,6 +202,7 @@ class Board(Shim):
         self.evidence.forget()
         self.dma.forget()
         self._hello()
+        self.qemu.recording.restart(altered=self.qmp.altered)
         self._remote.reset()
         self._answers = True
         if verdict:
@@ -240,8 +250,9 @@ class Board(Shim):
         self._hello()
         self.qemu.map()
         self._map(resources)
-        if not self._trace:
+        if not self.traces:
             self.qmp.set("trace", 0, lasting=True)
+        self.qemu.recording.begin()
         self._remote.reset()
         self.qemu.announce()
 
@@ -262,16 +273,17 @@ class Board(Shim):
         self.cpu = Window("CPU view", view(process.ram), probe.ram_base, self._settle)
         self.dram = Window("DRAM", view(process.dram), probe.ram_base, self._settle)
         rings = view(process.stream, writable=True)
-        self.stream = Stream(rings, self.qemu.extension, self._settle)
-        self._assemble(self.cpu.read, self._stage)
+        self.stream = Stream(rings, self.qemu.extension, self._settle, self.qemu.recording)
+        self._assemble(self.cpu.read, self.stage)
         names = [str(device) for device in self.devices]
         self.evidence = BoardEvidence(probe, self.image, self.memory, self._rpc.origin, names)
 
-    def _stage(self, address: int, data: bytes) -> None:
-        """Put bytes into the staging window, in both views."""
+    def stage(self, address: int, data: bytes) -> None:
+        """Put bytes into the staging window, in both views; the firmware is to take them there."""
         check_bytes(data)
         self._settle()
         process, probe = self.qemu.process, self.qemu.probe
+        self.qemu.recording.staged(address, data)
         for fd in {process.ram, process.dram}:
             os.pwrite(fd, data, address - probe.ram_base)
 

@@ -22,7 +22,7 @@ from dmav3.errors import (
 )
 from dmav3.evidence.probe import LAYOUTS, Probe
 from dmav3.guest.windows import Mapping
-from dmav3.machine.argv import Registers, Start
+from dmav3.machine.argv import Function, Registers, Start, Stop
 from dmav3.machine.doorbells import check_doorbells
 from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.qemu.process import Process, qemu_binary
@@ -31,6 +31,7 @@ from dmav3.qemu.sockets import BoardCard, Sockets
 from dmav3.wire.link import SocketLink
 
 from .fault_report import explain_fault
+from .recording import Recording
 from .started import Started
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
+    from dmav3.devices.device import Device
     from dmav3.devices.remote import Remote
     from dmav3.elf.image import Elf
     from dmav3.errors import FaultError
@@ -62,6 +64,8 @@ class Emulator:
     :ivar monitor: QEMU's monitor.
     :ivar link: the serial line that commands travel on.
     :ivar probe: what the extension tells.
+    :ivar recording: what has reached the board, with which the run can be had again.
+    :ivar stop: where the machine is to stop; set before the start.
     :ivar sockets: where a person's monitor and gdb attach; None unless asked for.
     """
 
@@ -97,6 +101,8 @@ class Emulator:
         self._paused = self._crashed = False
         self._version: str | None = None
         self._log_start = self._events_before = 0
+        self.recording = Recording(self._now)
+        self.stop = Stop()
 
     def start(self, resources: ExitStack, *, sockets: bool) -> None:
         """Start QEMU; `resources` ends it."""
@@ -109,7 +115,8 @@ class Emulator:
             nonce=self.nonce,
             seed=self.seed,
             schedule=self.schedule,
-            remote=tuple(Registers(one.SIZE, one.DOORBELLS) for one in self._remote.devices),
+            stop=self.stop,
+            remote=tuple(map(_registers, self._remote.devices)),
         )
         self.sockets = resources.enter_context(Sockets(self._machine.name)) if sockets else None
         inherited = self.sockets.descriptors() if self.sockets else None
@@ -117,15 +124,22 @@ class Emulator:
         self.process = resources.enter_context(process)
         if self.sockets:
             self.sockets.handed_over()
-        self.monitor = resources.enter_context(Monitor(process.monitor, self._settle))
+        self.monitor = resources.enter_context(
+            Monitor(process.monitor, self._settle, self.recording.command)
+        )
         resources.push(self._quit)
         if any(device.doorbells for device in self._machine.devices):
             bars = self.monitor.execute("qom-get", path=BOARD, property="doorbell-bars")
             check_doorbells(self._machine, bars)
-        self.link = SocketLink(process.serial)
+        self.link = SocketLink(process.serial, self.recording.line)
         if process.remote:
             resources.enter_context(
-                self._remote.start(process.remote, self._set_due, lambda: self.probe.time_ns)
+                self._remote.start(
+                    process.remote,
+                    self._set_due,
+                    lambda: self.probe.time_ns,
+                    self.recording.of_devices,
+                )
             )
         self._read_layouts()
 
@@ -260,20 +274,27 @@ class Emulator:
         if access := self._lasting_access():
             return self.process.stuck(error, str(access))
 
-        def registers() -> str:
-            with deadline(_MONITOR_SECONDS):
-                command = {"command-line": "info registers"}
-                return str(self.monitor.execute("human-monitor-command", **command))
-
         try:
-            pc = re.search(r"PC=([0-9a-f]+)", Context().run(registers))
+            place = Context().run(self.place)
         except DeadlineError:
             return self.process.stuck(error)
         except Dmav3Error:
             return error
         if reset := self._power("RESET", "reset the machine"):
             return reset
-        return self._late(error) or self._hang(error, int(pc[1], 16) if pc else 0)
+        return self._late(error) or HangError(error, place)
+
+    def place(self) -> str:
+        """Return where the core is: functions, files and lines as far as known, else the address.
+
+        :raises DeadlineError: QEMU does not answer.
+        """
+        with deadline(_MONITOR_SECONDS):
+            command = {"command-line": "info registers"}
+            registers = str(self.monitor.execute("human-monitor-command", **command))
+        found = re.search(r"PC=([0-9a-f]+)", registers)
+        pc = int(found[1], 16) if found else 0
+        return self._image.place(pc) or f"{pc:#x}"
 
     def _late(self, error: DeadlineError) -> DeadlineError | None:
         """Return the same error, explained, if the answer is there now or comes soon."""
@@ -282,9 +303,6 @@ class Emulator:
         hint = f"give this computer more time, such as {VARIABLE}=120"
         error.args = (f"{error}, but later: {hint}",)
         return error
-
-    def _hang(self, error: DeadlineError, pc: int) -> HangError:
-        return HangError(error, self._image.place(pc) or f"{pc:#x}")
 
     @property
     def _is_mapped(self) -> bool:
@@ -337,6 +355,10 @@ class Emulator:
         """Return when memory stands still; the probe is mapped later than the monitor is opened."""
         self.probe.settle()
 
+    def _now(self) -> int:
+        probe: Probe | None = vars(self).get("probe")
+        return probe.time_ns if probe else 0
+
     def _set_due(self, time_ns: int) -> None:
         """Say when devices written in Python want to act of their own accord."""
         self.monitor.set("remote-due", time_ns, lasting=True)
@@ -355,3 +377,9 @@ class Emulator:
             for name in LAYOUTS:
                 self.extension.struct(name)
         self._image.function(0)
+
+
+def _registers(device: Device) -> Registers:
+    """Return what QEMU has to know of a device written in Python."""
+    function = device.PCI_ID and Function(device.PCI_ID, device.PCI_CLASS, device.MSI)
+    return Registers(device.SIZE, device.DOORBELLS, function)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from dmav3.board.board import Board
+
 _SOMETHING_MISSING = 3
 _STDERR = 2
+_LONGEST_PROGRAM = 1 << 20  # bytes
 _ECHOED = 40  # characters of a wrong value
 
 
@@ -188,6 +192,10 @@ def run(
         bool,
         typer.Option("--keflush", help="Call KeFlushIoBuffers as older drivers do; what it costs."),
     ] = False,
+    artefacts: Annotated[
+        str,
+        typer.Option(metavar="DIR", help="Where a run that does not pass is kept; '': nowhere."),
+    ] = ".dmav3",
     json_output: Json = False,
 ) -> None:
     """Move a file from memory to a device and back, and verify memory and cache state.
@@ -213,6 +221,7 @@ def run(
         device=device,
         disk=disk,
         keflush=keflush,
+        artefacts=Path(artefacts) if artefacts else None,
     )
     with _failures(), _progress(Console(stderr=True), "moving") as begin:
         report = run_main_job(options, begin)
@@ -334,6 +343,26 @@ def trace(
 
 
 @app.command()
+def disasm(
+    program: Annotated[Path, typer.Argument(metavar="FILE", help="The program's bytes.")],
+    at: Annotated[
+        int, typer.Option(parser=_number, metavar="ADDRESS", help="Where it lies in memory.")
+    ] = 0,
+) -> None:
+    """Show a program of the PL330 as its assembler writes it, loops indented."""
+    from dmav3.evidence.microcode import disassemble
+    from dmav3.files import read_regular
+
+    try:
+        code = read_regular(program, _LONGEST_PROGRAM)
+    except OSError as error:
+        typer.echo(f"dmav3: {program} cannot be read: {error.strerror}", err=True)
+        raise typer.Exit(2) from None
+    with _output(0):
+        typer.echo("\n".join(disassemble(code, at)))
+
+
+@app.command()
 def boards(*, json_output: Json = False) -> None:
     """List the running boards that a person may attach to; remove what dead ones left."""
     from .tables import boards as running
@@ -415,6 +444,54 @@ def build(
         )
     with _output(0):
         typer.echo(f"built {output}")
+
+
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="That a test or a run left.")],
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT", help="Stop just before it: finding:1, violation:2, call:17, time:NS."
+        ),
+    ] = None,
+) -> None:
+    """Run what a folder has recorded again, and compare the event logs.
+
+    With --until the board stands still then, for `dmav3 qmp` and gdb, until Enter is pressed.
+
+    Exit status: 0 identical, or stopped there; 1 not; 2 the folder is none, or damaged, or has no
+    such moment; 3 inconclusive: another QEMU is here, or something had reached the board that is
+    not recorded.
+    """
+    from dmav3.job.replay import replay as run_again
+    from dmav3.job.replay import stopped
+
+    with _failures():
+        if until is not None:
+            with stopped(folder, until) as (board, place):
+                _look_at(board, until, place)
+            return
+        outcome = run_again(folder)
+    with _output(outcome.exit_status):
+        typer.echo(outcome.text())
+    raise typer.Exit(outcome.exit_status)
+
+
+def _look_at(board: Board, until: str, place: str) -> None:
+    """Show where a board stands, and how to look at it; a terminal is waited for."""
+    with _output(0):
+        typer.echo(f"stopped before {until}, in {place}")
+        if not sys.stdin.isatty():
+            return
+        sockets = board.qemu.sockets
+        if sockets:
+            image = shlex.quote(str(board.image.path))
+            typer.echo(f"  dmav3 qmp {sockets.name}")
+            typer.echo(f"  gdb-multiarch {image} -ex 'target remote {sockets.gdb}'")
+        typer.echo("Enter ends it. ", nl=False)
+        sys.stdout.flush()
+        sys.stdin.readline()
 
 
 @contextmanager

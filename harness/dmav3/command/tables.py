@@ -73,6 +73,8 @@ def show(console: Console, report: Report) -> None:
         console.print(f"[red]finding[/]  {escape(text)}", soft_wrap=True)
     if report.keflush:
         console.print(_keflush(report.keflush), soft_wrap=True)
+    if report.folder:
+        console.print(f"kept     {escape(report.folder)}, for `dmav3 replay`", soft_wrap=True)
     colour = _COLOURS[report.verdict]
     console.print(f"[{colour}]{report.verdict}[/]: {escape(report.reason)}", soft_wrap=True)
 

@@ -26,6 +26,9 @@
 
     with Board(devices=[Adder()], image=...) as board:
         ...
+
+With `PCI_ID = 0x1234, 0x5678` and `MSI = 1` in the class, the same is a PCI function: its registers
+are behind BAR 0, and `interrupt()` sends a message.
 """
 
 from __future__ import annotations
@@ -55,6 +58,9 @@ class Channel(Protocol):
     def interrupt(self, device: Device, *, level: bool) -> None:
         """Drive the device's interrupt."""
 
+    def message(self, device: Device, vector: int) -> None:
+        """Send a PCI function's message."""
+
     def after(self, device: Device, ns: int, function: Callable[[], object]) -> None:
         """Call a function when so much model time has passed."""
 
@@ -70,17 +76,27 @@ class Device:
     the test that has led there, and the CPU's access is answered by a bus error. A handler may look
     at `board.cpu` and `board.dram`, but not send requests.
 
-    :cvar SIZE: bytes of its registers, 1 to 65,536.
+    A class with a `PCI_ID` is a PCI function, on the slot of bus 0 behind the board's other PCI
+    devices. It accesses memory only while its driver has bus mastering on.
+
+    :cvar SIZE: bytes of its registers, 1 to 65,536; of a PCI function, of BAR 0, which has no
+        other: a power of two from 16 on.
     :cvar DOORBELLS: offsets of the registers that start it: what the CPU has stored, or maintained,
         since the device's last access must be ordered before its store to one of them. Without any,
         its last store to a register is the start.
-    :ivar base: where its registers are.
-    :ivar spi: the number of its interrupt, a level: a shared one of the GIC.
+    :cvar PCI_ID: vendor and device, of the subsystem as well; None: it is no PCI function.
+    :cvar PCI_CLASS: class << 16 | subclass << 8 | programming interface.
+    :cvar MSI: messages that it can have, 0 or a power of two up to 32. It has no other interrupt.
+    :ivar base: where its registers are; of a PCI function 0: its driver decides.
+    :ivar spi: the number of its interrupt, a level: a shared one of the GIC; of a PCI function 0.
     :ivar removed: whether it has been taken away.
     """
 
     SIZE: ClassVar[int] = 4096
     DOORBELLS: ClassVar[tuple[int, ...]] = ()
+    PCI_ID: ClassVar[tuple[int, int] | None] = None
+    PCI_CLASS: ClassVar[int] = 0xFF0000  # that fits none of the others
+    MSI: ClassVar[int] = 0
 
     base = spi = 0
     removed = False
@@ -111,7 +127,8 @@ class Device:
     def dma_read(self, address: int, size: int) -> bytes:
         """Read memory as devices see it. It is judged as the access of any device is.
 
-        :raises BusError: there is no memory, or `fault-base`, `fault-size` has some of it.
+        :raises BusError: there is no memory, or `fault-base`, `fault-size` has some of it; or it is
+            a PCI function whose driver has bus mastering off.
         :raises UsageError: no handler is running, or there are no such bytes.
         """
         self._check_range("dma_read", address, size)
@@ -123,12 +140,23 @@ class Device:
         self._check_range("dma_write", address, len(data))
         self._board.move(self, address, len(data), bytes(data))
 
-    def interrupt(self, level: bool = True) -> None:  # noqa: FBT001, FBT002 - as one says it
-        """Let the interrupt stand, or take it down.
+    def interrupt(self, level: bool = True, *, vector: int = 0) -> None:  # noqa: FBT001, FBT002
+        """Let the interrupt stand, or take it down; of a PCI function: send a message.
 
-        :raises UsageError: no handler is running.
+        A message that the driver has not enabled goes nowhere; the event log says so
+        (`Kind.DEVICE_MESSAGE`). Where it has enabled fewer than there are, the low bits of the
+        vector count.
+
+        :param level: of a device that is no PCI function.
+        :param vector: of a PCI function, 0 to `MSI` - 1.
+        :raises UsageError: no handler is running, or it has no such interrupt.
         """
-        self._board.interrupt(self, level=bool(level))
+        if self.PCI_ID is None:
+            self._check_level(level, vector)
+            self._board.interrupt(self, level=bool(level))
+        else:
+            self._check_vector(level, vector)
+            self._board.message(self, vector)
 
     def after(self, ns: int, function: Callable[[], object]) -> None:
         """Call a function of no arguments, as a handler, once so much model time has passed.
@@ -163,7 +191,8 @@ class Device:
 
     def attach(self, channel: Channel, number: int) -> None:
         """Put it on a board, as its `number`th from 0. For the board."""
-        self.base, self.spi = BASE + number * WINDOW, SPI + number
+        if self.PCI_ID is None:
+            self.base, self.spi = BASE + number * WINDOW, SPI + number
         self._channel, self.removed = channel, False
 
     def detach(self) -> None:
@@ -181,6 +210,30 @@ class Device:
             msg = f"{self} is on no board that runs: Board(devices=[{self}()])"
             raise UsageError(msg)
         return self._channel
+
+    def _check_level(self, level: object, vector: object) -> None:
+        if vector != 0 or level not in (0, 1):
+            given = f"vector={vector!r}" if vector != 0 else repr(level)
+            msg = (
+                f"interrupt({given}) of {self}, which has one line: interrupt() lets it stand, "
+                "interrupt(False) takes it down; with PCI_ID and MSI it would have messages"
+            )
+            raise UsageError(msg)
+
+    def _check_vector(self, level: object, vector: object) -> None:
+        """Raise unless it is the number of a message."""
+        if level is not True:
+            msg = (
+                f"interrupt({level!r}) of {self}, a PCI function: a message has no level, and is "
+                "named by its vector, as in interrupt(vector=0)"
+            )
+            raise UsageError(msg)
+        if not isinstance(vector, int) or not 0 <= vector < self.MSI:
+            has = (
+                f"it has 0 to {self.MSI - 1}" if self.MSI else "its class has no messages: MSI = 1"
+            )
+            msg = f"interrupt(vector={vector!r}) of {self}: {has}"
+            raise UsageError(msg)
 
     def _check_range(self, what: str, address: int, size: int) -> None:
         """Raise unless it is a range of addresses; `BusError` if the device has gone."""

@@ -29,12 +29,19 @@ if TYPE_CHECKING:
     from types import FrameType
 
 #: struct remote_request, remote_order and remote_moved of the extension.
-REQUEST, ORDER, MOVED = struct.Struct("<IIQQQQ"), struct.Struct("<IIQQQ"), struct.Struct("<Q")
+REQUEST, ORDER, MOVED = struct.Struct("<IIQQQQ"), struct.Struct("<IIQQQ"), struct.Struct("<QQ")
 #: enum remote_request_kind, enum remote_order_kind, and the most that one order moves.
 READ, WRITE, EVENTS = 1, 2, 3
-DONE, DMA_READ, DMA_WRITE, INTERRUPT = 1, 2, 3, 4
+DONE, DMA_READ, DMA_WRITE, INTERRUPT, MESSAGE, REMOVE = 1, 2, 3, 4, 5, 6
 CHUNK = 0x10000
 NEVER = (1 << 64) - 1
+_NO_MASTER = (
+    "its driver has not switched bus mastering on: dmav3_pci_enable(), or bit 2 of the command "
+    "register"
+)
+#: Bytes of the smallest BAR, how many messages a function can have, and no vendor (PCI 3.0,
+#: 6.2.5.1, 6.8.1.3, 6.2.1).
+_LEAST_BAR, _MESSAGES, _NOBODY = 16, (0, 1, 2, 4, 8, 16, 32), 0xFFFF
 #: Seconds of real time after which a handler that still runs is why nobody answers, and for which a
 #: thread may end at the end of a board.
 _ENDLESS_SECONDS, _JOIN_SECONDS = 0.5, 1.0
@@ -64,7 +71,7 @@ class Remote:
     """The Python devices of one board.
 
     :ivar devices: in the order of their windows.
-    :ivar serves: whether there are some, and requests may reach them.
+    :ivar serves: whether one has acted since the reset, or is to: handlers may run after a reply.
     """
 
     def __init__(self, devices: Iterable[Device]) -> None:
@@ -82,22 +89,29 @@ class Remote:
         if len(set(map(id, self.devices))) != len(self.devices):
             msg = "one device is given twice: each object is one device"
             raise UsageError(msg)
-        self.serves, self._given_up = False, ""
+        self.serves, self._started, self._given_up = False, False, ""
         self._events: list[_Event] = []
         self._numbers = itertools.count()
         self._failures: list[BaseException] = []
         self._handler: _Handler | None = None
         self._now = 0
+        #: What a run before has recorded: the thread says the same again, and no handler runs.
+        self.script: Sequence[tuple[bool, bytes]] | None = None
 
     def start(
-        self, sock: socket.socket, due: Callable[[int], None], now: Callable[[], int]
+        self,
+        sock: socket.socket,
+        due: Callable[[int], None],
+        now: Callable[[], int],
+        note: Callable[[bool, bytes], object],
     ) -> Self:
         """Serve them on a connected socket, which stays the caller's; a context manager ends that.
 
         :param due: sets the model time of the next event while nothing is asked.
         :param now: returns model time while nothing is asked.
+        :param note: is given what the board has said (True), and what it was told.
         """
-        self._socket, self._due, self._board_now = sock, due, now
+        self._socket, self._due, self._board_now, self._note = sock, due, now, note
         for device in self.devices:
             if device.attached:
                 msg = f"{device} is on a board already: give each board an object of its own"
@@ -123,7 +137,7 @@ class Remote:
 
     def reset(self) -> None:
         """Tell the devices that the machine has started, or was reset."""
-        self.serves = bool(self.devices)
+        self.serves, self._started = False, True
         self._events.clear()
         self._failures.clear()
         for device in self.devices:
@@ -180,11 +194,12 @@ class Remote:
             self._send(ORDER.pack(kind, self._number(device), 0, address + at, count))
             if data is not None:
                 self._send(data[at : at + count])
-            (moved,) = MOVED.unpack(self._receive(MOVED.size))
+            moved, refused = MOVED.unpack(self._receive(MOVED.size))
             pieces.append(self._receive(moved) if data is None else b"")
             if moved < count:
                 what = "dma_read" if data is None else "dma_write"
-                raise BusError(str(device), what, address + at + moved)
+                why = (_NO_MASTER,) if refused else ()
+                raise BusError(str(device), what, address + at + moved, *why)
         return b"".join(pieces)
 
     def interrupt(self, device: Device, *, level: bool) -> None:
@@ -192,25 +207,46 @@ class Remote:
         self._check_handling(device, "interrupt")
         self._send(ORDER.pack(INTERRUPT, self._number(device), level, 0, 0))
 
+    def message(self, device: Device, vector: int) -> None:
+        """Send a PCI function's message."""
+        self._check_handling(device, "interrupt")
+        self._send(ORDER.pack(MESSAGE, self._number(device), vector, 0, 0))
+
     def after(self, device: Device, ns: int, function: Callable[[], object]) -> None:
         """Call a function later; a test's thread says at once when that is."""
         event = _Event(self.now() + ns, next(self._numbers), device, function)
         heapq.heappush(self._events, event)
+        self.serves = self._started
         if not self.is_handling:
             self._due(self._next_event())
 
     def remove(self, device: Device) -> None:
-        """Forget what the device had asked for, and take its interrupt down."""
+        """Forget what the device had asked for, and take its interrupt, or the function, away."""
         self._events = [event for event in self._events if event.device is not device]
         heapq.heapify(self._events)
-        self.after(device, 0, functools.partial(self.interrupt, device, level=False))
+        kind = INTERRUPT if device.PCI_ID is None else REMOVE
+        order = ORDER.pack(kind, self._number(device), 0, 0, 0)
+        self.after(device, 0, functools.partial(self._send, order))
 
     # The thread
 
     def _serve(self) -> None:
         with suppress(_AbandonedError):
+            if self.script is not None:
+                self._say_again(self.script)
             while True:
                 self._answer(*REQUEST.unpack(self._receive(REQUEST.size)))
+
+    def _say_again(self, script: Sequence[tuple[bool, bytes]]) -> None:
+        """Follow a script as long as the board does; then it hears nothing more."""
+        for by_board, data in script:
+            if not by_board:
+                self._send(data)
+            elif self._receive(len(data)) != data:
+                break
+        self._receive(1)  # until something else is asked, or the board ends
+        self._hang_up()
+        raise _AbandonedError
 
     def _answer(self, kind: int, number: int, offset: int, size: int, value: int, now: int) -> None:
         self._now = now
@@ -258,6 +294,7 @@ class Remote:
 
     def _begin(self, call: str) -> None:
         self._handler = _Handler(call, time.monotonic())
+        self.serves = self._started
 
     def _next_event(self) -> int:
         return self._events[0].time_ns if self._events else NEVER
@@ -272,9 +309,11 @@ class Remote:
             if not piece:
                 raise _AbandonedError
             data += piece
+        self._note(True, bytes(data))  # noqa: FBT003 - of the board
         return bytes(data)
 
     def _send(self, data: bytes) -> None:
+        self._note(False, data)  # noqa: FBT003 - to the board
         try:
             self._socket.sendall(data)
         except OSError:
@@ -316,6 +355,53 @@ def _check(device: Device) -> None:
                 f"{device.SIZE:#x} bytes"
             )
             raise UsageError(msg)
+    if device.PCI_ID is not None:
+        _check_function(device)
+    elif device.MSI:
+        msg = f"MSI of {device} is {device.MSI!r}, but it has no PCI_ID, such as (0x1234, 0x5678)"
+        raise UsageError(msg)
+
+
+def _check_function(device: Device) -> None:
+    """Raise unless it can be a PCI function."""
+    if device.SIZE & (device.SIZE - 1) or device.SIZE < _LEAST_BAR:
+        msg = (
+            f"SIZE of {device} is {device.SIZE:#x}: a BAR has a power of two of bytes, from "
+            f"{_LEAST_BAR} on; {max(_LEAST_BAR, 1 << device.SIZE.bit_length()):#x} would do"
+        )
+        raise UsageError(msg)
+    if not _is_id(device.PCI_ID):
+        msg = (
+            f"PCI_ID of {device} is {_hexadecimal(device.PCI_ID)}: vendor and device are needed, "
+            "such as (0x1234, 0x5678): 16 bits each, and 0xffff is no vendor"
+        )
+        raise UsageError(msg)
+    if not isinstance(device.PCI_CLASS, int) or not 0 <= device.PCI_CLASS < 1 << 24:
+        msg = (
+            f"PCI_CLASS of {device} is {_hexadecimal(device.PCI_CLASS)}: 24 bits are needed, such "
+            "as 0x020000, an Ethernet controller"
+        )
+        raise UsageError(msg)
+    if device.MSI not in _MESSAGES:
+        known = ", ".join(map(str, _MESSAGES))
+        msg = f"MSI of {device} is {device.MSI!r}: the numbers of messages are {known}"
+        raise UsageError(msg)
+
+
+def _is_id(given: object) -> bool:
+    """Whether it is a vendor and a device; a vendor of ones is how no device reads."""
+    return (
+        isinstance(given, tuple)
+        and len(given) == len(("vendor", "device"))
+        and all(isinstance(part, int) and 0 <= part < 1 << 16 for part in given)
+        and given[0] != _NOBODY
+    )
+
+
+def _hexadecimal(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_hexadecimal, value))})"
+    return hex(value) if isinstance(value, int) else repr(value)
 
 
 def _home(function: Callable[..., object]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dmav3.errors import InfrastructureError, UsageError
 from dmav3.evidence.probe import LAYOUT, MAGIC
@@ -58,12 +58,27 @@ class Control(enum.IntFlag):
         return (frames - 1) << 8
 
 
+class Notes(Protocol):
+    """Who wants to know what is put and taken: `Recording`."""
+
+    def put(self, data: bytes) -> None:
+        """Note bytes that the device was given."""
+
+    def taken(self, count: int) -> None:
+        """Note how many bytes were taken from the device."""
+
+
 class Stream:
     """The rings, mapped writable: we are the consumer of one and the producer of the other."""
 
-    def __init__(self, view: memoryview, extension: Elf, settle: Callable[[], object]) -> None:
-        """Check magic and layout; raises `InfrastructureError`."""
-        self._view, self._settle = view, settle
+    def __init__(
+        self, view: memoryview, extension: Elf, settle: Callable[[], object], notes: Notes
+    ) -> None:
+        """Check magic and layout; raises `InfrastructureError`.
+
+        :param notes: is told what is put and taken.
+        """
+        self._view, self._settle, self._notes = view, settle, notes
         self._layout = extension.struct("stream_rings")
         found = (self._get("magic"), self._get("layout"))
         if found != (MAGIC, LAYOUT):
@@ -92,6 +107,7 @@ class Stream:
         tail, count = self._get("sent_tail"), self.sent_available
         data = b"".join(bytes(piece) for piece in self._pieces("sent_offset", tail, count))
         self._set("sent_tail", tail + count)
+        self._notes.taken(count)
         return data
 
     def receive_put(self, data: bytes) -> None:
@@ -113,6 +129,7 @@ class Stream:
             piece[:] = data[done : done + len(piece)]
             done += len(piece)
         self._set("receive_head", head + len(data))
+        self._notes.put(data)
 
     def _pieces(self, ring: str, position: int, count: int) -> list[memoryview]:
         """Return the one or two slices of a ring that hold `count` bytes from `position` on."""

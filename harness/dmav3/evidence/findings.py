@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import mappings, microcode
-from .probe import BadRecord
+from .probe import BadRecord, BusErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -254,6 +254,11 @@ _MASTER_BUS_ERROR = replace(
     _KINDS[_BUS_ERROR],
     meaning="a device accessed what answers with an error; not every device of QEMU's notices",
 )
+_NO_MASTER = replace(
+    _KINDS[_BUS_ERROR],
+    meaning="a PCI device was to access memory, but its driver has not switched bus mastering on, "
+    "or has switched it off too early: dmav3_pci_enable(), or bit 2 of the command register",
+)
 _NOT_COPIED = replace(
     _BOUNCED_MISUSE,
     rules=_each(_TAKING, "MR-12"),
@@ -385,7 +390,7 @@ def resolve(
             parts.append(made)
     elif raw["kind"] == _STRAY:
         parts.append(mappings.nearest(raw, names, image, named))
-    elif raw["kind"] == _BUS_ERROR and raw["reason"]:
+    elif raw["kind"] == _BUS_ERROR and raw["reason"] == BusErrorKind.FAULTED:
         if made := adapter_of(raw["channel"], raw["command"]):
             parts.append(_WRONG_ADDRESS.format(made))
     elif raw["kind"] == _BAD_RECORD:
@@ -483,8 +488,8 @@ def _kind(raw: Mapping[str, int]) -> _Kind:
     if raw["bounced"]:
         return _BOUNCED_MISUSE if raw["while_mapped"] else _NOT_COPIED
     if raw["kind"] == _BUS_ERROR and _is_master(raw["channel"]):
-        return _MASTER_BUS_ERROR
-    if raw["kind"] == _BUS_ERROR and raw["reason"]:
+        return _NO_MASTER if raw["reason"] == BusErrorKind.NO_MASTER else _MASTER_BUS_ERROR
+    if raw["kind"] == _BUS_ERROR and raw["reason"] == BusErrorKind.FAULTED:
         return _FAULT_OF_STORE if raw["is_write"] else _FAULT
     if raw["kind"] == _NOT_YOURS and raw["is_write"]:
         return _STORED if raw["for_write"] else _STORED_TO_READ

@@ -29,6 +29,7 @@ _FORMS = (
     (0xFD, 0xA0, 6, "DMAGO C{channel}, {word}{nonsecure}"),
     (0xFF, 0xBC, 6, "DMAMOV {register}, {value}"),
 )
+_LONGEST = 6  # bytes
 _CONDITIONS = ("", "S", "?", "B")
 _REQUESTS = ("single", "periph", "burst", "?")
 _REGISTERS = ("SAR", "CCR", "DAR")
@@ -51,6 +52,28 @@ def decode(code: bytes, at: int) -> Instruction:
         if code[:1] and code[0] & mask == value and len(code) >= length:
             return Instruction(text.format_map(_operands(code[:length], at)), length)
     return Instruction(f".byte {', '.join(f'{byte:#04x}' for byte in code[:1])}", 1)
+
+
+def disassemble(code: bytes, at: int) -> list[str]:
+    """Return a line for each instruction of a program at address `at`: address, bytes, text.
+
+    What a loop repeats is indented. A byte that begins no instruction is a line of its own.
+    """
+    found, offset = [], 0
+    while offset < len(code):
+        instruction = decode(code[offset : offset + _LONGEST], at + offset)
+        found.append((offset, instruction))
+        offset += instruction.length
+    ends = [
+        (offset - code[offset + 1], offset)
+        for offset, instruction in found
+        if instruction.text.startswith("DMALPEND")
+    ]
+    return [
+        f"{at + offset:#010x}  {code[offset : offset + length].hex(' '):17}  "
+        f"{'  ' * sum(start <= offset < end for start, end in ends)}{text}"
+        for offset, (text, length) in found
+    ]
 
 
 def _operands(code: bytes, at: int) -> dict[str, object]:

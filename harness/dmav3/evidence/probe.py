@@ -51,6 +51,7 @@ class Kind(enum.IntEnum):
     DEVICE_REGISTER = 22
     DEVICE_ACCESS = 23
     DEVICE_INTERRUPT = 24
+    DEVICE_MESSAGE = 25
     #: Of `HostShim` only: each operation, `a` its virtual address, `b` its bytes.
     CLEAN = 32
     INVALIDATE = 33
@@ -90,6 +91,22 @@ class BadRecord(enum.IntEnum):
     NOT_RAM = 1
     UNKNOWN = 2
     TOO_MANY = 3
+
+
+class Message(enum.IntEnum):
+    """What became of a message of a PCI function written in Python."""
+
+    SENT = 0
+    NOT_ENABLED = 1
+    NO_MASTER = 2
+
+
+class BusErrorKind(enum.IntEnum):
+    """Why a device's access was answered by an error."""
+
+    ANSWERED = 0
+    FAULTED = 1
+    NO_MASTER = 2
 
 
 class LineState(enum.IntFlag):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmav3 import installation
+from dmav3.board.artefacts import new_run, run_folder, save
 from dmav3.board.board import Board
 from dmav3.elf.image import read_own
 from dmav3.errors import Dmav3Error, UsageError
@@ -42,6 +44,7 @@ class RunOptions:
     :ivar firmware_bug: name of a known bug; excludes `image`.
     :ivar trace: file for what the DMA controller executed; None: it is not written.
     :ivar keflush: call KeFlushIoBuffers as older drivers do, and say what that cost.
+    :ivar artefacts: where the folder of a run that does not pass is made; None: nowhere.
     """
 
     machine: str
@@ -55,6 +58,7 @@ class RunOptions:
     device: str = "stream"
     disk: Path | None = None
     keflush: bool = False
+    artefacts: Path | None = None
 
 
 def run_main_job(options: RunOptions, begin: Callable[[int], Callable[[int], object]]) -> Report:
@@ -95,7 +99,8 @@ def _run(options: RunOptions, begin: Callable[[int], Callable[[int], object]]) -
             with board:
                 facts = replace(facts, versions=_versions(board))
                 job = MainJob(_peripheral(board, options, disk, begin(2 * size)))
-                return _report(facts, job, _attempt(lambda: job.run(file, size)), options.trace)
+                report = _report(facts, job, _attempt(lambda: job.run(file, size)), options.trace)
+                return _with_folder(report, board, options.artefacts)
         except UsageError:
             raise
         except Dmav3Error as error:
@@ -171,6 +176,18 @@ def _attempt(work: Callable[[], object]) -> Dmav3Error | None:
     except Dmav3Error as error:
         return error
     return None
+
+
+def _with_folder(report: Report, board: Board, root: Path | None) -> Report:
+    """Leave what there is of a run that did not pass."""
+    if root is None or report.verdict == "pass" or not board.qemu.running:
+        return report
+    folder = run_folder(root, new_run()) / "run"
+    try:
+        save(board, folder, {"command": sys.argv, **report.facts.versions}, ())
+    except OSError as error:
+        return replace(report, folder=f"the run cannot be kept in {folder}: {error.strerror}")
+    return replace(report, folder=str(folder))
 
 
 def _report(facts: Facts, job: MainJob, error: Dmav3Error | None, trace: Path | None) -> Report:

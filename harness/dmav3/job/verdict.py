@@ -72,12 +72,14 @@ class Report:
     """A verdict with its reason and its evidence.
 
     :ivar keflush: None if it was not asked for.
+    :ivar folder: what is left of a run that did not pass, for `dmav3 replay`.
     """
 
     verdict: Literal["pass", "fail", "inconclusive"]
     reason: str
     facts: Facts
     keflush: Keflush | None = None
+    folder: str | None = None
 
     @property
     def exit_status(self) -> int:
@@ -102,6 +104,7 @@ class Report:
             "violations": [violation.json() for violation in facts.violations],
             "versions": dict(facts.versions),
             **({"keflush": asdict(self.keflush)} if self.keflush else {}),
+            **({"folder": self.folder} if self.folder else {}),
         }
 
 

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from dmav3.elf.image import Flat
@@ -43,15 +44,48 @@ class Descriptors:
 
 
 @dataclass(frozen=True)
+class Function:
+    """A PCI function written in Python.
+
+    :ivar pci_id: vendor and device.
+    :ivar pci_class: class, subclass and programming interface, a byte each.
+    :ivar messages: how many interrupts it has.
+    """
+
+    pci_id: tuple[int, int]
+    pci_class: int
+    messages: int
+
+
+@dataclass(frozen=True)
 class Registers:
     """Those of a device written in Python.
 
     :ivar size: bytes.
     :ivar doorbells: offsets of the registers that start it.
+    :ivar function: they are behind the BAR of a PCI function.
     """
 
     size: int
     doorbells: tuple[int, ...] = ()
+    function: Function | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where the machine is to stop; of 0: nowhere.
+
+    :ivar run: in which run: that after so many resets.
+    :ivar ns: model time.
+    :ivar pc, nth: an instruction, before it is executed for the n-th time; 0: only counted.
+    :ivar finding: it is counted until there are so many findings.
+    """
+
+    run: int = 0
+    ns: int = 0
+    pc: int = 0
+    nth: int = 0
+    finding: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +95,7 @@ class Start:
     :ivar nonce: 64 random bits that the shim must repeat in `hello`.
     :ivar schedule: of the cache; None where nothing is modelled.
     :ivar remote: the devices written in Python.
+    :ivar stop: where to stop.
     """
 
     qemu: str
@@ -70,6 +105,7 @@ class Start:
     seed: int
     schedule: str | None
     remote: tuple[Registers, ...] = ()
+    stop: Stop = Stop()
 
 
 def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
@@ -135,10 +171,26 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
         }
         if doorbells := _doorbells(machine.devices, start.remote):
             options["doorbells"] = doorbells
+    options |= {f"stop-{name}": value for name, value in asdict(start.stop).items() if value}
     if start.remote:
         options["remote-fd"] = fds.remote
-        options["remote"] = "/".join(str(registers.size) for registers in start.remote)
+        options["remote"] = _remote(start.remote, 1 + len(machine.devices))
     return "dmav3-board," + ",".join(f"{key}={value}" for key, value in options.items())
+
+
+def _remote(remote: Iterable[Registers], first_slot: int) -> str:
+    """Return the extension's property, such as "4096/256+0x3+0x56781234+0xff0000+0x1"."""
+    slots = itertools.count(first_slot)
+    return "/".join(
+        "+".join([str(one.size), *(_identity(one.function, slots) if one.function else ())])
+        for one in remote
+    )
+
+
+def _identity(function: Function, slots: Iterator[int]) -> Iterator[str]:
+    vendor, device = function.pci_id
+    numbers = (next(slots), device << 16 | vendor, function.pci_class, function.messages)
+    return map(hex, numbers)
 
 
 def _doorbells(devices: Iterable[Device], remote: Iterable[Registers] = ()) -> str:

@@ -199,18 +199,19 @@ class Machine(_Part):
             "devices see; such as 'virtio-rng-pci', or a machine with `view: none`"
         )
 
-    def with_devices(self, devices: Iterable[Device | str]) -> Machine:
+    def with_devices(self, devices: Iterable[Device | str], *, functions: int = 0) -> Machine:
         """Return the same machine with these PCI devices behind its own.
 
         :param devices: text is a model with its options, such as "edu,dma_mask=0xffffffff".
+        :param functions: how many slots behind them others will take.
         :raises UsageError: a text is none, there are too many, or one goes past the views.
         """
         if isinstance(devices, str):
             msg = f"{devices!r} is no list of PCI devices; such as [{devices!r}]"
             raise UsageError(msg)
         more = tuple(it if isinstance(it, Device) else _device(it) for it in devices)
-        if len(self.devices) + len(more) > _SLOTS:
-            msg = f"{len(self.devices) + len(more)} PCI devices are more than the {_SLOTS} slots"
+        if (count := len(self.devices) + len(more) + functions) > _SLOTS:
+            msg = f"{count} PCI devices are more than the {_SLOTS} slots"
             raise UsageError(msg)
         if refused := self._past_the_views(more):
             raise UsageError(refused)

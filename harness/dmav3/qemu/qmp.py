@@ -43,19 +43,25 @@ class Monitor:
     #: How commands begin that alter nothing, or what `system_reset` brings back.
     _HARMLESS = ("query-", "qom-get", "qom-list", "system_reset", "stop", "cont")
 
-    def __init__(self, sock: socket.socket, settle: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        settle: Callable[[], object] = lambda: None,
+        note: Callable[[str, dict[str, object]], object] = lambda _name, _arguments: None,
+    ) -> None:
         """Talk over a connected socket, which this object owns from now on.
 
         :param settle: called before a property is read or written; returns when model time stands
             still. A command has been answered a little before it is over, and what happens then
             would depend on the host.
+        :param note: is given each command and its arguments before it is sent.
         """
         self.log: list[tuple[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self._originals: dict[tuple[str, str], object] = {}
         self.altered = False
         self._changed = threading.Condition()
-        self._socket, self._settle = sock, settle
+        self._socket, self._settle, self._note = sock, settle, note
         self._client = QMPClient("dmav3")
         self._stop = asyncio.Event()
         self._loop: Future[asyncio.AbstractEventLoop] = Future()
@@ -88,6 +94,7 @@ class Monitor:
     def _command(self, command: str, named: dict[str, object]) -> Any:
         self._result(self._connected, "the monitor's greeting")
         self.log.append(("command", {"execute": command, "arguments": named}))
+        self._note(command, named)
         value = self._result(self._submit(self._execute(command, named)), command)
         self.log.append(("return", value))
         return value

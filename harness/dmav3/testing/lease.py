@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dmav3.board.artefacts import run_folder, save, save_host
 from dmav3.deadlines import unhurried
 from dmav3.errors import FindingsError
 from dmav3.evidence.violations import LEFT_BEHIND, Violation
 
-from .artefacts import run_folder, save, save_host
 from .gdb import serve_gdb
 from .marks import RUN, artefacts_root, leaves, options_again, rules_of, wanted
 

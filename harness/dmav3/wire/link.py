@@ -14,6 +14,7 @@ from .frame import Splitter
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 
 #: What `poll` takes.
@@ -41,9 +42,15 @@ class SocketLink:
 
     LOG_LINES = 2_000
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Use `sock`; it is made non-blocking."""
+    def __init__(
+        self, sock: socket.socket, note: Callable[[bytes], object] = lambda _: None
+    ) -> None:
+        """Use `sock`; it is made non-blocking.
+
+        :param note: is given each line before it is sent.
+        """
         sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        self._note_sent = note
         self._socket = sock
         self._splitter = Splitter()
         self._lines: list[bytes] = []
@@ -56,6 +63,7 @@ class SocketLink:
         :raises DeadlineError: it took no bytes in time; a part may have been sent.
         """
         self._note(b"> ", line.rstrip(b"\n"))
+        self._note_sent(line)
         rest = memoryview(line)
         while rest:
             self._wait("send", line.decode(errors="replace").strip())

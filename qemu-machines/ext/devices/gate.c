@@ -10,9 +10,10 @@ enum { READY_WINDOW_NS = 2000 };
 
 static struct {
     enum { OPEN, CLOSING, CLOSED } state;
+    bool said;   /* the firmware has said that it is ready, and has not looked for a line since */
+    bool missed; /* it has looked while one waited, and had not said so */
     QemuTimer window;
-    bool (*line_waits)(void);
-    void (*take_line)(void);
+    const struct gate_lines *lines; /* NULL: there are none */
 } gate;
 
 static void open_for_line(void)
@@ -27,14 +28,27 @@ static void open_for_line(void)
     probe_record(PROBE_COMMAND, 0, 0, 0, 0, 0, 0);
     views_unlock();
     clock_start_timers();
-    gate.take_line();
+    gate.lines->take();
 }
 
 void gate_line_arrived(void)
 {
-    if (gate.state == CLOSED && gate.line_waits()) {
-        open_for_line();
+    if (gate.state == CLOSED && gate.lines->wait()) {
+        gate.lines->ring();
     }
+}
+
+void gate_looked(void)
+{
+    if (gate.state == CLOSED && gate.lines->wait()) {
+        if (gate.said || gate.missed) {
+            gate.missed = false;
+            open_for_line();
+        } else {
+            gate.missed = true;
+        }
+    }
+    gate.said = false;
 }
 
 static void window_passed(void *opaque)
@@ -47,7 +61,8 @@ static void window_passed(void *opaque)
 
 void gate_ready(void)
 {
-    if (gate.state != OPEN || !gate.line_waits) {
+    gate.said = true;
+    if (gate.state != OPEN || !gate.lines) {
         return;
     }
     views_record_counts();
@@ -57,10 +72,9 @@ void gate_ready(void)
     qemu.timer_mod_ns(&gate.window, qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + READY_WINDOW_NS);
 }
 
-void gate_initialise(bool (*line_waits)(void), void (*take_line)(void))
+void gate_initialise(const struct gate_lines *lines)
 {
-    gate.line_waits = line_waits;
-    gate.take_line = take_line;
+    gate.lines = lines;
     qemu.timer_init_full(&gate.window, NULL, QEMU_CLOCK_VIRTUAL, SCALE_NS, 0, window_passed, NULL);
 }
 
@@ -69,6 +83,7 @@ void gate_reset(void)
     qemu.timer_del(&gate.window);
     clock_reset();
     gate.state = OPEN;
+    gate.said = gate.missed = false;
     probe->gate_closed = 0;
     probe->command = 0;
     probe->time_ns = 0;

@@ -5,10 +5,12 @@
  * The firmware's shell closes the gate when it is ready for a line (gate_ready), and the next whole line
  * opens it. While it is not open, the clock is stopped (time/clock.h).
  *
- *   open ──ready──▶ closing ──2 µs of virtual time──▶ closed ──a line waits──▶ open (next command)
+ *   open ──ready──▶ closing ──2 µs of virtual time──▶ closed ──the CPU looks, and a line waits──▶ open
  *
- * The stretch of `closing` makes the moment at which a line is taken independent of when the host
- * delivered it: the CPU is asleep by then, and virtual time stands still until the line comes.
+ * The moment at which a line is taken is independent of when the host delivered it. The stretch of `closing`
+ * lets the CPU fall asleep, and virtual time stands still until the line comes and wakes it. It may be kept
+ * awake: by an interrupt that it has masked, say. So the gate opens when it looks for a line, not when one
+ * comes; and that at one place of its loop, behind `ready`, unless it does not say that again.
  *
  * The caller holds QEMU's big lock.
  */
@@ -17,9 +19,15 @@
 
 #include <stdbool.h>
 
-/* The two functions are those of the device that receives the lines. In a machine without a command UART
- * both are NULL, and the gate never closes. */
-void gate_initialise(bool (*line_waits)(void), void (*take_line)(void));
+/* The device that receives the lines. */
+struct gate_lines {
+    bool (*wait)(void); /* is there one? */
+    void (*ring)(void); /* wake the CPU, which will look */
+    void (*take)(void);
+};
+
+/* lines: NULL in a machine without a command UART; then the gate never closes. */
+void gate_initialise(const struct gate_lines *lines);
 
 /* A new run begins: the gate is open, model time and command are 0. */
 void gate_reset(void);
@@ -29,5 +37,8 @@ void gate_ready(void);
 
 /* A line arrived, or may be waiting. */
 void gate_line_arrived(void);
+
+/* The CPU looks whether a line is there: it is about to read a register of that device. */
+void gate_looked(void);
 
 #endif

@@ -40,7 +40,7 @@ static void access_low(uint64_t address, void *data, unsigned int size, bool is_
 bool master_access(uint64_t address, void *data, unsigned int size, bool is_write, struct accessor *by)
 {
     if (fault_range_has(address, size) || !master_reaches(address, size)) {
-        finding_bus_error(address, is_write, false, by);
+        finding_bus_error(address, is_write, BUS_ERROR_ANSWERED, by);
         return false;
     }
     by->stray = stray_found(by, address, size, is_write);

@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 
 #include "devices/doorbells.h"
+#include "devices/function.h"
 #include "devices/master.h"
+#include "evidence/finding.h"
 #include "memory/views.h"
 #include "probe/probe.h"
 #include "time/clock.h"
@@ -20,6 +22,8 @@ static struct {
         uint32_t number;
         QemuRegion registers;
         const struct doorbells *doorbells; /* NULL: every register is one */
+        struct function function;
+        bool is_function;
         struct order_starts starts;
     } remote[REMOTE_DEVICES];
     uint32_t count;
@@ -83,15 +87,29 @@ static uint64_t move(struct remote *device, uint64_t address, uint64_t size, boo
     return moved;
 }
 
+/* A function with bus mastering off sends nothing to the bus: a finding. */
+static bool may_move(const struct remote *device, const struct remote_order *order)
+{
+    const struct accessor by = {.channel = ACCESSOR_REMOTE | device->number};
+    bool may = !device->is_function || function_is_master(&device->function);
+
+    if (!may) {
+        views_lock();
+        finding_bus_error(order->at, order->kind == REMOTE_DMA_WRITE, BUS_ERROR_NO_MASTER, &by);
+        views_unlock();
+    }
+    return may;
+}
+
 static bool move_as_told(struct remote *device, const struct remote_order *order)
 {
     bool is_write = order->kind == REMOTE_DMA_WRITE;
-    struct remote_moved moved;
+    struct remote_moved moved = {.refused = !may_move(device, order)};
 
     if (order->size > REMOTE_CHUNK || (is_write && !receive(remotes.chunk, order->size))) {
         return false;
     }
-    moved.bytes = move(device, order->at, order->size, is_write);
+    moved.bytes = moved.refused ? 0 : move(device, order->at, order->size, is_write);
     return tell(&moved, sizeof(moved)) && (is_write || tell(remotes.chunk, moved.bytes));
 }
 
@@ -101,6 +119,31 @@ static void interrupt(struct remote *device, bool level)
     probe_record(PROBE_DEVICE_INTERRUPT, device->number, level, 0, 0, 0, 0);
     views_unlock();
     qemu.qemu_set_irq(remotes.wiring.interrupts[device->number], level);
+}
+
+static void message(struct remote *device, uint32_t vector)
+{
+    enum probe_message sent = function_send(&device->function, vector);
+
+    views_lock();
+    probe_record(PROBE_DEVICE_MESSAGE, device->number, vector, sent, 0, 0, 0);
+    views_unlock();
+}
+
+/* False: it is none of a PCI function. */
+static bool obey_as_function(struct remote *device, const struct remote_order *order)
+{
+    if (!device->is_function) {
+        return false;
+    }
+    if (order->kind == REMOTE_MESSAGE) {
+        message(device, (uint32_t)order->value);
+    } else if (order->kind == REMOTE_REMOVE) {
+        function_remove(&device->function);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* False: it cannot be obeyed. */
@@ -119,7 +162,7 @@ static bool obey(const struct remote_order *order)
         interrupt(device, order->value != 0);
         return true;
     default:
-        return false;
+        return obey_as_function(device, order);
     }
 }
 
@@ -223,7 +266,35 @@ static const MemoryRegionOps register_ops = {
     .impl = {1, 8, false},
 };
 
-static void add(uint64_t size)
+/* The device as `text` has it, up to a slash or the end. Returns where that is; NULL where it is none. */
+static const char *parse(const char *text, uint64_t *size, struct function_identity *identity)
+{
+    uint32_t *const parts[] = {&identity->slot, &identity->id, &identity->class_code, &identity->messages};
+    char *end;
+
+    *size = strtoull(text, &end, 0);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && *end == '+'; i++) {
+        *parts[i] = (uint32_t)strtoul(end + 1, &end, 0);
+    }
+    return *size && *size <= REMOTE_WINDOW && (!*end || *end == '/') ? end : NULL;
+}
+
+static bool place(struct remote *device, const struct function_identity *identity, Error **errp)
+{
+    PCIBus *bus = (PCIBus *)qemu.object_resolve_path_type("", "PCIE", NULL);
+
+    device->is_function = identity->slot != 0;
+    if (device->is_function) {
+        return function_add(&device->function, identity, bus, remotes.wiring.configuration,
+                            region(&device->registers), errp);
+    }
+    qemu.memory_region_add_subregion(qemu.get_system_memory(),
+                                     remotes.wiring.base + (uint64_t)device->number * REMOTE_WINDOW,
+                                     region(&device->registers));
+    return true;
+}
+
+static bool add(uint64_t size, const struct function_identity *identity, Error **errp)
 {
     struct remote *device = &remotes.remote[remotes.count];
     char id[sizeof("remote0")];
@@ -232,28 +303,30 @@ static void add(uint64_t size)
     (void)snprintf(id, sizeof(id), "remote%u", device->number % REMOTE_DEVICES);
     device->doorbells = doorbells_named(id);
     qemu.memory_region_init_io(region(&device->registers), NULL, &register_ops, device, "dmav3-remote", size);
-    qemu.memory_region_add_subregion(qemu.get_system_memory(),
-                                     remotes.wiring.base + (uint64_t)device->number * REMOTE_WINDOW,
-                                     region(&device->registers));
+    return place(device, identity, errp);
 }
 
 bool remote_initialise(const struct remote_wiring *wiring, Error **errp)
 {
-    const char *at = wiring->sizes;
-    char *end = NULL;
+    const char *at = wiring->devices ? wiring->devices : "";
 
     remotes.wiring = *wiring;
     do {
-        uint64_t size = at ? strtoull(at, &end, 0) : 0;
+        struct function_identity identity = {.slot = 0};
+        uint64_t size;
 
-        if (!size || size > REMOTE_WINDOW || remotes.count == REMOTE_DEVICES || (*end && *end != '/')) {
-            error_setg(errp, "remote=%s: 1 to %d sizes, of 1 to %d bytes, such as 4096/256",
-                       wiring->sizes ? wiring->sizes : "", REMOTE_DEVICES, REMOTE_WINDOW);
+        at = remotes.count < REMOTE_DEVICES ? parse(at, &size, &identity) : NULL;
+        if (!at) {
+            error_setg(errp,
+                       "remote=%s: 1 to %d sizes, of 1 to %d bytes, such as 4096/256, each of a PCI "
+                       "function with +slot+id+class+messages",
+                       wiring->devices ? wiring->devices : "", REMOTE_DEVICES, REMOTE_WINDOW);
             return false;
         }
-        add(size);
-        at = end + 1;
-    } while (*end);
+        if (!add(size, &identity, errp)) {
+            return false;
+        }
+    } while (*at++);
     model_timer_initialise(&remotes.timer, due, NULL);
     return true;
 }
@@ -262,6 +335,7 @@ void remote_reset(void)
 {
     for (struct remote *device = remotes.remote; device < remotes.remote + remotes.count; device++) {
         device->starts.count = 0;
+        function_reset(&device->function);
         qemu.qemu_set_irq(remotes.wiring.interrupts[device->number], 0);
     }
 }

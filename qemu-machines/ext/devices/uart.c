@@ -22,7 +22,8 @@ enum uart_most { LINE_KEPT = 513, PENDING = 4096, TRANSMIT = 1024 };
 static struct {
     QemuCharBackend backend;
     qemu_irq irq;
-    void (*received)(void);
+    const struct uart_events *events;
+    bool ringing;
     uint32_t imsc, cr;
     /* Received and not shown: complete lines, and behind them at most one that is not. */
     uint8_t pending[PENDING];
@@ -36,7 +37,7 @@ static struct {
 
 static void update_irq(void)
 {
-    qemu.qemu_set_irq(uart.irq, uart_is_unread() && (uart.imsc & INT_RX));
+    qemu.qemu_set_irq(uart.irq, (uart_is_unread() || uart.ringing) && (uart.imsc & INT_RX));
 }
 
 /* ---- host side ---- */
@@ -63,7 +64,7 @@ static void receive(void *opaque, const uint8_t *bytes, int size)
     for (int i = 0; i < size; i++) {
         receive_byte(bytes[i]);
     }
-    uart.received();
+    uart.events->received();
 }
 
 static void event(void *opaque, int kind)
@@ -77,6 +78,12 @@ bool uart_line_waits(void)
     return memchr(uart.pending, '\n', (size_t)uart.pending_size) != NULL;
 }
 
+void uart_ring(void)
+{
+    uart.ringing = true;
+    update_irq();
+}
+
 void uart_take_line(void)
 {
     const uint8_t *end = memchr(uart.pending, '\n', (size_t)uart.pending_size);
@@ -86,6 +93,7 @@ void uart_take_line(void)
     uart.shown_size = size;
     uart.shown_next = 0;
     uart.shown_overrun = size > LINE_KEPT - 1;
+    uart.ringing = false;
     uart.pending_size -= size;
     memmove(uart.pending, end + 1, (size_t)uart.pending_size);
     update_irq();
@@ -121,10 +129,12 @@ static uint32_t read_data(void)
 static uint64_t uart_read(void *opaque, hwaddr offset, unsigned int size)
 {
     static const uint8_t id[8] = {0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
-    bool waiting = uart.shown_next < uart.shown_size;
+    bool waiting;
 
     (void)opaque;
     (void)size;
+    uart.events->looked();
+    waiting = uart_is_unread();
     switch (offset) {
     case DR:
         return read_data();
@@ -174,7 +184,7 @@ static const MemoryRegionOps uart_ops = {
     .impl = {1, 4, false},
 };
 
-MemoryRegion *uart_initialise(Chardev *chardev, qemu_irq irq, void (*received)(void), Error **errp)
+MemoryRegion *uart_initialise(Chardev *chardev, qemu_irq irq, const struct uart_events *events, Error **errp)
 {
     static QemuRegion registers;
 
@@ -182,7 +192,7 @@ MemoryRegion *uart_initialise(Chardev *chardev, qemu_irq irq, void (*received)(v
         return NULL;
     }
     uart.irq = irq;
-    uart.received = received;
+    uart.events = events;
     qemu.qemu_chr_fe_set_handlers(&uart.backend, can_receive, receive, event, NULL, NULL, NULL, true);
     qemu.memory_region_init_io(region(&registers), NULL, &uart_ops, NULL, "dmav3-uart", UART_SIZE);
     return region(&registers);
@@ -191,6 +201,7 @@ MemoryRegion *uart_initialise(Chardev *chardev, qemu_irq irq, void (*received)(v
 void uart_reset(void)
 {
     uart.imsc = uart.cr = 0;
+    uart.ringing = false;
     uart.pending_size = uart.line_size = 0;
     uart.shown_size = uart.shown_next = 0;
     uart.transmit_size = 0;

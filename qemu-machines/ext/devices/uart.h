@@ -15,16 +15,22 @@
 
 #include "qemu/qemu_abi.h"
 
-/* `irq` is raised while a shown byte waits and IMSC.RXIM is set. `received` is called when bytes arrived: a
- * line may be complete. */
-MemoryRegion *uart_initialise(Chardev *, qemu_irq irq, void (*received)(void), Error **errp);
+struct uart_events {
+    void (*received)(void); /* bytes arrived: a line may be complete */
+    void (*looked)(void);   /* the guest is about to read a register */
+};
+
+/* `irq` is raised while IMSC.RXIM is set and a shown byte waits, or it rings. */
+MemoryRegion *uart_initialise(Chardev *, qemu_irq irq, const struct uart_events *, Error **errp);
 void uart_reset(void);
 
 /* Send what was written so far, though no LF ended it: a prompt. */
 void uart_flush(void);
 
-/* Has a whole line been received that is not shown yet? Show it: there must be one. */
+/* Has a whole line been received that is not shown yet? Raise the interrupt before it is. Show it: there must
+ * be one. */
 bool uart_line_waits(void);
+void uart_ring(void);
 void uart_take_line(void);
 
 /* Are there bytes of the line shown that the guest has not read? */

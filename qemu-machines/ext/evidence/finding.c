@@ -129,14 +129,14 @@ uint32_t finding_add(struct probe_finding found, const struct accessor *by)
     return probe->findings;
 }
 
-void finding_bus_error(uint64_t physical, bool is_write, bool has_faulted, const struct accessor *by)
+void finding_bus_error(uint64_t physical, bool is_write, enum probe_bus_error reason, const struct accessor *by)
 {
     finding_add(
         (struct probe_finding){
             .kind = FINDING_BUS_ERROR,
             .by_device = true,
             .is_write = is_write,
-            .reason = has_faulted,
+            .reason = reason,
             .address = physical,
             .channel = by->channel,
             .microcode = by->microcode,

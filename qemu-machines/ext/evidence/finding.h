@@ -32,9 +32,8 @@ void finding_met(uint32_t number, uint64_t pc);
 /* Is there an entry with the same cause? */
 bool finding_knows(const struct probe_finding *like);
 
-/* A device's access at `physical`, which need not be in RAM, was answered by an error. `has_faulted`: it is a
- * channel of the PL330, which has faulted. */
-void finding_bus_error(uint64_t physical, bool is_write, bool has_faulted, const struct accessor *by);
+/* A device's access at `physical`, which need not be in RAM, was answered by an error. */
+void finding_bus_error(uint64_t physical, bool is_write, enum probe_bus_error, const struct accessor *by);
 
 /* The program of a channel did what silicon does not tell, by the instruction `code` at `by->microcode`, and
  * that, or the byte, at `other`. */

@@ -9,6 +9,7 @@
 #include "devices/alarm.h"
 #include "devices/bypass.h"
 #include "devices/doorbells.h"
+#include "devices/function.h"
 #include "devices/gate.h"
 #include "devices/pci.h"
 #include "devices/remote.h"
@@ -22,6 +23,7 @@
 #include "machine/cpu.h"
 #include "machine/ident.h"
 #include "machine/places.h"
+#include "machine/stop.h"
 #include "memory/fault_range.h"
 #include "memory/image.h"
 #include "memory/views.h"
@@ -244,6 +246,12 @@ static struct number board_numbers[] = {
     {"trace", trace_on, trace_set_on, NULL},
     {"trace-instructions", trace_instructions, trace_set_instructions, NULL},
     {"trace-lost", trace_lost, NULL, NULL},
+    {"stop-run", NULL, NULL, &stop_wanted.run},
+    {"stop-ns", NULL, NULL, &stop_wanted.ns},
+    {"stop-pc", NULL, NULL, &stop_wanted.pc},
+    {"stop-nth", NULL, NULL, &stop_wanted.nth},
+    {"stop-finding", NULL, NULL, &stop_wanted.finding},
+    {"stop-counted", stop_counted, NULL, NULL},
     {"fault-base", fault_range_base, fault_range_set_base, NULL},
     {"fault-size", fault_range_size, fault_range_set_size, NULL},
     {NULL, NULL, NULL, NULL},
@@ -481,11 +489,13 @@ static bool add_pl330_and_stream(DeviceState *gic, Error **errp)
 
 static bool add_command_uart(DeviceState *gic, Error **errp)
 {
+    static const struct uart_events events = {.received = gate_line_arrived, .looked = gate_looked};
+    static const struct gate_lines lines = {uart_line_waits, uart_ring, uart_take_line};
     Chardev *chardev;
     MemoryRegion *uart;
 
     if (!board.command) {
-        gate_initialise(NULL, NULL);
+        gate_initialise(NULL);
         return true;
     }
     chardev = qemu.qemu_chr_find(board.command);
@@ -493,12 +503,12 @@ static bool add_command_uart(DeviceState *gic, Error **errp)
         error_setg(errp, "command=%s: no -chardev has that id", board.command);
         return false;
     }
-    uart = uart_initialise(chardev, qemu.qdev_get_gpio_in(gic, UART_SPI), gate_line_arrived, errp);
+    uart = uart_initialise(chardev, qemu.qdev_get_gpio_in(gic, UART_SPI), &events, errp);
     if (!uart) {
         return false;
     }
     map(UART_BASE, uart);
-    gate_initialise(uart_line_waits, uart_take_line);
+    gate_initialise(&lines);
     return true;
 }
 
@@ -508,7 +518,8 @@ static bool add_remote_devices(DeviceState *gic, Error **errp)
     const struct remote_wiring wiring = {
         .fd = (int)board.remote_fd,
         .base = REMOTE_BASE,
-        .sizes = board.remote,
+        .devices = board.remote,
+        .configuration = PCI_CONFIGURATION_BASE,
         .interrupts = interrupts,
         .catch_up = board.controller->catch_up,
     };
@@ -546,6 +557,7 @@ static void realize(DeviceState *device, Error **errp)
         return;
     }
     alarm_initialise(qemu.qdev_get_gpio_in(gic, ALARM_SPI));
+    stop_initialise();
     map(IDENT_BASE, ident_page(features(), board.nonce, board.controller));
     channel_object_add((Object *)device, board.controller);
     if (board.stream_fd != ~0ull) {
@@ -578,6 +590,7 @@ static void reset_enter(Object *object, int type)
         uart_reset();
     }
     gate_reset();
+    stop_reset();
     alarm_reset();
     remote_reset();
     views_lock();
@@ -629,6 +642,7 @@ void board_register(bool separate_views)
 
     board.separate_views = separate_views;
     channel_object_register();
+    function_register();
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         qemu.type_register_static(&types[i]);
     }

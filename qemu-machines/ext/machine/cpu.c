@@ -9,6 +9,7 @@
 #include "evidence/place.h"
 #include "machine/access.h"
 #include "machine/cpu_cache.h"
+#include "machine/stop.h"
 #include "machine/translation.h"
 #include "memory/views.h"
 #include "model/a64_decode.h"
@@ -229,6 +230,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *block)
         if (offset < views.size) {
             views.code_pages[offset >> PAGE_SHIFT] = 1;
         }
+        stop_hook(instruction, qemu.qemu_plugin_insn_vaddr(instruction)); /* before what it does is looked at */
         hook_instruction(instruction);
     }
 }

@@ -23,7 +23,15 @@ enum board_place {
     REMOTE_SPI = 196, /* of the first */
 };
 
-/* Of QEMU's: the registers of the interrupt controller's CPU interface (GICv2). */
-enum virt_place { GICC_BASE = 0x08010000, GICC_IAR = 0x0c, GICC_AIAR = 0x20, FIRST_SPI = 32, NO_SPI = 1020 };
+/* Of QEMU's: the registers of the interrupt controller's CPU interface (GICv2), and the memory-mapped
+ * configuration space of PCIe (`highmem=off`). */
+enum virt_place {
+    GICC_BASE = 0x08010000,
+    GICC_IAR = 0x0c,
+    GICC_AIAR = 0x20,
+    FIRST_SPI = 32,
+    NO_SPI = 1020,
+    PCI_CONFIGURATION_BASE = 0x3f000000,
+};
 
 #endif

@@ -108,7 +108,7 @@ static void tell_bus_error(uint32_t n, const struct engine_thread *thread, uint6
 
     if (!fault_range_has(address, is_fetch ? INSTRUCTION_BYTES_MAX : clocked.failed_bytes)) {
         views_lock();
-        finding_bus_error(address, (thread->fault & ENGINE_FAULT_WRITE) != 0, true, &by);
+        finding_bus_error(address, (thread->fault & ENGINE_FAULT_WRITE) != 0, BUS_ERROR_FAULTED, &by);
         views_unlock();
     }
 }

@@ -14,7 +14,7 @@ static void access(hwaddr address, uint64_t *value, unsigned int size, bool is_w
 
     if (bus_access(address, value, size, is_write, &by) && !fault_range_has(address, size)) {
         views_lock();
-        finding_bus_error(address, is_write, false, &by);
+        finding_bus_error(address, is_write, BUS_ERROR_ANSWERED, &by);
         views_unlock();
     }
 }

@@ -74,6 +74,7 @@ enum probe_kind {
                                is a bus error */
     PROBE_DEVICE_ACCESS,    /* it accesses memory. a address, b bytes, d write */
     PROBE_DEVICE_INTERRUPT, /* a its level */
+    PROBE_DEVICE_MESSAGE,   /* a vector, b enum probe_message */
     PROBE_KINDS,
 };
 
@@ -129,6 +130,20 @@ enum probe_bad_record {
     BAD_RECORD_TOO_MANY,    /* more at a time than there is room for */
 };
 
+/* What became of a message, a PCI function's interrupt. */
+enum probe_message {
+    MESSAGE_SENT,
+    MESSAGE_NOT_ENABLED, /* by the driver, which has MSI off */
+    MESSAGE_NO_MASTER,   /* the driver has bus mastering off */
+};
+
+/* Why a device's access was answered by an error. */
+enum probe_bus_error {
+    BUS_ERROR_ANSWERED,
+    BUS_ERROR_FAULTED,   /* it was, and the channel of the PL330 has faulted */
+    BUS_ERROR_NO_MASTER, /* it was not even sent: the driver has bus mastering off */
+};
+
 /* One root cause, counted: what the same routine owed for the same adapter; where none owed anything, what the
  * same instruction of the CPU did; what a device did beside mappings of the same caller; each device that goes
  * past the views. The first case is kept. The harness counts those of one function together. */
@@ -154,7 +169,7 @@ struct probe_finding {
     uint32_t bounced;      /* 1: the device's bytes were in a bounce page that stands in for the address */
     uint32_t is_write;     /* 1: the access that showed it was a store, or a device's write */
     uint32_t has_layer;    /* 1: the image writes an operation log, so it knows mappings */
-    uint32_t reason; /* enum probe_bad_record; of FINDING_BUS_ERROR 1: the channel has faulted; 0 for others */
+    uint32_t reason;       /* enum probe_bad_record; of FINDING_BUS_ERROR enum probe_bus_error; 0 for others */
     uint32_t unused;
     /* The mapping of `adapter`; of a stray access: the nearest. */
     uint32_t for_write;   /* 1: the device may read it, 0: write */

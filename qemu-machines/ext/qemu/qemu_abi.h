@@ -8,10 +8,10 @@
  * for all but the qemu_plugin_ functions; Debian's builds export them, and all stayed the same from
  * QEMU 10.0 on.
  *
- * Layouts that had to be known, each checked where it is used: TypeInfo, MemoryRegionOps, the first of
- * PCIIOMMUOps, MemTxAttrs (8 bytes, passed by value), the first words of ObjectClass and TypeImpl, VersionInfo,
- * two fields of CPUTLBEntryFull, the keys of system registers. And three bits of the flags of translation,
- * CF_....
+ * Layouts that had to be known, each checked where it is used: TypeInfo with InterfaceInfo, MemoryRegionOps,
+ * the first of PCIIOMMUOps, MemTxAttrs (8 bytes, passed by value), the first words of ObjectClass and TypeImpl,
+ * VersionInfo, two fields of CPUTLBEntryFull, the keys of system registers. And three bits of the flags of
+ * translation, CF_....
  */
 #ifndef DMAV3_QEMU_ABI_H
 #define DMAV3_QEMU_ABI_H
@@ -227,6 +227,14 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(int, pci_bus_num, (PCIBus *))                                                                            \
     F(PCIDevice *, pci_find_device, (PCIBus *, uint8_t bus, uint8_t function))                                 \
     F(uint64_t, pci_get_bar_addr, (PCIDevice *, int bar))                                                      \
+    F(PCIDevice *, pci_new, (int function, const char *type))                                                  \
+    F(bool, pci_realize_and_unref, (PCIDevice *, PCIBus *, Error **))                                          \
+    F(void, pci_register_bar, (PCIDevice *, int bar, uint8_t type, MemoryRegion *))                            \
+    F(int, msi_init,                                                                                           \
+      (PCIDevice *, uint8_t offset, unsigned int vectors, bool of_64_bits, bool masks, Error **))              \
+    F(bool, msi_enabled, (const PCIDevice *))                                                                  \
+    F(unsigned int, msi_nr_vectors_allocated, (const PCIDevice *))                                             \
+    F(void, msi_notify, (PCIDevice *, unsigned int vector))                                                    \
     F(uint32_t, pci_default_read_config, (PCIDevice *, uint32_t offset, int size))                             \
     F(void, pci_default_write_config, (PCIDevice *, uint32_t offset, uint32_t value, int size))                \
     F(int, pci_qdev_find_device, (const char *id, PCIDevice **))                                               \
@@ -257,6 +265,15 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, timer_del, (QemuTimer *))                                                                          \
     F(int64_t, qemu_clock_get_ns, (int))                                                                       \
     F(void, icount_update, (CPUState *))                                                                       \
+    /* stopping */                                                                                             \
+    F(int, vm_stop, (int state))                                                                               \
+    F(bool, runstate_is_running, (void))                                                                       \
+    F(bool, cpu_is_stopped, (CPUState *))                                                                      \
+    F(void, main_loop_poll_add_notifier, (struct qemu_notifier *))                                             \
+    F(void, qemu_system_vmstop_request_prepare, (void))                                                        \
+    F(void, qemu_system_vmstop_request, (int state))                                                           \
+    F(void *, qemu_add_vm_change_state_handler, (void (*)(void *, bool runs, int state), void *))              \
+    F(void, cpu_loop_exit_restore, (CPUState *, uintptr_t))                                                    \
     /* the big lock */                                                                                         \
     F(bool, bql_locked, (void))                                                                                \
     F(void, bql_lock_impl, (const char *file, int line))                                                       \
@@ -268,6 +285,12 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
        void *, void *, void *, bool))                                                                          \
     F(int, qemu_chr_fe_write_all, (QemuCharBackend *, const uint8_t *, int))                                   \
     F(void, qemu_chr_fe_accept_input, (QemuCharBackend *))
+
+/* What QEMU calls a Notifier. */
+struct qemu_notifier {
+    void (*notify)(struct qemu_notifier *, void *data);
+    void *next, *previous;
+};
 
 struct qemu_abi {
 #define F(result, name, parameters) result(*name) parameters;

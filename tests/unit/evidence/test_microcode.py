@@ -6,8 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from typer.testing import CliRunner
 
+from dmav3.command.cli import app
 from dmav3.evidence.microcode import control, decode
+
+if TYPE_CHECKING:
+    from pathlib import Path
 from dmav3.evidence.probe import Kind, Record
 from dmav3.evidence.trace import lines
 
@@ -133,3 +138,29 @@ def test_what_is_missing_is_said() -> None:
     first, last = text(Log(lost=5, untraced=7))
     assert first.startswith("... 5 records")
     assert last.startswith("... 7 more instructions")
+
+
+def test_a_program_is_shown_with_its_loops_indented(tmp_path: Path) -> None:
+    """By address, with its bytes; one loop inside the other, and one without an end."""
+    program = tmp_path / "program.bin"
+    program.write_bytes(bytes.fromhex("20 03 22 01 04 08 3c 02 38 06 13 28 01 00 ff"))
+    done = CliRunner().invoke(app, ["disasm", str(program), "--at", "0x40601000"])
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "0x40601000  20 03              DMALP LC0, 4",
+        "0x40601002  22 01                DMALP LC1, 2",
+        "0x40601004  04                     DMALD",
+        "0x40601005  08                     DMAST",
+        "0x40601006  3c 02                DMALPEND LC1, 0x40601004",
+        "0x40601008  38 06              DMALPEND LC0, 0x40601002",
+        "0x4060100a  13                   DMAWMB",
+        "0x4060100b  28 01              DMALPEND 0x4060100a",
+        "0x4060100d  00                 DMAEND",
+        "0x4060100e  ff                 .byte 0xff",
+    ]
+
+
+def test_a_program_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """With its name."""
+    done = CliRunner().invoke(app, ["disasm", str(tmp_path / "none")])
+    assert (done.exit_code, "none cannot be read: No such file" in done.stderr) == (2, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -124,7 +125,7 @@ def _stream(extension: Elf, position: int) -> tuple[Stream, bytearray]:
     memory = bytearray(4096 + 32)
     fields = (MAGIC, 1, 16, 4096, position, position, 4112, position, position)
     struct.pack_into("<II7Q", memory, 0, *fields)
-    return Stream(memoryview(memory), extension, lambda: None), memory
+    return Stream(memoryview(memory), extension, lambda: None, Mock()), memory
 
 
 @given(st.integers(0, 100), st.binary(max_size=16))

@@ -12,43 +12,49 @@
 | `trace.txt` | of these what the DMA controller did, for a person |
 | `run.json` | on what it ran, and the command that runs it again |
 
-The folder of a test is in the folder of its run, and that in `--dmav3-artefacts`, where the last
-ten runs stay.
+With what `recorded.py` writes beside them, `dmav3 replay` has the run again. The folder of a test
+is in the folder of its run, and that in `--dmav3-artefacts`, where the last ten runs stay.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmav3.deadlines import deadline
 from dmav3.errors import Dmav3Error
-from dmav3.evidence.findings import routine_names
-from dmav3.evidence.probe import Kind
+
+from . import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
-    from dmav3.board.board import Board
-    from dmav3.board.host_shim import HostShim
-    from dmav3.board.shim import Shim
     from dmav3.evidence.findings import Finding
     from dmav3.evidence.violations import Violation
 
-#: How many runs stay, and what their folders are called.
-_RUNS, _RUN = 10, re.compile(r"\d{8}-\d{6}-\w+")
-#: Records whose id is that of a routine.
-_NAMED = {Kind.ENTER, Kind.EXIT, Kind.MAPPING}
+    from .board import Board
+    from .host_shim import HostShim
+    from .shim import Shim
+
+#: How many runs stay, and what their folders are called: date, time, id of the process.
+_RUNS, _RUN = 10, re.compile(r"\d{8}-\d{6}-\d+")
 #: Seconds of real time to wait for a board that does not stand still.
 _PATIENCE_SECONDS = 1.0
 
 
+def new_run() -> str:
+    """Return a name for the folder of a run."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+
+
 def run_folder(root: Path, run: str) -> Path:
-    """Return the folder of a run, made if need be; the oldest ones have to go then."""
+    """Return the folder of a run, made if need be; the oldest that have ended have to go then."""
     folder = root / run
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +63,8 @@ def run_folder(root: Path, run: str) -> Path:
             path for path in root.iterdir() if path.is_dir() and _RUN.fullmatch(path.name)
         )
         for old in runs[:-_RUNS]:
-            shutil.rmtree(old, ignore_errors=True)
+            if not Path("/proc", old.name.rpartition("-")[2]).exists():
+                shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
@@ -80,7 +87,8 @@ def save(
         reason = _hold(board, held)
         findings = [{"unknown": reason}] if reason else _findings(board, left)
         (folder / "findings.json").write_text(json.dumps(findings, indent=1) + "\n")
-        _lines(folder / "events.jsonl", [{"unknown": reason}] if reason else _events(board))
+        _lines(folder / "events.jsonl", [{"unknown": reason}] if reason else recorded.events(board))
+        recorded.write(board, folder, held=bool(reason))
         trace = [reason] if reason else board.evidence.trace()
         (folder / "trace.txt").write_text("\n".join(trace) + "\n")
         calls = [reason] if reason else [call.line() for call in board.evidence.calls()]
@@ -99,7 +107,7 @@ def save_host(
     (folder / "console.log").write_bytes(b"".join(line + b"\n" for line in shim.link.log))
     (folder / "errors.log").write_text(shim.said())
     if shim.running:
-        _lines(folder / "events.jsonl", _events(shim))
+        _lines(folder / "events.jsonl", recorded.events(shim))
         findings = _findings(shim, left)
         (folder / "findings.json").write_text(json.dumps(findings, indent=1) + "\n")
         calls = [call.line() for call in shim.evidence.calls()]
@@ -125,12 +133,5 @@ def _findings(shim: Shim, left: Sequence[Violation]) -> list[dict[str, Any]]:
     return [one.json() | {"expected": one not in unexpected} for one in found]
 
 
-def _events(shim: Shim) -> Iterable[dict[str, Any]]:
-    names = routine_names(shim.image)
-    for record in shim.evidence.events.all():
-        named = {"name": names[record.id]} if record.kind in _NAMED and record.id in names else {}
-        yield record._asdict() | {"kind": record.kind.name.lower()} | named
-
-
 def _lines(path: Path, objects: Iterable[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(one, default=str) + "\n" for one in objects))
+    path.write_text(recorded.lines_of(objects))

@@ -8,6 +8,8 @@
 
 #include <wdm_dma.h>
 
+EXTERN_C_START
+
 /*
  * The stream device sends bytes to the test and receives bytes from it, by DMA. Give the address of the data
  * register as DeviceAddress, and a line as DmaRequestLine. An access of w bits moves w / 8 bytes. The device
@@ -58,5 +60,11 @@
  */
 typedef VOID DMAV3_INTERRUPT(PVOID context);
 NTSTATUS dmav3_connect_interrupt(ULONG spi, DMAV3_INTERRUPT *routine, PVOID context);
+
+/* Give a device object of IoCreateDevice the interrupt line that IoConnectInterruptEx connects for it, as the
+ * bus driver of a physical device object does. STATUS_NO_SUCH_DEVICE: it is none. */
+NTSTATUS dmav3_assign_line(PDEVICE_OBJECT PhysicalDeviceObject, ULONG spi);
+
+EXTERN_C_END
 
 #endif

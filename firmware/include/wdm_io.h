@@ -144,6 +144,11 @@ NTSTATUS IoCreateDevice(_In_ PDRIVER_OBJECT DriverObject, _In_ ULONG DeviceExten
                         _Out_ PDEVICE_OBJECT *DeviceObject);
 void IoDeleteDevice(_In_ PDEVICE_OBJECT DeviceObject);
 
+/* A name of a device in user mode. STATUS_OBJECT_NAME_COLLISION: it is taken. Delete it once:
+ * STATUS_OBJECT_NAME_NOT_FOUND: there is none. PASSIVE_LEVEL. */
+NTSTATUS IoCreateSymbolicLink(_In_ PUNICODE_STRING SymbolicLinkName, _In_ PUNICODE_STRING DeviceName);
+NTSTATUS IoDeleteSymbolicLink(_In_ PUNICODE_STRING SymbolicLinkName);
+
 /* What the new device lies on; its stack locations count. NULL: none. */
 PDEVICE_OBJECT IoAttachDeviceToDeviceStack(_In_ PDEVICE_OBJECT SourceDevice, _In_ PDEVICE_OBJECT TargetDevice);
 void IoDetachDevice(_Inout_ PDEVICE_OBJECT TargetDevice);

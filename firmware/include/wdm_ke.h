@@ -141,7 +141,7 @@ WDM_INLINE BOOLEAN InterlockedBitTestAndReset(LONG volatile *Base, LONG Bit)
 /* ---- spin locks ----
  *
  * With one core nobody ever spins: a lock that is held is one that its holder takes again, or that was left
- * behind, and never comes free: violation 0x60, and the routine goes on as if it had it. */
+ * behind, and never comes free: violation 0x61, and the routine goes on as if it had it. */
 
 /* At most DISPATCH_LEVEL, which is the level while the lock is held. Release it in the reverse order. */
 void KeInitializeSpinLock(_Out_ PKSPIN_LOCK SpinLock);

@@ -67,6 +67,37 @@ void MmUnmapIoSpace(_In_ PVOID BaseAddress, _In_ SIZE_T NumberOfBytes);
 PHYSICAL_ADDRESS MmGetPhysicalAddress(_In_ PVOID BaseAddress);
 BOOLEAN MmIsAddressValid(_In_ PVOID VirtualAddress);
 
+/* ---- memory in whole pages ----
+ *
+ * It is contiguous, and what it held. NULL: there is none up to the highest address, or without a multiple of
+ * the boundary inside. MmCached is write-back memory; what is not cached takes aligned accesses only. Give it
+ * back once; what is none is violation 0x60. At most DISPATCH_LEVEL. */
+
+PVOID MmAllocateContiguousMemory(_In_ SIZE_T NumberOfBytes, _In_ PHYSICAL_ADDRESS HighestAcceptableAddress);
+PVOID MmAllocateContiguousMemorySpecifyCache(_In_ SIZE_T NumberOfBytes,
+                                             _In_ PHYSICAL_ADDRESS LowestAcceptableAddress,
+                                             _In_ PHYSICAL_ADDRESS HighestAcceptableAddress,
+                                             _In_ PHYSICAL_ADDRESS BoundaryAddressMultiple,
+                                             _In_ MEMORY_CACHING_TYPE CacheType);
+void MmFreeContiguousMemory(_In_ PVOID BaseAddress);
+void MmFreeContiguousMemorySpecifyCache(_In_ PVOID BaseAddress, _In_ SIZE_T NumberOfBytes,
+                                        _In_ MEMORY_CACHING_TYPE CacheType);
+
+/* The same behind an MDL whose pages are locked, zeroed unless a flag says otherwise: all bytes or none, and
+ * SkipBytes is not looked at. Give back the pages by MmFreePagesFromMdl, then the MDL by ExFreePool. */
+#define MM_DONT_ZERO_ALLOCATION               0x01
+#define MM_ALLOCATE_FROM_LOCAL_NODE_ONLY      0x02
+#define MM_ALLOCATE_FULLY_REQUIRED            0x04
+#define MM_ALLOCATE_NO_WAIT                   0x08
+#define MM_ALLOCATE_PREFER_CONTIGUOUS         0x10
+#define MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS 0x20
+PMDL MmAllocatePagesForMdl(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSICAL_ADDRESS HighAddress,
+                           _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes);
+PMDL MmAllocatePagesForMdlEx(_In_ PHYSICAL_ADDRESS LowAddress, _In_ PHYSICAL_ADDRESS HighAddress,
+                             _In_ PHYSICAL_ADDRESS SkipBytes, _In_ SIZE_T TotalBytes,
+                             _In_ MEMORY_CACHING_TYPE CacheType, _In_ ULONG Flags);
+void MmFreePagesFromMdl(_In_ PMDL MemoryDescriptorList);
+
 /* ---- MDLs ---- */
 
 #define MDL_WRITE_OPERATION      0x0080
@@ -128,6 +159,99 @@ NTSTATUS IoConnectInterrupt(_Out_ PKINTERRUPT *InterruptObject, _In_ PKSERVICE_R
                             _In_ BOOLEAN ShareVector, _In_ KAFFINITY ProcessorEnableMask,
                             _In_ BOOLEAN FloatingSave);
 void IoDisconnectInterrupt(_In_ PKINTERRUPT InterruptObject);
+
+/* The line is named (CONNECT_FULLY_SPECIFIED), or that which dmav3_assign_line gave the device. No device has
+ * messages: CONNECT_MESSAGE_BASED connects the FallBackServiceRoutine to the device's line, and sets Version to
+ * CONNECT_LINE_BASED; without one of the two it is STATUS_NOT_SUPPORTED. PASSIVE_LEVEL. STATUS_NOT_FOUND: the
+ * device has no line. */
+#define CONNECT_FULLY_SPECIFIED       1
+#define CONNECT_LINE_BASED            2
+#define CONNECT_MESSAGE_BASED         3
+#define CONNECT_FULLY_SPECIFIED_GROUP 4
+
+typedef BOOLEAN KMESSAGE_SERVICE_ROUTINE(PKINTERRUPT Interrupt, PVOID ServiceContext, ULONG MessageID);
+typedef KMESSAGE_SERVICE_ROUTINE *PKMESSAGE_SERVICE_ROUTINE;
+typedef enum _KINTERRUPT_POLARITY {
+    InterruptPolarityUnknown,
+    InterruptActiveHigh,
+    InterruptRisingEdge = InterruptActiveHigh,
+    InterruptActiveLow,
+    InterruptFallingEdge = InterruptActiveLow,
+    InterruptActiveBoth
+} KINTERRUPT_POLARITY;
+typedef struct _IO_INTERRUPT_MESSAGE_INFO_ENTRY {
+    PHYSICAL_ADDRESS MessageAddress;
+    KAFFINITY TargetProcessorSet;
+    PKINTERRUPT InterruptObject;
+    ULONG MessageData;
+    ULONG Vector;
+    KIRQL Irql;
+    KINTERRUPT_MODE Mode;
+    KINTERRUPT_POLARITY Polarity;
+} IO_INTERRUPT_MESSAGE_INFO_ENTRY, *PIO_INTERRUPT_MESSAGE_INFO_ENTRY;
+typedef struct _IO_INTERRUPT_MESSAGE_INFO {
+    KIRQL UnifiedIrql;
+    ULONG MessageCount;
+    IO_INTERRUPT_MESSAGE_INFO_ENTRY MessageInfo[1];
+} IO_INTERRUPT_MESSAGE_INFO, *PIO_INTERRUPT_MESSAGE_INFO;
+
+typedef struct _IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS {
+    PDEVICE_OBJECT PhysicalDeviceObject;
+    PKINTERRUPT *InterruptObject;
+    PKSERVICE_ROUTINE ServiceRoutine;
+    PVOID ServiceContext;
+    PKSPIN_LOCK SpinLock;
+    KIRQL SynchronizeIrql;
+    BOOLEAN FloatingSave;
+    BOOLEAN ShareVector;
+    ULONG Vector;
+    KIRQL Irql;
+    KINTERRUPT_MODE InterruptMode;
+    KAFFINITY ProcessorEnableMask;
+    USHORT Group;
+} IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS;
+typedef struct _IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETERS {
+    PDEVICE_OBJECT PhysicalDeviceObject;
+    PKINTERRUPT *InterruptObject;
+    PKSERVICE_ROUTINE ServiceRoutine;
+    PVOID ServiceContext;
+    PKSPIN_LOCK SpinLock;
+    KIRQL SynchronizeIrql;
+    BOOLEAN FloatingSave;
+} IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETERS;
+typedef struct _IO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS {
+    PDEVICE_OBJECT PhysicalDeviceObject;
+    union {
+        PVOID *Generic;
+        PIO_INTERRUPT_MESSAGE_INFO *InterruptMessageTable;
+        PKINTERRUPT *InterruptObject;
+    } ConnectionContext;
+    PKMESSAGE_SERVICE_ROUTINE MessageServiceRoutine;
+    PVOID ServiceContext;
+    PKSPIN_LOCK SpinLock;
+    KIRQL SynchronizeIrql;
+    BOOLEAN FloatingSave;
+    PKSERVICE_ROUTINE FallBackServiceRoutine;
+} IO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS;
+typedef struct _IO_CONNECT_INTERRUPT_PARAMETERS {
+    ULONG Version; /* what is asked for, and what was done */
+    union {
+        IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_PARAMETERS FullySpecified;
+        IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETERS LineBased;
+        IO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS MessageBased;
+    };
+} IO_CONNECT_INTERRUPT_PARAMETERS, *PIO_CONNECT_INTERRUPT_PARAMETERS;
+typedef struct _IO_DISCONNECT_INTERRUPT_PARAMETERS {
+    ULONG Version; /* as IoConnectInterruptEx left it */
+    union {
+        PVOID Generic;
+        PKINTERRUPT InterruptObject;
+        PIO_INTERRUPT_MESSAGE_INFO InterruptMessageTable;
+    } ConnectionContext;
+} IO_DISCONNECT_INTERRUPT_PARAMETERS, *PIO_DISCONNECT_INTERRUPT_PARAMETERS;
+
+NTSTATUS IoConnectInterruptEx(_Inout_ PIO_CONNECT_INTERRUPT_PARAMETERS Parameters);
+void IoDisconnectInterruptEx(_In_ PIO_DISCONNECT_INTERRUPT_PARAMETERS Parameters);
 
 /* Call the routine at the interrupt's level: its service routine does not run meanwhile. At most that level. */
 BOOLEAN KeSynchronizeExecution(_Inout_ PKINTERRUPT Interrupt, _In_ PKSYNCHRONIZE_ROUTINE SynchronizeRoutine,

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Devices: each in one block of memory with its extension. */
+#include "nt/device.h"
+
+#include <dmav3_board.h>
+
 #include "hal/memory.h"
 #include "layer/live.h"
 #include "layer/origin.h"
@@ -12,6 +16,7 @@ struct device {
     LIST_ENTRY entry;
     uintptr_t caller;
     uint32_t command;
+    ULONG line;
 };
 
 static LIST_ENTRY devices = {&devices, &devices};
@@ -67,7 +72,8 @@ NTSTATUS IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize, 
     device->object.DeviceExtension = DeviceExtensionSize != 0 ? (PUCHAR)device + size : NULL;
     device->object.DeviceType = DeviceType;
     device->object.StackSize = 1;
-    InitializeListHead(&device->object.DeviceQueue.DeviceListHead);
+    device->line = DEVICE_NO_LINE;
+    KeInitializeDeviceQueue(&device->object.DeviceQueue);
     KeInitializeEvent(&device->object.DeviceLock, SynchronizationEvent, TRUE);
     DriverObject->DeviceObject = &device->object;
     InsertTailList(&devices, &device->entry);
@@ -113,4 +119,22 @@ void IoDetachDevice(PDEVICE_OBJECT TargetDevice)
 {
     (void)NT_AT_MOST(IoDetachDevice, PASSIVE_LEVEL);
     TargetDevice->AttachedDevice = NULL;
+}
+
+ULONG device_line(const DEVICE_OBJECT *object)
+{
+    const struct device *device = find(object);
+
+    return device != NULL ? device->line : DEVICE_NO_LINE;
+}
+
+NTSTATUS dmav3_assign_line(PDEVICE_OBJECT PhysicalDeviceObject, ULONG spi)
+{
+    struct device *device = find(PhysicalDeviceObject);
+
+    if (device == NULL) {
+        return STATUS_NO_SUCH_DEVICE;
+    }
+    device->line = spi;
+    return STATUS_SUCCESS;
 }

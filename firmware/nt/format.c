@@ -18,7 +18,7 @@ struct conversion {
 
 static void put(struct output *output, WCHAR character)
 {
-    if (output->length + 1 < output->size) {
+    if (output->length < output->size) {
         if (output->wide) {
             ((PWCHAR)output->out)[output->length] = character;
         } else {
@@ -282,7 +282,7 @@ static void convert(struct output *output, const struct conversion *how, WCHAR l
     }
 }
 
-size_t nt_format(PVOID out, size_t size, bool wide, const void *format, va_list list)
+size_t nt_format_open(PVOID out, size_t size, bool wide, const void *format, va_list list)
 {
     struct output output = {.out = out, .size = size, .wide = wide};
     struct reader reader = {.format = format, .wide = wide};
@@ -315,13 +315,18 @@ size_t nt_format(PVOID out, size_t size, bool wide, const void *format, va_list 
         reader.next++;
     }
     va_end(arguments.list);
+    return output.length;
+}
 
-    size_t end = output.length < size ? output.length : size - 1;
+size_t nt_format(PVOID out, size_t size, bool wide, const void *format, va_list arguments)
+{
+    size_t length = nt_format_open(out, size - 1, wide, format, arguments);
+    size_t end = min(length, size - 1);
 
     if (wide) {
         ((PWCHAR)out)[end] = 0;
     } else {
         ((PCHAR)out)[end] = '\0';
     }
-    return output.length;
+    return length;
 }

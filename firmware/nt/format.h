@@ -12,4 +12,7 @@
  * text. Returns how many characters the whole text has, without its zero. size: 1 or more. */
 size_t nt_format(PVOID out, size_t size, bool wide, const void *format, va_list arguments);
 
+/* The same without a zero behind the text. size: 0 or more. */
+size_t nt_format_open(PVOID out, size_t size, bool wide, const void *format, va_list arguments);
+
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Interrupts of drivers, by the lines of the GIC. */
+#include "nt/interrupt.h"
+
 #include "hal/irq.h"
 #include "hal/irq_mask.h"
 #include "layer/irql.h"
@@ -15,8 +17,7 @@ struct _KINTERRUPT {
     PKSERVICE_ROUTINE routine; /* NULL: the row is free */
     PVOID context;
     unsigned int line;
-    uintptr_t caller;
-    uint32_t command;
+    struct routine_place maker;
 };
 
 static struct _KINTERRUPT interrupts[CONNECTIONS_MAX];
@@ -25,9 +26,7 @@ static void tell_each(dma_tell *tell, void *context)
 {
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         if (interrupts[i].routine != NULL) {
-            const struct dma_live told = live_of(
-                "interrupt", (uintptr_t)&interrupts[i],
-                &(struct routine_place){OPLOG_IoConnectInterrupt, interrupts[i].caller, interrupts[i].command});
+            const struct dma_live told = live_of("interrupt", (uintptr_t)&interrupts[i], &interrupts[i].maker);
 
             tell(&told, context);
         }
@@ -65,13 +64,32 @@ static PKINTERRUPT find_free(unsigned int line)
     return line < LINES ? found : NULL;
 }
 
+NTSTATUS interrupt_connect(enum oplog_id routine, uintptr_t caller, const struct interrupt_wish *wish)
+{
+    PKINTERRUPT interrupt = find_free(wish->line);
+
+    if (interrupt == NULL) {
+        refuse_in(routine, caller, STATUS_INVALID_PARAMETER,
+                  "Vector {0}: lines are 0 to 255, one driver's routine each, and {1} at most", wish->line,
+                  CONNECTIONS_MAX);
+        return STATUS_INVALID_PARAMETER;
+    }
+    *interrupt = (struct _KINTERRUPT){.routine = wish->routine,
+                                      .context = wish->context,
+                                      .line = wish->line,
+                                      .maker = {routine, caller, origin_now()}};
+    *wish->object = interrupt;
+    live_add(&source);
+    (wish->mode == Latched ? irq_connect_message : irq_connect)(wish->line, interrupted, interrupt);
+    irq_name_routine(wish->line, (const void *)(uintptr_t)wish->routine);
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS IoConnectInterrupt(PKINTERRUPT *InterruptObject, PKSERVICE_ROUTINE ServiceRoutine,
                             PVOID ServiceContext, PKSPIN_LOCK SpinLock, ULONG Vector, KIRQL Irql,
                             KIRQL SynchronizeIrql, KINTERRUPT_MODE InterruptMode, BOOLEAN ShareVector,
                             KAFFINITY ProcessorEnableMask, BOOLEAN FloatingSave)
 {
-    PKINTERRUPT interrupt = find_free(Vector);
-
     (void)SpinLock;
     (void)Irql;
     (void)SynchronizeIrql;
@@ -79,34 +97,25 @@ NTSTATUS IoConnectInterrupt(PKINTERRUPT *InterruptObject, PKSERVICE_ROUTINE Serv
     (void)ProcessorEnableMask;
     (void)FloatingSave;
     (void)NT_AT_MOST(IoConnectInterrupt, PASSIVE_LEVEL);
-    if (interrupt == NULL) {
-        refuse_in(OPLOG_IoConnectInterrupt, NT_CALLER, STATUS_INVALID_PARAMETER,
-                  "Vector {0}: lines are 0 to 255, one driver's routine each, and {1} at most", Vector,
-                  CONNECTIONS_MAX);
-        return STATUS_INVALID_PARAMETER;
+    return interrupt_connect(
+        OPLOG_IoConnectInterrupt, NT_CALLER,
+        &(struct interrupt_wish){InterruptObject, ServiceRoutine, ServiceContext, Vector, InterruptMode});
+}
+
+void interrupt_disconnect(enum oplog_id routine, uintptr_t caller, PKINTERRUPT interrupt)
+{
+    if (interrupt < interrupts || interrupt >= interrupts + CONNECTIONS_MAX || interrupt->routine == NULL) {
+        violation_report_in(routine, caller, VIOLATION_NOT_INITIALIZED, (uintptr_t)interrupt, 0);
+        return;
     }
-    *interrupt = (struct _KINTERRUPT){.routine = ServiceRoutine,
-                                      .context = ServiceContext,
-                                      .line = Vector,
-                                      .caller = NT_CALLER,
-                                      .command = origin_now()};
-    *InterruptObject = interrupt;
-    live_add(&source);
-    (InterruptMode == Latched ? irq_connect_message : irq_connect)(Vector, interrupted, interrupt);
-    irq_name_routine(Vector, (const void *)(uintptr_t)ServiceRoutine);
-    return STATUS_SUCCESS;
+    irq_disable(interrupt->line);
+    interrupt->routine = NULL;
 }
 
 void IoDisconnectInterrupt(PKINTERRUPT InterruptObject)
 {
     (void)NT_AT_MOST(IoDisconnectInterrupt, PASSIVE_LEVEL);
-    if (InterruptObject < interrupts || InterruptObject >= interrupts + CONNECTIONS_MAX ||
-        InterruptObject->routine == NULL) {
-        NT_MISTAKE(IoDisconnectInterrupt, VIOLATION_NOT_INITIALIZED, (uintptr_t)InterruptObject, 0);
-        return;
-    }
-    irq_disable(InterruptObject->line);
-    InterruptObject->routine = NULL;
+    interrupt_disconnect(OPLOG_IoDisconnectInterrupt, NT_CALLER, InterruptObject);
 }
 
 KIRQL KeAcquireInterruptSpinLock(PKINTERRUPT Interrupt)

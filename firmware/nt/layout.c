@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layouts of the structures in wdm_ke.h, wdm_ex.h and wdm_io.h, which are those of 64-bit Windows. */
+/* Layouts of the structures in wdm_ke.h, wdm_ex.h, wdm_io.h and wdm_queue.h, which are those of 64-bit Windows.
+ */
 #include <wdm.h>
 
 #define SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
@@ -65,3 +66,18 @@ OFFSET(IO_STACK_LOCATION, Parameters.Read.ByteOffset, 24);
 OFFSET(IO_STACK_LOCATION, Parameters.DeviceIoControl.IoControlCode, 24);
 OFFSET(IO_STACK_LOCATION, DeviceObject, 40);
 OFFSET(IO_STACK_LOCATION, CompletionRoutine, 56);
+
+SIZE(IO_CSQ, 64);
+OFFSET(IO_CSQ, CsqAcquireLock, 32);
+SIZE(IO_CSQ_IRP_CONTEXT, 24);
+SIZE(IO_REMOVE_LOCK, 32);
+OFFSET(IO_REMOVE_LOCK, Common.RemoveEvent, 8);
+
+SIZE(IO_CONNECT_INTERRUPT_PARAMETERS, 80);
+OFFSET(IO_CONNECT_INTERRUPT_PARAMETERS, FullySpecified, 8);
+OFFSET(IO_CONNECT_INTERRUPT_PARAMETERS, FullySpecified.Vector, 52);
+OFFSET(IO_CONNECT_INTERRUPT_PARAMETERS, FullySpecified.Group, 72);
+OFFSET(IO_CONNECT_INTERRUPT_PARAMETERS, MessageBased.FallBackServiceRoutine, 56);
+SIZE(IO_DISCONNECT_INTERRUPT_PARAMETERS, 16);
+SIZE(IO_INTERRUPT_MESSAGE_INFO_ENTRY, 48);
+SIZE(IO_INTERRUPT_MESSAGE_INFO, 56);

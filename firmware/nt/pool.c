@@ -4,6 +4,8 @@
  * that is given back is filled with a pattern and waits with others, so that a store to it is found when it is
  * used again; when the heap is short, they are given back at once.
  */
+#include "nt/pool.h"
+
 #include <string.h>
 
 #include "hal/irq_mask.h"
@@ -162,6 +164,12 @@ static void *allocate(const struct wish *wish)
     }
     irq_restore(state);
     return memory;
+}
+
+void *pool_allocate(enum oplog_id routine, uintptr_t caller, size_t size, uint32_t tag)
+{
+    return allocate(
+        &(struct wish){.routine = routine, .caller = caller, .size = size, .tag = tag, .zeroed = true});
 }
 
 PVOID ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waits, and the passing of model time. */
+#include "nt/wait.h"
+
 #include "hal/alarm.h"
 #include "hal/ident.h"
 #include "hal/irq_mask.h"
@@ -98,6 +100,13 @@ static NTSTATUS wait_for_objects(enum oplog_id routine, uintptr_t caller, struct
         violation_report_in(routine, caller, VIOLATION_ENDLESS_WAIT, (uintptr_t)wait->objects[0], 0);
     }
     return status;
+}
+
+void wait_for_event(enum oplog_id routine, uintptr_t caller, PKEVENT event)
+{
+    struct wait wait = {.objects = (PVOID[]){event}, .count = 1};
+
+    (void)wait_for_objects(routine, caller, &wait, NULL);
 }
 
 NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode,

@@ -15,9 +15,29 @@ if TYPE_CHECKING:
 DATA = Path(__file__).with_name("idioms.toml")
 _HEAD = """\
 #include <dmav3.h>
+#include <dmav3_board.h>
 #include <ntddk.h>
+#include <ntstrsafe.h>
 
 #define CHECK(condition) if (!(condition)) return __LINE__
+
+/* Evaluate a call at the level that was asked for. */
+static KIRQL Level;
+
+static KIRQL Raise(void)
+{
+    KIRQL old;
+
+    KeRaiseIrql(Level, &old);
+    return old;
+}
+
+static void Lower(KIRQL *old)
+{
+    KeLowerIrql(*old);
+}
+#define LOWERED __attribute__((cleanup(Lower)))
+#define AT_LEVEL(call) __extension__({ KIRQL old_ LOWERED = Raise(); (void)old_; call; })
 """
 _COMMANDS = """\
 typedef ULONG IDIOM(void);
@@ -36,19 +56,15 @@ static NTSTATUS Idiom(const ULONGLONG *argument, struct dmav3_reply *reply)
 }
 DMAV3_COMMAND(idiom, "number", Idiom);
 
-/* At a level that is one too high. */
-static NTSTATUS Misuse(const ULONGLONG *argument, struct dmav3_reply *reply)
+/* With the routine of its limit called at this level. */
+static NTSTATUS AtLevel(const ULONGLONG *argument, struct dmav3_reply *reply)
 {
     static IDIOM *const table[] = {%s};
-    KIRQL old;
-    NTSTATUS status;
 
-    KeRaiseIrql((KIRQL)argument[1], &old);
-    status = Run(table, argument[0], reply);
-    KeLowerIrql(old);
-    return status;
+    Level = (KIRQL)argument[1];
+    return Run(table, argument[0], reply);
 }
-DMAV3_COMMAND(misuse, "number level", Misuse);
+DMAV3_COMMAND(at_level, "number level", AtLevel);
 """
 
 
@@ -61,7 +77,8 @@ class Idiom:
     :ivar code: the lines; `CHECK` says what must be true then.
     :ivar top: what stands outside of functions.
     :ivar limit: a routine, and the highest level at which it may be called.
-    :ivar misuse: lines that call it.
+    :ivar misuse: lines that run one level above as a whole, where `code` would not come back from
+        there; without them it is `code`, with the calls of the routine at a level of choice.
     """
 
     number: int
@@ -89,9 +106,15 @@ class Idiom:
             yield f'#line {_line(text, self.top)} "{DATA.name}"\n{self.top}'
         yield f"static ULONG idiom_{self.number}(void)\n{{"
         yield f'#line {line} "{DATA.name}"\n{self.code}\n    return 0;\n}}'
-        if self.limit:
-            yield f"static ULONG misuse_{self.number}(void)\n{{"
-            yield f'#line {line} "{DATA.name}"\n{self.misuse}\n    return 0;\n}}'
+        if self.misuse:
+            yield f"static ULONG level_{self.number}(void)\n{{\nKIRQL old_ = Raise();"
+            yield f'#line {line} "{DATA.name}"\n{self.misuse}\nLower(&old_);\n    return 0;\n}}'
+        elif self.limit:
+            routine = self.limit[0]
+            yield f"#define {routine}(...) AT_LEVEL({routine}(__VA_ARGS__))"
+            yield f"static ULONG level_{self.number}(void)\n{{"
+            yield f'#line {line} "{DATA.name}"\n{self.code}\n    return 0;\n}}'
+            yield f"#undef {routine}"
 
 
 def _line(text: str, part: str) -> int:
@@ -112,7 +135,7 @@ def read() -> tuple[list[Idiom], dict[str, str]]:
                 row["code"],
                 row.get("top", ""),
                 (routine, int(level)) if routine else None,
-                row.get("misuse", row["code"]),
+                row.get("misuse", ""),
             )
         )
     return idioms, data["absent"]
@@ -125,11 +148,11 @@ def c_file(idioms: list[Idiom]) -> str:
     for idiom in idioms:
         parts += idiom.functions(text)
     run = ", ".join(f"idiom_{idiom.number}" for idiom in idioms)
-    misuse = ", ".join(f"misuse_{idiom.number}" if idiom.limit else "NULL" for idiom in idioms)
-    return "\n".join([*parts, f'#line 1 "commands.c"\n{_COMMANDS % (run, misuse)}'])
+    level = ", ".join(f"level_{idiom.number}" if idiom.limit else "NULL" for idiom in idioms)
+    return "\n".join([*parts, f'#line 1 "commands.c"\n{_COMMANDS % (run, level)}'])
 
 
 def owner(place: str) -> tuple[str, int] | None:
-    """Return whether the place of a violation is an idiom or a misuse, and of which number."""
-    found = re.search(r"(idiom|misuse)_(\d+)", place)
+    """Return whether a violation is of an idiom or of one at a level, and its number."""
+    found = re.search(r"(idiom|level)_(\d+)", place)
     return (found[1], int(found[2])) if found else None

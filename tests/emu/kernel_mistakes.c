@@ -46,7 +46,27 @@
     X(CancelLeft)                                                                                              \
     X(NoLocation)                                                                                              \
     X(LeaveIrp)                                                                                                \
-    X(LeaveDevice)
+    X(LeaveDevice)                                                                                             \
+    X(CsqTwice)                                                                                                \
+    X(RawCsq)                                                                                                  \
+    X(CsqRelease)                                                                                              \
+    X(ReleaseFree)                                                                                             \
+    X(ReleaseTag)                                                                                              \
+    X(RawRemoveLock)                                                                                           \
+    X(LeaveRemoveLock)                                                                                         \
+    X(RemoveTooEarly)                                                                                          \
+    X(FreeQueued)                                                                                              \
+    X(WorkTwice)                                                                                               \
+    X(LeaveWorkItem)                                                                                           \
+    X(NoStartIo)                                                                                               \
+    X(RaiseInStartIo)                                                                                          \
+    X(StartTwice)                                                                                              \
+    X(RawDeviceQueue)                                                                                          \
+    X(FreePagesTwice)                                                                                          \
+    X(LeaveContiguous)                                                                                         \
+    X(LeavePages)                                                                                              \
+    X(LeaveLink)                                                                                               \
+    X(RawInterrupt)
 
 static PUCHAR Block(void)
 {
@@ -451,6 +471,279 @@ static VOID LeaveDevice(void)
 {
     Request(DispatchDone);
     IoFreeIrp(Irp);
+}
+
+/* ---- cancel-safe queues ---- */
+
+static LIST_ENTRY Queue;
+static BOOLEAN KeepsLevel;
+
+static VOID CsqInsert(PIO_CSQ csq, PIRP irp)
+{
+    (void)csq;
+    InsertTailList(&Queue, &irp->Tail.Overlay.ListEntry);
+}
+
+static VOID CsqRemove(PIO_CSQ csq, PIRP irp)
+{
+    (void)csq;
+    RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+}
+
+static PIRP CsqPeek(PIO_CSQ csq, PIRP irp, PVOID context)
+{
+    PLIST_ENTRY next = irp != NULL ? irp->Tail.Overlay.ListEntry.Flink : Queue.Flink;
+
+    (void)csq, (void)context;
+    return next != &Queue ? CONTAINING_RECORD(next, IRP, Tail.Overlay.ListEntry) : NULL;
+}
+
+static VOID CsqAcquire(PIO_CSQ csq, PKIRQL old)
+{
+    (void)csq;
+    KeAcquireSpinLock(&Lock, old);
+}
+
+static VOID ReleaseCsq(PIO_CSQ csq, KIRQL old)
+{ /* CsqRelease */
+    (void)csq;
+    KeReleaseSpinLock(&Lock, KeepsLevel ? DISPATCH_LEVEL : old);
+}
+
+static VOID CsqComplete(PIO_CSQ csq, PIRP irp)
+{
+    (void)csq;
+    irp->IoStatus.Status = STATUS_CANCELLED;
+    IoCompleteRequest(irp, IO_NO_INCREMENT);
+}
+
+static IO_CSQ Csq;
+
+static NTSTATUS DispatchCsq(PDEVICE_OBJECT device, PIRP irp)
+{
+    (void)device;
+    IoCsqInsertIrp(&Csq, irp, NULL);
+    return STATUS_PENDING;
+}
+
+static VOID RequestCsq(void)
+{
+    InitializeListHead(&Queue);
+    IoCsqInitialize(&Csq, CsqInsert, CsqRemove, CsqPeek, CsqAcquire, ReleaseCsq, CsqComplete);
+    Request(DispatchCsq);
+}
+
+static VOID EndCsq(void)
+{
+    IoCancelIrp(Irp);
+    End();
+}
+
+static VOID CsqTwice(void)
+{
+    RequestCsq();
+    IoCsqInsertIrp(&Csq, Irp, NULL); /* CsqTwice */
+    EndCsq();
+}
+
+static VOID RawCsq(void)
+{
+    static IO_CSQ Raw;
+
+    IoCsqRemoveNextIrp(&Raw, NULL); /* RawCsq */
+}
+
+static VOID CsqRelease(void)
+{
+    RequestCsq();
+    KeepsLevel = TRUE;
+    IoCsqRemoveNextIrp(&Csq, NULL);
+    KeepsLevel = FALSE;
+    CsqComplete(&Csq, Irp);
+    End();
+}
+
+/* ---- remove locks ---- */
+
+static IO_REMOVE_LOCK RemoveLock;
+
+static VOID ReleaseFree(void)
+{
+    IoInitializeRemoveLock(&RemoveLock, TAG, 0, 0);
+    IoReleaseRemoveLock(&RemoveLock, NULL); /* ReleaseFree */
+}
+
+static VOID ReleaseTag(void)
+{
+    IoInitializeRemoveLock(&RemoveLock, TAG, 0, 0);
+    IoAcquireRemoveLock(&RemoveLock, &Irp);
+    IoReleaseRemoveLock(&RemoveLock, NULL); /* ReleaseTag */
+    IoReleaseRemoveLock(&RemoveLock, &Irp);
+}
+
+static VOID RawRemoveLock(void)
+{
+    static IO_REMOVE_LOCK Raw;
+
+    IoAcquireRemoveLock(&Raw, NULL); /* RawRemoveLock */
+}
+
+static VOID LeaveRemoveLock(void)
+{
+    IoInitializeRemoveLock(&RemoveLock, TAG, 0, 0);
+    IoAcquireRemoveLock(&RemoveLock, NULL); /* LeaveRemoveLock */
+}
+
+static VOID RemoveTooEarly(void)
+{
+    IoInitializeRemoveLock(&RemoveLock, TAG, 0, 0);
+    IoAcquireRemoveLock(&RemoveLock, &Irp);
+    IoAcquireRemoveLock(&RemoveLock, NULL);
+    IoReleaseRemoveLockAndWait(&RemoveLock, NULL); /* RemoveTooEarly */
+    IoReleaseRemoveLock(&RemoveLock, &Irp);
+}
+
+/* ---- work items ---- */
+
+static PIO_WORKITEM Item;
+
+static VOID OnWorkItem(PDEVICE_OBJECT device, PVOID context)
+{
+    (void)device, (void)context;
+}
+
+static VOID Allocate(void)
+{
+    Item = IoAllocateWorkItem(NULL); /* LeaveWorkItem */
+}
+
+static VOID FreeQueued(void)
+{
+    Allocate();
+    IoQueueWorkItem(Item, OnWorkItem, DelayedWorkQueue, NULL);
+    IoFreeWorkItem(Item); /* FreeQueued */
+}
+
+static VOID WorkTwice(void)
+{
+    LARGE_INTEGER delay;
+
+    delay.QuadPart = -10000;
+    Allocate();
+    IoQueueWorkItem(Item, OnWorkItem, DelayedWorkQueue, NULL);
+    IoQueueWorkItem(Item, OnWorkItem, DelayedWorkQueue, NULL); /* WorkTwice */
+    KeDelayExecutionThread(KernelMode, FALSE, &delay);
+    IoFreeWorkItem(Item);
+}
+
+static VOID LeaveWorkItem(void)
+{
+    Allocate();
+}
+
+/* ---- device queues ---- */
+
+static NTSTATUS DispatchStart(PDEVICE_OBJECT device, PIRP irp)
+{
+    IoMarkIrpPending(irp);
+    IoStartPacket(device, irp, NULL, NULL); /* NoStartIo */
+    return STATUS_PENDING;
+}
+
+static VOID OnStartIo(PDEVICE_OBJECT device, PIRP irp)
+{ /* RaiseInStartIo */
+    KIRQL old;
+
+    (void)device, (void)irp;
+    KeRaiseIrql(DISPATCH_LEVEL + 1, &old);
+}
+
+static VOID Start(PDRIVER_STARTIO routine)
+{
+    Driver.DriverStartIo = routine;
+    Request(DispatchStart);
+    Irp->IoStatus.Status = STATUS_SUCCESS;
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    End();
+}
+
+static VOID NoStartIo(void)
+{
+    Start(NULL);
+}
+
+static VOID RaiseInStartIo(void)
+{
+    Start(OnStartIo);
+}
+
+static KDEVICE_QUEUE DeviceQueue;
+static KDEVICE_QUEUE_ENTRY Entry;
+
+static VOID StartTwice(void)
+{
+    KIRQL old;
+
+    KeInitializeDeviceQueue(&DeviceQueue);
+    KeRaiseIrql(DISPATCH_LEVEL, &old);
+    KeInsertDeviceQueue(&DeviceQueue, &Entry);
+    KeInsertDeviceQueue(&DeviceQueue, &Entry);
+    KeInsertDeviceQueue(&DeviceQueue, &Entry); /* StartTwice */
+    KeLowerIrql(old);
+}
+
+static VOID RawDeviceQueue(void)
+{
+    static KDEVICE_QUEUE Raw;
+
+    KeRemoveEntryDeviceQueue(&Raw, &Entry); /* RawDeviceQueue */
+}
+
+/* ---- pages ---- */
+
+static PHYSICAL_ADDRESS Anywhere(void)
+{
+    PHYSICAL_ADDRESS address;
+
+    address.QuadPart = -1;
+    return address;
+}
+
+static VOID FreePagesTwice(void)
+{
+    PVOID memory = MmAllocateContiguousMemory(PAGE_SIZE, Anywhere());
+
+    MmFreeContiguousMemory(memory);
+    MmFreeContiguousMemory(memory); /* FreePagesTwice */
+}
+
+static VOID LeaveContiguous(void)
+{
+    (void)MmAllocateContiguousMemory(PAGE_SIZE, Anywhere()); /* LeaveContiguous */
+}
+
+static VOID LeavePages(void)
+{
+    PHYSICAL_ADDRESS none;
+
+    none.QuadPart = 0;
+    ExFreePool(MmAllocatePagesForMdl(none, Anywhere(), none, PAGE_SIZE)); /* LeavePages */
+}
+
+static VOID LeaveLink(void)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\DosDevices\\Mistake");
+
+    IoCreateSymbolicLink(&name, &name); /* LeaveLink */
+}
+
+static VOID RawInterrupt(void)
+{
+    IO_DISCONNECT_INTERRUPT_PARAMETERS parameters;
+
+    parameters.Version = CONNECT_LINE_BASED;
+    parameters.ConnectionContext.InterruptObject = NULL;
+    IoDisconnectInterruptEx(&parameters); /* RawInterrupt */
 }
 
 static NTSTATUS Mistake(const ULONGLONG *argument, struct dmav3_reply *reply)

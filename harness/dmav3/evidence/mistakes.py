@@ -349,16 +349,16 @@ MISTAKES: dict[int | tuple[int, int], Mistake] = {
         "give it back when nobody, the device included, uses it any more",
     ),
     0x60: Mistake(
-        "{p2:at} is given back, and is no block of pool",
-        "give back the pointer that the allocation returned, as it is",
+        "{p2:at} is given back, and is no block of pool, or of pages, of its routine",
+        "give back the pointer that the allocation returned, as it is, once",
     ),
     0x61: Mistake(
         "the lock {p2:at} is taken by whom has it already, or was never released",
         "release it before, in every way out of the code that it protects",
     ),
     0x62: Mistake(
-        "the lock {p2:at} is released, and is not held, or by another thread",
-        "release each lock once, where it was taken",
+        "the lock {p2:at} is released, and is not held, or by another thread or tag",
+        "release each lock once, where it was taken, a remove lock with the tag of its acquisition",
     ),
     0x63: Mistake(
         "nothing has signalled the object {p2:at} in 10 s of model time, and the wait has no end",
@@ -369,8 +369,8 @@ MISTAKES: dict[int | tuple[int, int], Mistake] = {
         "release what was taken, as often, and a mutex in the thread that has it",
     ),
     0x65: Mistake(
-        "the work item {p2:at} is queued, and is in the queue already",
-        "queue it again when its routine has been called, or use another",
+        "the work item or request {p2:at} is queued, and is in a queue already",
+        "queue it again when its routine has been called, or when it was taken out, or use another",
     ),
     0x66: Mistake(
         "the pages of the MDL {p2:at} cannot be locked, or unlocked: no memory, or not the time",
@@ -403,6 +403,10 @@ MISTAKES: dict[int | tuple[int, int], Mistake] = {
     0x6D: Mistake(
         "the object {p2:at} was not initialised, or is no longer what it was",
         "initialise it before, once, and keep it as long as it is used",
+    ),
+    0x6E: Mistake(
+        "the work item {p2:at} is given back, and is still in the queue",
+        "give it back in its routine, or after that was called",
     ),
 }
 #: The codes that have a text.

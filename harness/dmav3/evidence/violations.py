@@ -38,6 +38,11 @@ LEFT = {
     "interrupt": ("a connected interrupt", "IoDisconnectInterrupt"),
     "device": ("a device object", "IoDeleteDevice"),
     "irp": ("a request", "IoFreeIrp, after IoCompleteRequest"),
+    "remove_lock": ("a remove lock", "IoReleaseRemoveLock, with the same tag"),
+    "work_item": ("a work item", "IoFreeWorkItem"),
+    "symbolic_link": ("a symbolic link", "IoDeleteSymbolicLink"),
+    "contiguous_memory": ("contiguous memory", "MmFreeContiguousMemory"),
+    "mdl_pages": ("a run of pages of an MDL", "MmFreePagesFromMdl, then ExFreePool of the MDL"),
     "pool": ("a block of pool", "ExFreePoolWithTag, or ExFreePool"),
 }
 

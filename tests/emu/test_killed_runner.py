@@ -39,7 +39,7 @@ ENDS = {
 #: In what pytest says when interrupted at code that has no line, and Python before it has started.
 NOT_OURS = (
     "self._rawentry.tb_lineno - 1",
-    "Failed to import the site module",
+    "Fatal Python error: init_",
     "Could not import runpy module",
 )
 

@@ -6,16 +6,32 @@ enum { ID = 0x00, COMMAND = 0x04, CLASS = 0x08, SUBSYSTEM = 0x2c, INTERRUPT_LINE
 enum { COMMAND_MASTER = 4, SLOTS = 32, FUNCTIONS = 8, BAR_LEAST = 16 };
 enum { PAGE_SHIFT = 12, PAGE = 1 << PAGE_SHIFT };
 
-/* QEMU asks every PCI device's type whether it is a conventional one (include/hw/pci/pci_device.h). */
+/* QEMU ends itself where a PCI device's type is not abstract and does not say of what sort it is
+ * (include/hw/pci/pci_device.h). InterfaceInfo is a name. */
+#define SORT "conventional-pci-device"
 static const struct {
     const char *type;
-} interfaces[] = {{"conventional-pci-device"}, {NULL}};
+} interfaces[] = {{SORT}, {NULL}};
 
 void function_register(void)
 {
-    static const TypeInfo type = {.name = "dmav3-function", .parent = "pci-device", .interfaces = interfaces};
+    static const TypeInfo types[] = {
+        {.name = "dmav3-function-base", .parent = "pci-device", .abstract = true, .interfaces = interfaces},
+        {.name = "dmav3-function", .parent = "dmav3-function-base"},
+    };
 
-    qemu.type_register_static(&type);
+    qemu.type_register_static(&types[0]);
+    qemu.type_register_static(&types[1]);
+}
+
+static bool has_sort(Error **errp)
+{
+    bool has = qemu.object_class_dynamic_cast(qemu.object_class_by_name("dmav3-function-base"), SORT) != NULL;
+
+    if (!has) {
+        error_setg(errp, "this QEMU takes interfaces of types in another form: a type of ours is no " SORT);
+    }
+    return has;
 }
 
 /* ---- configuration space ---- */
@@ -123,7 +139,7 @@ bool function_add(struct function *function, const struct function_identity *ide
     enum { BAR_0 = 0, OF_MEMORY = 0, ANYWHERE = 0, OF_64_BITS = true, MASKS = false };
     uint32_t number = identity->slot * FUNCTIONS;
 
-    if (!are_possible(identity, qemu.memory_region_size(bar), errp)) {
+    if (!are_possible(identity, qemu.memory_region_size(bar), errp) || !has_sort(errp)) {
         return false;
     }
     function->identity = *identity;

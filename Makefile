@@ -107,7 +107,7 @@ link: $(LINK)/libdmav3-virt-a64.a  ## the shim as a library, for dmav3 build
 $(LINK)/libdmav3-virt-a64.a: $(SHIM_OBJECTS) $(KERNEL_OBJECTS) $(DRIVER_COMMANDS) $(SHIM)/shim.ld Makefile
 	$(Q)rm -rf $(@D) && mkdir -p $(@D)
 	$(Q)cp $(SHIM)/shim.ld $(@D)/image.ld
-	$(Q)cp $(DRIVER_COMMANDS) $(@D)/driver.o
+	$(Q)ar qcSD $(@D)/libdmav3-driver.a $(DRIVER_COMMANDS)
 	$(Q)echo '$(TARGET)' >$(@D)/compile.flags
 	$(Q)echo '$(IMAGE)' >$(@D)/link.flags
 	$(Q)ar qcSD $@ $(filter-out $(DRIVER_COMMANDS),$(filter %.o,$^))

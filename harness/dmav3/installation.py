@@ -129,7 +129,7 @@ def link(name: str) -> Link:
     return Link(
         layout.headers,
         library,
-        folder / "driver.o",
+        folder / "libdmav3-driver.a",
         folder / "image.ld",
         folder / "compile.flags",
         folder / "link.flags",

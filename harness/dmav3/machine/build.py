@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from dmav3 import installation
 from dmav3.elf.image import Elf
-from dmav3.errors import BuildError, CompilerMissingError, UsageError
+from dmav3.errors import BuildError, CompilerMissingError, ImageError, UsageError
 
 from . import data_model
 from .description import Machine, load
@@ -172,9 +172,8 @@ class _Tools:
     def link(self, link: installation.Link, objects: list[Path], folder: Path) -> Path:
         """Link with all of the shim: its commands are found by their section, not by name."""
         image = folder / "image.elf"
-        library = ["-Wl,--whole-archive", str(link.library), "-Wl,--no-whole-archive"]
-        if any(Elf(one, _CPU).exports(_WHOLE_DRIVER) for one in objects):
-            objects = [*objects, link.driver]
+        libraries = [link.library, *([link.driver] if _are_whole_driver(objects) else [])]
+        library = ["-Wl,--whole-archive", *map(str, libraries), "-Wl,--no-whole-archive"]
         where = [f"-fuse-ld={self.linker}", "-T", str(link.script), "-o", str(image)]
         done = self._run([f"@{link.link_flags}", *where, *map(str, objects), *library])
         if "invalid linker name" in done.stderr:
@@ -203,6 +202,14 @@ class _Tools:
         except OSError as error:
             problem = f"the compiler {self.compiler[0]} cannot be started: {error.strerror}"
             raise CompilerMissingError(problem, _WAY_OUT) from error
+
+
+def _are_whole_driver(objects: list[Path]) -> bool:
+    """Return whether one of them has a `DriverEntry`; what cannot be read is for the linker."""
+    try:
+        return any(Elf(one, _CPU).exports(_WHOLE_DRIVER) for one in objects)
+    except ImageError:
+        return False
 
 
 def _check(sources: list[Path], image: Path) -> None:

@@ -25,7 +25,7 @@ from dmav3.machine.description import load_file
 from dmav3.wire.frame import Event, decode_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from dmav3.board.recorded import Made, PythonDevice, Recorded
@@ -199,10 +199,10 @@ def _begin(board: Board, made: Made) -> None:
 def _play(board: Board, entry: Entry) -> bool:
     """Let one thing reach the board again; False where it does not stand still afterwards."""
     try:
+        _wait(board, board.qemu.probe.settle)
+        if board.qmp.stopped:
+            return False
         with deadline(_PATIENCE_SECONDS):
-            board.qemu.probe.settle()
-            if board.qmp.stopped:
-                return False
             if entry.kind == "line":
                 board.qemu.link.drain()  # a callback's return has two answers
                 board.qemu.link.send(entry.data)
@@ -223,16 +223,27 @@ def _play(board: Board, entry: Entry) -> bool:
 
 def _await_answer(board: Board, line: bytes) -> None:
     """Return when the firmware has answered, or waits for the return of a callback."""
+
+    def listen() -> None:
+        while True:
+            frame = decode_answer(board.qemu.link.receive(line.decode("latin-1").strip()))
+            if not isinstance(frame, Event) or frame.id or frame.name == "fault":
+                return
+
+    _wait(board, listen)
+
+
+def _wait(board: Board, until: Callable[[], None]) -> None:
+    """Wait, at most as long as patience lasts; no longer where the machine stops."""
     end = time.monotonic() + _PATIENCE_SECONDS
     while not board.qmp.stopped:
         try:
             with deadline(_LISTENING_SECONDS):
-                frame = decode_answer(board.qemu.link.receive(line.decode("latin-1").strip()))
+                until()
         except DeadlineError:
             if time.monotonic() > end:
                 raise
-            continue
-        if not isinstance(frame, Event) or frame.id or frame.name == "fault":
+        else:
             return
 
 

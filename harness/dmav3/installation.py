@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from .errors import NotBuiltError, UsageError
@@ -103,6 +104,23 @@ def firmware(name: str) -> Path:
 
 def _sources(name: str) -> tuple[str, ...]:
     return ("firmware", "examples/nvme") if name.endswith("-nvme") else ("firmware",)
+
+
+def check_whole() -> None:
+    """Raise `NotBuiltError` if a file of the installed package is gone, or has another size.
+
+    A checkout has no list of its files.
+    """
+    if Layout.find().checkout:
+        return
+    for file in metadata.files("dmav3") or ():
+        path = Path(str(file.locate()))
+        if path.suffix == ".pyc":
+            continue
+        if not path.exists():
+            raise NotBuiltError(path, "is missing", build_remedy())
+        if file.size not in {None, size := path.stat().st_size}:
+            raise NotBuiltError(path, f"has {size} bytes instead of {file.size}", build_remedy())
 
 
 def rule_tests() -> list[Path]:

@@ -141,6 +141,7 @@ RUN = ("dmav3", "run", "--input", "/etc/hostname")
 CONSOLE = ("dmav3", "console")
 BUILD = ("dmav3", "build", "driver.c", "-o", "app.elf")
 DOCTOR = ("dmav3", "doctor")
+CONFORMANCE = ("dmav3", "conformance", "--rule", "IGA-22")
 AGAIN, QEMU = "pip install --force-reinstall dmav3", r"apt(-get)? install qemu-system-arm"
 #: What is missing, or cut off, in an installed package; the command that needs it; what it advises.
 LACKS = {
@@ -149,7 +150,10 @@ LACKS = {
     "firmware": ("firmware/virt-a64.elf", CONSOLE, AGAIN),
     "firmware, doctor": ("firmware/virt-a64.elf", DOCTOR, AGAIN),
     "library": ("firmware/link/virt-a64/libdmav3-virt-a64.a", BUILD, AGAIN),
-    "shim": ("conformance/shim", ("dmav3", "conformance", "--rule", "IGA-22"), AGAIN),
+    "shim": ("conformance/shim", CONFORMANCE, AGAIN),
+    "tests in C": ("conformance/test_adapter", CONFORMANCE, AGAIN),
+    "a table": ("../rules/rules.yaml", DOCTOR, AGAIN),
+    "tests": ("../conformance/tests/test_caches.py", CONFORMANCE, AGAIN),
 }
 
 

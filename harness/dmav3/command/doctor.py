@@ -73,6 +73,7 @@ def examine() -> Iterator[Check]:
     """Make every check, one after the other; the last one starts a board."""
     yield _python()
     yield from _packages()
+    yield _files()
     yield from (_compiler(command) for command in _COMPILERS)
     yield _qemu()
     yield _extension()
@@ -99,6 +100,14 @@ def _packages() -> Iterator[Check]:
         least = re.search(r"[>~]=\s*([\d.]+)", requirement)
         old = least and _numbers(found) < _numbers(least[1])
         yield Check(name, found, f"pip install '{requirement}'" if old else "")
+
+
+def _files() -> Check:
+    try:
+        installation.check_whole()
+    except Dmav3Error as error:
+        return Check("files", str(error), installation.build_remedy())
+    return Check("files", "all are there, and whole")
 
 
 def _compiler(command: str) -> Check:

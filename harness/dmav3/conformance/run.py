@@ -125,6 +125,7 @@ def _check_built(image: Path | None, firmware: str) -> tuple[str, str]:
     :raises NotBuiltError: once instead of once a test.
     """
     extension = read_extension()
+    installation.check_whole()
     installation.rule_tests()
     read_own(installation.host_shim(), host_machine())
     built = read_elf(image, _CPU) if image else read_own(installation.firmware(firmware), _CPU)

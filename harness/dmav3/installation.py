@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from .errors import NotBuiltError, UsageError
@@ -111,6 +110,8 @@ def check_whole() -> None:
 
     A checkout has no list of its files.
     """
+    from importlib import metadata  # noqa: PLC0415 - takes 15 ms, and few ask for it
+
     if Layout.find().checkout:
         return
     for file in metadata.files("dmav3") or ():

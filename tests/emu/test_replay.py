@@ -7,7 +7,7 @@ import json
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
@@ -103,10 +103,29 @@ def test_it_stops_where_it_is_told_and_all_goes_on_as_before(folder: Path, at: s
     assert len(now) > so_far > 0
     kind, _, number = at.partition(":")
     if kind == "call":
-        entered = [event for event in recorded.events[:so_far] if event["kind"] == "enter"]
-        assert len([event for event in entered if event["id"] < 80]) == int(number) - 1
+        assert len(calls(recorded.events[:so_far])) == int(number) - 1
     else:
         assert then[so_far - 1] <= int(number) <= then[so_far]
+
+
+def calls(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those records that are calls of routines of the interface."""
+    return [event for event in events if event["kind"] == "enter" and event["id"] < 80]
+
+
+@pytest.mark.parametrize("at", ["call:5", "time:100000", "finding:1"])
+def test_it_goes_back_by_calls(folder: Path, at: str) -> None:
+    """The one that it stops before is the N-th from there, counted backwards."""
+    with stopped(folder, at, back=2) as (board, _):
+        so_far = len(board.evidence.events.ends(1 << 20, 0)[0])
+    events = read(folder).events
+    end = {
+        "call:5": next(n for n in range(len(events)) if len(calls(events[: n + 1])) == 5),
+        "time:100000": next(n for n, it in enumerate(events) if it["time_ns"] >= 100_000),
+        "finding:1": next(n for n, it in enumerate(events) if it["kind"] == "finding"),
+    }
+    assert calls(events[so_far:])[0] == events[so_far]
+    assert len(calls(events[so_far : end[at]])) == 2
 
 
 def test_another_run_is_shown_to_be_one(copy: Path) -> None:
@@ -203,6 +222,17 @@ def test_a_moment_that_is_not_there_is_refused(folder: Path, until: str, words: 
     """With what there is, or would be."""
     done = CliRunner().invoke(app, ["replay", str(folder), "--until", until])
     assert (done.exit_code, words in done.stderr) == (2, True), done.stderr
+
+
+def test_a_way_back_that_is_too_long_is_refused(folder: Path) -> None:
+    """With how long it is; and so is one from nowhere."""
+    done = CliRunner().invoke(app, ["replay", str(folder), "--until", "call:3", "--back", "3"])
+    assert (done.exit_code, "--back 3: before call:3 the run has 2 calls" in done.stderr) == (
+        2,
+        True,
+    )
+    done = CliRunner().invoke(app, ["replay", str(folder), "--back", "3"])
+    assert (done.exit_code, "give --until, such as --until finding:1" in done.stderr) == (2, True)
 
 
 def test_what_is_not_recorded_makes_it_inconclusive(copy: Path) -> None:

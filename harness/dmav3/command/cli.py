@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dmav3.errors import INTERRUPTED, Dmav3Error
+from dmav3.errors import INTERRUPTED, Dmav3Error, UsageError
 from dmav3.wdm import BITS
 
 if TYPE_CHECKING:
@@ -455,6 +455,9 @@ def replay(
             metavar="WHAT", help="Stop just before it: finding:1, violation:2, call:17, time:NS."
         ),
     ] = None,
+    back: Annotated[
+        int, typer.Option(metavar="N", min=0, help="With --until: N calls of the interface before.")
+    ] = 0,
 ) -> None:
     """Run what a folder has recorded again, and compare the event logs.
 
@@ -469,9 +472,12 @@ def replay(
 
     with _failures():
         if until is not None:
-            with stopped(folder, until) as (board, place):
-                _look_at(board, until, place)
+            with stopped(folder, until, back) as (board, place):
+                _look_at(board, f"{back} calls before {until}" if back else until, place)
             return
+        if back:
+            msg = "--back counts from a moment: give --until, such as --until finding:1"
+            raise UsageError(msg)
         outcome = run_again(folder)
     with _output(outcome.exit_status):
         typer.echo(outcome.text())

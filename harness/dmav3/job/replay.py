@@ -25,7 +25,7 @@ from dmav3.machine.description import load_file
 from dmav3.wire.frame import Event, decode_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from dmav3.board.recorded import Made, PythonDevice, Recorded
@@ -36,8 +36,12 @@ _LISTENING_SECONDS = 0.05
 #: Seconds of real time for what an entry sets off. A run that hung hangs again.
 _PATIENCE_SECONDS = 10.0
 NOWHERE = Stop()
-#: What can be stopped before, and the records that tell of it.
-_KINDS = {"finding": "finding", "violation": "violation", "call": "enter"}
+#: What can be stopped before, and whether a record tells of it.
+_KINDS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "finding": lambda event: event["kind"] == "finding",
+    "violation": lambda event: event["kind"] == "violation",
+    "call": lambda event: event["kind"] == "enter" and event["id"] < FIRST_CALLBACK,
+}
 #: Records before the first that differs that are shown.
 _BEFORE = 3
 
@@ -90,18 +94,19 @@ def replay(folder: Path) -> Outcome:
 
 
 @contextmanager
-def stopped(folder: Path, until: str) -> Iterator[tuple[Board, str]]:
+def stopped(folder: Path, until: str, back: int = 0) -> Iterator[tuple[Board, str]]:
     """Run it again and stop just before something; the board stands there, inside the block.
 
     :param until: "finding:1", "violation:2", "call:17", each counted as in the folder's files; or
         "time:NS", model time.
+    :param back: so many calls of the interface earlier.
     :return: the board, with sockets for a person's monitor and gdb, and where its CPU is.
     :raises UsageError: there is no such moment in the run.
     """
     recorded = read(folder)
     if recorded.made.gaps:
         raise UsageError("; ".join(recorded.made.gaps))
-    stop = _stop(recorded, until)
+    stop = _stop(recorded, until, back)
     with again(recorded, stop, sockets=True) as board:
         if not board.qmp.stopped:
             msg = f"--until {until}: the run ended before"
@@ -147,24 +152,36 @@ def _stand_in(recorded: PythonDevice) -> Device:
     return stand_in
 
 
-def _stop(recorded: Recorded, until: str) -> Stop:
+def _stop(recorded: Recorded, until: str, back: int) -> Stop:
     """Return where the machine has to stop."""
     kind, _, text = until.partition(":")
     if kind not in {"time", *_KINDS} or not text.isdecimal() or not int(text):
         msg = f"--until {until}: it is finding:1, violation:2, call:17 or time:3000, for example"
         raise UsageError(msg)
-    number = int(text)
+    number, events = int(text), recorded.events
     if kind == "time":
-        return Stop(ns=number)
-    found = [one for one in recorded.events if one["kind"] == _KINDS[kind]]
-    if kind == "call":
-        found = [one for one in found if one["id"] < FIRST_CALLBACK]
-    if number > len(found):
-        msg = f"--until {until}: the run has {len(found)} of these, from 1 on"
-        raise UsageError(msg)
-    if kind == "finding":
+        at, index = number, len([it for it in events if it["time_ns"] < number])
+    else:
+        found = _places(events, kind)
+        if number > len(found):
+            msg = f"--until {until}: the run has {len(found)} of these, from 1 on"
+            raise UsageError(msg)
+        index = found[number - 1]
+        at = events[index]["time_ns"] - 1
+    if back:
+        calls = _places(events[:index], "call")
+        if back > len(calls):
+            msg = f"--back {back}: before {until} the run has {len(calls)} calls"
+            raise UsageError(msg)
+        at = events[calls[-back]]["time_ns"] - 1
+    elif kind == "finding":
         return _before_finding(recorded, number)
-    return Stop(ns=found[number - 1]["time_ns"] - 1)
+    return Stop(ns=at)
+
+
+def _places(events: Sequence[dict[str, Any]], kind: str) -> list[int]:
+    """Return where in the log something of a kind is told."""
+    return [number for number, event in enumerate(events) if _KINDS[kind](event)]
 
 
 def _before_finding(recorded: Recorded, number: int) -> Stop:

@@ -6,12 +6,13 @@
 #include "probe/probe.h"
 #include "time/clock.h"
 
-enum { READY_WINDOW_NS = 2000 };
+enum { READY_WINDOW_NS = 2000, MILLISECOND_NS = 1000000 };
 
 static struct {
     enum { OPEN, CLOSING, CLOSED } state;
-    bool said;   /* the firmware has said that it is ready, and has not looked for a line since */
-    bool missed; /* it has looked while one waited, and had not said so */
+    bool said;    /* the firmware has said that it is ready, and has not looked for a line since */
+    bool missed;  /* it has looked while one waited, and had not said so */
+    bool in_step; /* model time and QEMU's clock are whole milliseconds apart, but for what it takes to look */
     QemuTimer window;
     const struct gate_lines *lines; /* NULL: there are none */
 } gate;
@@ -31,16 +32,32 @@ static void open_for_line(void)
     gate.lines->take();
 }
 
+/* Devices of QEMU's own count milliseconds of its clock. So that a run does not depend on when those before it
+ * ended, its first line waits until the clock is in step with model time. The CPU sleeps meanwhile: it is at
+ * once. */
+static void get_in_step(void)
+{
+    uint64_t now = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+    uint64_t beyond = (now - clock_time()) % MILLISECOND_NS;
+
+    qemu.timer_mod_ns(&gate.window, (int64_t)(now - beyond + MILLISECOND_NS));
+}
+
 void gate_line_arrived(void)
 {
-    if (gate.state == CLOSED && gate.lines->wait()) {
+    if (gate.state != CLOSED || !gate.lines->wait()) {
+        return;
+    }
+    if (gate.in_step) {
         gate.lines->ring();
+    } else {
+        get_in_step();
     }
 }
 
 void gate_looked(void)
 {
-    if (gate.state == CLOSED && gate.lines->wait()) {
+    if (gate.state == CLOSED && gate.in_step && gate.lines->wait()) {
         if (gate.said || gate.missed) {
             gate.missed = false;
             open_for_line();
@@ -54,6 +71,7 @@ void gate_looked(void)
 static void window_passed(void *opaque)
 {
     (void)opaque;
+    gate.in_step |= gate.state == CLOSED;
     gate.state = CLOSED;
     __atomic_store_n(&probe->gate_closed, 1, __ATOMIC_RELEASE);
     gate_line_arrived();
@@ -83,7 +101,7 @@ void gate_reset(void)
     qemu.timer_del(&gate.window);
     clock_reset();
     gate.state = OPEN;
-    gate.said = gate.missed = false;
+    gate.said = gate.missed = gate.in_step = false;
     probe->gate_closed = 0;
     probe->command = 0;
     probe->time_ns = 0;

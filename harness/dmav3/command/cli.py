@@ -455,10 +455,16 @@ def replay(
             metavar="WHAT", help="Stop just before it: finding:1, violation:2, call:17, time:NS."
         ),
     ] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="A large disk as it was before the run. Repeat."),
+    ] = None,
 ) -> None:
     """Run what a folder has recorded again, and compare the event logs.
 
     With --until the board stands still then, for `dmav3 qmp` and gdb, until Enter is pressed.
+
+    A disk of more than 64 MiB is not in the folder, and is asked for: --file.
 
     Exit status: 0 identical, or stopped there; 1 not; 2 the folder is none, or damaged, or has no
     such moment; 3 inconclusive: another QEMU is here, or something had reached the board that is
@@ -469,10 +475,10 @@ def replay(
 
     with _failures():
         if until is not None:
-            with stopped(folder, until) as (board, place):
+            with stopped(folder, until, file or ()) as (board, place):
                 _look_at(board, until, place)
             return
-        outcome = run_again(folder)
+        outcome = run_again(folder, file or ())
     with _output(outcome.exit_status):
         typer.echo(outcome.text())
     raise typer.Exit(outcome.exit_status)

@@ -34,7 +34,8 @@ DRIVER = Path(__file__).parents[2] / "examples" / "nvme"
 BLOCK, BLOCKS = 512, 2048
 #: Registers of what is in slot 1, and in which of its bits memory space is switched on.
 COMMAND, FIRST_BAR = 0x3F000000 + (1 << 15) + 4, 0x10000000
-#: The doorbell of submissions for reading and writing.
+#: A mask of interrupts that nothing uses here, and the doorbell of submissions for data.
+MASK = FIRST_BAR + 0xC
 DOORBELL = FIRST_BAR + 0x1008
 #: Where the driver has the first of its queues and of its PRP lists: in the first common buffer.
 QUEUES, PRP_LIST = 0x41400000, 0x41404000
@@ -357,6 +358,24 @@ class TestModelTime:
             of_queues = [page for page in pages if page in (SUBMISSIONS, COMPLETIONS)]
             assert of_queues == [SUBMISSIONS, COMPLETIONS] * 80
             disk.board.call("nvme_stop")
+
+    def test_a_command_is_judged_by_its_own_doorbell(self, tmp_path: Path) -> None:
+        """A store to another register, behind a barrier, does not forgive that one was missing."""
+        disk_image = tmp_path / "disk.img"
+        disk_image.write_bytes(bytes(BLOCK * BLOCKS))
+        device = Device(model="nvme", options=("serial=dmav3",), disk=disk_image)
+        image = installation.seeded("nvme-no-barrier", "virt-a64-nvme")
+        with Board(image=image, devices=[device], judge=False) as board:
+            disk = Disk(board, disk_image)
+            disk.start()
+            (before,) = board.findings()
+            disk.delay(LONG)
+            tag = disk.begin("nvme_write", 0, disk.buffer("buffer"))
+            board.request("poke", MASK, "32", 0)
+            assert disk.end(tag) == NtStatus.STATUS_SUCCESS
+            (found,) = board.findings()
+            assert found.kind == "missing-barrier"
+            assert found.count == before.count + 8  # the words of the entry
 
     @pytest.mark.parametrize("machine", ["virt-a53", "virt-a53-coherent"])
     def test_the_log_is_that_of_the_same_run(self, tmp_path: Path, machine: str) -> None:

@@ -479,6 +479,21 @@ class TestFailures:
             assert disk.board.call("nvme_stop") == {"status": GONE}
             assert disk.board.call("nvme_start") == {"status": GONE}
 
+    def test_it_is_unplugged_with_requests_under_way(self, tmp_path: Path) -> None:
+        """They end, and none of them is done: their doorbells reach nobody."""
+        with disk_of(tmp_path, removable=True) as disk:
+            disk.start()
+            disk.delay(LONG)
+            buffers = [disk.buffer(f"buffer {n}") for n in range(3)]
+            tags = [disk.begin("nvme_write", 0, buffer) for buffer in buffers]
+            before = len(disk.accesses())
+            take_away(disk.board)
+            assert {disk.end(tag) for tag in tags} == {GONE}
+            disk.board.wait(2 * LONG)
+            assert len(disk.accesses()) == before
+            assert disk.image.read_bytes() == bytes(BLOCK * BLOCKS)
+            assert disk.board.call("nvme_stop") == {"status": GONE}
+
     def test_it_disappears(self, disk: Disk) -> None:
         """Its registers read as ones: what is under way ends, and what follows is refused."""
         disk.start()
@@ -516,7 +531,9 @@ class TestFailures:
         data = b"".join(disk.board.read(buffer) for buffer in buffers[:3])
         assert disk.image.read_bytes() == data.ljust(BLOCK * BLOCKS, b"\0")
         disk.delay(0)
+        stopped = disk.now()
         disk.start()
+        assert disk.now() - stopped < LONG // 10  # nothing of before is on its way
         assert disk.move("nvme_write", 0, buffers[-1]) == 0
         assert disk.board.call("nvme_stop")["status"] == 0
 

@@ -23,7 +23,7 @@ struct controller {
 };
 
 struct waiting {
-    struct nvme_store store; /* device of NULL: it will not arrive */
+    struct nvme_store store;
     struct order_starts starts;
     uint64_t due_ns;
 };
@@ -77,17 +77,10 @@ static struct controller *controller_of(const PCIDevice *device)
 }
 
 /* The controller starts, or stops: it has no queues, but that of administration. */
-static void forget(const struct nvme_store *store)
+static void forget_queues(const PCIDevice *device)
 {
-    struct controller *controller = controller_of(store->device);
+    struct controller *controller = controller_of(device);
 
-    for (unsigned int i = 0; i < nvme.count; i++) {
-        struct nvme_store *waiting = &nvme.waiting[(nvme.first + i) % NVME_WAITING].store;
-
-        if (waiting->device == store->device) {
-            waiting->device = NULL;
-        }
-    }
     if (controller) {
         memset(controller->queues, 0, sizeof(controller->queues));
     }
@@ -98,21 +91,20 @@ static void forget(const struct nvme_store *store)
 static void look_at_command(struct controller *controller, uint64_t address)
 {
     const uint8_t *command = views.dram + (address - views.base);
-    struct queue *queue;
-    uint32_t what;
+    uint32_t cdw10, number;
 
     if (!views_has(address) || !views_has(address + COMMAND_SIZE - 1)) {
         return;
     }
-    memcpy(&what, command + CDW10, sizeof(what));
-    queue = &controller->queues[(what & 0xffff) % NVME_QUEUES];
-    if ((what & 0xffff) == ADMIN || (what & 0xffff) >= NVME_QUEUES) {
+    memcpy(&cdw10, command + CDW10, sizeof(cdw10));
+    number = cdw10 & 0xffff;
+    if (number == ADMIN || number >= NVME_QUEUES) {
         return;
     }
     if (command[OPCODE] == DELETE_SQ) {
-        *queue = (struct queue){0};
-    } else if (command[OPCODE] == CREATE_SQ && queue->tail == 0) {
-        queue->size = (what >> 16) + 1;
+        controller->queues[number] = (struct queue){0};
+    } else if (command[OPCODE] == CREATE_SQ && controller->queues[number].tail == 0) {
+        controller->queues[number].size = (cdw10 >> 16) + 1;
     }
 }
 
@@ -151,13 +143,9 @@ static bool give(const struct nvme_store *store, struct controller *controller)
 static void arrive(const struct waiting *one)
 {
     const struct nvme_store *store = &one->store;
-    struct controller *controller;
+    struct controller *controller = controller_of(store->device);
 
-    if (!store->device || !nvme.access->is_there(store->device, store->bar)) {
-        return;
-    }
     *store->starts = one->starts;
-    controller = controller_of(store->device);
     if (!controller || !give(store, controller)) {
         nvme.access->store(store->bar + store->offset, store->value, store->size);
     }
@@ -167,6 +155,8 @@ static void wait_for_first(void)
 {
     if (nvme.count) {
         model_timer_arm(&nvme.timer, nvme.waiting[nvme.first].due_ns);
+    } else {
+        model_timer_disarm(&nvme.timer);
     }
 }
 
@@ -196,6 +186,22 @@ static void send_off(const struct nvme_store *store)
     wait_for_first();
 }
 
+/* What is on its way to a controller does not arrive. */
+static void take_back(const PCIDevice *device)
+{
+    unsigned int count = nvme.count;
+
+    nvme.count = 0;
+    for (unsigned int i = 0; i < count; i++) {
+        const struct waiting *one = &nvme.waiting[(nvme.first + i) % NVME_WAITING];
+
+        if (one->store.device != device) {
+            nvme.waiting[(nvme.first + nvme.count++) % NVME_WAITING] = *one;
+        }
+    }
+    wait_for_first();
+}
+
 void nvme_stored(const struct nvme_store *store)
 {
     if (is_doorbell(store->offset)) {
@@ -203,7 +209,8 @@ void nvme_stored(const struct nvme_store *store)
         return;
     }
     if (store->offset == CC && (~store->value | ~nvme.access->load(store->bar + CC, 4)) & CC_EN) {
-        forget(store);
+        take_back(store->device);
+        forget_queues(store->device);
     }
     nvme.access->store(store->bar + store->offset, store->value, store->size);
 }

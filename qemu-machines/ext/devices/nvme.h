@@ -11,6 +11,7 @@
  *     completion queue and its interrupt, before the next one is given, and in no model time.
  *   - Every other store reaches it at once, and what that causes is done when the store returns. A store that
  *     stops the controller, or starts it (CC.EN), ends what is on its way to it.
+ *   - A controller that has been unplugged, or whose BAR is switched off, is not there for what arrives.
  *
  * At most NVME_WAITING stores are on their way: one more lets the first of them arrive. An access of the
  * controller is judged by what was ordered before the store by which its command came.
@@ -44,7 +45,6 @@ struct nvme_store {
 struct nvme_access {
     void (*store)(uint64_t address, uint64_t value, unsigned int size);
     uint64_t (*load)(uint64_t address, unsigned int size);
-    bool (*is_there)(const PCIDevice *, uint64_t bar); /* with its BAR 0 at that address */
 };
 
 void nvme_initialise(const struct nvme_access *);

@@ -247,14 +247,7 @@ static uint64_t load(uint64_t address, unsigned int size)
     return value;
 }
 
-static bool is_there(const PCIDevice *device, uint64_t bar)
-{
-    struct target target = target_of(bar);
-
-    return target.device == device && target.bar == 0 && target.base == bar;
-}
-
-static const struct nvme_access nvme_access = {store_and_settle, load, is_there};
+static const struct nvme_access nvme_access = {store_and_settle, load};
 
 static void watch_bars(SysBusDevice *bridge)
 {

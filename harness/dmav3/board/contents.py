@@ -58,7 +58,7 @@ def contents_of(path: Path) -> Contents:
         return Contents(0, "", None, f"cannot be read: {error.strerror}")
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _read(path: Path, identity: tuple[int, ...]) -> Contents:
     """Read a file; most boards of a run have the same."""
     del identity

@@ -475,7 +475,7 @@ def replay(
 
     with _failures():
         if until is not None:
-            with stopped(folder, until, file or ()) as (board, place):
+            with stopped(folder, until, files=file or ()) as (board, place):
                 _look_at(board, until, place)
             return
         outcome = run_again(folder, file or ())

@@ -91,7 +91,7 @@ def replay(folder: Path, files: Sequence[Path] = ()) -> Outcome:
 
 
 @contextmanager
-def stopped(folder: Path, until: str, files: Sequence[Path] = ()) -> Iterator[tuple[Board, str]]:
+def stopped(folder: Path, until: str, *, files: Sequence[Path] = ()) -> Iterator[tuple[Board, str]]:
     """Run it again and stop just before something; the board stands there, inside the block.
 
     :param until: "finding:1", "violation:2", "call:17", each counted as in the folder's files; or

@@ -5,8 +5,7 @@
 
 #include "nvme_registers.h"
 
-/* How often a register is looked at before the driver gives up. (dmav3_wait() would not do: it counts model
- * time, and this controller works in that of the computer.) */
+/* How often a register is looked at before the driver gives up. */
 enum { LOOKS = 1000000 };
 enum { ADMIN, IO, QUEUES };
 enum { SQ_ENTRIES = PAGE_SIZE / sizeof(struct nvme_command) };

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 BUGS = [
     *((bug, "stream") for bug in ("no-clean", "no-invalidate", "no-barrier", "microcode-no-flush")),
     *((bug, "edu") for bug in ("no-clean", "no-invalidate", "no-read-preparation")),
+    ("nvme-no-barrier", "nvme"),
+    ("nvme-no-completion-invalidate", "nvme"),
+    ("nvme-no-read-preparation", "nvme"),
+    ("nvme-no-submission-clean", "nvme"),
+    ("nvme-shared-line", "nvme"),
 ]
 
 

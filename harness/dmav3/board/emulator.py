@@ -30,6 +30,7 @@ from dmav3.qemu.qmp import BOARD, Monitor
 from dmav3.qemu.sockets import BoardCard, Sockets
 from dmav3.wire.link import SocketLink
 
+from .contents import contents_of
 from .fault_report import explain_fault
 from .recording import Recording
 from .started import Started
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from dmav3.errors import FaultError
     from dmav3.evidence.probe import Access
     from dmav3.machine.description import Machine
+
+    from .contents import Contents
 
 #: Real time that the monitor has to say where the core is.
 _MONITOR_SECONDS = 2.0
@@ -101,7 +104,7 @@ class Emulator:
         self._paused = self._crashed = False
         self._version: str | None = None
         self._log_start = self._events_before = 0
-        self.recording = Recording(self._now)
+        self.recording = Recording(self._now, self.disks)
         self.stop = Stop()
 
     def start(self, resources: ExitStack, *, sockets: bool) -> None:
@@ -148,6 +151,11 @@ class Emulator:
         mapping = self._resources.enter_context(Mapping(self.process.probe))
         self._resources.callback(lambda: vars(self).pop("probe"))
         self.probe = Probe(mapping.view, self.extension, self._stands_still)
+
+    def disks(self) -> dict[int, Contents]:
+        """Return what the disks have in them now, by the slots of their devices."""
+        devices = enumerate(self._machine.devices, 1)
+        return {slot: contents_of(device.disk) for slot, device in devices if device.disk}
 
     def announce(self) -> None:
         """Say in `board.json` what runs, if a person may attach."""

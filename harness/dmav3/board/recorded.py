@@ -6,7 +6,7 @@
 | `recording.jsonl` | on what the run was made, then what reached the board, an entry a line |
 | `machine.yaml` | the machine, with its devices |
 | `image.elf` | the firmware |
-| `contents/` | bytes of entries, each file named by its SHA-256 |
+| `contents/` | bytes of entries, and disks as they were before, each file named by its SHA-256 |
 | `events.jsonl` | the event log, the last records of the ring |
 
 A folder may come from elsewhere. It is read with limits, nothing that it names is executed, and of
@@ -36,13 +36,17 @@ from dmav3.errors import DataFileError, UsageError
 from dmav3.evidence.findings import routine_names
 from dmav3.evidence.probe import Kind
 from dmav3.files import read_regular
+from dmav3.machine.description import load_file
 from dmav3.qemu.qmp import BOARD
 
+from .contents import copy_wanted, keep, kept
 from .recording import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from dmav3.machine.description import Machine
 
     from .board import Board
     from .shim import Shim
@@ -58,6 +62,9 @@ _LONGEST = 256 << 20
 _COMMANDS = {"qom-set", "qom-get", "stop", "cont", "device_del", "inject-nmi"}
 #: Kinds of entries of devices written in Python.
 _EXCHANGED = ("from-board", "to-board")
+#: Models of PCI devices that do nothing but at moments that model time fixes. (The last three do
+#: nothing of their own accord at all.)
+_IN_MODEL_TIME = {"edu", "nvme", "pci-testdev", "bochs-display", "pcie-root-port"}
 #: Records whose id is that of a routine.
 _NAMED = {Kind.ENTER, Kind.EXIT, Kind.MAPPING}
 
@@ -75,6 +82,28 @@ class PythonDevice(BaseModel):
     msi: int
 
 
+class Disk(BaseModel):
+    """A raw image.
+
+    :ivar slot: of its device.
+    :ivar size: bytes, before the first entry and in the end.
+    :ivar sha256: of what was in it before the first entry; up to 64 MiB of that are in the folder.
+    :ivar ended: of what was in it in the end; "": it is not known.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slot: int
+    size: int
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    ended: str = Field(pattern="^([0-9a-f]{64})?$")
+
+    @property
+    def description(self) -> str:
+        """What it is, for a person."""
+        return f"the disk of pci{self.slot} as it was before the run, {self.size} bytes"
+
+
 class Made(BaseModel):
     """On what a run was made: the first line of its recording.
 
@@ -82,6 +111,7 @@ class Made(BaseModel):
     :ivar held: the board did not stand still in the end, so its last records are chance.
     :ivar lost: records of the event log that are missing.
     :ivar devices: those written in Python.
+    :ivar disks: those with a problem, of which `gaps` tells, are left out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -101,6 +131,7 @@ class Made(BaseModel):
     held: bool
     lost: int
     devices: list[PythonDevice]
+    disks: list[Disk] = []
 
 
 class _Line(BaseModel):
@@ -137,11 +168,13 @@ class _Line(BaseModel):
 class Recorded:
     """A recording that was read.
 
+    :ivar files: what a person has named to look for disks in.
     :ivar script: what the board and its devices in Python have said to each other.
     :ivar events: the event log, as `events` gives it.
     """
 
     folder: Path
+    files: Sequence[Path]
     made: Made
     entries: list[Entry]
     script: list[tuple[bool, bytes]]
@@ -189,6 +222,7 @@ def write(board: Board, folder: Path, *, held: bool) -> None:
             )
             for one in board.devices
         ],
+        disks=_disks(board, folder),
     )
     (folder / IMAGE).write_bytes(image)
     described = board.machine.model_dump(mode="json", exclude_none=True)
@@ -200,8 +234,24 @@ def write(board: Board, folder: Path, *, held: bool) -> None:
 
 def _gaps(board: Board) -> Iterator[str]:
     """Return why a run of this board cannot be had again, whatever reached it."""
-    if any(device.disk for device in board.machine.devices):
-        yield "a disk is on the board, and its device does its work when the host gets to it"
+    for slot, device in enumerate(board.machine.devices, 1):
+        if device.model not in _IN_MODEL_TIME:
+            yield f"what {device.model} (pci{slot}) does is done when the host gets to it"
+    for slot, disk in board.qemu.recording.disks.items():
+        if disk.problem:
+            yield f"the disk of pci{slot} {disk.problem}"
+
+
+def _disks(board: Board, folder: Path) -> list[Disk]:
+    """Keep what the disks had in them, if it is not too much, and say what they have now."""
+    now, disks = board.qemu.disks(), []
+    for slot, disk in board.qemu.recording.disks.items():
+        if disk.data is not None:
+            keep(folder, disk.data)
+        if not disk.problem:
+            size, digest = disk.size, disk.sha256
+            disks.append(Disk(slot=slot, size=size, sha256=digest, ended=now[slot].sha256))
+    return disks
 
 
 def _of_device(exchanged: tuple[bool, bytes]) -> Entry:
@@ -218,17 +268,16 @@ def _line(entry: Entry, folder: Path) -> dict[str, Any]:
     if entry.kind == "line":
         line["text"] = entry.data.decode("latin-1")
     elif len(entry.data) > _INLINE:
-        line["sha256"] = hashlib.sha256(entry.data).hexdigest()
-        (folder / "contents").mkdir(exist_ok=True)
-        (folder / "contents" / line["sha256"]).write_bytes(entry.data)
+        line["sha256"] = keep(folder, entry.data)
     elif entry.data:
         line["base64"] = base64.b64encode(entry.data).decode()
     return line
 
 
-def read(folder: Path) -> Recorded:
+def read(folder: Path, files: Sequence[Path] = ()) -> Recorded:
     """Read a folder that `write` has made.
 
+    :param files: what is not in the folder, if it is needed: large disks.
     :raises UsageError: it is none, a file is missing, damaged, or of another format.
     """
     path = folder / RECORDING
@@ -243,11 +292,36 @@ def read(folder: Path) -> Recorded:
         raise UsageError(msg)
     return Recorded(
         folder=folder,
+        files=files,
         made=made,
         entries=[one for one in entries if one.kind not in _EXCHANGED],
         script=[(one.kind == _EXCHANGED[0], one.data) for one in entries if one.kind in _EXCHANGED],
         events=[line for _, line in _lines(folder / EVENTS)],
     )
+
+
+def machine_of(recorded: Recorded, into: Path) -> Machine:
+    """Return the machine of a run, with copies of the disks as they were before it.
+
+    :param into: the folder of the copies; the run writes to them.
+    :raises UsageError: the machine's file is damaged, or a disk missing or damaged.
+    """
+    machine = load_file(recorded.folder / MACHINE)
+    disks = {disk.slot: disk for disk in recorded.made.disks}
+    with_disk = {slot for slot, device in enumerate(machine.devices, 1) if device.disk}
+    if with_disk != set(disks):
+        msg = (
+            f"{recorded.folder / MACHINE} has disks on slots {sorted(with_disk)}, {RECORDING} "
+            f"tells of {sorted(disks)}"
+        )
+        raise UsageError(msg)
+    wanted = {f"pci{disk.slot}": (disk.sha256, disk.description) for disk in disks.values()}
+    copies = copy_wanted(wanted, recorded.folder, recorded.files, into)
+    devices = [
+        device.model_copy(update={"disk": copies.get(f"pci{slot}")})
+        for slot, device in enumerate(machine.devices, 1)
+    ]
+    return machine.model_copy(update={"devices": tuple(devices)})
 
 
 def _bytes(path: Path) -> bytes:
@@ -285,7 +359,7 @@ def _validated(model: type[M], path: Path, number: int, line: dict[str, Any]) ->
 def _entry(path: Path, number: int, line: dict[str, Any]) -> Entry:
     one = _validated(_Line, path, number, line)
     if one.sha256:
-        data = _bytes(path.parent / "contents" / one.sha256)
+        data = _bytes(kept(path.parent, one.sha256))
         if hashlib.sha256(data).hexdigest() != one.sha256:
             raise DataFileError(path, number, "sha256", f"contents/{one.sha256} is damaged")
     else:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .contents import Contents
+
 #: Bytes of content that are kept; a run that is given more cannot be had again.
 MOST_BYTES = 64 << 20
 
@@ -40,17 +42,20 @@ class Recording:
 
     :ivar entries: since the start or the last reset, in order.
     :ivar devices: what the board has said (True) to devices written in Python, and they to it.
+    :ivar disks: what each had in it then, by the slot of its device (a reset leaves it as it is).
     :ivar resets: how many there were.
     :ivar kept: the properties that had been set before the first entry: (path, name) to value.
     :ivar gaps: why a run by these entries would be another one; empty: it would be the same.
     """
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    def __init__(self, now: Callable[[], int], look: Callable[[], Mapping[int, Contents]]) -> None:
         """Keep what is noted from now on.
 
         :param now: returns model time.
+        :param look: returns what the disks have in them.
         """
-        self._now, self._bytes = now, 0
+        self._now, self._look, self._bytes = now, look, 0
+        self.disks: Mapping[int, Contents] = {}
         self.entries: list[Entry] = []
         self.devices: list[tuple[bool, bytes]] = []
         self.resets = 0
@@ -102,6 +107,7 @@ class Recording:
         self.entries.clear()
         self.devices.clear()
         self._bytes, self.kept = 0, dict(self._properties)
+        self.disks = self._look()
 
     def touched(self, how: str) -> None:
         """Note that somebody has reached the board who is not recorded."""

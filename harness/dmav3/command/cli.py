@@ -458,10 +458,16 @@ def replay(
     back: Annotated[
         int, typer.Option(metavar="N", min=0, help="With --until: N calls of the interface before.")
     ] = 0,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="A large disk as it was before the run. Repeat."),
+    ] = None,
 ) -> None:
     """Run what a folder has recorded again, and compare the event logs.
 
     With --until the board stands still then, for `dmav3 qmp` and gdb, until Enter is pressed.
+
+    A disk of more than 64 MiB is not in the folder, and is asked for: --file.
 
     Exit status: 0 identical, or stopped there; 1 not; 2 the folder is none, or damaged, or has no
     such moment; 3 inconclusive: another QEMU is here, or something had reached the board that is
@@ -472,13 +478,13 @@ def replay(
 
     with _failures():
         if until is not None:
-            with stopped(folder, until, back) as (board, place):
+            with stopped(folder, until, back, files=file or ()) as (board, place):
                 _look_at(board, f"{back} calls before {until}" if back else until, place)
             return
         if back:
             msg = "--back counts from a moment: give --until, such as --until finding:1"
             raise UsageError(msg)
-        outcome = run_again(folder)
+        outcome = run_again(folder, file or ())
     with _output(outcome.exit_status):
         typer.echo(outcome.text())
     raise typer.Exit(outcome.exit_status)

@@ -3,8 +3,7 @@
 
 What the device received is read from the image, here, by the computer that it lies on.
 
-The image is written by QEMU when the computer likes, so a request is asked for until it has ended:
-how long that takes, and at which model times the controller accesses memory, differs between runs.
+A request is asked for until it has ended. The controller keeps model time, so runs are equal.
 """
 
 from __future__ import annotations

@@ -12,21 +12,21 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from dmav3.board.board import Board
-from dmav3.board.recorded import IMAGE, MACHINE, events, lines_of, read
+from dmav3.board.recorded import IMAGE, events, lines_of, machine_of, read
 from dmav3.deadlines import deadline
 from dmav3.devices.device import Device
 from dmav3.errors import DeadlineError, InfrastructureError, LinkError, UsageError
 from dmav3.evidence.callers import FIRST_CALLBACK
 from dmav3.machine.argv import Stop
-from dmav3.machine.description import load_file
 from dmav3.wire.frame import Event, decode_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from dmav3.board.recorded import Made, PythonDevice, Recorded
     from dmav3.board.recording import Entry
@@ -80,13 +80,14 @@ class Outcome:
         return "\n".join([f"different from record {self.difference} on:", *shown])
 
 
-def replay(folder: Path) -> Outcome:
+def replay(folder: Path, files: Sequence[Path] = ()) -> Outcome:
     """Run what a folder has recorded again, and compare the event logs.
 
+    :param files: large disks as they were before the run, which are not in the folder.
     :raises UsageError: it is no such folder, or the run cannot be had again.
     :raises InfrastructureError: this computer has another QEMU or extension.
     """
-    recorded = read(folder)
+    recorded = read(folder, files)
     if recorded.made.gaps:
         return Outcome(0, None, [], [], "; ".join(recorded.made.gaps))
     with again(recorded) as board:
@@ -94,16 +95,19 @@ def replay(folder: Path) -> Outcome:
 
 
 @contextmanager
-def stopped(folder: Path, until: str, back: int = 0) -> Iterator[tuple[Board, str]]:
+def stopped(
+    folder: Path, until: str, back: int = 0, *, files: Sequence[Path] = ()
+) -> Iterator[tuple[Board, str]]:
     """Run it again and stop just before something; the board stands there, inside the block.
 
     :param until: "finding:1", "violation:2", "call:17", each counted as in the folder's files; or
         "time:NS", model time.
     :param back: so many calls of the interface earlier.
+    :param files: as of `replay`.
     :return: the board, with sockets for a person's monitor and gdb, and where its CPU is.
     :raises UsageError: there is no such moment in the run.
     """
-    recorded = read(folder)
+    recorded = read(folder, files)
     if recorded.made.gaps:
         raise UsageError("; ".join(recorded.made.gaps))
     stop = _stop(recorded, until, back)
@@ -118,25 +122,26 @@ def stopped(folder: Path, until: str, back: int = 0) -> Iterator[tuple[Board, st
 def again(recorded: Recorded, stop: Stop = NOWHERE, *, sockets: bool = False) -> Iterator[Board]:
     """Run it again, to the end or to where it stops; the board is there inside the block."""
     made = recorded.made
-    board = Board(
-        load_file(recorded.folder / MACHINE),
-        image=recorded.folder / IMAGE,
-        seed=made.seed,
-        schedule=made.schedule,
-        trace=made.trace,
-        sockets=sockets,
-        devices=[_stand_in(one) for one in made.devices],
-        judge=False,
-    )
-    board.play_devices(recorded.script)
-    board.qemu.stop = replace(stop, run=min(made.resets, 1))
-    with board:
-        _check_same(made, board)
-        _begin(board, made)
-        for entry in recorded.entries:
-            if not _play(board, entry):
-                break
-        yield board
+    with TemporaryDirectory(prefix="dmav3-replay-") as disks:
+        board = Board(
+            machine_of(recorded, Path(disks)),
+            image=recorded.folder / IMAGE,
+            seed=made.seed,
+            schedule=made.schedule,
+            trace=made.trace,
+            sockets=sockets,
+            devices=[_stand_in(one) for one in made.devices],
+            judge=False,
+        )
+        board.play_devices(recorded.script)
+        board.qemu.stop = replace(stop, run=min(made.resets, 1))
+        with board:
+            _check_same(made, board)
+            _begin(board, made)
+            for entry in recorded.entries:
+                if not _play(board, entry):
+                    break
+            yield board
 
 
 def _stand_in(recorded: PythonDevice) -> Device:
@@ -285,6 +290,7 @@ def _compare(recorded: Recorded, board: Board) -> Outcome:
     first = max(0, (different or 0) - _BEFORE)
     until = (different or 0) + 1
     gaps = [*made.gaps, *([f"{made.lost} records were lost"] if made.lost else [])]
+    gaps += [] if held or made.held else _ended_otherwise(made, board)
     return Outcome(
         records=len(pairs) if different is None else different,
         difference=different,
@@ -292,6 +298,16 @@ def _compare(recorded: Recorded, board: Board) -> Outcome:
         now=[json.dumps(one) for one in now[first:until]],
         inconclusive="; ".join(gaps),
     )
+
+
+def _ended_otherwise(made: Made, board: Board) -> list[str]:
+    """Return which disks do not end as they did in the run; then equal logs are luck."""
+    now = board.qemu.disks()
+    return [
+        f"the disk of pci{disk.slot} ends with other bytes: in the run somebody else wrote to it"
+        for disk in made.disks
+        if disk.ended and disk.ended != now[disk.slot].sha256
+    ]
 
 
 def _lines(board: Board) -> list[str]:

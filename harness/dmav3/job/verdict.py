@@ -21,7 +21,6 @@ _DIGESTS = ("input", "device", "returned")
 #: What is not the same in another run with the same seed.
 _OWN_TIMES = {
     "edu": " (the device keeps its own time: another run has the same records at other times)",
-    "nvme": " (the controller works when this computer has time for it: no run repeats another's)",
 }
 
 

@@ -238,11 +238,17 @@ _BOUNCE = "x-max-bounce-buffer-size=1G"
 _ON_THE_BUS = "iommu_platform=on,disable-legacy=on"
 
 
+#: Without doorbells in memory, which the CPU would store unseen, each command of NVMe comes by a
+#: store to a register (ext/devices/nvme.h).
+_BY_REGISTER = "dbcs=off"
+
+
 def _function(slot: int, device: Device) -> str:
     where = f"bus=port{slot},addr=0" if device.removable else f"bus=pcie.0,addr={slot:#x}"
     drive = [] if device.disk is None else [f"drive=pci{slot}-disk"]
-    bus = [_ON_THE_BUS] if device.model.startswith("virtio-") else []
-    return ",".join([device.model, _BOUNCE, *bus, *device.options, f"id=pci{slot}", where, *drive])
+    own = [_ON_THE_BUS] if device.model.startswith("virtio-") else []
+    own += [_BY_REGISTER] if device.model == "nvme" else []
+    return ",".join([device.model, _BOUNCE, *own, *device.options, f"id=pci{slot}", where, *drive])
 
 
 def _escape(text: str) -> str:

@@ -13,6 +13,7 @@ static struct {
     bool said;    /* the firmware has said that it is ready, and has not looked for a line since */
     bool missed;  /* it has looked while one waited, and had not said so */
     bool in_step; /* model time and QEMU's clock are whole milliseconds apart, but for what it takes to look */
+    bool counted; /* there are devices that count milliseconds of QEMU's clock */
     QemuTimer window;
     const struct gate_lines *lines; /* NULL: there are none */
 } gate;
@@ -32,8 +33,8 @@ static void open_for_line(void)
     gate.lines->take();
 }
 
-/* Devices of QEMU's own count milliseconds of its clock. So that a run does not depend on when those before it
- * ended, its first line waits until the clock is in step with model time. The CPU sleeps meanwhile: it is at
+/* So that a run does not depend on how long the gate was closed by QEMU's clock, a line waits until that is in
+ * step with model time: the first one, and where somebody counts, each. The CPU sleeps meanwhile: it is at
  * once. */
 static void get_in_step(void)
 {
@@ -86,8 +87,14 @@ void gate_ready(void)
     views_record_counts();
     clock_stop();
     gate.state = CLOSING;
+    gate.in_step &= !gate.counted;
     probe->time_ns = clock_time();
     qemu.timer_mod_ns(&gate.window, qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + READY_WINDOW_NS);
+}
+
+void gate_keep_in_step(void)
+{
+    gate.counted = true;
 }
 
 void gate_initialise(const struct gate_lines *lines)

@@ -29,6 +29,10 @@ struct gate_lines {
 /* lines: NULL in a machine without a command UART; then the gate never closes. */
 void gate_initialise(const struct gate_lines *lines);
 
+/* A device is there that counts milliseconds of QEMU's clock: from now on the clock is in step with model time
+ * whenever the gate opens, not only at the first line. */
+void gate_keep_in_step(void);
+
 /* A new run begins: the gate is open, model time and command are 0. */
 void gate_reset(void);
 

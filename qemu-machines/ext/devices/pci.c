@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "devices/doorbells.h"
+#include "devices/gate.h"
 #include "devices/master.h"
+#include "devices/nvme.h"
 #include "memory/views.h"
 #include "probe/probe.h"
 
@@ -126,6 +128,7 @@ static AddressSpace *space_of(PCIBus *bus, void *opaque, int function)
         master->bus = bus;
         master->function = function;
         build_space(master);
+        gate_keep_in_step();
     }
     return space(&master->space);
 }
@@ -134,9 +137,9 @@ static AddressSpace *space_of(PCIBus *bus, void *opaque, int function)
 
 /* The probe shows the access while it lasts: a device that never comes back from it holds QEMU's big lock,
  * and nothing else in QEMU could tell. A device's access to another's BAR comes here as well, perhaps inside
- * of one of the CPU's. */
+ * of one of the CPU's. settles: with all that it causes (devices/nvme.h). */
 static uint32_t access_bar(uint64_t address, void *value, unsigned int size, MemTxAttrs attributes,
-                           bool is_write)
+                           bool is_write, bool settles)
 {
     uint64_t outer = probe->bar_address;
     uint32_t outer_is_write = probe->bar_is_write, result;
@@ -145,6 +148,9 @@ static uint32_t access_bar(uint64_t address, void *value, unsigned int size, Mem
     probe->bar_is_write = is_write;
     __atomic_store_n(&probe->bar_address, address, __ATOMIC_RELEASE);
     result = qemu.address_space_rw(space(&pci.bars), address, attributes, value, size, is_write);
+    if (settles) {
+        nvme_settle();
+    }
     probe->bar_is_write = outer_is_write;
     __atomic_store_n(&probe->bar_address, outer, __ATOMIC_RELEASE);
     return result;
@@ -154,7 +160,7 @@ static uint32_t bar_read(void *opaque, hwaddr offset, uint64_t *value, unsigned 
 {
     (void)opaque;
     *value = 0;
-    return access_bar(BAR_BASE + offset, value, size, attributes, false);
+    return access_bar(BAR_BASE + offset, value, size, attributes, false, false);
 }
 
 /* Where a store to a BAR goes: to the function whose BAR begins closest below. */
@@ -186,27 +192,38 @@ static struct target target_of(uint64_t address)
 
 /* The last store to a function's BARs is its start; of a function with doorbells, a store to one of these is
  * one more. */
-static void start_function(uint64_t address)
+static void start_function(const struct target *target, uint64_t offset)
 {
-    struct target target = target_of(address);
-    const struct doorbells *doorbells;
+    const struct doorbells *doorbells = doorbells_of(target->device);
 
-    if (!target.master) {
-        return;
-    }
-    doorbells = doorbells_of(target.device);
     if (!doorbells) {
-        views_device_started(&target.master->starts, false);
-    } else if (target.bar == 0 && doorbells_have(doorbells, address - target.base)) {
-        views_device_started(&target.master->starts, true);
+        views_device_started(&target->master->starts, false);
+    } else if (target->bar == 0 && doorbells_have(doorbells, offset)) {
+        views_device_started(&target->master->starts, true);
     }
 }
 
 static uint32_t bar_write(void *opaque, hwaddr offset, uint64_t value, unsigned int size, MemTxAttrs attributes)
 {
+    uint64_t address = BAR_BASE + offset;
+    struct target target = target_of(address);
+
     (void)opaque;
-    start_function(BAR_BASE + offset);
-    return access_bar(BAR_BASE + offset, &value, size, attributes, true);
+    if (target.master) {
+        start_function(&target, address - target.base);
+    }
+    if (target.bar == 0 && nvme_is(target.device)) {
+        nvme_stored(&(struct nvme_store){
+            .device = target.device,
+            .starts = &target.master->starts,
+            .bar = target.base,
+            .offset = address - target.base,
+            .value = value,
+            .size = size,
+        });
+        return MEMTX_OK;
+    }
+    return access_bar(address, &value, size, attributes, true, false);
 }
 
 static const MemoryRegionOps bar_ops = {
@@ -216,6 +233,23 @@ static const MemoryRegionOps bar_ops = {
     .valid = {1, 8, false, NULL},
     .impl = {1, 8, false},
 };
+
+/* ---- NVMe controllers ---- */
+
+static void store_and_settle(uint64_t address, uint64_t value, unsigned int size)
+{
+    access_bar(address, &value, size, MEMTXATTRS_UNSPECIFIED, true, true);
+}
+
+static uint64_t load(uint64_t address, unsigned int size)
+{
+    uint64_t value = 0;
+
+    qemu.address_space_rw(space(&pci.bars), address, MEMTXATTRS_UNSPECIFIED, &value, size, false);
+    return value;
+}
+
+static const struct nvme_access nvme_access = {store_and_settle, load};
 
 static void watch_bars(SysBusDevice *bridge)
 {
@@ -261,15 +295,15 @@ bool pci_initialise(Error **errp)
         return false;
     }
     qemu.pci_setup_iommu(bus, &ops, NULL);
-    if (views.model) {
-        watch_bars(bridge);
-    }
+    watch_bars(bridge);
+    nvme_initialise(&nvme_access);
     return master_add_low_ram(errp);
 }
 
 void pci_reset(void)
 {
     master_reset();
+    nvme_reset();
     for (size_t i = 0; i < MASTERS; i++) {
         pci.masters[i].starts.count = 0;
     }

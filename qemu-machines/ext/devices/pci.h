@@ -6,7 +6,7 @@
  * system memory (the frame that message-signalled interrupts are written to, flash, what others have there),
  * over it what devices/master.h has. An access in fault-base, fault-size (memory/fault_range.h) is
  * answered by an error. The gate does not stop these devices: what they do while it is closed happens then, and
- * what they cause is recorded as ungated.
+ * what they cause is recorded as ungated. NVMe controllers do nothing then (devices/nvme.h).
  *
  * A store of the CPU to a BAR starts the function whose BAR it is (views_device_started), before the device
  * sees it: the last one counts. Of a function with doorbells (devices/doorbells.h) only stores to these do, and

@@ -11,6 +11,7 @@
 #include "devices/doorbells.h"
 #include "devices/function.h"
 #include "devices/gate.h"
+#include "devices/nvme.h"
 #include "devices/pci.h"
 #include "devices/remote.h"
 #include "devices/stream.h"
@@ -252,6 +253,7 @@ static struct number board_numbers[] = {
     {"stop-nth", NULL, NULL, &stop_wanted.nth},
     {"stop-finding", NULL, NULL, &stop_wanted.finding},
     {"stop-counted", stop_counted, NULL, NULL},
+    {"nvme-latency-ns", nvme_latency_ns, nvme_set_latency_ns, NULL},
     {"fault-base", fault_range_base, fault_range_set_base, NULL},
     {"fault-size", fault_range_size, fault_range_set_size, NULL},
     {NULL, NULL, NULL, NULL},

@@ -23,6 +23,7 @@
  *   ring-lost (ro)              records overwritten since the reset
  *   trace, trace-instructions, trace-lost (ro)                 pl330/trace.h
  *   fault-base, fault-size                                     memory/fault_range.h
+ *   nvme-latency-ns                                            devices/nvme.h
  *   remote-due                                                 devices/remote.h
  *
  * Its children are channel[0] to channel[7] (pl330/controller.h) and, with stream-fd, `stream`

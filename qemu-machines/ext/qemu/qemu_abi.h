@@ -40,6 +40,7 @@ typedef struct HostMemoryBackend HostMemoryBackend;
 typedef struct ResettableClass ResettableClass;
 typedef struct Chardev Chardev;
 typedef struct CPUState CPUState;
+typedef struct AioContext AioContext;
 typedef struct Visitor Visitor;
 typedef struct Error Error;
 typedef struct TypeImpl *Type;
@@ -274,6 +275,10 @@ typedef void PluginMemCallback(unsigned int vcpu, qemu_plugin_meminfo_t, uint64_
     F(void, qemu_system_vmstop_request, (int state))                                                           \
     F(void *, qemu_add_vm_change_state_handler, (void (*)(void *, bool runs, int state), void *))              \
     F(void, cpu_loop_exit_restore, (CPUState *, uintptr_t))                                                    \
+    /* the main loop's work, and that of disks */                                                              \
+    F(AioContext *, qemu_get_aio_context, (void))                                                              \
+    F(bool, aio_poll, (AioContext *, bool blocking))                                                           \
+    F(void, bdrv_drain_all, (void))                                                                            \
     /* the big lock */                                                                                         \
     F(bool, bql_locked, (void))                                                                                \
     F(void, bql_lock_impl, (const char *file, int line))                                                       \

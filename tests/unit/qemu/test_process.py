@@ -73,7 +73,8 @@ def test_command_line_puts_each_pci_device_on_a_slot() -> None:
     assert "-device pcie-root-port,id=port2,bus=pcie.0,chassis=2,addr=0x2" in line
     assert "node-name=pci2-disk,read-only=on,file.driver=file,file.filename=/a,,b.img" in line
     assert (
-        "-device nvme,x-max-bounce-buffer-size=1G,id=pci2,bus=port2,addr=0,drive=pci2-disk" in line
+        "-device nvme,x-max-bounce-buffer-size=1G,dbcs=off,id=pci2,bus=port2,addr=0,drive=pci2-disk"
+        in line
     )
 
 

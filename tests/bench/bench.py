@@ -300,6 +300,49 @@ def a_test(rounds: int) -> Row:
     )
 
 
+#: A test that lets something of each kind reach its board.
+RECORDED_TEST = """
+def test_{number}(dmav3_board):
+    dmav3_board.stream.receive_put(bytes(256))
+    dmav3_board.write(dmav3_board.memory.allocate(4096), bytes(4096))
+    dmav3_board.call("ping")
+
+
+"""
+#: For a conftest: nothing that reaches a board is kept.
+FORGETFUL = """
+from dmav3.board.recording import Recording
+
+for name in ("line", "staged", "put", "taken", "command"):
+    setattr(Recording, name, lambda *given, **named: None)
+"""
+
+
+def recording(rounds: int) -> Row:
+    """Measure what it costs a test that all that reaches its board is kept for a replay."""
+    count = 400  # five rounds: 2,000
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for side, conftest in {"with": "", "without": FORGETFUL}.items():
+            (folder / side).mkdir()
+            (folder / side / "conftest.py").write_text(conftest)
+            tests = "".join(RECORDED_TEST.format(number=n) for n in range(count))
+            (folder / side / "test_recorded.py").write_text(tests)
+
+        def run(side: str) -> float:
+            return command_time("pytest", "-p", "no:cacheprovider", folder=folder / side)
+
+        kept, forgotten = in_turns(rounds, lambda: run("with"), lambda: run("without"))
+    each = [(one - statistics.median(forgotten)) / count for one in kept]
+    return Row(
+        "recording what reaches a board, CPU time of a test less one without",
+        milliseconds(each),
+        "at most 0.3 ms",
+        f"{count} tests {spread(kept)} s against {spread(forgotten)} s",
+        {"with": kept, "without": forgotten},
+    )
+
+
 def one_byte(rounds: int) -> Row:
     """Measure the command `dmav3 run` where it has next to nothing to do."""
     with tempfile.NamedTemporaryFile() as file:
@@ -463,6 +506,7 @@ def main() -> None:
         *controllers(options.rounds),
         trace(options.rounds),
         a_test(options.rounds),
+        recording(options.rounds),
         one_byte(options.rounds),
         round_trip(options.rounds),
         *python_devices(options.rounds),

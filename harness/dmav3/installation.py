@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from .errors import NotBuiltError, UsageError
@@ -31,6 +32,7 @@ class Layout:
         return self.checkout / "firmware" / "include" if self.checkout else self.built / "include"
 
     @staticmethod
+    @cache
     def find() -> Layout:
         """Prefer what lies in the package."""
         package = Path(__file__).resolve().parent
@@ -74,6 +76,7 @@ def qemu_remedy() -> str:
     )
 
 
+@cache
 def machines() -> dict[str, Path]:
     """Return the descriptions that come with dmav3, by name."""
     return {path.stem: path for path in sorted(Layout.find().machines.glob("*.yaml"))}

@@ -99,6 +99,8 @@ def extended(program: str, machine: str, extension: Path | None = None) -> float
         ended = os.pidfd_open(process.pid)
         select.select([ended], [], [], 120)
         os.close(ended)
+        if status := process.exit_status():
+            sys.exit(f"{program} on {machine}: QEMU ended with {status}: {process.log_tail()}")
     return children_time() - before
 
 

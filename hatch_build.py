@@ -35,7 +35,8 @@ class Data(BuildHookInterface[Any]):
 
 
 def _files(root: Path) -> Iterator[tuple[Path, str]]:
-    for file in (root / "qemu-machines").glob("*.yaml"):
+    machines = root / "qemu-machines"
+    for file in (*machines.glob("*.yaml"), *machines.glob("*.dts")):
         yield file, f"machines/{file.name}"
     headers = root / "firmware" / "include"
     for file in headers.rglob("*.h"):

@@ -15,6 +15,7 @@ from .deadlines import deadline  # at once: the module has the same name
 if TYPE_CHECKING:
     from dmav3.board.board import Board
     from dmav3.board.driver import Driver, IoRequest
+    from dmav3.board.guest import Guest
     from dmav3.board.host_shim import HostShim
     from dmav3.devices.device import Device
     from dmav3.evidence.findings import Finding
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = (  # noqa: RUF022 - from most to least important
     "Board",
+    "Guest",
     "HostShim",
     "Device",
     "Driver",
@@ -95,6 +97,7 @@ __all__ = (  # noqa: RUF022 - from most to least important
 
 _HOMES = {
     "board.board": ("Board",),
+    "board.guest": ("Guest",),
     "board.driver": ("Driver", "IoRequest"),
     "dma": ("Allocated", "DmaAdapter", "Mapped", "Mdl", "TransferInfo"),
     "machine.build": ("build_image",),

@@ -82,6 +82,11 @@ def machines() -> dict[str, Path]:
     return {path.stem: path for path in sorted(Layout.find().machines.glob("*.yaml"))}
 
 
+def tree() -> Path:
+    """Return the template of a guest's device tree."""
+    return Layout.find().machines / "virt.dts"
+
+
 def extension() -> Path:
     """Return the QEMU extension; raises `NotBuiltError`."""
     layout = Layout.find()

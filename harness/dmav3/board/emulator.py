@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from contextlib import contextmanager, suppress
@@ -298,10 +297,7 @@ class Emulator:
         :raises DeadlineError: QEMU does not answer.
         """
         with deadline(_MONITOR_SECONDS):
-            command = {"command-line": "info registers"}
-            registers = str(self.monitor.execute("human-monitor-command", **command))
-        found = re.search(r"PC=([0-9a-f]+)", registers)
-        pc = int(found[1], 16) if found else 0
+            pc = self.monitor.program_counter()
         return self._image.place(pc) or f"{pc:#x}"
 
     def _late(self, error: DeadlineError) -> DeadlineError | None:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dmav3.elf.image import Elf
-    from dmav3.guest.memory import Memory
 
     from .findings import Finding
     from .probe import Probe
@@ -220,7 +219,7 @@ class BoardEvidence(Evidence):
         self,
         probe: Probe,
         image: Elf,
-        memory: Memory,
+        memory: findings.Ram,
         origin: Callable[[int], str],
         remote: Sequence[str],
     ) -> None:

@@ -8,7 +8,7 @@ functions and lines, routines and rules, buffers and offsets.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import mappings, microcode
 from .probe import BadRecord, BusErrorKind
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dmav3.elf.image import Elf
-    from dmav3.guest.memory import Memory
+    from dmav3.guest.memory import Buffer
 
 _NO_CHANNEL = 0xFFFFFFFF
 #: In the place of a channel, above the number of a PCI device (ACCESSOR_PCI in the extension).
@@ -355,6 +355,16 @@ class Finding:
         return f"{self.kind} at {self.address}{times}: {self.text}"
 
 
+class Ram(Protocol):
+    """What is asked of memory: of a board's, or of a guest's, of whose buffers none is known."""
+
+    def locate(self, physical: int) -> tuple[Buffer, int] | None:
+        """Return the buffer that a physical address lies in, and the offset there."""
+
+    def look(self, physical: int, length: int) -> bytes:
+        """Return bytes as the CPU sees them, without an access."""
+
+
 def kinds() -> list[str]:
     """Return the name of every kind of finding."""
     return [kind.name for kind in (*_KINDS.values(), _COMPLETED)]
@@ -368,7 +378,7 @@ def routine_names(image: Elf) -> dict[int, str]:
 def resolve(
     raw: Mapping[str, int],
     image: Elf,
-    memory: Memory,
+    memory: Ram,
     adapter_of: Callable[[int, int], str],
     remote: Sequence[str] = (),
 ) -> Finding:
@@ -421,7 +431,7 @@ def resolve(
     )
 
 
-def by_cause(raw: Iterable[Mapping[str, int]], image: Elf, memory: Memory) -> list[dict[str, int]]:
+def by_cause(raw: Iterable[Mapping[str, int]], image: Elf, memory: Ram) -> list[dict[str, int]]:
     """Count those together that have one cause: the extension knows instructions, not functions.
 
     :return: the first case of each, in their order, with the sum of the counts.
@@ -445,7 +455,7 @@ def _fold_shared_lines(causes: dict[tuple[object, ...], dict[str, int]]) -> None
             over["count"] += causes.pop(cause)["count"]
 
 
-def _cause(raw: Mapping[str, int], image: Elf, memory: Memory) -> tuple[object, ...]:
+def _cause(raw: Mapping[str, int], image: Elf, memory: Ram) -> tuple[object, ...]:
     """Return what cases of one cause share: a routine that owed something, or else a function.
 
     A function that loads and stores in a buffer of the device has one cause, whichever came first.
@@ -513,7 +523,7 @@ def _kind(raw: Mapping[str, int]) -> _Kind:
     return _KINDS.get(raw["kind"]) or _Kind(f"kind-{raw['kind']}", {}, "not known here", "", "")
 
 
-def _buffer(physical: int, image: Elf, memory: Memory) -> Place | None:
+def _buffer(physical: int, image: Elf, memory: Ram) -> Place | None:
     if place := memory.locate(physical):
         return Place(place[0].name, place[1])
     if variable := image.variable(physical):  # the image is mapped where it lies
@@ -576,7 +586,7 @@ def _access(device: Device, address: int) -> str:
     return f"the device's was burst {device.burst} of channel {device.channel}"
 
 
-def _emitter(raw: Mapping[str, int], length: int, image: Elf, memory: Memory) -> str:
+def _emitter(raw: Mapping[str, int], length: int, image: Elf, memory: Ram) -> str:
     """Return where the back end emitted an instruction; empty where it did not, or not last."""
     if not image.exports(_EMITTERS):
         return ""
@@ -589,7 +599,7 @@ def _emitter(raw: Mapping[str, int], length: int, image: Elf, memory: Memory) ->
     return image.place(emitter["caller"] - 1)  # a return address is behind the call
 
 
-def _instruction(raw: Mapping[str, int], image: Elf, memory: Memory) -> str:
+def _instruction(raw: Mapping[str, int], image: Elf, memory: Ram) -> str:
     """Return the instruction of a program that a finding is about."""
     at = raw["microcode"]
     instruction = microcode.decode(raw["code"].to_bytes(8, "little"), at)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Descriptors:
     """File descriptors that QEMU inherits; `dram` is None where there is one view of memory.
 
-    :ivar image: the bytes of the firmware.
+    :ivar image: the bytes of the firmware, or of a guest's device tree.
     :ivar sockets: listening sockets for a person's monitor and gdb.
     :ivar remote: socket on which devices written in Python are served.
     """
@@ -89,9 +89,28 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Boot:
+    """What a guest is started with, where a board has its firmware.
+
+    :ivar data: its device tree, flattened.
+    :ivar kernel: an arm64 Image, or an ELF.
+    :ivar initrd: the initial RAM disk; None: there is none.
+    :ivar command_line: of the kernel.
+    :ivar network: QEMU's own network is there as `netdev=net`; nothing of it reaches this computer.
+    """
+
+    data: bytes
+    kernel: Path
+    initrd: Path | None = None
+    command_line: str = ""
+    network: bool = False
+
+
+@dataclass(frozen=True)
 class Start:
     """What one start of a machine needs besides its description.
 
+    :ivar image: the firmware of a board, or what a guest is started with.
     :ivar nonce: 64 random bits that the shim must repeat in `hello`.
     :ivar schedule: of the cache; None where nothing is modelled.
     :ivar remote: the devices written in Python.
@@ -100,7 +119,7 @@ class Start:
 
     qemu: str
     extension: Path
-    image: Flat
+    image: Flat | Boot
     nonce: int
     seed: int
     schedule: str | None
@@ -119,17 +138,44 @@ def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
         "-m", str(machine.memory_mib),
         "-object", f"memory-backend-file,id=ram0,share=on,size={size},{ram}",
         "-nodefaults", "-no-user-config", "-display", "none",
-        # An image fits many times over, and a small buffer for its translation is soon made.
-        "-accel", "tcg,thread=single,tb-size=32",
-        "-icount", "shift=0,sleep=off",
         "-chardev", f"socket,id=command,fd={fds.serial}",
         "-chardev", f"socket,id=monitor,fd={fds.monitor}",
         "-mon", "chardev=monitor,mode=control",
         "-plugin", f"{_escape(str(start.extension))},view={machine.view}",
         "-device", _device(machine, start, fds),
-        "-device", f"loader,cpu-num=0,addr={start.image.entry:#x}",
+        *(_guest(start.image, fds) if isinstance(start.image, Boot) else _firmware(start.image)),
         *(word for slot, it in enumerate(machine.devices, 1) for word in _pci_device(slot, it)),
         *(_sockets(*fds.sockets) if fds.sockets else ()),
+    ]
+    # fmt: on
+
+
+def _firmware(image: Flat) -> list[str]:
+    # fmt: off
+    return [
+        # An image fits many times over, and a small buffer for its translation is soon made.
+        "-accel", "tcg,thread=single,tb-size=32",
+        "-icount", "shift=0,sleep=off",
+        "-device", f"loader,cpu-num=0,addr={image.entry:#x}",
+    ]
+    # fmt: on
+
+
+def _guest(boot: Boot, fds: Descriptors) -> list[str]:
+    initrd = ["-initrd", str(boot.initrd)] if boot.initrd else []
+    # fmt: off
+    return [
+        "-accel", "tcg,thread=single,tb-size=128",
+        # A guest that waits for a disk, which works in a thread of QEMU's, must not be taken to its
+        # next timer meanwhile.
+        "-icount", "shift=0,sleep=on",
+        # What has ended stands still, and can be looked at.
+        "-no-reboot", "-no-shutdown",
+        "-serial", "chardev:command",
+        "-kernel", str(boot.kernel), *initrd,
+        "-append", boot.command_line,
+        "-dtb", f"/proc/self/fd/{fds.image}",
+        *(("-netdev", "user,id=net,restrict=on") if boot.network else ()),
     ]
     # fmt: on
 
@@ -149,14 +195,17 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
     options: dict[str, object] = {
         "id": "dmav3",
         "probe-fd": fds.probe,
-        "stream-fd": fds.stream,
-        "image-fd": fds.image,
-        "image-base": start.image.base,
         "lifeline-fd": fds.lifeline,
-        "command": "command",
-        "nonce": start.nonce,
         "seed": start.seed,
     }
+    if not isinstance(start.image, Boot):
+        options |= {
+            "stream-fd": fds.stream,
+            "image-fd": fds.image,
+            "image-base": start.image.base,
+            "command": "command",
+            "nonce": start.nonce,
+        }
     if not machine.pl330[0].is_bare:
         options["pl330-clock-hz"] = machine.pl330[0].clock_hz
         options["pl330-quantum-ns"] = machine.pl330[0].quantum_ns

@@ -134,6 +134,12 @@ class Monitor:
         turns = [event["event"] for event in self.events if event["event"] in {"STOP", "RESUME"}]
         return turns[-1:] == ["STOP"]
 
+    def program_counter(self) -> int:
+        """Return where the CPU is; `DeadlineError` if QEMU does not answer."""
+        command = {"command-line": "info registers"}
+        registers = str(self.execute("human-monitor-command", **command))
+        return int(registers.partition("PC=")[2].split(maxsplit=1)[0], 16)
+
     def wait_event(self, name: str, since: int, doing: Callable[[], object] | None = None) -> None:
         """Wait for an event.
 

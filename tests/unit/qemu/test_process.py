@@ -48,7 +48,8 @@ def test_command_line_names_everything_that_is_modelled() -> None:
     assert "-plugin /a,,b/dmav3.so,view=dma" in line
     assert "size=64M,mem-path=/proc/self/fd/3" in line
     assert "dram-fd=4,schedule=lru,cache-level=2,cache-line=64" in line
-    assert "nonce=5,seed=6" in line
+    assert "seed=6" in line
+    assert "command=command,nonce=5" in line
     assert "image-fd=10,image-base=1075838976" in line
     assert "loader,cpu-num=0,addr=0x40200004" in line
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dmav3.errors import UsageError
+
 from . import mappings, microcode
 from .probe import BadRecord, BusErrorKind
 
@@ -371,8 +373,15 @@ def kinds() -> list[str]:
 
 
 def routine_names(image: Elf) -> dict[int, str]:
-    """Return the names of the operation log's ids, from the firmware's own enumeration."""
-    return {value: name.removeprefix("OPLOG_") for name, value in image.enum("oplog_id").items()}
+    """Return the names of the operation log's ids, from the firmware's own enumeration.
+
+    Empty where it has none, as a guest without the layer.
+    """
+    try:
+        names = image.enum("oplog_id")
+    except UsageError:
+        return {}
+    return {value: name.removeprefix("OPLOG_") for name, value in names.items()}
 
 
 def resolve(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ from typer.testing import CliRunner
 from dmav3 import Board
 from dmav3.command.board_trace import board_trace
 from dmav3.command.cli import app
+from dmav3.evidence.probe import Kind
+from dmav3.job.main import MainJob
 from dmav3.job.run import RunOptions, run_main_job
+from dmav3.job.stream import StreamPeripheral
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +79,16 @@ def test_the_memory_of_a_board_is_listed(seen: Board) -> None:
             (at + 25, "00", "DMAEND"),
         )
     ]
+
+
+def test_a_program_of_the_layer_is_listed(seen: Board) -> None:
+    """By what the driver's calls have mapped."""
+    MainJob(StreamPeripheral(seen, 32)).run(io.BytesIO(bytes(200)))
+    at = next(one.a for one in seen.evidence.events.all() if one.kind == Kind.DMAGO)
+    shown = disasm("--board", "virt-a53", f"{at:#x}")
+    (target,) = [line for line in shown if "DMAMOV DAR" in line and "mapped" in line]
+    assert target.endswith("; mapped by MapTransferEx")
+    assert shown[-1].endswith("DMAEND")
 
 
 def test_a_narrow_terminal_gets_no_bytes(seen: Board, person: Person) -> None:

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +19,8 @@ from dmav3 import Board
 from dmav3.command.short_words import ShortWords
 from dmav3.errors import UsageError
 from dmav3.evidence.probe import Kind
+from dmav3.job.main import MainJob
+from dmav3.job.stream import StreamPeripheral
 from dmav3.qemu.running import find
 
 if TYPE_CHECKING:
@@ -88,6 +95,31 @@ def test_dirty_and_stale_list_the_lines(seen: Board) -> None:
     assert words(seen).run("stale") == ["none"]
     Controller(seen).start(copy(source.address, target.address + SIZE, SIZE))
     assert words(seen).run("stale") == [f"{target.address + SIZE:#010x}  4 lines"]
+
+
+def test_what_was_mapped_is_named(seen: Board) -> None:
+    """By the routine that did it, and how far in it the line begins."""
+    MainJob(StreamPeripheral(seen, 32)).run(io.BytesIO(bytes(200)))
+    first = next(one for one in seen.evidence.events.all() if one.kind == Kind.RANGE)
+    (line, *_) = words(seen).run(f"cache {first.b}")
+    assert line.endswith("  mapped by MapTransferEx")
+    (line, *_) = words(seen).run(f"cache {first.b + 64}")
+    assert line.endswith("  mapped by MapTransferEx, byte 64")
+    (line, *_) = words(seen).run(f"cache {first.b + 256}")
+    assert "mapped" not in line
+
+
+def test_a_machine_without_a_cache_says_so(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes are shown, no line is dirty, and channels are there as elsewhere."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(person.runtime))
+    with Board("virt-a53-coherent", sockets=True) as board:
+        buffer = board.memory.allocate(64)
+        board.fill(buffer, 7)
+        first, *rows = words(board).run(f"cache {buffer.address} 64")
+        assert first == "no cache is modelled: the CPU sees what devices see"
+        assert dumped(rows) == (b"\x07" * 64, b"\x07" * 64, 0)
+        assert words(board).run("dirty") == words(board).run("stale") == ["none"]
+        assert words(board).run("pl330") == ["not started yet: 0, 1, 2, 3, 4, 5, 6, 7"]
 
 
 def test_a_channel_is_held_stepped_and_released(seen: Board) -> None:
@@ -270,6 +302,27 @@ def test_a_pipe_gets_answers_alone(seen: Board, person: Person) -> None:
     said, stale = done.stdout.splitlines()
     assert said.startswith(r"error: cache: '\x1b[31mred' is neither an address")
     assert (stale, done.returncode) == ("none", 1)
+
+
+def test_a_monitor_that_does_not_answer_is_told(seen: Board, person: Person) -> None:
+    """Within the deadline, and with status 3."""
+    person.environment["DMAV3_DEADLINE"] = "2"
+    command = [sys.executable, "-m", "dmav3", "qmp"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, env=person.environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe
+    ) as shell:
+        assert shell.stdin
+        assert shell.stdout
+        print("stale", file=shell.stdin, flush=True)
+        assert shell.stdout.readline() == "none\n"
+        os.kill(seen.qemu.pid, signal.SIGSTOP)
+        try:
+            _, said = shell.communicate("pl330\n", timeout=60)
+        finally:
+            os.kill(seen.qemu.pid, signal.SIGCONT)
+    assert said.splitlines()[-1] == ("dmav3: no answer to `the monitor of virt-a53` within 2 s")
+    assert shell.returncode == 3
 
 
 def test_hostile_names_of_an_image_do_not_reach_the_terminal(

@@ -17,12 +17,15 @@ from dmav3.elf.image import read_elf, read_extension
 from dmav3.errors import ClosedError, UsageError
 from dmav3.evidence.events import EventLog
 from dmav3.evidence.evidence import BoardEvidence
+from dmav3.evidence.findings import routine_names
+from dmav3.evidence.mappings import mapped
 from dmav3.evidence.probe import Probe
 from dmav3.guest.memory import Access, Memory
 from dmav3.guest.windows import Mapping, Window
 
 if TYPE_CHECKING:
     from dmav3.elf.image import Elf
+    from dmav3.evidence.mappings import Mapped
     from dmav3.qemu.sockets import BoardCard
 
 _CPU = "EM_AARCH64"
@@ -49,7 +52,7 @@ class BoardElsewhere:
         """
         with ExitStack() as resources:
             self._resources = resources
-            self.probe = Probe(self._mapped(self.card.probe), read_extension(), lambda: True)
+            self.probe = Probe(self._map(self.card.probe), read_extension(), lambda: True)
             self._resources = resources.pop_all()
         return self
 
@@ -83,10 +86,22 @@ class BoardElsewhere:
         memory = Memory(self.image, Access(self.cpu.read, _refuse, _refuse))
         return BoardEvidence(self.probe, self.image, memory, lambda _: "", _REMOTE)
 
-    def _window(self, name: str, path: str) -> Window:
-        return Window(name, self._mapped(path), self.probe.ram_base, lambda: None)
+    def named(self, address: int) -> str:
+        """Return what lies at a physical address; empty: it is not known.
 
-    def _mapped(self, path: str) -> memoryview:
+        A variable of the firmware, which is mapped where it lies, or what was mapped last there.
+        """
+        places = (one.position(address) for one in reversed(self._mappings))
+        return self.image.named(address) or next(filter(None, places), "")
+
+    @cached_property
+    def _mappings(self) -> list[Mapped]:
+        return mapped(self.events.all(), routine_names(self.image))
+
+    def _window(self, name: str, path: str) -> Window:
+        return Window(name, self._map(path), self.probe.ram_base, lambda: None)
+
+    def _map(self, path: str) -> memoryview:
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:

@@ -27,17 +27,14 @@ def lines_of(board: BoardElsewhere, address: int, length: int, columns: int) -> 
     :raises UsageError: not all of it is in RAM.
     """
     board.cpu.read(address, length)
-    size = board.probe.line_size
-    if not size:
+    if board.card.schedule is None:
         text = "no cache is modelled: the CPU sees what devices see"
         return [text, *_dump(board, address, length, columns)]
-    shown, end = [], address + length
+    size, shown, end = board.probe.line_size, [], address + length
     while address < end:
         here = address - address % size
         upto = min(here + size, end)
-        shown.append(
-            f"line {here:#010x}: {_state(board, here)}  {board.image.named(here)}".rstrip()
-        )
+        shown.append(f"line {here:#010x}: {_state(board, here)}  {board.named(here)}".rstrip())
         shown += _dump(board, address, upto - address, columns)
         address = upto
     return shown
@@ -55,7 +52,7 @@ def ranges_that_are(board: BoardElsewhere, flag: LineState) -> list[str]:
 def _range(board: BoardElsewhere, first: int, end: int) -> str:
     address = board.probe.ram_base + first * board.probe.line_size
     count = "1 line " if end - first == 1 else f"{end - first} lines"
-    return f"{address:#010x}  {count}  {board.image.named(address)}".rstrip()
+    return f"{address:#010x}  {count}  {board.named(address)}".rstrip()
 
 
 def _state(board: BoardElsewhere, address: int) -> str:

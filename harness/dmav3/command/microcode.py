@@ -80,7 +80,7 @@ def _of_board(name: str, address: str, image: Path | None) -> list[str]:
         if not code:
             msg = f"no program begins at {at:#x}: {board.dram.read(at, 1).hex()} is no instruction"
             raise UsageError(msg)
-        named = _namer(image) if image else board.image.named
+        named = _namer(image) if image else board.named
         return disassemble(code, at, named, brief=_is_narrow())
 
 

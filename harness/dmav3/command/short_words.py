@@ -144,7 +144,7 @@ class ShortWords:
         seen, held = channel.registers(), ", held" if channel.held else ""
         if seen.state == _STOPPED and not (seen.bursts or seen.sar or seen.dar):
             return []
-        named = board.image.named
+        named = board.named
         return [
             f"channel {channel.number}: {seen.state}{held}",
             f"  pc  {seen.pc:#010x}  {self._next(board, seen)}".rstrip(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,6 @@ from dmav3.job.stream import StreamPeripheral
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from person import Person
 
@@ -161,3 +161,19 @@ def test_the_folder_of_a_run_is_listed(tmp_path: Path) -> None:
     lines = disasm("--trace", report.folder)
     assert [line for line in lines if line.startswith("channel 0, started at ")]
     assert [line for line in lines if re.search("[0-9]x {4,}DMAST", line)]
+    assert [line for line in lines if re.search("DMAMOV SAR, .*; mapped by MapTransferEx$", line)]
+    events = Path(report.folder) / "events.jsonl"
+    events.write_text(events.read_text() + '{"kind": "\\u001b[2J"}\n')
+    done = CliRunner().invoke(app, ["disasm", "--trace", report.folder])
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert r"""events.jsonl has "{'kind': '\\x1b[2J'}"..., which is no record""" in done.stderr
+
+
+def test_hostile_names_of_an_image_do_not_reach_the_terminal(seen: Board, tmp_path: Path) -> None:
+    """They are spelled out, wherever the program is from."""
+    at, _, _ = started(seen)
+    hostile = tmp_path / "hostile.elf"
+    image = seen.image.path.read_bytes()
+    hostile.write_bytes(image.replace(b"\0live_requests\0", b"\0live\x1b[2Juests\0"))
+    shown = disasm("--board", "virt-a53", f"{at:#x}", "--image", str(hostile))
+    assert shown[0].endswith(r"; live\x1b[2Juests")

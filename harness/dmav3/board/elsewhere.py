@@ -18,14 +18,15 @@ from dmav3.errors import ClosedError, UsageError
 from dmav3.evidence.events import EventLog
 from dmav3.evidence.evidence import BoardEvidence
 from dmav3.evidence.findings import routine_names
-from dmav3.evidence.mappings import mapped
+from dmav3.evidence.mappings import namer
 from dmav3.evidence.probe import Probe
 from dmav3.guest.memory import Access, Memory
 from dmav3.guest.windows import Mapping, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dmav3.elf.image import Elf
-    from dmav3.evidence.mappings import Mapped
     from dmav3.qemu.sockets import BoardCard
 
 _CPU = "EM_AARCH64"
@@ -86,17 +87,10 @@ class BoardElsewhere:
         memory = Memory(self.image, Access(self.cpu.read, _refuse, _refuse))
         return BoardEvidence(self.probe, self.image, memory, lambda _: "", _REMOTE)
 
-    def named(self, address: int) -> str:
-        """Return what lies at a physical address; empty: it is not known.
-
-        A variable of the firmware, which is mapped where it lies, or what was mapped last there.
-        """
-        places = (one.position(address) for one in reversed(self._mappings))
-        return self.image.named(address) or next(filter(None, places), "")
-
     @cached_property
-    def _mappings(self) -> list[Mapped]:
-        return mapped(self.events.all(), routine_names(self.image))
+    def named(self) -> Callable[[int], str]:
+        """What says what lies at a physical address, as far as it is known now."""
+        return namer(self.image, self.events.all(), routine_names(self.image))
 
     def _window(self, name: str, path: str) -> Window:
         return Window(name, self._map(path), self.probe.ram_base, lambda: None)

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dmav3.board import recorded
 from dmav3.board.elsewhere import BoardElsewhere
+from dmav3.board.recorded import IMAGE, record_in
 from dmav3.elf.image import read_elf
 from dmav3.errors import UsageError, printable
+from dmav3.evidence.findings import routine_names
+from dmav3.evidence.mappings import namer
 from dmav3.evidence.microcode import disassemble, listing, program
 from dmav3.evidence.trace import executed
 from dmav3.files import read_regular
@@ -25,7 +29,7 @@ _LONGEST_FILE = 1 << 20  # bytes of a program in a file
 _LONGEST_TRACE = 1 << 26  # bytes of a trace: some 16,384 lines, unless somebody asked for more
 _LONGEST_PROGRAM = 4096  # bytes in a board's memory
 #: What a folder that a test or a run left has in it.
-_TRACE, _IMAGE = "trace.txt", "image.elf"
+_TRACE = "trace.txt"
 _WAYS = (
     "dmav3 disasm program.bin; dmav3 disasm --board virt-a53 0x40a01000; "
     "or dmav3 disasm --trace trace.txt"
@@ -51,11 +55,15 @@ class DisasmOptions:
 
 
 def disasm(options: DisasmOptions) -> list[str]:
-    """Return the listing of a program.
+    """Return the listing of a program; what a terminal might obey is spelled out.
 
     :raises UsageError: there is nothing to list, or more than one thing.
     :raises ClosedError: the board has just ended.
     """
+    return [printable(line) for line in _listed(options)]
+
+
+def _listed(options: DisasmOptions) -> list[str]:
     if options.trace is not None and options.what is None and options.board is None:
         return _of_trace(options.trace, options.image)
     if options.trace is not None or options.what is None:
@@ -86,16 +94,20 @@ def _of_board(name: str, address: str, image: Path | None) -> list[str]:
 
 def _of_trace(path: Path, image: Path | None) -> list[str]:
     """Return each program that a trace shows, with how often its instructions were executed."""
-    if path.is_dir():
-        image = image or (path / _IMAGE if (path / _IMAGE).exists() else None)
-        path = path / _TRACE
-    text = _read(path, _LONGEST_TRACE).decode(errors="replace")
-    programs = executed(map(printable, text.split("\n")))
+    file = path / _TRACE if path.is_dir() else path
+    text = _read(file, _LONGEST_TRACE).decode(errors="replace")
+    programs = executed(text.split("\n"))
     if not programs:
-        msg = f"{path} shows no program: a trace is needed, as `dmav3 trace` writes it"
+        msg = f"{file} shows no program: a trace is needed, as `dmav3 trace` writes it"
         raise UsageError(msg)
-    named = _namer(image)
+    named = _names_in(path) if path.is_dir() and image is None else _namer(image)
     return [line for one in programs for line in (one.heading(), *listing(one.rows(), named))]
+
+
+def _names_in(folder: Path) -> Callable[[int], str]:
+    """Name addresses by the image of a run, and by what was mapped in it."""
+    records, image = map(record_in, recorded.read(folder).events), read_elf(folder / IMAGE, _CPU)
+    return namer(image, records, routine_names(image))
 
 
 def _namer(image: Path | None) -> Callable[[int], str]:

@@ -56,6 +56,20 @@ def mapped(records: Iterable[Record], names: Mapping[int, str]) -> list[Mapped]:
     return found
 
 
+def namer(image: Elf, records: Iterable[Record], names: Mapping[int, str]) -> Callable[[int], str]:
+    """Return a function that says what lies at a physical address; empty: it is not known.
+
+    A variable of the image, which is mapped where it lies, or what was mapped last there.
+    """
+    latest = mapped(records, names)[::-1]
+
+    def named(address: int) -> str:
+        positions = (one.position(address) for one in latest)
+        return image.named(address) or next(filter(None, positions), "")
+
+    return named
+
+
 def caller(raw: Mapping[str, int], image: Elf) -> str:
     """Return function, file and line of the call that made the mapping; empty: it was a test."""
     return callers.place(image, raw["maker"], raw["maker_pc"])

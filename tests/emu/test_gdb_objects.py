@@ -11,6 +11,7 @@ import pytest
 from person import adapter_of, ask, status
 
 from dmav3 import Board
+from dmav3.job.run import RunOptions, run_main_job
 from dmav3.wdm import DISPATCH_LEVEL, DMA_SYNCHRONOUS_CALLBACK, IoAllocationAction
 
 if TYPE_CHECKING:
@@ -161,3 +162,25 @@ def test_the_command_of_the_console_has_them_too(person: Person) -> None:
     assert status(terminal) == 0
     console.sendeof()
     assert status(console) == 0
+
+
+def test_a_replay_that_stands_still_is_looked_at(person: Person, tmp_path: Path) -> None:
+    """By the command that it prints; before the third call there is the adapter of the first."""
+    (tmp_path / "input").write_bytes(bytes(range(256)))
+    options = RunOptions(
+        "virt-a53", tmp_path / "input", firmware_bug="no-clean", artefacts=tmp_path / "kept"
+    )
+    folder = run_main_job(options, lambda _: lambda _: None).folder
+    assert folder is not None
+    replay = person.dmav3("replay", folder, "--until", "call:3", columns=200)
+    replay.expect(r"  dmav3 gdb (\S+)\r\n.*Enter ends it")
+    assert isinstance(replay.match, re.Match)
+    done = person.piped("gdb", replay.match[1], "--ex", "dmav3 adapters")
+    assert done.returncode == 0
+    assert re.findall(r"^adapter 0x[0-9a-f]+$", done.stdout, re.MULTILINE)
+    done = person.piped("qmp", replay.match[1], lines="calls\n")
+    assert done.stdout.startswith("IoGetDmaAdapter(")
+    assert "InitializeDmaTransferContext(" in done.stdout
+    assert "AllocateAdapterChannelEx(" not in done.stdout
+    replay.sendline("")
+    assert status(replay) == 0

@@ -100,7 +100,7 @@ class ShortWords:
     def run(self, line: str) -> list[str]:
         """Carry out a line and return its answer, in lines that fit the terminal.
 
-        :raises UsageError: an argument is wrong; nothing was done.
+        :raises UsageError: an argument is wrong, or QEMU refuses it; nothing was done.
         :raises ClosedError: the board has ended.
         """
         name, *arguments = line.split()
@@ -108,7 +108,11 @@ class ShortWords:
         if not word.takes(len(arguments)):
             msg = f"{line.strip()!r}: it is `{_spelled(name, word)}`, such as `{word.shown(name)}`"
             raise UsageError(msg)
-        found = word.run(arguments) or ["none"]
+        try:
+            found = word.run(arguments) or ["none"]
+        except MonitorError as error:
+            msg = f"{' '.join([name, *arguments])}: {error.reason}"
+            raise UsageError(msg) from error
         return [part for one in found for part in self._folded(printable(one))]
 
     def _folded(self, text: str) -> list[str]:
@@ -169,11 +173,7 @@ class ShortWords:
         else:
             seen = channel.registers()
             burst = 1 if seen.state == _STOPPED else seen.bursts + channel.held + 1
-        try:
-            channel.hold_at_burst = burst
-        except MonitorError as error:
-            msg = f"hold {' '.join(arguments)}: {error.reason}"
-            raise UsageError(msg) from error
+        channel.hold_at_burst = burst
         return [f"channel {channel.number} will be held before burst {burst}"]
 
     def _step(self, arguments: Sequence[str]) -> list[str]:

@@ -127,6 +127,7 @@ def test_a_chain_that_was_overwritten_ends(seen: Board, person: Person) -> None:
         back = f"set ((struct request *) {at})->next_live = 0"
         done = person.piped("gdb", "--ex", loop, "--ex", "dmav3 requests")
         assert f"the chain comes back to {at}: memory was overwritten" in done.stderr
+        assert f"\n{first}\n" in done.stdout  # what was found before is shown
         done = person.piped("gdb", "--ex", away, "--ex", "dmav3 requests")
         assert "the layer's memory cannot be read: Cannot access memory at" in done.stderr
         gdb(person, back)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _CPU = "EM_AARCH64"
 #: Devices written in Python: their names are known in their own process only.
-_REMOTE = [f"device {number} written in Python" for number in range(32)]
+_REMOTE = [f"device {number} written in Python" for number in range(256)]
 
 
 class BoardElsewhere:

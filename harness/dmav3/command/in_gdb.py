@@ -23,7 +23,7 @@ import gdb
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Objects of a chain, pages of an MDL, elements of a list: no more are shown.
+#: Pages of an MDL, elements of a list: no more are shown.
 _MOST = 64
 _PAGE = 4096
 _LEAST_COLUMNS = 20
@@ -205,18 +205,22 @@ class _Listing(gdb.Command):  # type: ignore[misc]  # the same
             msg = "no board is attached: `dmav3 gdb` attaches one, or `target remote`"
             raise gdb.GdbError(msg)
         language = gdb.parameter("language")
-        gdb.execute(
-            "set language c", to_string=True
-        )  # the core may stand in assembly, which spells otherwise
+        gdb.execute("set language c", to_string=True)  # the core may stand in assembly
         try:
-            lines = list(self._walk())
+            self._print()
         except gdb.MemoryError as error:
             msg = f"the layer's memory cannot be read: {error}"
             raise gdb.GdbError(_printable(msg)) from error
         finally:
             gdb.execute(f"set language {language}", to_string=True)
-        for line in lines or ["none"]:
+
+    def _print(self) -> None:
+        """Print each line when it is known: what comes behind it may not be readable."""
+        line = None
+        for line in self._walk():
             gdb.write(_fold(_printable(line)) + "\n")
+        if line is None:
+            gdb.write("none\n")
 
 
 _Group()

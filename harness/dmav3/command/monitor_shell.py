@@ -41,10 +41,13 @@ def open_monitor_shell(name: str | None) -> int:
 
 def _introduction(card: BoardCard) -> str:
     return (
-        f"board {card.board}; `help` lists short words, such as pl330; our properties:\n"
+        f"board {card.board}; our properties:\n"
         f"  qom-list path={BOARD}\n"
         f"  qom-get path={BOARD} property=seed\n"
-        f"  qom-set path={BOARD} property=seed value=2"
+        f"  qom-set path={BOARD} property=seed value=2\n"
+        "and short words, such as\n"
+        "  pl330\n"
+        "  help"
     )
 
 

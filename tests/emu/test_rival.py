@@ -12,10 +12,12 @@ from microcode import COPY_64, END, LD, ST, Controller, copy, mov, two
 from test_time import STREAM, start_write, transmitter
 
 from dmav3 import Board
+from dmav3.command.short_words import ShortWords
 from dmav3.errors import MonitorError, UsageError
 from dmav3.job.main import MainJob
 from dmav3.job.stream import StreamPeripheral
 from dmav3.machine import load
+from dmav3.qemu.running import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,3 +115,16 @@ def test_a_trace_is_refused(machine: Path, person: Person, tmp_path: Path) -> No
     assert done.returncode == 2
     assert "has QEMU's own PL330, which has no trace: leave --trace out" in done.stderr
     assert not file.exists()
+
+
+def test_its_channels_cannot_be_seen(
+    machine: Path, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words of `dmav3 qmp` say so; those about the cache work."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(person.runtime))
+    with Board(load(machine), sockets=True) as board:
+        words = ShortWords(find(), board.qmp, None)
+        for line in ("pl330", "hold 0", "step 1"):
+            with pytest.raises(UsageError, match=rf"{line}: .*QEMU's own PL330 .*`model: dmav3`"):
+                words.run(line)
+        assert words.run("stale") == ["none"]

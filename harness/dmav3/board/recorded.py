@@ -34,7 +34,7 @@ from pydantic import (
 
 from dmav3.errors import DataFileError, UsageError
 from dmav3.evidence.findings import routine_names
-from dmav3.evidence.probe import Kind
+from dmav3.evidence.probe import Kind, Record, record_of
 from dmav3.files import read_regular
 from dmav3.machine.description import load_file
 from dmav3.qemu.qmp import BOARD
@@ -57,6 +57,7 @@ FORMAT = 1
 RECORDING, MACHINE, IMAGE, EVENTS = "recording.jsonl", "machine.yaml", "image.elf", "events.jsonl"
 #: Longer bytes of an entry are a file of their own.
 _INLINE = 4096
+_ECHOED = 40  # characters of what is wrong in a file
 _LONGEST = 256 << 20
 #: Commands of the monitor that act on nothing but the board.
 _COMMANDS = {"qom-set", "qom-get", "stop", "cont", "device_del", "inject-nmi"}
@@ -187,6 +188,16 @@ def events(shim: Shim) -> Iterator[dict[str, Any]]:
     for record in shim.evidence.events.all():
         named = {"name": names[record.id]} if record.kind in _NAMED and record.id in names else {}
         yield record._asdict() | {"kind": record.kind.name.lower()} | named
+
+
+def record_in(event: dict[str, Any]) -> Record:
+    """Return the record that a line of `events.jsonl` is; `UsageError` if it is none."""
+    try:
+        fields = {**event, "kind": Kind[event["kind"].upper()]}
+        return record_of(tuple(int(fields[name]) for name in Record._fields))
+    except (KeyError, ValueError, TypeError, AttributeError):
+        msg = f"{EVENTS} has {str(event)[:_ECHOED]!r}..., which is no record of an event log"
+        raise UsageError(msg) from None
 
 
 def write(board: Board, folder: Path, *, held: bool) -> None:

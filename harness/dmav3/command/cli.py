@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 _SOMETHING_MISSING = 3
 _STDERR = 2
-_LONGEST_PROGRAM = 1 << 20  # bytes
 _ECHOED = 40  # characters of a wrong value
 
 
@@ -318,11 +316,37 @@ def console(
 
 @app.command()
 def qmp(board: BoardName = None) -> None:
-    """Talk to the monitor of a running board in qemu.qmp's own qmp-shell."""
+    """Talk to the monitor of a running board in qemu.qmp's own qmp-shell; a pipe is read by lines.
+
+    `help` lists short words for what is looked at most: channels, cache lines, findings, calls.
+
+    Exit status: 0, or from a pipe 1 if a word was refused; 2 there is no such board, 3 its monitor
+    is in use, or it ended.
+    """
     from .monitor_shell import open_monitor_shell
 
     with _failures():
-        open_monitor_shell(board)
+        status = open_monitor_shell(board)
+    raise typer.Exit(status)
+
+
+@app.command()
+def gdb(
+    board: BoardName = None,
+    commands: Annotated[
+        list[str] | None,
+        typer.Option("--ex", metavar="COMMAND", help="Of gdb, which ends after it. Repeat."),
+    ] = None,
+) -> None:
+    """Attach gdb to a running board; its time stands still while gdb has it.
+
+    `dmav3 adapters`, `dmav3 requests`, `dmav3 mappings`, `dmav3 mdls` and `dmav3 lists` are
+    commands of gdb then. Exit status: that of gdb; 2 there is no such board, 3 there is no gdb.
+    """
+    from .gdb import run_gdb
+
+    with _failures():
+        run_gdb(board, commands or ())
 
 
 @app.command()
@@ -344,22 +368,36 @@ def trace(
 
 @app.command()
 def disasm(
-    program: Annotated[Path, typer.Argument(metavar="FILE", help="The program's bytes.")],
+    program: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE|ADDRESS", help="The program's bytes, or where they are."),
+    ] = None,
     at: Annotated[
-        int, typer.Option(parser=_number, metavar="ADDRESS", help="Where it lies in memory.")
+        int, typer.Option(parser=_number, metavar="ADDRESS", help="Where FILE lies in memory.")
     ] = 0,
+    board: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The memory of this running board.")
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A trace, or the folder that a test or a run left."),
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(metavar="ELF", help="Name addresses by its variables.")
+    ] = None,
 ) -> None:
-    """Show a program of the PL330 as its assembler writes it, loops indented."""
-    from dmav3.evidence.microcode import disassemble
-    from dmav3.files import read_regular
+    """Show a program of the PL330 as its assembler writes it, loops indented.
 
-    try:
-        code = read_regular(program, _LONGEST_PROGRAM)
-    except OSError as error:
-        typer.echo(f"dmav3: {program} cannot be read: {error.strerror}", err=True)
-        raise typer.Exit(2) from None
+    From a file, from the memory of a running board (--board NAME ADDRESS), or from a trace, with
+    how often each instruction was executed.
+    """
+    from .microcode import DisasmOptions
+    from .microcode import disasm as listed
+
+    with _failures():
+        text = "\n".join(listed(DisasmOptions(program, at, board, trace, image)))
     with _output(0):
-        typer.echo("\n".join(disassemble(code, at)))
+        typer.echo(text)
 
 
 @app.command()
@@ -498,9 +536,8 @@ def _look_at(board: Board, until: str, place: str) -> None:
             return
         sockets = board.qemu.sockets
         if sockets:
-            image = shlex.quote(str(board.image.path))
             typer.echo(f"  dmav3 qmp {sockets.name}")
-            typer.echo(f"  gdb-multiarch {image} -ex 'target remote {sockets.gdb}'")
+            typer.echo(f"  dmav3 gdb {sockets.name}")
         typer.echo("Enter ends it. ", nl=False)
         sys.stdout.flush()
         sys.stdin.readline()

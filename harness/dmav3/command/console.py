@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import io
 import os
-import shlex
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dmav3 import installation
 from dmav3.board.board import Board
 from dmav3.errors import ClosedError, FaultError, RefusedError, UsageError
 from dmav3.wire import answers
@@ -26,6 +24,7 @@ from dmav3.wire.conversation import Conversation
 from dmav3.wire.frame import Event, Ok, Refusal
 
 from .console_commands import ConsoleCommands
+from .gdb import gdb_command
 from .signals import Signals
 
 if TYPE_CHECKING:
@@ -202,14 +201,6 @@ class _Session:
     @staticmethod
     def _say(text: str) -> None:
         print(text, flush=True)  # noqa: T201 - that is what a console is for
-
-
-def gdb_command(image: Path, socket: Path) -> str:
-    """Return the command that attaches gdb, for a shell."""
-    checkout = installation.Layout.find().checkout
-    sources = ["-d", str(checkout)] if checkout else []
-    words = ["gdb-multiarch", *sources, str(image), "-ex", f"target remote {socket}"]
-    return shlex.join(words)
 
 
 def _from_terminal(session: _Session) -> None:

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`dmav3 qmp`: qemu.qmp's own qmp-shell on the monitor that a running board keeps for a person."""
+"""`dmav3 qmp`: qemu.qmp's own qmp-shell on the monitor that a running board keeps for a person.
+
+Beside the monitor's commands it has the short words of `short_words.py`. From a pipe each line is a
+command, and only answers are on standard output; then the exit status is 1 if a word was refused.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 from dmav3.deadlines import allowance
-from dmav3.errors import ClosedError, LinkError
+from dmav3.errors import ClosedError, DeadlineError, LinkError
 from dmav3.qemu import running
 from dmav3.qemu.qmp import BOARD
 
@@ -21,17 +25,18 @@ if TYPE_CHECKING:
 _GREETING_SECONDS = 5.0
 
 
-def open_monitor_shell(name: str | None) -> None:
-    """Talk to a board's monitor until the end of file.
+def open_monitor_shell(name: str | None) -> int:
+    """Talk to a board's monitor until the end of file; return the exit status.
 
     :param name: of the board; None: the only one.
     :raises UsageError: there is no such board, or no only one.
-    :raises LinkError: its monitor is in use, or the board ended.
+    :raises LinkError: its monitor is in use, or does not answer, or the board ended.
     """
     card = running.find(name)
     _check_free(card)
-    print(_introduction(card), flush=True)  # noqa: T201 - that is what a shell is for
-    _qmp_shell(card)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    print(_introduction(card), file=None if terminal else sys.stderr, flush=True)
+    return _qmp_shell(card, terminal=terminal)
 
 
 def _introduction(card: BoardCard) -> str:
@@ -39,7 +44,10 @@ def _introduction(card: BoardCard) -> str:
         f"board {card.board}; our properties:\n"
         f"  qom-list path={BOARD}\n"
         f"  qom-get path={BOARD} property=seed\n"
-        f"  qom-set path={BOARD} property=seed value=2"
+        f"  qom-set path={BOARD} property=seed value=2\n"
+        "and short words, such as\n"
+        "  pl330\n"
+        "  help"
     )
 
 
@@ -58,12 +66,24 @@ def _check_free(card: BoardCard) -> None:
             raise ClosedError(msg) from error
 
 
-def _qmp_shell(card: BoardCard) -> None:
-    from qemu.qmp import QMPError, qmp_shell  # noqa: PLC0415 - readline, only for this command
+def _qmp_shell(card: BoardCard, *, terminal: bool) -> int:
+    from qemu.qmp import QMPError  # noqa: PLC0415 - readline, only for this command
+
+    from .worded_shell import WordedShell  # noqa: PLC0415 - the same
 
     try:
-        with patch.object(sys, "argv", ["qmp-shell", card.qmp]):
-            qmp_shell.main()
+        with WordedShell(card, terminal=terminal) as shell:
+            shell.settimeout(allowance())
+            shell.connect()
+            for _ in shell.repl():
+                pass
+            return shell.status
+    except BrokenPipeError:  # the reader of our answers has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except TimeoutError:
+        waiting_for = f"the monitor of {card.board}"
+        raise DeadlineError(waiting_for, allowance()) from None
     except (QMPError, OSError, EOFError) as error:
         msg = f"the monitor of {card.board} is closed: {error or type(error).__name__}"
         raise ClosedError(msg) from error

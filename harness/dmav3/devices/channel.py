@@ -3,13 +3,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, Protocol
 
+from dmav3.elf.image import read_extension
 from dmav3.evidence.trace import checked_channel
 from dmav3.qemu.qmp import BOARD
 
-if TYPE_CHECKING:
-    from dmav3.qemu.qmp import Monitor
+
+class Properties(Protocol):
+    """What reads and writes properties of a board: `Monitor`, or that of another process's."""
+
+    def get(self, name: str, path: str = ...) -> Any:
+        """Read one."""
+
+    def set(self, name: str, value: object, path: str = ..., *, lasting: bool = ...) -> None:
+        """Write one; `MonitorError` at a wrong moment or for a wrong value."""
+
+
+class Registers(NamedTuple):
+    """What there is to see of a channel.
+
+    :ivar state: in the words of the manual (DDI 0424, CSR), such as "waiting for peripheral".
+    :ivar pc: address of the next instruction.
+    :ivar bursts: how many it has begun since it was started.
+    """
+
+    state: str
+    pc: int
+    sar: int
+    dar: int
+    ccr: int
+    bursts: int
 
 
 class Channel:
@@ -20,7 +44,7 @@ class Channel:
     :ivar number: 0 to 7.
     """
 
-    def __init__(self, qmp: Monitor, number: int) -> None:
+    def __init__(self, qmp: Properties, number: int) -> None:
         """Use `Board.channel`; `UsageError` if there is no such channel."""
         self.number = checked_channel(number)
         self._qmp, self._path = qmp, f"{BOARD}/channel[{number}]"
@@ -62,6 +86,14 @@ class Channel:
     def held(self) -> bool:
         """True while the channel is held because a person or a test wished it."""
         return bool(self._get("held"))
+
+    def registers(self) -> Registers:
+        """Return what the channel does now, and its registers."""
+        states = {number: name for name, number in read_extension().enum("engine_state").items()}
+        state = self._get("state")
+        name = states.get(state, f"state {state}").removeprefix("STATE_")
+        numbers = (self._get(one) for one in Registers._fields[1:])
+        return Registers(name.replace("_", " ").lower(), *numbers)
 
     def step(self) -> None:
         """Let a held channel execute one burst, now and in no model time.

@@ -262,6 +262,17 @@ class Elf:
             return None
         return variables[index]
 
+    def named(self, address: int) -> str:
+        """Return the variable that `address` lies in, with the offset if that is not 0.
+
+        Such as "staging+12"; the empty text if there is none.
+        """
+        variable = self.variable(address)
+        if variable is None:
+            return ""
+        offset = address - variable.address
+        return f"{variable.name}+{offset}" if offset else variable.name
+
     @_reads
     def struct(self, name: str) -> Struct:
         """Return the layout of `struct name`, or of a typedef of that name.

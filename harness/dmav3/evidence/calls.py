@@ -197,9 +197,7 @@ def _spelled(name: str, value: int, image: Elf) -> str:
         return f"{value:#x}" if name == "MapRegisterBase" else str(value)
     if name.endswith("Routine"):
         return image.function(value) or f"{value:#x}"
-    if variable := image.variable(value):
-        return variable.name + (f"+{value - variable.address}" if value > variable.address else "")
-    return f"{value:#x}"
+    return image.named(value) or f"{value:#x}"
 
 
 def _reason(record: Record, image: Elf) -> str:

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import callers
+from .probe import Kind, Near
 from .probe import Memory as Sort
-from .probe import Near
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from dmav3.elf.image import Elf
 
+    from .probe import Record
+
+#: Ids of ranges that a routine maps: the device's own access, or through a bounce page.
+_DIRECT, _BOUNCED = 0, 1
 _SORTS = {
     Sort.COMMON: "a common buffer",
     Sort.PRIVATE: "private memory of the back end",
@@ -21,6 +25,49 @@ _SORTS = {
     Sort.FLUSHED: "memory",
     Sort.MAPPED: "a mapping",
 }
+
+
+class Mapped(NamedTuple):
+    """Memory that a routine has mapped for a device: its physical address, its bytes, and which."""
+
+    address: int
+    length: int
+    routine: str
+
+    def position(self, address: int) -> str:
+        """Return where an address is in it; empty: it is elsewhere."""
+        offset = address - self.address
+        if not 0 <= offset < self.length:
+            return ""
+        return f"mapped by {self.routine}" + (f", byte {offset}" if offset else "")
+
+
+def mapped(records: Iterable[Record], names: Mapping[int, str]) -> list[Mapped]:
+    """Return all memory that was mapped since the reset, whether it still is or not.
+
+    :param names: of the routines, by their ids.
+    """
+    found, routine = [], ""
+    for record in records:
+        if record.kind == Kind.MAPPING:
+            routine = names.get(record.id, "?")
+        elif record.kind == Kind.RANGE and record.id in {_DIRECT, _BOUNCED}:
+            found.append(Mapped(record.b, record.c, routine))
+    return found
+
+
+def namer(image: Elf, records: Iterable[Record], names: Mapping[int, str]) -> Callable[[int], str]:
+    """Return a function that says what lies at a physical address; empty: it is not known.
+
+    A variable of the image, which is mapped where it lies, or what was mapped last there.
+    """
+    latest = mapped(records, names)[::-1]
+
+    def named(address: int) -> str:
+        positions = (one.position(address) for one in latest)
+        return image.named(address) or next(filter(None, positions), "")
+
+    return named
 
 
 def caller(raw: Mapping[str, int], image: Elf) -> str:

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 #: Mask and value of the first byte, bytes of the instruction, its text.
 _FORMS = (
@@ -34,6 +38,12 @@ _CONDITIONS = ("", "S", "?", "B")
 _REQUESTS = ("single", "periph", "burst", "?")
 _REGISTERS = ("SAR", "CCR", "DAR")
 _CONTROL = 1
+#: How instructions begin that end a loop, that end a program, and whose operand is an address.
+_LOOP, _ENDS, _GIVES = "DMALPEND", ("DMAEND", "DMAKILL"), ("DMAMOV SAR", "DMAMOV DAR", "DMAGO")
+
+
+def _unnamed(_address: int) -> str:
+    return ""
 
 
 class Instruction(NamedTuple):
@@ -54,26 +64,74 @@ def decode(code: bytes, at: int) -> Instruction:
     return Instruction(f".byte {', '.join(f'{byte:#04x}' for byte in code[:1])}", 1)
 
 
-def disassemble(code: bytes, at: int) -> list[str]:
+class Row(NamedTuple):
+    """A line of a listing: an instruction's address, what stands before its text, and its text."""
+
+    address: int
+    lead: str
+    text: str
+
+
+def program(code: bytes, at: int) -> bytes:
+    """Return what of `code`, at address `at`, is one program.
+
+    It ends with DMAEND or DMAKILL, or before a byte that begins no instruction: nothing jumps
+    over either.
+    """
+    offset = 0
+    while offset < len(code):
+        instruction = decode(code[offset : offset + _LONGEST], at + offset)
+        if instruction.text.startswith("."):
+            break
+        offset += instruction.length
+        if instruction.text in _ENDS:
+            break
+    return code[:offset]
+
+
+def disassemble(
+    code: bytes, at: int, named: Callable[[int], str] = _unnamed, *, brief: bool = False
+) -> list[str]:
     """Return a line for each instruction of a program at address `at`: address, bytes, text.
 
     What a loop repeats is indented. A byte that begins no instruction is a line of its own.
+
+    :param named: returns the name of what lies at an address; empty if it has none.
+    :param brief: leave the bytes out.
     """
-    found, offset = [], 0
+    rows, offset = [], 0
     while offset < len(code):
-        instruction = decode(code[offset : offset + _LONGEST], at + offset)
-        found.append((offset, instruction))
-        offset += instruction.length
-    ends = [
-        (offset - code[offset + 1], offset)
-        for offset, instruction in found
-        if instruction.text.startswith("DMALPEND")
-    ]
+        text, length = decode(code[offset : offset + _LONGEST], at + offset)
+        lead = "" if brief else f"{code[offset : offset + length].hex(' '):17}  "
+        rows.append(Row(at + offset, lead, text))
+        offset += length
+    return listing(rows, named)
+
+
+def listing(rows: Iterable[Row], named: Callable[[int], str] = _unnamed) -> list[str]:
+    """Return a line for each row, in the order of addresses; what a loop repeats is indented.
+
+    :param named: returns the name of what lies at an address; it stands behind a `;`.
+    """
+    rows = sorted(rows)
+    loops = [(_address_in(row.text), row.address) for row in rows if row.text.startswith(_LOOP)]
     return [
-        f"{at + offset:#010x}  {code[offset : offset + length].hex(' '):17}  "
-        f"{'  ' * sum(start <= offset < end for start, end in ends)}{text}"
-        for offset, (text, length) in found
+        f"{address:#010x}  {lead}"
+        f"{'  ' * sum(start <= address < end for start, end in loops)}{_commented(text, named)}"
+        for address, lead, text in rows
     ]
+
+
+def _commented(text: str, named: Callable[[int], str]) -> str:
+    """Add the name of the address that an instruction gives to a register or a channel."""
+    name = named(_address_in(text)) if text.startswith(_GIVES) else ""
+    return f"{text:<24}; {name}" if name else text
+
+
+def _address_in(text: str) -> int:
+    """Return the last number of an instruction's text."""
+    numbers = re.findall(r"0x[0-9a-f]+", text)
+    return int(numbers[-1], 16) if numbers else 0
 
 
 def _operands(code: bytes, at: int) -> dict[str, object]:

@@ -3,21 +3,26 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dmav3.errors import UsageError
 
-from .microcode import decode
+from .microcode import Row, decode
 from .probe import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .events import EventLog
     from .probe import Record
 
 #: Channels of the PL330.
 CHANNELS = 8
+_START = "-- DMAGO starts it"
+#: A line of the trace: channel, address, instruction or what happened; two spaces end it.
+_LINE = re.compile(r" *\d+ +\d+ +([0-7])  (0x[0-9a-f]{8})  (\S+(?: \S+)*)", re.ASCII)
 _HEADING = f"{'time ns':>12} {'command':>8} {'ch':>3}  {'address':<10}  instruction"
 #: Bits of FTRn: their names in DDI 0424, and what the channel tried, `{}` for an address.
 _FAULTS = {
@@ -69,6 +74,65 @@ def lines(events: EventLog, channel: int | None = None) -> list[str]:
     return spelled
 
 
+@dataclass
+class Executed:
+    """A program as a channel executed it, in as many starts as it was the same.
+
+    :ivar at: where it was started; None: the trace begins in the midst of it.
+    :ivar starts: how often.
+    :ivar instructions: by its address, each instruction's text, and how often it was executed.
+    """
+
+    channel: int
+    at: int | None
+    starts: int = 1
+    instructions: dict[int, tuple[str, int]] = field(default_factory=dict)
+
+    def rows(self) -> list[Row]:
+        """Return its listing, with the counts."""
+        return [
+            Row(address, f"{count:>6}x  ", text)
+            for address, (text, count) in self.instructions.items()
+        ]
+
+    def heading(self) -> str:
+        """Say which it is."""
+        started = "" if self.at is None else f", started at {self.at:#010x}"
+        times = f" {self.starts} times" if self.starts > 1 else ""
+        return f"channel {self.channel}{started}{times}"
+
+
+def executed(text: Iterable[str]) -> list[Executed]:
+    """Return the programs of a trace in text, as `lines` spells it; other lines do not count."""
+    now: dict[int, Executed] = {}
+    found: list[Executed] = []
+    for matched in filter(None, map(_LINE.match, text)):
+        channel, address, did = int(matched[1]), int(matched[2], 16), matched[3]
+        if did == _START:
+            now[channel] = Executed(channel, address)
+            found.append(now[channel])
+        elif did.startswith("DMA"):
+            if channel not in now:
+                now[channel] = Executed(channel, None)
+                found.append(now[channel])
+            _, count = now[channel].instructions.get(address, ("", 0))
+            now[channel].instructions[address] = did, count + 1
+    return _together(found)
+
+
+def _together(found: Iterable[Executed]) -> list[Executed]:
+    """Count starts of one program as one, if the same of it was executed."""
+    alike: dict[tuple[object, ...], Executed] = {}
+    for one in found:
+        texts = tuple((at, text) for at, (text, _) in sorted(one.instructions.items()))
+        first = alike.setdefault((one.channel, one.at, texts), one)
+        if first is not one:
+            first.starts += 1
+            for at, (text, count) in one.instructions.items():
+                first.instructions[at] = text, first.instructions[at][1] + count
+    return list(alike.values())
+
+
 def _line(record: Record) -> str:
     head = f"{record.time_ns:>12} {record.command:>8} {record.id:>3}  {record.a:#010x}  "
     return head + _TEXTS[record.kind](record)
@@ -101,7 +165,7 @@ def _faults(record: Record) -> list[tuple[str, str]]:
 
 
 _TEXTS: dict[Kind, Callable[[Record], str]] = {
-    Kind.DMAGO: lambda _: "-- DMAGO starts it",
+    Kind.DMAGO: lambda _: _START,
     Kind.DMAKILL: lambda _: "-- DMAKILL ends it",
     Kind.INSTRUCTION: _instruction,
     Kind.HELD: lambda record: f"-- held after {record.b} bursts, {record.c} bytes",

@@ -33,16 +33,17 @@ def readable(answer: Answer, columns: int) -> str:
     match answer:
         case Event(0, "help", values):
             arguments = values.get("arguments", "").replace(",", " ")
-            return _fold(f"{values.get('command', '?')} {arguments}".rstrip(), columns)
+            return fold(f"{values.get('command', '?')} {arguments}".rstrip(), columns)
         case Event(0, "print", values):
             return unquote(values.get("text", "")).rstrip("\n")
         case Event(number) if number:
             hint = f"the driver's callback waits: return {number} VALUE"
-            return "\n".join(_fold(line, columns) for line in (plain(answer), hint))
-    return _fold(plain(answer), columns)
+            return "\n".join(fold(line, columns) for line in (plain(answer), hint))
+    return fold(plain(answer), columns)
 
 
-def _fold(text: str, columns: int) -> str:
+def fold(text: str, columns: int) -> str:
+    """Return a text in lines that are no wider than `columns` where words allow."""
     return textwrap.fill(
         text,
         columns if columns >= _LEAST_COLUMNS else _USUAL_COLUMNS,

@@ -16,6 +16,12 @@ static const struct property {
     [CONTROL_HELD] = {"held", true, false},
     [CONTROL_STEP] = {"step", false, true},
     [CONTROL_RELEASE] = {"release", false, true},
+    [CONTROL_STATE] = {"state", true, false},
+    [CONTROL_PC] = {"pc", true, false},
+    [CONTROL_SAR] = {"sar", true, false},
+    [CONTROL_DAR] = {"dar", true, false},
+    [CONTROL_CCR] = {"ccr", true, false},
+    [CONTROL_BURSTS] = {"bursts", true, false},
 };
 
 static uint32_t number_of(const Object *object)
@@ -35,7 +41,7 @@ static bool has_controls(const char *name, Error **errp)
         error_setg(
             errp,
             "%s: QEMU's own PL330 executes a program whole inside the store that starts it, so it has no "
-            "pace and no holds; take a machine whose pl330 has `model: dmav3`",
+            "pace, no holds, and nothing to see in between; take a machine whose pl330 has `model: dmav3`",
             name);
     }
     return control->come_to != NULL;

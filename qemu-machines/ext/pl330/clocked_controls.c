@@ -69,10 +69,45 @@ static void set_hold_at_byte(uint32_t n, uint64_t value)
     clocked_look_anew();
 }
 
-static uint64_t is_held(uint32_t n)
+static struct engine_thread channel_now(uint32_t n)
 {
     clocked_catch_up();
-    return engine_thread(clocked.engine, n).held;
+    return engine_thread(clocked.engine, n);
+}
+
+static uint64_t is_held(uint32_t n)
+{
+    return channel_now(n).held;
+}
+
+static uint64_t state(uint32_t n)
+{
+    return channel_now(n).state;
+}
+
+static uint64_t pc(uint32_t n)
+{
+    return channel_now(n).pc;
+}
+
+static uint64_t sar(uint32_t n)
+{
+    return channel_now(n).sar;
+}
+
+static uint64_t dar(uint32_t n)
+{
+    return channel_now(n).dar;
+}
+
+static uint64_t ccr(uint32_t n)
+{
+    return channel_now(n).ccr;
+}
+
+static uint64_t bursts(uint32_t n)
+{
+    return channel_now(n).bursts;
 }
 
 /* Execute up to the next hold, in no time; but what could interrupt the CPU waits until time passes. */
@@ -121,7 +156,13 @@ const struct controller clocked_controller = {
     .get = {[CONTROL_BURST_INTERVAL_NS] = burst_interval_ns,
             [CONTROL_HOLD_AT_BURST] = hold_at_burst,
             [CONTROL_HOLD_AT_BYTE] = hold_at_byte,
-            [CONTROL_HELD] = is_held},
+            [CONTROL_HELD] = is_held,
+            [CONTROL_STATE] = state,
+            [CONTROL_PC] = pc,
+            [CONTROL_SAR] = sar,
+            [CONTROL_DAR] = dar,
+            [CONTROL_CCR] = ccr,
+            [CONTROL_BURSTS] = bursts},
     .set = {[CONTROL_BURST_INTERVAL_NS] = set_burst_interval_ns,
             [CONTROL_HOLD_AT_BURST] = set_hold_at_burst,
             [CONTROL_HOLD_AT_BYTE] = set_hold_at_byte,

@@ -16,6 +16,13 @@ enum channel_control {
     CONTROL_HELD,              /* 1: held on request; read only */
     CONTROL_STEP,              /* 1: let a held channel execute one burst; write only */
     CONTROL_RELEASE,           /* 1: let a held channel go on; write only */
+    /* Read only, as struct engine_thread has them: */
+    CONTROL_STATE,
+    CONTROL_PC,
+    CONTROL_SAR,
+    CONTROL_DAR,
+    CONTROL_CCR,
+    CONTROL_BURSTS,
     CHANNEL_CONTROLS,
 };
 

@@ -9,12 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from dmav3.command.cli import app
-from dmav3.evidence.microcode import control, decode
+from dmav3.evidence.microcode import control, decode, disassemble, listing, program
 
 if TYPE_CHECKING:
     from pathlib import Path
 from dmav3.evidence.probe import Kind, Record
-from dmav3.evidence.trace import lines
+from dmav3.evidence.trace import executed, lines
 
 if TYPE_CHECKING:
     from dmav3.evidence.events import EventLog
@@ -164,3 +164,83 @@ def test_a_program_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """With its name."""
     done = CliRunner().invoke(app, ["disasm", str(tmp_path / "none")])
     assert (done.exit_code, "none cannot be read: No such file" in done.stderr) == (2, True)
+
+
+def test_a_program_ends_where_nothing_goes_on() -> None:
+    """With DMAEND or DMAKILL, before what is no instruction, or before one that is cut off."""
+    loop = bytes.fromhex("20 03 04 08 38 02")
+    assert program(loop + b"\x00\x04", AT) == loop + b"\x00"
+    assert program(loop + b"\x01\x04", AT) == loop + b"\x01"
+    assert program(loop + b"\xff\x00", AT) == loop
+    assert program(loop + b"\xbc\x00", AT) == loop
+    assert program(b"\xff", AT) == b""
+
+
+def test_addresses_have_their_names_behind_them() -> None:
+    """Those that registers and channels are given; a control register's value is none."""
+    code = bytes.fromhex("bc 00 00 00 00 41 bc 01 00 00 00 41 a0 03 00 00 00 41 bc 02 01 00 00 41")
+    names = {0x41000000: "message", AT: "never shown"}
+    shown = disassemble(code, AT, lambda address: names.get(address, ""), brief=True)
+    assert shown == [
+        "0x00001000  DMAMOV SAR, 0x41000000  ; message",
+        "0x00001006  DMAMOV CCR, SAF SS8 SB1 DAF DS8 DB1 DP4 ES128",
+        "0x0000100c  DMAGO C3, 0x41000000    ; message",
+        "0x00001012  DMAMOV DAR, 0x41000001",
+    ]
+
+
+def test_a_trace_in_text_has_the_programs() -> None:
+    """Each as often as it was started the same, on its channel; other lines do not count."""
+    start = record(Kind.DMAGO, AT)
+    one = (record(Kind.INSTRUCTION, AT, 0x04, c=0x41000000, d=64), record(Kind.INSTRUCTION, AT + 1))
+    other = record(Kind.INSTRUCTION, AT, 0x18)
+    spelled = lines(cast("EventLog", Log(*one, start, *one, start, *one, start, other, untraced=3)))
+    found = executed([*spelled, "no line of a trace", "", "  x"])
+    assert [(it.heading(), it.instructions) for it in found] == [
+        ("channel 2", {AT: ("DMALD", 1), AT + 1: ("DMAEND", 1)}),
+        (
+            "channel 2, started at 0x00001000 2 times",
+            {AT: ("DMALD", 2), AT + 1: ("DMAEND", 2)},
+        ),
+        ("channel 2, started at 0x00001000", {AT: ("DMANOP", 1)}),
+    ]
+    assert listing(found[1].rows()) == [
+        "0x00001000       2x  DMALD",
+        "0x00001001       2x  DMAEND",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "one program is needed: dmav3 disasm program.bin; "),
+        (["a", "--trace", "b"], "one program is needed: "),
+        (["--board", "b"], "one program is needed: "),
+        (["--board", "b", "--trace", "c"], "one program is needed: "),
+        (["--trace", "none"], "none cannot be read: No such file"),
+        (["--trace", "empty"], "empty shows no program: a trace is needed, as `dmav3 trace`"),
+        (["--trace", "folder"], "folder/trace.txt cannot be read: No such file"),
+        (["empty", "--image", "empty"], "empty: is not an ELF file"),
+    ],
+)
+def test_what_shows_no_program_is_refused(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one sentence."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").touch()
+    (tmp_path / "folder").mkdir()
+    done = CliRunner().invoke(app, ["disasm", *arguments])
+    assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_hostile_trace_reaches_no_terminal(tmp_path: Path) -> None:
+    """Its control bytes are spelled out, and numbers that are none do not count."""
+    file = tmp_path / "trace"
+    bad = "DMALPEND 0xzz", "DMA\x1b[2J", "DMALPEND 0x" + "f" * 5000
+    file.write_text("".join(f"1 1 2  0x0000100{n}  {text}\n" for n, text in enumerate(bad)))
+    done = CliRunner().invoke(app, ["disasm", "--trace", str(file)])
+    assert done.exit_code == 0
+    assert "\x1b" not in done.stdout
+    assert "DMA\\x1b[2J" in done.stdout

@@ -4,19 +4,21 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from person import adapter_of, ask, status
 
 from dmav3 import Board
+from dmav3.command import gdb as in_gdb_beside
 from dmav3.job.run import RunOptions, run_main_job
 from dmav3.wdm import DISPATCH_LEVEL, DMA_SYNCHRONOUS_CALLBACK, IoAllocationAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from person import Person
 
@@ -131,6 +133,21 @@ def test_a_chain_that_was_overwritten_ends(seen: Board, person: Person) -> None:
         done = person.piped("gdb", "--ex", away, "--ex", "dmav3 requests")
         assert "the layer's memory cannot be read: Cannot access memory at" in done.stderr
         gdb(person, back)
+
+
+def test_without_a_board_or_its_names_nothing_is_made_up(seen: Board) -> None:
+    """A gdb that is attached to nothing, and one that has no symbols of the firmware."""
+    assert seen.qemu.sockets
+    helper, adapters = Path(in_gdb_beside.__file__).with_name("in_gdb.py"), "dmav3 adapters"
+    batch = ["gdb-multiarch", "-nx", "-batch", "-x", str(helper)]
+    attach = ["-ex", "set architecture aarch64", "-ex", f"target remote {seen.qemu.sockets.gdb}"]
+    for before, said in (
+        ([str(seen.image.path)], "no board is attached: `dmav3 gdb` attaches one"),
+        (attach, "the image has no `adapters` of layer/adapter.c: is it dmav3's"),
+    ):
+        command = [*batch, *before, "-ex", adapters]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, said in done.stderr) == (1, True), done.stderr
 
 
 def test_mistakes_are_told(seen: Board, person: Person, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from person import adapter_of, ask, status
 
 from dmav3 import Board
-from dmav3.command import gdb as in_gdb_beside
 from dmav3.job.run import RunOptions, run_main_job
+from dmav3.qemu import gdb as in_gdb_beside
 from dmav3.wdm import DISPATCH_LEVEL, DMA_SYNCHRONOUS_CALLBACK, IoAllocationAction
 
 if TYPE_CHECKING:

@@ -295,16 +295,6 @@ def test_boards_removes_what_a_killed_console_left(person: Person) -> None:
     assert person.boards() == []
 
 
-def test_board_of_a_test_opens_no_sockets(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a person's board has a folder and listening sockets."""
-    from dmav3 import Board  # noqa: PLC0415 - after the environment is set
-
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(person.runtime))
-    with Board() as board:
-        assert board.qemu.sockets is None
-        assert list(person.runtime.iterdir()) == []
-
-
 def test_monitor_shell_reads_and_sets_our_properties(person: Person) -> None:
     """qmp-shell: a value is read, set, read again; a wrong one and a wrong name are refused."""
     console = person.console("--seed", "5")

@@ -94,7 +94,7 @@ class Board(Shim):
         seed: int = 1,
         schedule: str | None = None,
         log: Path | None = None,
-        sockets: bool = False,
+        sockets: bool | None = None,
         trace: bool = True,
         devices: Iterable[Device | PythonDevice | str] = (),
         judge: bool = True,
@@ -114,7 +114,8 @@ class Board(Shim):
             a class made of `dmav3.Device` is a device written in Python.
         :param judge: let the end of the `with` block, and each reset, raise `FindingsError` for
             findings and violations that nobody expected, and for what is left behind.
-        :param sockets: open a second monitor and a gdb socket in this user's private folder.
+        :param sockets: open a second monitor and a gdb socket in this user's private folder, by
+            which `dmav3 boards`, `qmp`, `trace` and `gdb` find it; None: where that can be done.
         :raises UsageError: an argument, or a file that one names, is wrong.
         :raises NotBuiltError: firmware or extension have not been built.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import Context
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from dmav3.errors import (
     HangError,
     InfrastructureError,
     PowerError,
+    PrivateFolderError,
     UsageError,
 )
 from dmav3.evidence.probe import LAYOUTS, Probe
@@ -68,7 +69,7 @@ class Emulator:
     :ivar probe: what the extension tells.
     :ivar recording: what has reached the board, with which the run can be had again.
     :ivar stop: where the machine is to stop; set before the start.
-    :ivar sockets: where a person's monitor and gdb attach; None unless asked for.
+    :ivar sockets: where a person's monitor and gdb attach; None: nowhere.
     """
 
     process = Started[Process]()
@@ -106,8 +107,11 @@ class Emulator:
         self.recording = Recording(self._now, self.disks)
         self.stop = Stop()
 
-    def start(self, resources: ExitStack, *, sockets: bool) -> None:
-        """Start QEMU; `resources` ends it."""
+    def start(self, resources: ExitStack, *, sockets: bool | None) -> None:
+        """Start QEMU; `resources` ends it.
+
+        :param sockets: as of `Board`.
+        """
         self._resources = resources
         self.nonce = 1 << 63 | secrets.randbits(63)
         start = Start(
@@ -120,7 +124,10 @@ class Emulator:
             stop=self.stop,
             remote=tuple(map(_registers, self._remote.devices)),
         )
-        self.sockets = resources.enter_context(Sockets(self._machine.name)) if sockets else None
+        self.sockets = None
+        if sockets is not False:
+            with nullcontext() if sockets else suppress(PrivateFolderError):
+                self.sockets = resources.enter_context(Sockets(self._machine.name))
         inherited = self.sockets.descriptors() if self.sockets else None
         process = Process(self._machine, start, self._log, inherited)
         self.process = resources.enter_context(process)
@@ -234,6 +241,13 @@ class Emulator:
         while self.probe.ring_reset == before:
             self.probe.settle()
         self.probe.settle()
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether somebody else has stopped the machine since the last reset, as gdb does."""
+        stops = sum(it["event"] == "STOP" for it in self.monitor.events[self._events_before :])
+        commands = [content["execute"] for kind, content in self.monitor.log if kind == "command"]
+        return bool(stops > commands.count("stop"))
 
     # Logs
 

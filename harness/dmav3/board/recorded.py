@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -32,7 +33,7 @@ from pydantic import (
     model_validator,
 )
 
-from dmav3.errors import DataFileError, UsageError
+from dmav3.errors import DataFileError, Dmav3Error, UsageError
 from dmav3.evidence.findings import routine_names
 from dmav3.evidence.probe import Kind, Record, record_of
 from dmav3.files import read_regular
@@ -251,6 +252,16 @@ def _gaps(board: Board) -> Iterator[str]:
     for slot, disk in board.qemu.recording.disks.items():
         if disk.problem:
             yield f"the disk of pci{slot} {disk.problem}"
+    if _is_touched(board):
+        yield "somebody has changed the machine by `dmav3 qmp`, which is not recorded"
+    if board.qemu.was_stopped:
+        yield "gdb or another monitor has stopped it: what that has changed is not recorded"
+
+
+def _is_touched(board: Board) -> bool:
+    with suppress(Dmav3Error):  # of one that does not answer it is not known
+        return bool(board.qmp.get("touched"))
+    return False
 
 
 def _disks(board: Board, folder: Path) -> list[Disk]:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 
 from dmav3.board.board import Board
 from dmav3.errors import ClosedError, FaultError, RefusedError, UsageError
+from dmav3.qemu.gdb import gdb_command
 from dmav3.wire import answers
 from dmav3.wire.conversation import Conversation
 from dmav3.wire.frame import Event, Ok, Refusal
 
 from .console_commands import ConsoleCommands
-from .gdb import gdb_command
 from .signals import Signals
 
 if TYPE_CHECKING:

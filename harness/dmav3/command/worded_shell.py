@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from dmav3.qemu.sockets import BoardCard
 
 
+#: How commands begin that change nothing of a run.
+_LOOKING = ("query-", "qom-get", "qom-list", "qmp_capabilities", "stop", "cont")
+
+
 class WordedShell(QMPShell):
     """The shell; a context manager, as qemu.qmp's is.
 
@@ -62,6 +66,13 @@ class WordedShell(QMPShell):
             self._say(f"error: {error}")
             self.status = 0 if self._terminal else 1
         return True
+
+    def cmd_obj(self, qmp_cmd: dict[str, Any]) -> Any:
+        """Send a command; one that may change the machine is not sent before the board knows."""
+        if not qmp_cmd["execute"].startswith(_LOOKING):
+            touched = {"path": BOARD, "property": "touched", "value": 1}
+            super().cmd_obj({"execute": "qom-set", "arguments": touched})
+        return super().cmd_obj(qmp_cmd)
 
     @staticmethod
     def _say(*lines: str) -> None:

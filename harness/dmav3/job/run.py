@@ -131,6 +131,7 @@ def _board(options: RunOptions, disk: Path | None) -> Board:
         schedule=options.schedule,
         devices=devices,
         judge=False,
+        sockets=False,  # it is soon over
     )
 
 

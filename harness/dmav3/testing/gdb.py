@@ -1,49 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gdb server on a board, for a person: QEMU's own, on a socket in a private folder."""
+"""gdb on a test's board, for a person: before the test, or where it has failed."""
 
 from __future__ import annotations
 
-import shlex
+import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 from dmav3.deadlines import unhurried
-from dmav3.errors import MonitorError, UsageError
+from dmav3.errors import UsageError
+from dmav3.qemu.gdb import gdb_command, gdb_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from dmav3.board.board import Board
-
-#: A longer path does not fit into the address of a Unix socket.
-_LONGEST_PATH = 107
+    from dmav3.qemu.sockets import Sockets
 
 
-def open_gdb(board: Board, socket: Path) -> str:
-    """Let QEMU listen for gdb on `socket`; returns the command that attaches to it.
+def serve_gdb(board: Board, say: Callable[[str], object]) -> None:
+    """Stop a board until gdb, which `say` shows how to attach, lets it go on; however long.
 
-    :raises UsageError: the path is too long.
-    :raises MonitorError: QEMU cannot listen there.
+    :raises UsageError: it has no socket for gdb.
     """
-    if len(str(socket)) > _LONGEST_PATH:
-        msg = (
-            f"{socket} is too long for a socket: choose a shorter folder, such as --basetemp /tmp/t"
-        )
-        raise UsageError(msg)
-    line = f"gdbserver unix:{str(socket).replace(',', ',,')},server=on,wait=off"
-    said = board.qmp.execute("human-monitor-command", command_line=line)
-    if not socket.is_socket():
-        command = "gdbserver"
-        raise MonitorError(command, {"socket": str(socket)}, said.strip() or "nothing was said")
-    image, target = shlex.quote(str(board.image.path)), shlex.quote(f"target remote {socket}")
-    return f"gdb-multiarch {image} -ex {target}"
-
-
-def serve_gdb(board: Board, socket: Path, say: Callable[[str], object]) -> None:
-    """Stop a board until gdb, which `say` shows how to attach, lets it go on; however long."""
-    command = open_gdb(board, socket)
+    command = gdb_command(board.image.path, _sockets(board).gdb)
     board.qmp.execute("stop")
     since = len(board.qmp.events)
     say(f"the board waits for gdb; attach, set breakpoints, `continue`:\n  {command}")
     with unhurried():
         board.qmp.wait_event("RESUME", since)
+
+
+def become_gdb(board: Board, say: Callable[[str], object]) -> None:
+    """Give the terminal to gdb, attached to a board that stands where its test has failed.
+
+    :raises UsageError: it has no socket for gdb.
+    :raises OSError: there is no gdb.
+    """
+    sockets = _sockets(board)
+    say(
+        f"the board of the test that failed is {sockets.name}, for `dmav3 qmp {sockets.name}`; "
+        "gdb has it here until you quit"
+    )
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is gdb's
+    try:
+        subprocess.run(  # noqa: S603 - our own words
+            [*gdb_words(board.image.path, sockets.gdb), "-q", "-ex", "set confirm off"],
+            check=False,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _sockets(board: Board) -> Sockets:
+    if board.qemu.sockets is None:
+        msg = (
+            "the board has no socket for gdb, as this user has no private folder; "
+            "such as XDG_RUNTIME_DIR=/run/user/1000"
+        )
+        raise UsageError(msg)
+    return board.qemu.sockets

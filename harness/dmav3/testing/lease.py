@@ -19,7 +19,7 @@ from dmav3.deadlines import unhurried
 from dmav3.errors import FindingsError
 from dmav3.evidence.violations import LEFT_BEHIND, Violation
 
-from .gdb import serve_gdb
+from .gdb import become_gdb, serve_gdb
 from .marks import RUN, artefacts_root, leaves, options_again, rules_of, wanted
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class Lease(ABC):
     @abstractmethod
     def end(self) -> None:
         """Give the shim back, or end it."""
+
+    @abstractmethod
+    def debug(self) -> None:
+        """Let a person look at it where the test has failed."""
 
     @property
     def folder(self) -> Path:
@@ -155,6 +159,9 @@ class HostLease(Lease):
             self._announce(machine="host")
             self._begin(resources)
 
+    def debug(self) -> None:
+        """Do nothing: gdb is for boards."""
+
     def save(self) -> None:
         """Write the artefacts as of now into `folder`."""
         save_host(self.shim, self.folder, self.facts(), self._left)
@@ -197,6 +204,19 @@ class BoardLease(Lease):
         """Write the artefacts as of now into `folder`."""
         save(self.shim, self.folder, self.facts(), self._left)
 
+    def debug(self) -> None:
+        """Give the terminal to gdb, if the board still runs."""
+        capture = self._item.config.pluginmanager.get_plugin("capturemanager")
+        if not self.shim.qemu.running:
+            return
+        if capture is not None:
+            capture.suspend(in_=True)
+        try:
+            become_gdb(self.shim, self._say)
+        finally:
+            if capture is not None:
+                capture.resume()
+
     def end(self) -> None:
         """Give the board back if the test passed; else end it, because its state is not known."""
         self._resources.close()
@@ -219,7 +239,7 @@ class BoardLease(Lease):
         )
         if self._item.config.getoption("dmav3_gdb"):
             resources.enter_context(unhurried())
-            serve_gdb(board, self._factory.mktemp("dmav3-gdb") / "gdb", self._say)
+            serve_gdb(board, self._say)
 
     def _say(self, text: str) -> None:
         """Show a line although pytest captures output."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from dmav3.machine.description import Machine
 
 _DEFAULT_MACHINE, _DEFAULT_SEED = "virt-a53", 1
+#: The option with which gdb comes where a test has failed.
+ON_FAILURE = "dmav3_gdb_on_failure"
 #: The name of the run, the same in every process of it.
 RUN = pytest.StashKey[str]()
 _BOARD_OPTIONS = ("machine", "schedule", "seed", "image")
@@ -65,9 +68,13 @@ def check_options(config: pytest.Config) -> None:
     default = load(_DEFAULT_MACHINE)
     _try("--dmav3-schedule", "lru", lambda: checked_schedule(default, schedule))
     _try("--dmav3-image", "build/app.elf", lambda: _image(config))
-    if config.getoption("dmav3_gdb") and config.getoption("numprocesses", None):
-        msg = "--dmav3-gdb waits for a person, so all tests run in one process: such as -n 0"
-        raise pytest.UsageError(msg)
+    if config.getoption("dmav3_gdb") or config.getoption(ON_FAILURE):
+        if config.getoption("numprocesses", None):
+            msg = "--dmav3-gdb waits for a person, so all tests run in one process: such as -n 0"
+            raise pytest.UsageError(msg)
+        if config.getoption(ON_FAILURE) and not (sys.__stdout__ and sys.__stdout__.isatty()):
+            msg = "--dmav3-gdb=on-failure gives the terminal to gdb, and here is none"
+            raise pytest.UsageError(msg)
 
 
 def check_mark(node: pytest.Item | pytest.Collector, mark: pytest.Mark) -> None:

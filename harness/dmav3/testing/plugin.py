@@ -62,13 +62,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="before each test, print how to attach gdb, and wait until it lets the board go on",
     )
+    group.addoption(
+        "--dmav3-gdb=on-failure",
+        action="store_true",
+        dest="dmav3_gdb_on_failure",
+        help="where a test has failed, run gdb on its board, here on the terminal",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; check the options that were given."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    names = ("machine", "schedule", "seed", "image", "gdb")
+    names = ("machine", "schedule", "seed", "image", "gdb", "gdb_on_failure")
     if any(config.getoption(f"dmav3_{name}") for name in names):
         from .marks import check_options  # noqa: PLC0415 - see above
 

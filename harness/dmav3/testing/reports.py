@@ -16,6 +16,7 @@ import pytest
 from dmav3.errors import Dmav3Error, TargetError
 
 from .lease import LEASES
+from .marks import ON_FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -70,6 +71,8 @@ class Reports:
             lease.failed = lease.failed or report.failed
         if report.failed:
             _tell(report, leases)
+            if item.config.getoption(ON_FAILURE):
+                _debug(report, leases)
         if errors and all(map(_is_failure, errors)) and report.failed:
             report = _as_failure(item, report)
         if call.when == "teardown":
@@ -124,6 +127,15 @@ def _tell(report: pytest.TestReport, leases: list[Lease]) -> None:
             text = f"not all of the artefacts could be saved: {error!r}"
             report.sections.append(("dmav3 warning", text))
         report.sections.append(("dmav3 artefacts", str(lease.folder)))
+
+
+def _debug(report: pytest.TestReport, leases: list[Lease]) -> None:
+    """Let a person look at the boards; what goes wrong there is a part of the report."""
+    for lease in leases:
+        try:
+            lease.debug()
+        except (Dmav3Error, OSError) as error:
+            report.sections.append(("dmav3 warning", f"gdb could not be had: {error}"))
 
 
 def _as_failure(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:

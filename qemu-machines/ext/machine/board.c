@@ -46,6 +46,7 @@ _Static_assert(CHANNELS == (int)CLOCKED_CHANNELS && EVENTS == (int)CLOCKED_EVENT
 
 static struct {
     bool separate_views;
+    uint64_t touched; /* somebody has changed the machine from outside, and says so; until a reset */
     uint64_t dram_fd, probe_fd, stream_fd, image_fd, wake_fd, lifeline_fd, remote_fd;
     uint64_t image_base;
     uint64_t nonce, seed, wake_mask;
@@ -203,6 +204,18 @@ static uint64_t get_wake_mask(void)
     return board.wake_mask;
 }
 
+static uint64_t get_touched(void)
+{
+    return board.touched;
+}
+
+static bool set_touched(uint64_t touched, Error **errp)
+{
+    (void)errp;
+    board.touched = touched;
+    return true;
+}
+
 static uint64_t get_findings(void)
 {
     return probe->findings;
@@ -242,6 +255,7 @@ static struct number board_numbers[] = {
     {"pl330-quantum-ns", NULL, NULL, &board.pl330_quantum_ns},
     {"seed", get_seed, set_seed, NULL},
     {"wake-mask", get_wake_mask, set_wake_mask, NULL},
+    {"touched", get_touched, set_touched, NULL},
     {"findings", get_findings, NULL, NULL},
     {"ring-lost", get_ring_lost, NULL, NULL},
     {"trace", trace_on, trace_set_on, NULL},
@@ -591,6 +605,7 @@ static void reset_enter(Object *object, int type)
     if (board.command) {
         uart_reset();
     }
+    board.touched = 0;
     gate_reset();
     stop_reset();
     alarm_reset();

@@ -103,8 +103,11 @@ def test_it_stops_just_before_an_access(
         Change.DEVICE_WRITTEN,
         Change.LOADED,
     ]
+    before = watched[watched.index(one) - 1]
     with stopped(folder, f"access:{byte:#x}:{nth}") as (board, _):
-        assert seen(board, byte)[1] == watched[watched.index(one) - 1].dram
+        so_far = len(board.evidence.events.ends(1 << 20, 0)[0])
+        assert before.after <= so_far <= one.after
+        assert seen(board, byte)[1] == before.dram
         if not one.by_device:
             assert pc_of(board) == one.pc
         if one.kind == Change.STORED:
@@ -116,6 +119,18 @@ def test_it_stops_just_before_an_access(
         now = [record.time_ns for record in board.evidence.events.all()]
     then = [event["time_ns"] for event in read(folder).events]
     assert now == then[: len(now)]
+
+
+def test_it_stops_just_before_a_device_acts(tmp_path: Path) -> None:
+    """One that does it at a moment of its own, and not behind the CPU: nothing of it is there."""
+    with run(tmp_path, "no-invalidate", "edu") as folder:
+        byte = int(json.loads((folder / "findings.json").read_text())[0]["address"], 0)
+        with again(read(folder), watch=Watch(byte, 1)) as board:
+            accesses = [one for one in board.qemu.watched() if one.is_access]
+        number, one = next((n, one) for n, one in enumerate(accesses, 1) if one.by_device)
+        with stopped(folder, f"access:{byte:#x}:{number}") as (board, _):
+            assert one.kind == Change.DEVICE_WRITTEN
+            assert seen(board, byte)[1] == accesses[number - 2].cpu != one.dram
 
 
 def test_it_goes_back_by_accesses(folder: Path, byte: int, accesses: list[Watched]) -> None:

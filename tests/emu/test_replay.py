@@ -218,7 +218,7 @@ def test_a_folder_that_is_none_is_refused(
     [
         ("finding:2", "--until finding:2: the run has 1 of these, from 1 on"),
         ("violation:1", "--until violation:1: the run has 0 of these"),
-        ("call:0", "--until call:0: it is finding:1, violation:2, call:17 or time:3000"),
+        ("call:0", "--until call:0: it is finding:1, violation:2, call:17, time:3000 or"),
         ("sunrise", "--until sunrise: it is finding:1"),
         ("time:99999999999999", "--until time:99999999999999: the run ended before"),
     ],

@@ -20,7 +20,7 @@ from dmav3 import installation, wdm
 from dmav3.board import layer_state
 from dmav3.devices import device, remote, stream
 from dmav3.elf.image import host_machine, read_elf, read_extension
-from dmav3.evidence import callers, findings, probe, trace
+from dmav3.evidence import callers, findings, probe, trace, watched
 from dmav3.evidence.mistakes import CODES
 from dmav3.machine import description
 from dmav3.machine.schedule import SCHEDULES
@@ -129,6 +129,17 @@ def test_states_of_lines() -> None:
     )
 
 
+def test_what_is_told_of_watched_bytes() -> None:
+    """The extension writes a file that the harness reads as an array of numbers."""
+    theirs = members(extension(), "watch_kind", "WATCH_")
+    agree(
+        ("Change (evidence/watched.py)", python(watched.Change)),
+        ("enum watch_kind (machine/watch.h)", theirs),
+    )
+    fields = extension().struct("watch_record").members
+    assert tuple(fields) == watched.Watched._fields
+
+
 def test_kinds_of_findings() -> None:
     """Each kind has a name and an explanation."""
     mine = {kind.name: number for number, kind in findings._KINDS.items()}
@@ -139,6 +150,17 @@ def test_kinds_of_findings() -> None:
     agree(
         ("_KINDS (evidence/findings.py)", mine),
         ("enum probe_finding_kind (probe/probe.h)", theirs),
+    )
+    named = {
+        "lost-cpu-write": findings.LOST_CPU_WRITE,
+        "shared-line": findings.SHARED_LINE,
+        "microcode-early-event": findings.FIRST_OF_MICROCODE,
+        "microcode-changed-program": findings.CHANGED_PROGRAM,
+    }
+    agree(
+        ("those that are told apart (evidence/findings.py)", named),
+        ("enum probe_finding_kind (probe/probe.h)", theirs),
+        subset=True,
     )
 
 

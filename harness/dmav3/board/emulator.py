@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from contextlib import contextmanager, nullcontext, suppress
@@ -21,8 +22,9 @@ from dmav3.errors import (
     UsageError,
 )
 from dmav3.evidence.probe import LAYOUTS, Probe
+from dmav3.evidence.watched import watched
 from dmav3.guest.windows import Mapping
-from dmav3.machine.argv import Function, Registers, Start, Stop
+from dmav3.machine.argv import Function, Registers, Start, Stop, Watch
 from dmav3.machine.doorbells import check_doorbells
 from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.qemu.process import Process, qemu_binary
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from dmav3.elf.image import Elf
     from dmav3.errors import FaultError
     from dmav3.evidence.probe import Access
+    from dmav3.evidence.watched import Watched
     from dmav3.machine.description import Machine
 
     from .contents import Contents
@@ -69,6 +72,7 @@ class Emulator:
     :ivar probe: what the extension tells.
     :ivar recording: what has reached the board, with which the run can be had again.
     :ivar stop: where the machine is to stop; set before the start.
+    :ivar watch: the bytes that are watched; set before the start.
     :ivar sockets: where a person's monitor and gdb attach; None: nowhere.
     """
 
@@ -105,7 +109,7 @@ class Emulator:
         self._version: str | None = None
         self._log_start = self._events_before = 0
         self.recording = Recording(self._now, self.disks)
-        self.stop = Stop()
+        self.stop, self.watch = Stop(), Watch()
 
     def start(self, resources: ExitStack, *, sockets: bool | None) -> None:
         """Start QEMU; `resources` ends it.
@@ -122,6 +126,7 @@ class Emulator:
             seed=self.seed,
             schedule=self.schedule,
             stop=self.stop,
+            watch=self.watch,
             remote=tuple(map(_registers, self._remote.devices)),
         )
         self.sockets = None
@@ -162,6 +167,13 @@ class Emulator:
         """Return what the disks have in them now, by the slots of their devices."""
         devices = enumerate(self._machine.devices, 1)
         return {slot: contents_of(device.disk) for slot, device in devices if device.disk}
+
+    def watched(self) -> list[Watched]:
+        """Return what was done to the bytes that are watched since the last reset."""
+        if self.process.watch is None:
+            return []
+        size = os.fstat(self.process.watch).st_size
+        return watched(os.pread(self.process.watch, size, 0), self.extension)
 
     def announce(self) -> None:
         """Say in `board.json` what runs, if a person may attach."""

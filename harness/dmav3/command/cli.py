@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dmav3.errors import INTERRUPTED, Dmav3Error, UsageError
+from dmav3.errors import INTERRUPTED, Dmav3Error, UsageError, printable
 from dmav3.wdm import BITS
 
 if TYPE_CHECKING:
@@ -487,23 +487,41 @@ def build(
 @app.command()
 def replay(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="That a test or a run left.")],
+    finding: Annotated[
+        str | None, typer.Argument(metavar="finding:N", help="For --why; the first if left out.")
+    ] = None,
     until: Annotated[
         str | None,
         typer.Option(
-            metavar="WHAT", help="Stop just before it: finding:1, violation:2, call:17, time:NS."
+            metavar="WHAT",
+            help="Stop just before it: finding:1, violation:2, call:17, time:NS, or the N-th "
+            "access to a byte: access:ADDRESS[:N], where a symbol is an address, too.",
         ),
     ] = None,
     back: Annotated[
-        int, typer.Option(metavar="N", min=0, help="With --until: N calls of the interface before.")
+        int,
+        typer.Option(
+            metavar="N", min=0, help="With --until: N calls of the interface (or accesses) before."
+        ),
     ] = 0,
     file: Annotated[
         list[Path] | None,
         typer.Option(metavar="PATH", help="A large disk as it was before the run. Repeat."),
     ] = None,
+    *,
+    why: Annotated[
+        bool, typer.Option("--why", help="Tell what was done to the bytes of a finding.")
+    ] = False,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="With --why: print JSON, with every single step.")
+    ] = False,
 ) -> None:
     """Run what a folder has recorded again, and compare the event logs.
 
     With --until the board stands still then, for `dmav3 qmp` and gdb, until Enter is pressed.
+
+    With --why the story of a finding's bytes is told: who stored, mapped, cleaned, wrote and read
+    them, in order, and where that went wrong.
 
     A disk of more than 64 MiB is not in the folder, and is asked for: --file.
 
@@ -514,24 +532,37 @@ def replay(
     from dmav3.job.replay import replay as run_again
     from dmav3.job.replay import stopped
 
+    from .story import tell
+
     with _failures():
-        if until is not None:
+        if why:
+            if until or back:
+                msg = "--why tells of the whole run: leave --until and --back out"
+                raise UsageError(msg)
+            text, status = tell(folder, finding or "finding:1", file or (), as_json=json_output)
+        elif json_output or finding:
+            msg = f"{finding or '--json'} is for a story: give --why, such as --why finding:1"
+            raise UsageError(msg)
+        elif until is not None:
+            counted = "accesses" if until.startswith("access:") else "calls"
             with stopped(folder, until, back, files=file or ()) as (board, place):
-                _look_at(board, f"{back} calls before {until}" if back else until, place)
+                _look_at(board, f"{back} {counted} before {until}" if back else until, place)
             return
-        if back:
+        elif back:
             msg = "--back counts from a moment: give --until, such as --until finding:1"
             raise UsageError(msg)
-        outcome = run_again(folder, file or ())
-    with _output(outcome.exit_status):
-        typer.echo(outcome.text())
-    raise typer.Exit(outcome.exit_status)
+        else:
+            outcome = run_again(folder, file or ())
+            text, status = outcome.text(), outcome.exit_status
+    with _output(status):
+        typer.echo(printable(text))
+    raise typer.Exit(status)
 
 
 def _look_at(board: Board, until: str, place: str) -> None:
     """Show where a board stands, and how to look at it; a terminal is waited for."""
     with _output(0):
-        typer.echo(f"stopped before {until}, in {place}")
+        typer.echo(printable(f"stopped before {until}, in {place}"))
         if not sys.stdin.isatty():
             return
         sockets = board.qemu.sockets

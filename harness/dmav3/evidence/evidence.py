@@ -20,7 +20,7 @@ from .trace import lines
 from .violations import VIOLATION, Violation, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from dmav3.elf.image import Elf
@@ -229,11 +229,8 @@ class BoardEvidence(Evidence):
         """
         super().__init__(probe, image, origin)
         self.probe = probe
-        self._memory = memory
-        self._findings = Observed(
-            self._raw_findings,
-            lambda raw: findings.resolve(raw, image, memory, self._adapter_of, remote),
-        )
+        self._memory, self._remote = memory, remote
+        self._findings = Observed(self._raw_findings, self.explain)
 
     @property
     def lost(self) -> int:
@@ -243,6 +240,10 @@ class BoardEvidence(Evidence):
     def findings(self) -> list[Finding]:
         """Return what the cache model has found since the last reset, explained."""
         return self._findings.all()
+
+    def explain(self, raw: Mapping[str, int]) -> Finding:
+        """Explain one of `probe.findings()`, which the event log counts one by one."""
+        return findings.resolve(raw, self._image, self._memory, self._adapter_of, self._remote)
 
     def costs(self) -> list[dict[str, Any]]:
         """Return how much maintenance since the last reset changed nothing (`findings.costs`)."""

@@ -46,13 +46,13 @@ _VIRTIO = {
     19: "vhost-vsock-device",
     20: "virtio-crypto-device",
 }
-_LOST_DEVICE_WRITE, _SHARED_LINE = 3, 5
+_LOST_DEVICE_WRITE, LOST_CPU_WRITE, SHARED_LINE = 3, 4, 5
 _OTHER_PLACES = "(instructions that found no room)"
 #: Kinds of finding that are no hazard of the cache.
 _BUS_ERROR = 8
 _BYPASSING_DEVICE, _NOT_YOURS, _STRAY, _BAD_RECORD = 9, 10, 11, 12
 #: What a program of the PL330 did wrong, from the first kind on: its name, and what it means.
-_FIRST_OF_MICROCODE = 13
+FIRST_OF_MICROCODE, CHANGED_PROGRAM = 13, 18
 #: The back end's table of what emitted which instruction (firmware/pl330/code.h).
 _EMITTERS = "pl330_emitters"
 _OF_MICROCODE = {
@@ -218,7 +218,7 @@ _KINDS = {
     _BAD_RECORD: _Kind("bad-record", {}, "the image's operation log said what cannot be", "", ""),
     **{
         number: _Kind(name, {}, meaning, "", "")
-        for number, (name, meaning) in enumerate(_OF_MICROCODE.items(), _FIRST_OF_MICROCODE)
+        for number, (name, meaning) in enumerate(_OF_MICROCODE.items(), FIRST_OF_MICROCODE)
     },
 }
 #: Stores where a kind is of loads.
@@ -400,7 +400,7 @@ def resolve(
     kind, routine = _blame(raw, names)
     rule = kind.rules.get(routine) if routine else None
     buffer = _buffer(raw["address"], image, memory)
-    pc, device = raw["cpu_pc"], _device(raw, remote)
+    pc, device = raw["cpu_pc"], device_of(raw, remote)
 
     def named(address: int) -> str:
         place = _buffer(address, image, memory)
@@ -409,10 +409,10 @@ def resolve(
     parts = [kind.meaning]
     if buffer:
         parts.append(f"at byte {buffer.offset} of {buffer.name}")
-    of_program = raw["kind"] >= _FIRST_OF_MICROCODE
+    of_program = raw["kind"] >= FIRST_OF_MICROCODE
     parts += [_instruction(raw, image, memory)] if of_program else _accesses(raw, image, device)
     if routine:
-        parts.append(_debt(kind, routine, rule, while_mapped=bool(raw["while_mapped"])))
+        parts.append(remedy(raw, names))
         if raw["while_mapped"] and (made := mappings.made(raw, names, image)):
             parts.append(made)
     elif raw["kind"] == _STRAY:
@@ -440,6 +440,20 @@ def resolve(
     )
 
 
+def remedy(raw: Mapping[str, int], names: Mapping[int, str]) -> str:
+    """Return what the routine that owed something must do, and the rule.
+
+    :param names: of the routines (`routine_names`).
+    :return: of a program of the PL330 what it lacks; empty: nobody owed anything.
+    """
+    kind, routine = _blame(raw, names)
+    if not routine:
+        return kind.meaning if raw["kind"] >= FIRST_OF_MICROCODE else ""
+    what = kind.misuse if raw["while_mapped"] else _REMEDIES.get(routine, kind.remedy)
+    rule = kind.rules.get(routine)
+    return f"{routine} {what}" + (f" ({rule})" if rule else "")
+
+
 def by_cause(raw: Iterable[Mapping[str, int]], image: Elf, memory: Ram) -> list[dict[str, int]]:
     """Count those together that have one cause: the extension knows instructions, not functions.
 
@@ -460,7 +474,7 @@ def _fold_shared_lines(causes: dict[tuple[object, ...], dict[str, int]]) -> None
     """
     for cause, beside in list(causes.items()):
         over = causes.get((_LOST_DEVICE_WRITE, *cause[1:]))
-        if cause[0] == _SHARED_LINE and beside["by_device"] and not beside["routine"] and over:
+        if cause[0] == SHARED_LINE and beside["by_device"] and not beside["routine"] and over:
             over["count"] += causes.pop(cause)["count"]
 
 
@@ -573,7 +587,8 @@ def _other_name(virtio_id: int) -> str:
     return _VIRTIO.get(virtio_id, f"virtio device {virtio_id}")
 
 
-def _device(raw: Mapping[str, int], remote: Sequence[str]) -> Device | None:
+def device_of(raw: Mapping[str, int], remote: Sequence[str]) -> Device | None:
+    """Return the device of `channel`, `microcode`, `burst` and `address`; None: none is known."""
     if raw["channel"] == _NO_CHANNEL:
         return None
     if _is_remote(raw["channel"]):
@@ -632,8 +647,3 @@ def _accesses(raw: Mapping[str, int], image: Elf, device: Device | None) -> list
     if device:
         parts.append(_access(device, raw["address"]))
     return parts
-
-
-def _debt(kind: _Kind, routine: str, rule: str | None, *, while_mapped: bool) -> str:
-    what = kind.misuse if while_mapped else _REMEDIES.get(routine, kind.remedy)
-    return f"{routine} {what}" + (f" ({rule})" if rule else "")

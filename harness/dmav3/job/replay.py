@@ -22,8 +22,11 @@ from dmav3.deadlines import deadline
 from dmav3.devices.device import Device
 from dmav3.errors import DeadlineError, InfrastructureError, LinkError, UsageError
 from dmav3.evidence.callers import FIRST_CALLBACK
-from dmav3.machine.argv import Stop
+from dmav3.machine.argv import Stop, Watch
 from dmav3.wire.frame import Event, decode_answer
+
+from .access import before_access
+from .moment import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 _LISTENING_SECONDS = 0.05
 #: Seconds of real time for what an entry sets off. A run that hung hangs again.
 _PATIENCE_SECONDS = 10.0
-NOWHERE = Stop()
+NOWHERE, NOTHING = Stop(), Watch()
 #: What can be stopped before, and whether a record tells of it.
 _KINDS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "finding": lambda event: event["kind"] == "finding",
@@ -91,7 +94,7 @@ def replay(folder: Path, files: Sequence[Path] = ()) -> Outcome:
     if recorded.made.gaps:
         return Outcome(0, None, [], [], "; ".join(recorded.made.gaps))
     with again(recorded) as board:
-        return _compare(recorded, board)
+        return compare(recorded, board)
 
 
 @contextmanager
@@ -101,8 +104,8 @@ def stopped(
     """Run it again and stop just before something; the board stands there, inside the block.
 
     :param until: "finding:1", "violation:2", "call:17", each counted as in the folder's files; or
-        "time:NS", model time.
-    :param back: so many calls of the interface earlier.
+        "time:NS", model time; or "access:ADDRESS[:N]" (dmav3.job.access).
+    :param back: so many calls of the interface earlier, or accesses.
     :param files: as of `replay`.
     :return: the board, with sockets for a person's monitor and gdb, and where its CPU is.
     :raises UsageError: there is no such moment in the run.
@@ -119,8 +122,13 @@ def stopped(
 
 
 @contextmanager
-def again(recorded: Recorded, stop: Stop = NOWHERE, *, sockets: bool = False) -> Iterator[Board]:
-    """Run it again, to the end or to where it stops; the board is there inside the block."""
+def again(
+    recorded: Recorded, stop: Stop = NOWHERE, *, watch: Watch = NOTHING, sockets: bool = False
+) -> Iterator[Board]:
+    """Run it again, to the end or to where it stops; the board is there inside the block.
+
+    :param watch: bytes of which `board.qemu.watched()` tells then what was done to them.
+    """
     made = recorded.made
     with TemporaryDirectory(prefix="dmav3-replay-") as disks:
         board = Board(
@@ -135,6 +143,7 @@ def again(recorded: Recorded, stop: Stop = NOWHERE, *, sockets: bool = False) ->
         )
         board.play_devices(recorded.script)
         board.qemu.stop = replace(stop, run=min(made.resets, 1))
+        board.qemu.watch = watch
         with board:
             _check_same(made, board)
             _begin(board, made)
@@ -160,18 +169,23 @@ def _stand_in(recorded: PythonDevice) -> Device:
 def _stop(recorded: Recorded, until: str, back: int) -> Stop:
     """Return where the machine has to stop."""
     kind, _, text = until.partition(":")
-    if kind not in {"time", *_KINDS} or not text.isdecimal() or not int(text):
-        msg = f"--until {until}: it is finding:1, violation:2, call:17 or time:3000, for example"
+    if kind == "access":
+        return before_access(recorded, until, back, again)
+    nth, events = number(text), recorded.events
+    if kind not in {"time", *_KINDS} or not nth:
+        msg = (
+            f"--until {until}: it is finding:1, violation:2, call:17, time:3000 or "
+            "access:rx_buffer:2, for example"
+        )
         raise UsageError(msg)
-    number, events = int(text), recorded.events
     if kind == "time":
-        at, index = number, len([it for it in events if it["time_ns"] < number])
+        at, index = nth, len([it for it in events if it["time_ns"] < nth])
     else:
         found = _places(events, kind)
-        if number > len(found):
+        if nth > len(found):
             msg = f"--until {until}: the run has {len(found)} of these, from 1 on"
             raise UsageError(msg)
-        index = found[number - 1]
+        index = found[nth - 1]
         at = events[index]["time_ns"] - 1
     if back:
         calls = _places(events[:index], "call")
@@ -180,22 +194,22 @@ def _stop(recorded: Recorded, until: str, back: int) -> Stop:
             raise UsageError(msg)
         at = events[calls[-back]]["time_ns"] - 1
     elif kind == "finding":
-        return _before_finding(recorded, number)
+        return _before_finding(recorded, nth)
     return Stop(ns=at)
 
 
 def _places(events: Sequence[dict[str, Any]], kind: str) -> list[int]:
     """Return where in the log something of a kind is told."""
-    return [number for number, event in enumerate(events) if _KINDS[kind](event)]
+    return [index for index, event in enumerate(events) if _KINDS[kind](event)]
 
 
-def _before_finding(recorded: Recorded, number: int) -> Stop:
+def _before_finding(recorded: Recorded, nth: int) -> Stop:
     """Find out what makes the finding: an access of a device, or the n-th of an instruction."""
     with again(recorded) as board:
-        raw = board.evidence.probe.findings()[number - 1]
+        raw = board.evidence.probe.findings()[nth - 1]
     if raw["by_device"] or not raw["cpu_pc"]:
         return Stop(ns=raw["time_ns"] - 1)
-    counting = Stop(pc=raw["cpu_pc"], finding=number)
+    counting = Stop(pc=raw["cpu_pc"], finding=nth)
     with again(recorded, counting) as board:
         return Stop(pc=raw["cpu_pc"], nth=board.qmp.get("stop-counted"))
 
@@ -269,7 +283,8 @@ def _wait(board: Board, until: Callable[[], None]) -> None:
             return
 
 
-def _compare(recorded: Recorded, board: Board) -> Outcome:
+def compare(recorded: Recorded, board: Board) -> Outcome:
+    """Compare the event log of a board, which has run it again, with the one that was recorded."""
     made = recorded.made
     try:
         with deadline(_PATIENCE_SECONDS):

@@ -23,6 +23,7 @@ class Descriptors:
     :ivar image: the bytes of the firmware, or of a guest's device tree.
     :ivar sockets: listening sockets for a person's monitor and gdb.
     :ivar remote: socket on which devices written in Python are served.
+    :ivar watch: file of what is done to bytes that are watched.
     """
 
     ram: int
@@ -35,11 +36,12 @@ class Descriptors:
     lifeline: int
     sockets: tuple[int, int] | None = None
     remote: int | None = None
+    watch: int | None = None
 
     def all(self) -> tuple[int, ...]:
         """Return every descriptor, for `pass_fds`."""
         files = [self.ram, self.probe, self.stream, self.image]
-        files += [fd for fd in (self.dram, self.remote) if fd is not None]
+        files += [fd for fd in (self.dram, self.remote, self.watch) if fd is not None]
         return (*files, self.serial, self.monitor, self.lifeline, *(self.sockets or ()))
 
 
@@ -78,7 +80,8 @@ class Stop:
     :ivar run: in which run: that after so many resets.
     :ivar ns: model time.
     :ivar pc, nth: an instruction, before it is executed for the n-th time; 0: only counted.
-    :ivar finding: it is counted until there are so many findings.
+    :ivar finding, access: it is counted until there are so many findings, or accesses of what is
+        watched.
     """
 
     run: int = 0
@@ -86,6 +89,19 @@ class Stop:
     pc: int = 0
     nth: int = 0
     finding: int = 0
+    access: int = 0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Bytes of RAM of which it is recorded what is done to them; of `bytes` 0: none.
+
+    :ivar address: physical.
+    :ivar bytes: those beyond the cache line do not count.
+    """
+
+    address: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,6 +131,7 @@ class Start:
     :ivar schedule: of the cache; None where nothing is modelled.
     :ivar remote: the devices written in Python.
     :ivar stop: where to stop.
+    :ivar watch: what is watched.
     """
 
     qemu: str
@@ -125,6 +142,7 @@ class Start:
     schedule: str | None
     remote: tuple[Registers, ...] = ()
     stop: Stop = Stop()
+    watch: Watch = Watch()
 
 
 def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
@@ -221,6 +239,9 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
         if doorbells := _doorbells(machine.devices, start.remote):
             options["doorbells"] = doorbells
     options |= {f"stop-{name}": value for name, value in asdict(start.stop).items() if value}
+    if start.watch.bytes:
+        options |= {f"watch-{name}": value for name, value in asdict(start.watch).items()}
+        options["watch-fd"] = fds.watch
     if start.remote:
         options["remote-fd"] = fds.remote
         options["remote"] = _remote(start.remote, 1 + len(machine.devices))

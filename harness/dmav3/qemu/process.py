@@ -70,6 +70,7 @@ class Process:
 
     :ivar ram, dram, probe, stream: descriptors of the shared memories (`dram` is `ram` where
         there is one view); `probe` gets its size from the extension.
+    :ivar watch: file of what is done to bytes that are watched; None: none are.
     :ivar serial, monitor: connected sockets.
     :ivar remote: a connected socket for devices written in Python; None: there are none.
     :ivar argv: the command line.
@@ -97,6 +98,7 @@ class Process:
             self.dram = self.ram if one_view else _memory(resources, "dmav3-dram", size)
             self.probe = _memory(resources, "dmav3-probe")
             self.stream = _memory(resources, "dmav3-stream", _STREAM_BYTES)
+            self.watch = _memory(resources, "dmav3-watch") if start.watch.bytes else None
             image = _memory(resources, "dmav3-image", data=start.image.data)
             self.serial, serial = _pair(resources, theirs)
             self.monitor, monitor = _pair(resources, theirs)
@@ -116,6 +118,7 @@ class Process:
                 lifeline=lifeline.fileno(),
                 sockets=sockets,
                 remote=remote.fileno() if remote else None,
+                watch=self.watch,
             )
             self.argv = arguments(machine, start, fds)
             self._machine = machine.name

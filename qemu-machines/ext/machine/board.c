@@ -25,6 +25,7 @@
 #include "machine/ident.h"
 #include "machine/places.h"
 #include "machine/stop.h"
+#include "machine/watch.h"
 #include "memory/fault_range.h"
 #include "memory/image.h"
 #include "memory/views.h"
@@ -266,7 +267,13 @@ static struct number board_numbers[] = {
     {"stop-pc", NULL, NULL, &stop_wanted.pc},
     {"stop-nth", NULL, NULL, &stop_wanted.nth},
     {"stop-finding", NULL, NULL, &stop_wanted.finding},
+    {"stop-access", NULL, NULL, &stop_wanted.access},
     {"stop-counted", stop_counted, NULL, NULL},
+    {"watch-fd", NULL, NULL, &watch_wanted.fd},
+    {"watch-address", NULL, NULL, &watch_wanted.address},
+    {"watch-bytes", NULL, NULL, &watch_wanted.bytes},
+    {"watch-accesses", watch_accesses, NULL, NULL},
+    {"watch-lost", watch_lost, NULL, NULL},
     {"nvme-latency-ns", nvme_latency_ns, nvme_set_latency_ns, NULL},
     {"fault-base", fault_range_base, fault_range_set_base, NULL},
     {"fault-size", fault_range_size, fault_range_set_size, NULL},
@@ -564,8 +571,9 @@ static void realize(DeviceState *device, Error **errp)
         error_setg(errp, "no GICv2: this device is for -M virt with gic-version=2");
         return;
     }
-    if (!open_memory(errp) || !open_image(errp) || !add_pl330_and_stream(gic, errp) || !pci_initialise(errp) ||
-        !add_command_uart(gic, errp) || !add_remote_devices(gic, errp) || !start_lifeline(errp)) {
+    if (!open_memory(errp) || !watch_initialise(errp) || !open_image(errp) ||
+        !add_pl330_and_stream(gic, errp) || !pci_initialise(errp) || !add_command_uart(gic, errp) ||
+        !add_remote_devices(gic, errp) || !start_lifeline(errp)) {
         return;
     }
     error_setg(&no_migration, "dmav3-board cannot be migrated: its caches and its clock are not saved");
@@ -608,6 +616,7 @@ static void reset_enter(Object *object, int type)
     board.touched = 0;
     gate_reset();
     stop_reset();
+    watch_reset();
     alarm_reset();
     remote_reset();
     views_lock();

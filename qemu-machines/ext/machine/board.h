@@ -8,6 +8,9 @@
  *   remote-fd, remote                                    remote devices: their socket, and the sizes of their
  *                                                        registers (devices/remote.h)
  *   image-fd, image-base                                 the firmware's image (memory/image.h)
+ *   stop-run and others of stop-, stop-counted (ro)      where the machine stops (machine/stop.h)
+ *   watch-fd, watch-address, watch-bytes,
+ *   watch-accesses (ro), watch-lost (ro)                 bytes that are watched (machine/watch.h)
  *   command                                              id of the command UART's character device
  *   doorbells                                            registers that start PCI devices (devices/doorbells.h)
  *   nonce                                                for the identification page

@@ -11,6 +11,7 @@
 #include "machine/cpu_cache.h"
 #include "machine/stop.h"
 #include "machine/translation.h"
+#include "machine/watch.h"
 #include "memory/views.h"
 #include "model/a64_decode.h"
 
@@ -86,6 +87,7 @@ static void zero(const struct operation *operation, uint64_t address, size_t off
 
     memset(views.cpu + (offset & ~mask), 0, ZVA_BLOCK);
     access_stored(address & ~mask, ZVA_BLOCK, mmu_index, operation->pc);
+    watch_zeroed(views.base + (offset & ~mask), ZVA_BLOCK, operation->pc);
 }
 
 /* DC CSW and the like (Arm ARM C5.3): level in bits 3:1, way at the top, set above the offset in the
@@ -187,6 +189,7 @@ static void hook_instruction(struct qemu_plugin_insn *instruction)
 
     qemu.qemu_plugin_insn_data(instruction, &opcode, sizeof(opcode));
     decoded = a64_decode(opcode);
+    watch_hook_operation(instruction, decoded.kind, pc);
     switch (decoded.kind) {
     case A64_OTHER:
         qemu.qemu_plugin_register_vcpu_mem_cb(instruction, callbacks.load, QEMU_PLUGIN_CB_NO_REGS,
@@ -216,6 +219,7 @@ static void hook_instruction(struct qemu_plugin_insn *instruction)
     default:
         hook_operation(instruction, decoded, pc, on_operation);
     }
+    watch_hook_access(instruction, decoded.kind, pc);
 }
 
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *block)

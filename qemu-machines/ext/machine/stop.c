@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "machine/stop.h"
 
+#include "machine/watch.h"
 #include "probe/probe.h"
 #include "time/clock.h"
 
@@ -68,6 +69,13 @@ void stop_reset(void)
     }
 }
 
+/* Is the instruction still counted? */
+static bool counts(void)
+{
+    return stop.state == WAITS && (!stop_wanted.finding || probe->findings < stop_wanted.finding) &&
+           (!stop_wanted.access || watch_accesses() < stop_wanted.access);
+}
+
 /* The CPU is about to execute the instruction, which has done nothing yet. */
 static void on_instruction(unsigned int vcpu, void *opaque)
 {
@@ -76,7 +84,7 @@ static void on_instruction(unsigned int vcpu, void *opaque)
         stop.state = IDLE;
         return; /* this is the time that it was stopped before */
     }
-    if (stop.state == WAITS && (!stop_wanted.finding || probe->findings < stop_wanted.finding)) {
+    if (counts()) {
         stop.count++;
         if (stop.count == stop_wanted.nth) {
             stop.state = ASKED;

@@ -4,8 +4,8 @@
  * before an instruction is executed for the n-th time. Nothing of the run changes: what comes after is what
  * would have come without.
  *
- * Which time that is when a finding is made is counted in a run before. And where a debugger stops the CPU, no
- * time passes either.
+ * Which time that is when a finding is made, or bytes are accessed, is counted in a run before. And where a
+ * debugger stops the CPU, no time passes either.
  *
  * The functions for properties hold QEMU's big lock.
  */
@@ -21,7 +21,8 @@ struct stop_wanted {
     uint64_t run;     /* in which run: the n-th reset begins it, 0: the start */
     uint64_t ns;      /* model time */
     uint64_t pc, nth; /* an instruction that is counted, from 1 on; nth of 0: only counted */
-    uint64_t finding; /* ... until there are so many findings */
+    uint64_t finding; /* ... until there are so many findings, */
+    uint64_t access;  /* ... or so many accesses of what is watched (machine/watch.h) */
 };
 extern struct stop_wanted stop_wanted;
 
@@ -33,7 +34,7 @@ void stop_reset(void);
 /* The instruction at `pc` is being translated. */
 void stop_hook(struct qemu_plugin_insn *, uint64_t pc);
 
-/* How often the instruction has been begun, up to the finding. */
+/* How often the instruction has been begun, up to the finding or the access. */
 uint64_t stop_counted(void);
 
 #endif

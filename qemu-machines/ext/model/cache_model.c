@@ -23,6 +23,7 @@ struct line {
 enum { LINE_KEPT = 32, LINE_DIFFERS = 64 };
 enum { MASKED = CACHE_LINE_STALE | CACHE_LINE_OWED | LINE_KEPT };
 enum { WAY_BITS = 6, NO_WAY = 255 };
+#define NO_LINE SIZE_MAX
 
 /* How the guest's tables are known to map a page; only one that is cacheable, and nothing else, is filled
  * speculatively. */
@@ -52,6 +53,8 @@ struct cache_model {
     uint32_t *pages;   /* the first `page_count`: those that are or were PAGE_CACHEABLE */
     uint32_t page_count;
     uint8_t *page_known; /* enum page_kind */
+    size_t watched;      /* a line, or NO_LINE */
+    cache_watcher *watcher;
 };
 
 static size_t line_count(const struct cache_model *model)
@@ -106,6 +109,7 @@ struct cache_model *cache_model_new(const struct cache_geometry *geometry, const
         return NULL;
     }
     order_reset(&model->order);
+    model->watched = NO_LINE;
     return model;
 }
 
@@ -158,6 +162,12 @@ void cache_model_set_schedule(struct cache_model *model, enum cache_schedule sch
 {
     model->schedule = schedule;
     model->seed = seed;
+}
+
+void cache_model_watch(struct cache_model *model, size_t offset, cache_watcher *watcher)
+{
+    model->watched = watcher ? offset >> model->line_shift : NO_LINE;
+    model->watcher = watcher;
 }
 
 void cache_model_begin(struct cache_model *model, uint32_t command)
@@ -253,6 +263,33 @@ static void line_changed(struct cache_model *model, size_t line, bool rewritten)
     model->events.line_changed(model->events.opaque, line, rewritten);
 }
 
+/* Out of line, as nobody watches as a rule. */
+static __attribute__((noinline, cold)) void tell_watcher(struct cache_model *model,
+                                                         const struct cache_watched *what)
+{
+    model->watcher(model->events.opaque, what);
+}
+
+static void watched_access(struct cache_model *model, size_t offset, unsigned int size,
+                           enum cache_change change, const void *access)
+{
+    size_t line = line_of(model, offset);
+
+    if (line == model->watched) {
+        tell_watcher(model, &(struct cache_watched){change, model->views.lines[line] & CACHE_LINE_BITS, offset,
+                                                    size, access});
+    }
+}
+
+static void watched_change(struct cache_model *model, size_t line, enum cache_change change,
+                           unsigned int before)
+{
+    if (line == model->watched) {
+        tell_watcher(model, &(struct cache_watched){change, before & CACHE_LINE_BITS, offset_of(model, line),
+                                                    model->geometry.line, NULL});
+    }
+}
+
 static size_t set_index(const struct cache_model *model, size_t line)
 {
     return line & (model->geometry.sets - 1);
@@ -345,16 +382,20 @@ static unsigned int make_room(struct cache_model *model, size_t line)
 
     if (model->way_stamp[first + oldest]) {
         size_t leaves = model->way_line[first + oldest];
+        unsigned int before = model->views.lines[leaves];
 
         model->counts.evictions++;
-        model->counts.write_backs += !!(model->views.lines[leaves] & CACHE_LINE_DIRTY);
+        model->counts.write_backs += !!(before & CACHE_LINE_DIRTY);
         drop(model, leaves, true);
+        watched_change(model, leaves, CACHE_EVICTED, before);
     }
     return oldest;
 }
 
-/* Make a line valid if it is not; the access counts as its latest. Returns where its stamp is. */
-static uint64_t *touch(struct cache_model *model, size_t line)
+/* Make a line valid if it is not, which is `filled`; the access counts as its latest. Returns where its stamp
+ * is.
+ */
+static uint64_t *touch(struct cache_model *model, size_t line, enum cache_change filled)
 {
     uint64_t *stamp;
 
@@ -365,6 +406,7 @@ static uint64_t *touch(struct cache_model *model, size_t line)
             model->way_line[way_of(model, line)] = (uint32_t)line;
         }
         model->views.lines[line] |= CACHE_LINE_VALID;
+        watched_change(model, line, filled, model->views.lines[line] & ~(unsigned int)CACHE_LINE_VALID);
     }
     stamp = stamp_of(model, line);
     *stamp = model->clock;
@@ -574,9 +616,12 @@ static void act_by_itself(struct cache_model *model)
         size_t way = ((lot >> 8) + i) % ways, line = model->way_line[way];
 
         if (model->way_stamp[way] && (model->views.lines[line] & CACHE_LINE_DIRTY)) {
+            unsigned int before = model->views.lines[line];
+
             model->counts.write_backs++;
             write_back(model, line);
             line_changed(model, line, false);
+            watched_change(model, line, CACHE_WRITTEN_BACK, before);
             return;
         }
     }
@@ -662,7 +707,7 @@ struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, u
     uint64_t *stamp;
 
     act_by_itself(model);
-    stamp = touch(model, line);
+    stamp = touch(model, line, CACHE_FILLED);
     if (model->views.lines[line] & MASKED) {
         check_load(model, offset, byte_mask(model, offset, size), access);
     }
@@ -688,7 +733,7 @@ struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, 
     uint64_t bytes = byte_mask(model, offset, size), *stamp;
 
     act_by_itself(model);
-    stamp = touch(model, line);
+    stamp = touch(model, line, CACHE_FILLED);
     cache_keep_store(&model->stores[line], bytes, model->order.full_count);
     if (model->views.lines[line] & MASKED) {
         check_store(model, offset, bytes, access);
@@ -705,6 +750,14 @@ static void check_alias(struct cache_model *model, size_t offset, uint64_t bytes
     hazard(model, CACHE_MISMATCHED_ALIAS, cpu, offset, bytes);
 }
 
+static void force_out(struct cache_model *model, size_t line)
+{
+    unsigned int before = model->views.lines[line];
+
+    drop(model, line, true);
+    watched_change(model, line, CACHE_FORCED_OUT, before);
+}
+
 void cache_cpu_read_uncached(struct cache_model *model, size_t offset, unsigned int size, const void *access)
 {
     size_t line = line_of(model, offset);
@@ -717,7 +770,7 @@ void cache_cpu_read_uncached(struct cache_model *model, size_t offset, unsigned 
     differing = model->views.lines[line] & CACHE_LINE_VALID ? bytes & ~equal_bytes(model, line) : 0;
     check_alias(model, offset, (model->stores[line].unclean & bytes) | differing, access);
     if (model->views.lines[line] & CACHE_LINE_VALID) {
-        drop(model, line, true);
+        force_out(model, line);
     }
     tell(model, line, model->line[line].device & bytes);
 }
@@ -732,7 +785,7 @@ void cache_cpu_write_uncached(struct cache_model *model, size_t offset, unsigned
     check_alias(model, offset, model->stores[line].unclean ? bytes : 0, access);
     memcpy(model->views.dram + offset, model->views.cpu + offset, size);
     if (model->views.lines[line] & CACHE_LINE_VALID) {
-        drop(model, line, true); /* the store is in the CPU view already, and goes down with the others */
+        force_out(model, line); /* the store is in the CPU view already, and goes down with the others */
     }
     overwritten_in_memory(model, line, bytes);
     masks->stored |= bytes;
@@ -818,6 +871,18 @@ static void invalidate(struct cache_model *model, size_t line, enum way_of_namin
     }
 }
 
+static void watched_operation(struct cache_model *model, enum cache_operation operation, size_t line,
+                              unsigned int before)
+{
+    static const enum cache_change changes[] = {
+        [CACHE_CLEAN] = CACHE_CLEANED,
+        [CACHE_INVALIDATE] = CACHE_INVALIDATED,
+        [CACHE_CLEAN_INVALIDATE] = CACHE_CLEANED_INVALIDATED,
+    };
+
+    watched_change(model, line, changes[operation], before);
+}
+
 static unsigned int maintain(struct cache_model *model, enum cache_operation operation, size_t line,
                              enum way_of_naming by)
 {
@@ -833,6 +898,7 @@ static unsigned int maintain(struct cache_model *model, enum cache_operation ope
     if (model->views.lines[line] != before) {
         line_changed(model, line, false);
     }
+    watched_operation(model, operation, line, before);
     return before & CACHE_LINE_BITS;
 }
 
@@ -848,7 +914,9 @@ static void maintain_absent(struct cache_model *model, enum cache_operation oper
     bool owed = false;
 
     for (size_t line = set; model->absent[set] && line < line_count(model); line += model->geometry.sets) {
-        if (model->views.lines[line] == 0 || (model->views.lines[line] & CACHE_LINE_VALID)) {
+        unsigned int before = model->views.lines[line];
+
+        if (before == 0 || (before & CACHE_LINE_VALID)) {
             continue;
         }
         if (operation & CACHE_CLEAN) {
@@ -858,6 +926,7 @@ static void maintain_absent(struct cache_model *model, enum cache_operation oper
             invalidate_device(model, line, BY_SET_AND_WAY);
         }
         masks_changed(model, line);
+        watched_operation(model, operation, line, before);
         owed |= model->stores[line].unclean || model->line[line].rushed ||
                 (model->views.lines[line] & (CACHE_LINE_STALE | CACHE_LINE_OWED));
     }
@@ -896,7 +965,7 @@ static void fill(struct cache_model *model, size_t line)
 {
     if (line < line_count(model) && model->page_known[offset_of(model, line) / PAGE] == PAGE_CACHEABLE &&
         !(model->views.lines[line] & CACHE_LINE_VALID)) {
-        touch(model, line);
+        touch(model, line, CACHE_FILLED_AHEAD);
         model->counts.fills++;
     }
 }
@@ -990,6 +1059,7 @@ void cache_device_read(struct cache_model *model, size_t offset, void *data, uns
     while (size) {
         unsigned int part = within_line(model, offset, size);
 
+        watched_access(model, offset, part, CACHE_DEVICE_READ, access);
         check_device_read(model, offset, byte_mask(model, offset, part), by, access);
         memcpy(to, model->views.dram + offset, part);
         offset += part, to += part, size -= part;
@@ -1011,6 +1081,7 @@ static void device_write(struct cache_model *model, size_t offset, const uint8_t
         model->absent[set_index(model, line)] = 1;
     }
     model->views.lines[line] |= valid ? LINE_DIFFERS : 0;
+    watched_access(model, offset, size, CACHE_DEVICE_WRITTEN, access);
     check_device_write(model, offset, bytes, by, access);
     overwritten_in_memory(model, line, bytes);
     masks->device |= bytes;

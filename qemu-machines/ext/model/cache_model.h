@@ -129,6 +129,32 @@ struct cache_events {
     void *opaque;
 };
 
+/* What has become of the line that is watched. */
+enum cache_change {
+    CACHE_FILLED = 1,   /* for an access of the CPU, */
+    CACHE_FILLED_AHEAD, /* ... or speculatively */
+    CACHE_EVICTED,      /* another line took its way */
+    CACHE_WRITTEN_BACK, /* of the cache's own accord; it stays */
+    CACHE_FORCED_OUT,   /* by an uncached access of the CPU */
+    CACHE_CLEANED,
+    CACHE_INVALIDATED,
+    CACHE_CLEANED_INVALIDATED,
+    CACHE_DEVICE_READ,
+    CACHE_DEVICE_WRITTEN,
+};
+
+struct cache_watched {
+    enum cache_change change;
+    unsigned int before; /* its CACHE_LINE_ bits before the change */
+    size_t offset;       /* of the device's first byte in the line; else of the line */
+    unsigned int size;
+    const void *access; /* what a device gave with its access; NULL */
+};
+
+/* Called after the bytes have moved, and before a device's access is checked for hazards. It must not call the
+ * model. */
+typedef void cache_watcher(void *opaque, const struct cache_watched *);
+
 /* What is kept of the CPU's cacheable stores to a line. */
 struct cache_stores {
     uint64_t unclean,
@@ -177,6 +203,10 @@ struct cache_shared cache_model_shared(struct cache_model *);
 void cache_model_reset(struct cache_model *);
 
 void cache_model_set_schedule(struct cache_model *, enum cache_schedule, uint64_t seed);
+
+/* Tell of everything that becomes of the line that holds `offset`, but of accesses by shortcuts. NULL: no
+ * longer. It changes nothing. */
+void cache_model_watch(struct cache_model *, size_t offset, cache_watcher *);
 
 /* A command begins: draws depend on (seed, command, accesses since here) and on nothing else. */
 void cache_model_begin(struct cache_model *, uint32_t command);

@@ -823,6 +823,73 @@ static void random_step(void)
     }
 }
 
+/* What was told of the watched line, a letter each. */
+static char told[32];
+
+static void keep_told(void *opaque, const struct cache_watched *what)
+{
+    static const char letters[] = ".faebucivrw";
+    size_t length = strlen(told);
+
+    (void)opaque;
+    CHECK(length + 1 < sizeof(told));
+    told[length] = letters[what->change];
+}
+
+/* Compare what was told, and forget it. */
+static void expect_told(const char *expected)
+{
+    CHECK(strcmp(told, expected) == 0);
+    memset(told, 0, sizeof(told));
+}
+
+static void a_watched_line_tells_what_becomes_of_it(void)
+{
+    begin(16, 1, CACHE_LRU, 0);
+    cache_model_watch(model, 64 + 5, keep_told);
+    store(100, 1);
+    store(101, 1);
+    expect_told("f"); /* the second one changes nothing but bytes */
+    store(200, 1);
+    device_load(200);
+    expect_told(""); /* another line */
+    store(64 + 16 * LINE, 1);
+    expect_told("e"); /* which takes its way */
+    cache_maintain(model, CACHE_CLEAN, 127);
+    cache_maintain(model, CACHE_INVALIDATE, 64);
+    cache_maintain(model, CACHE_CLEAN_INVALIDATE, 64);
+    expect_told("civ");
+    device_store(127, 2);
+    device_load(64);
+    cache_cpu_read(model, 64, 1, NULL);
+    cache_cpu_read_uncached(model, 64, 1, NULL);
+    expect_told("wrfu");
+    cache_model_watch(model, 0, NULL);
+    device_load(64);
+    device_load(0);
+    expect_told("");
+    end();
+}
+
+/* Only what is told differs from a run that nobody watches. */
+static void a_watched_line_is_written_back_as_any_other(void)
+{
+    unsigned int count[2] = {0, 0};
+
+    for (unsigned int watches = 0; watches < 2; watches++) {
+        begin(16, 4, CACHE_EAGER, 3);
+        cache_model_watch(model, 64, watches ? keep_told : NULL);
+        store(64, 1);
+        for (unsigned int i = 0; (states[1] & CACHE_LINE_DIRTY) && i < 1000; i++) {
+            load(1024);
+            count[watches]++;
+        }
+        end();
+    }
+    expect_told("fb");
+    CHECK_EQ(count[0], count[1]);
+}
+
 static void an_invalid_line_is_the_same_in_both_views(enum cache_schedule schedule)
 {
     begin(16, 4, schedule, 5);
@@ -878,6 +945,8 @@ int main(void)
     what_a_device_wrote_to_a_bounce_page_is_not_here_before_it_is_copied();
     impossible_geometries_are_refused();
     views_of_broken_pages_are_refused();
+    a_watched_line_tells_what_becomes_of_it();
+    a_watched_line_is_written_back_as_any_other();
     for (unsigned int schedule = CACHE_LRU; schedule <= CACHE_EAGER; schedule++) {
         an_invalid_line_is_the_same_in_both_views((enum cache_schedule)schedule);
     }

@@ -238,6 +238,25 @@ def test_a_story_is_as_wide_as_the_terminal(folder: Path, columns: int | None, m
     assert "--> it went wrong here: FlushAdapterBuffersEx must invalidate the lines" in text
 
 
+def test_the_access_of_a_driver_ends_its_story(pytester: pytest.Pytester) -> None:
+    """With the fill that it needed, and its place; the driver's call is named as well."""
+    examples = Path(__file__).parents[2] / "examples/hello_driver"
+    lines = (examples / "hello_driver.c").read_text().splitlines(keepends=True)
+    flush = next(line for line in lines if "FlushAdapterBuffersEx" in line)
+    at = next(n for n, line in enumerate(lines) if "FreeAdapterChannel" in line)
+    late = [*lines[:at], flush, *lines[at:]]
+    late.remove(flush)
+    (pytester.path / "hello_driver.c").write_text("".join(late))
+    shutil.copy(examples / "test_hello_driver.py", pytester.path)
+    pytester.runpytest("--dmav3-artefacts=kept")
+    (folder,) = pytester.path.glob("kept/*/*")
+    steps = json.loads(dmav3("replay", folder, "--why", "--json").stdout)["steps"]
+    assert [step["event"] for step in steps][-2:] == ["filled", "loaded"]
+    assert steps[-1]["place"].startswith("Done (hello_driver.c:")
+    assert steps[-1]["advice"].startswith("FlushAdapterBuffersEx had not ended the mapping")
+    assert steps[0]["place"].startswith("Ready (hello_driver.c:")
+
+
 def test_json_has_each_step(folder: Path, byte: int) -> None:
     """With the same finding as the run has, up to it."""
     done = dmav3("replay", folder, "--why", "finding:1", "--json")

@@ -118,14 +118,19 @@ def steps(
 def _until(told: Iterable[tuple[Step, int]], raw: Mapping[str, int], number: int) -> Iterator[Step]:
     """Yield the steps up to the finding, with the access that it is about.
 
-    An access of the CPU is recorded behind its finding, one of a device often before.
+    An access of the CPU is recorded behind its finding and the fill that it needed, one of a device
+    often before.
     """
+    filled: list[Step] = []
     for step, findings in told:
         if findings >= number:
             now = step.time_ns == raw["time_ns"] and step.event in _OF_DEVICES
             if now if raw["by_device"] else step.pc == raw["cpu_pc"] != 0:
-                yield step
-            return
+                yield from (*filled, step)
+            if filled or step.event != "filled":
+                return
+            filled.append(step)
+            continue
         yield step
 
 

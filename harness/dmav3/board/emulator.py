@@ -21,7 +21,7 @@ from dmav3.errors import (
 )
 from dmav3.evidence.probe import LAYOUTS, Probe
 from dmav3.guest.windows import Mapping
-from dmav3.machine.argv import Function, Registers, Start, Stop
+from dmav3.machine.argv import Acts, Function, Registers, Start, Stop
 from dmav3.machine.doorbells import check_doorbells
 from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.qemu.process import Process, qemu_binary
@@ -68,6 +68,7 @@ class Emulator:
     :ivar probe: what the extension tells.
     :ivar recording: what has reached the board, with which the run can be had again.
     :ivar stop: where the machine is to stop; set before the start.
+    :ivar acts: of the cache, to be logged or followed; set before the start.
     :ivar sockets: where a person's monitor and gdb attach; None unless asked for.
     """
 
@@ -105,6 +106,7 @@ class Emulator:
         self._log_start = self._events_before = 0
         self.recording = Recording(self._now, self.disks)
         self.stop = Stop()
+        self.acts = Acts()
 
     def start(self, resources: ExitStack, *, sockets: bool) -> None:
         """Start QEMU; `resources` ends it."""
@@ -118,6 +120,7 @@ class Emulator:
             seed=self.seed,
             schedule=self.schedule,
             stop=self.stop,
+            acts=self.acts,
             remote=tuple(map(_registers, self._remote.devices)),
         )
         self.sockets = resources.enter_context(Sockets(self._machine.name)) if sockets else None
@@ -299,6 +302,14 @@ class Emulator:
         with deadline(_MONITOR_SECONDS):
             pc = self.monitor.program_counter()
         return self._image.place(pc) or f"{pc:#x}"
+
+    def finish_log_of_acts(self) -> None:
+        """Bring the file of `acts` up to date, whatever the machine is doing.
+
+        :raises DeadlineError: QEMU does not answer.
+        """
+        with deadline(_MONITOR_SECONDS):
+            self.monitor.execute("qom-get", path=BOARD, property="acts-logged")
 
     def _late(self, error: DeadlineError) -> DeadlineError | None:
         """Return the same error, explained, if the answer is there now or comes soon."""

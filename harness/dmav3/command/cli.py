@@ -12,7 +12,7 @@ import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -21,7 +21,7 @@ from dmav3.errors import INTERRUPTED, Dmav3Error, UsageError
 from dmav3.wdm import BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -449,6 +449,9 @@ def build(
 @app.command()
 def replay(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="That a test or a run left.")],
+    finding: Annotated[
+        str, typer.Argument(metavar="[finding:N]", help="That --minimise is about.")
+    ] = "",
     until: Annotated[
         str | None,
         typer.Option(
@@ -462,21 +465,37 @@ def replay(
         list[Path] | None,
         typer.Option(metavar="PATH", help="A large disk as it was before the run. Repeat."),
     ] = None,
+    minimise: Annotated[  # noqa: FBT002 - an option, never positional
+        bool,
+        typer.Option(
+            "--minimise", help="Find the fewest fills, evictions and write-backs it takes."
+        ),
+    ] = False,
 ) -> None:
     """Run what a folder has recorded again, and compare the event logs.
 
     With --until the board stands still then, for `dmav3 qmp` and gdb, until Enter is pressed.
 
+    With --minimise it is run with fewer and fewer of those fills, evictions and write-backs that
+    the cache did of its own accord, until without any one of them the bytes of the finding are
+    right; the first finding with wrong bytes, unless finding:N says which.
+
     A disk of more than 64 MiB is not in the folder, and is asked for: --file.
 
-    Exit status: 0 identical, or stopped there; 1 not; 2 the folder is none, or damaged, or has no
-    such moment; 3 inconclusive: another QEMU is here, or something had reached the board that is
-    not recorded.
+    Exit status: 0 identical, or stopped there, or minimal; 1 not; 2 the folder is none, or damaged,
+    or has no such moment or finding; 3 inconclusive: another QEMU is here, or something had reached
+    the board that is not recorded, or --minimise was cut short.
     """
     from dmav3.job.replay import replay as run_again
     from dmav3.job.replay import stopped
 
     with _failures():
+        if minimise and until is not None:
+            msg = "--minimise and --until are two things: give one of them"
+            raise UsageError(msg)
+        if finding and not minimise:
+            msg = f"{finding} is for --minimise; to stop before it give --until {finding}"
+            raise UsageError(msg)
         if until is not None:
             with stopped(folder, until, back, files=file or ()) as (board, place):
                 _look_at(board, f"{back} calls before {until}" if back else until, place)
@@ -484,10 +503,23 @@ def replay(
         if back:
             msg = "--back counts from a moment: give --until, such as --until finding:1"
             raise UsageError(msg)
+        if minimise:
+            _minimise(folder, finding, file or ())
         outcome = run_again(folder, file or ())
     with _output(outcome.exit_status):
         typer.echo(outcome.text())
     raise typer.Exit(outcome.exit_status)
+
+
+def _minimise(folder: Path, finding: str, files: Sequence[Path]) -> NoReturn:
+    from dmav3.job.minimise import minimise
+
+    from .minimise import text_of
+
+    minimal = minimise(folder, finding, files)
+    with _output(status := 0 if minimal.complete else 3):
+        typer.echo(text_of(minimal))
+    raise typer.Exit(status)
 
 
 def _look_at(board: Board, until: str, place: str) -> None:

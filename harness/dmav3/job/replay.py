@@ -22,7 +22,7 @@ from dmav3.deadlines import deadline
 from dmav3.devices.device import Device
 from dmav3.errors import DeadlineError, InfrastructureError, LinkError, UsageError
 from dmav3.evidence.callers import FIRST_CALLBACK
-from dmav3.machine.argv import Stop
+from dmav3.machine.argv import Acts, Stop
 from dmav3.wire.frame import Event, decode_answer
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _LISTENING_SECONDS = 0.05
 #: Seconds of real time for what an entry sets off. A run that hung hangs again.
 _PATIENCE_SECONDS = 10.0
-NOWHERE = Stop()
+NOWHERE, NOTHING = Stop(), Acts()
 #: What can be stopped before, and whether a record tells of it.
 _KINDS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "finding": lambda event: event["kind"] == "finding",
@@ -119,7 +119,9 @@ def stopped(
 
 
 @contextmanager
-def again(recorded: Recorded, stop: Stop = NOWHERE, *, sockets: bool = False) -> Iterator[Board]:
+def again(
+    recorded: Recorded, stop: Stop = NOWHERE, *, acts: Acts = NOTHING, sockets: bool = False
+) -> Iterator[Board]:
     """Run it again, to the end or to where it stops; the board is there inside the block."""
     made = recorded.made
     with TemporaryDirectory(prefix="dmav3-replay-") as disks:
@@ -135,6 +137,7 @@ def again(recorded: Recorded, stop: Stop = NOWHERE, *, sockets: bool = False) ->
         )
         board.play_devices(recorded.script)
         board.qemu.stop = replace(stop, run=min(made.resets, 1))
+        board.qemu.acts = acts
         with board:
             _check_same(made, board)
             _begin(board, made)

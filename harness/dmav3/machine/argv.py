@@ -89,6 +89,18 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Acts:
+    """Files of what the cache does of its own accord (`evidence.acts`); None: not wanted.
+
+    :ivar log: is written.
+    :ivar script: is followed; nothing else is done then.
+    """
+
+    log: Path | None = None
+    script: Path | None = None
+
+
+@dataclass(frozen=True)
 class Boot:
     """What a guest is started with, where a board has its firmware.
 
@@ -115,6 +127,7 @@ class Start:
     :ivar schedule: of the cache; None where nothing is modelled.
     :ivar remote: the devices written in Python.
     :ivar stop: where to stop.
+    :ivar acts: of the cache, that are logged or followed.
     """
 
     qemu: str
@@ -125,6 +138,7 @@ class Start:
     schedule: str | None
     remote: tuple[Registers, ...] = ()
     stop: Stop = Stop()
+    acts: Acts = Acts()
 
 
 def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
@@ -221,6 +235,7 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
         if doorbells := _doorbells(machine.devices, start.remote):
             options["doorbells"] = doorbells
     options |= {f"stop-{name}": value for name, value in asdict(start.stop).items() if value}
+    options |= {f"acts-{it}": _escape(str(at)) for it, at in asdict(start.acts).items() if at}
     if start.remote:
         options["remote-fd"] = fds.remote
         options["remote"] = _remote(start.remote, 1 + len(machine.devices))

@@ -901,10 +901,10 @@ void cache_cpu_write_uncached(struct cache_model *model, size_t offset, unsigned
     uint64_t bytes = byte_mask(model, offset, size);
     struct line *masks = &model->line[line];
 
+    keep_written(model, offset, model->views.cpu + offset, size);
     model->clock++;
     check_alias(model, offset, model->stores[line].unclean ? bytes : 0, access);
     memcpy(model->views.dram + offset, model->views.cpu + offset, size);
-    keep_written(model, offset, model->views.cpu + offset, size);
     if (model->views.lines[line] & CACHE_LINE_VALID) {
         drop(model, line, true); /* the store is in the CPU view already, and goes down with the others */
     }

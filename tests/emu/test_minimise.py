@@ -106,6 +106,18 @@ def test_it_takes_all_that_is_kept_of_a_program(
     assert check_minimal(tmp_path / "kept", tmp_path)
 
 
+def test_wrong_bytes_elsewhere_are_not_the_same(tmp_path: Path) -> None:
+    """A fill that makes others of the finding's bytes wrong is not one that it takes."""
+    folder = run(tmp_path, "no-clean", "stream", "lru")
+    (needed,) = minimise(folder).kept
+    rerun = Rerun(read(folder), 1, tmp_path)
+    act = rerun.acts[needed.number]
+    other = next(n for n, one in rerun.acts.items() if one.line == act.line + 1)
+    assert not rerun.is_wrong([other])
+    assert any(one.kind == ActKind.WRONG and one.line == act.line + 1 for one in rerun.log())
+    assert rerun.is_wrong([other, needed.number])
+
+
 @pytest.mark.parametrize("schedule", ["lru", "speculative", "eager", "never"])
 def test_with_all_events_the_run_is_the_same(tmp_path: Path, schedule: str) -> None:
     """Watched it has the same event log; with a script of all events, all of them, and no other."""

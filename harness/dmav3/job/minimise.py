@@ -111,7 +111,7 @@ class Rerun:
     def is_wrong(self, numbers: Sequence[int]) -> bool:
         """Tell whether with these acts, and no others, the same finding has the same byte wrong."""
         script = self._folder / "script"
-        write_acts(script, [self.acts[number] for number in numbers])
+        write_acts(script, [self.acts[number] for number in sorted(numbers)])
         wrong, byte = self.wrong, self.wrong.wrong & -self.wrong.wrong
         return any(
             act.wrong & byte
@@ -119,6 +119,10 @@ class Rerun:
             and (act.by_device, act.channel) == (wrong.by_device, wrong.channel)
             for act in self._run(script)
         )
+
+    def log(self) -> list[Act]:
+        """Return acts and wrong bytes of the latest run."""
+        return read_acts(self._folder / "log")
 
     def event(self, number: int) -> Event:
         """Return an act for a person."""
@@ -153,7 +157,7 @@ class Rerun:
             with suppress(DeadlineError), deadline(_PATIENCE_SECONDS):
                 probe.settle()
             board.qemu.finish_log_of_acts()
-        return read_acts(log)
+        return self.log()
 
 
 def minimise(

@@ -748,7 +748,8 @@ static void act_by_itself(struct cache_model *model, bool by_device, const void 
 static struct cache_shortcut shortcut(struct cache_model *model, size_t line, uint64_t *stamp)
 {
     unsigned int state = model->views.lines[line];
-    bool writable = !(state & (CACHE_LINE_STALE | CACHE_LINE_OWED)) && !model->script.acts; /* has acts */
+    bool scripted = model->script.acts; /* each access may have an act, so none may go unseen */
+    bool writable = !scripted && !(state & (CACHE_LINE_STALE | CACHE_LINE_OWED));
 
     return (struct cache_shortcut){
         .stamp = stamp,

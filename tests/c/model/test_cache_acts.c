@@ -202,6 +202,27 @@ static void a_fill_is_done_or_left_out(bool done)
     cache_model_free(model);
 }
 
+/* Also where an access hits it is the model that sees it. */
+static void a_script_gives_no_shortcut(void)
+{
+    static const struct cache_act both[] = {
+        {.number = 0, .line = 2, .kind = CACHE_FILL},
+        {.number = 1, .line = 2, .kind = CACHE_EVICTION},
+    };
+    struct cache_shortcut shortcut;
+
+    begin(CACHE_LRU);
+    cache_model_follow(model, both, 2);
+    store(2 * LINE, 1);
+    shortcut = cache_cpu_write(model, 2 * LINE, 1, &written);
+    CHECK(!shortcut.readable && !shortcut.writable);
+    CHECK_EQ(dram[2 * LINE], 0);
+    load(2 * LINE);
+    CHECK_EQ(dram[2 * LINE], 1);
+    CHECK_EQ(states[2] & CACHE_LINE_VALID, 0);
+    cache_model_free(model);
+}
+
 /* What a run has that went another way than that of the script. */
 static void acts_that_have_nothing_to_act_on_are_nothing(void)
 {
@@ -244,6 +265,7 @@ int main(void)
     without_acts_no_byte_is_wrong();
     a_fill_is_done_or_left_out(true);
     a_fill_is_done_or_left_out(false);
+    a_script_gives_no_shortcut();
     acts_that_have_nothing_to_act_on_are_nothing();
     a_reset_begins_the_script_again();
     puts("ok cache_acts");

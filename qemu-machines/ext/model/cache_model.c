@@ -37,8 +37,14 @@ struct cache_model {
     enum cache_schedule schedule;
     uint64_t seed;
     uint32_t command;
-    uint64_t clock;          /* accesses so far; each stamps the line that it touched */
-    uint64_t begun;          /* `clock` when the command began */
+    uint64_t clock; /* accesses so far; each stamps the line that it touched */
+    uint64_t begun; /* `clock` when the command began */
+    /* Of a model that is watched: RAM as it was last written by anybody, less what struct cache_stores has. */
+    uint8_t *written;
+    struct script {
+        const struct cache_act *acts; /* NULL: the schedule is followed */
+        size_t count, next[2];        /* next: of the CPU's, of the devices' */
+    } script;
     unsigned int line_shift; /* log2 of the bytes in a line */
     uint32_t *way_line;      /* the line that each way of each set holds, */
     uint64_t *way_stamp;     /* ... and the moment of the last access to it; 0: the way is empty */
@@ -51,13 +57,7 @@ struct cache_model {
     uint64_t no_stamp; /* of lines under CACHE_NEVER, which are in no way */
     uint32_t *pages;   /* the first `page_count`: those that are or were PAGE_CACHEABLE */
     uint32_t page_count;
-    uint8_t *page_known; /* enum page_kind */
-    /* Of a model that is watched: RAM as it was last written by anybody, less what struct cache_stores has. */
-    uint8_t *written;
-    struct script {
-        const struct cache_act *acts; /* NULL: the schedule is followed */
-        size_t count, next[2];        /* next: of the CPU's, of the devices' */
-    } script;
+    uint8_t *page_known;  /* enum page_kind */
     struct cache_act now; /* number and side of the access under way, where acts are told or followed, */
     const void *access;   /* ... and what the caller gave with it */
     uint64_t device_parts;
@@ -362,14 +362,20 @@ static unsigned int oldest_way(const uint64_t *stamp, unsigned int ways)
 
 /* ---- acts ---- */
 
-static void tell_act(struct cache_model *model, enum cache_act_kind kind, size_t line)
+static __attribute__((noinline, cold)) void tell_watcher(struct cache_model *model, enum cache_act_kind kind,
+                                                         size_t line)
 {
     struct cache_act act = model->now;
 
+    act.kind = (uint16_t)kind;
+    act.line = (uint32_t)line;
+    model->events.acted(model->events.opaque, &act, model->access);
+}
+
+static void tell_act(struct cache_model *model, enum cache_act_kind kind, size_t line)
+{
     if (model->written) {
-        act.kind = (uint16_t)kind;
-        act.line = (uint32_t)line;
-        model->events.acted(model->events.opaque, &act, model->access);
+        tell_watcher(model, kind, line);
     }
 }
 

@@ -30,6 +30,7 @@ PL330_PROGRAM := firmware/pl330/code.c firmware/pl330/program.c
 test_a64_decode_with := $(EXT)/model/a64_decode.c
 CACHE_MODEL := $(EXT)/model/cache_model.c $(EXT)/model/order.c
 test_cache_model_with := $(CACHE_MODEL)
+test_cache_acts_with := $(CACHE_MODEL)
 test_cache_reference_with := $(CACHE_MODEL)
 ENGINE := tests/c/engine/bed.c $(call in,$(EXT)/engine)
 test_engine_instructions_with := $(ENGINE)

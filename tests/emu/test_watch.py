@@ -170,8 +170,8 @@ def test_a_symbol_is_an_address(folder: Path) -> None:
         ("--why finding:2", "--why finding:2: the run has 1 of these, from 1 on"),
         ("--why finding:0", "--why finding:0: it is finding:1, for example"),
         ("--why \x1b]0;x\x07", "--why \\x1b]0;x\\x07: it is finding:1, for example"),
-        ("--why --until call:1", "--why tells of the whole run: leave --until and --back out"),
-        ("finding:1", "finding:1 is for a story: give --why, such as --why finding:1"),
+        ("--why --until call:1", "give one of them, and no --until"),
+        ("finding:1", "finding:1 is for --why and --minimise"),
         ("--json", "--json is for a story: give --why, such as --why finding:1"),
     ],
 )

@@ -24,7 +24,7 @@ from dmav3.errors import (
 from dmav3.evidence.probe import LAYOUTS, Probe
 from dmav3.evidence.watched import watched
 from dmav3.guest.windows import Mapping
-from dmav3.machine.argv import Function, Registers, Start, Stop, Watch
+from dmav3.machine.argv import Acts, Function, Registers, Start, Stop, Watch
 from dmav3.machine.doorbells import check_doorbells
 from dmav3.machine.schedule import checked_schedule, checked_seed
 from dmav3.qemu.process import Process, qemu_binary
@@ -72,6 +72,7 @@ class Emulator:
     :ivar probe: what the extension tells.
     :ivar recording: what has reached the board, with which the run can be had again.
     :ivar stop: where the machine is to stop; set before the start.
+    :ivar acts: of the cache, to be logged or followed; set before the start.
     :ivar watch: the bytes that are watched; set before the start.
     :ivar sockets: where a person's monitor and gdb attach; None: nowhere.
     """
@@ -110,6 +111,7 @@ class Emulator:
         self._log_start = self._events_before = 0
         self.recording = Recording(self._now, self.disks)
         self.stop, self.watch = Stop(), Watch()
+        self.acts = Acts()
 
     def start(self, resources: ExitStack, *, sockets: bool | None) -> None:
         """Start QEMU; `resources` ends it.
@@ -127,6 +129,7 @@ class Emulator:
             schedule=self.schedule,
             stop=self.stop,
             watch=self.watch,
+            acts=self.acts,
             remote=tuple(map(_registers, self._remote.devices)),
         )
         self.sockets = None
@@ -325,6 +328,14 @@ class Emulator:
         with deadline(_MONITOR_SECONDS):
             pc = self.monitor.program_counter()
         return self._image.place(pc) or f"{pc:#x}"
+
+    def finish_log_of_acts(self) -> None:
+        """Bring the file of `acts` up to date, whatever the machine is doing.
+
+        :raises DeadlineError: QEMU does not answer.
+        """
+        with deadline(_MONITOR_SECONDS):
+            self.monitor.execute("qom-get", path=BOARD, property="acts-logged")
 
     def _late(self, error: DeadlineError) -> DeadlineError | None:
         """Return the same error, explained, if the answer is there now or comes soon."""

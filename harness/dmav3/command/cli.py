@@ -488,7 +488,7 @@ def build(
 def replay(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="That a test or a run left.")],
     finding: Annotated[
-        str | None, typer.Argument(metavar="finding:N", help="For --why; the first if left out.")
+        str | None, typer.Argument(metavar="finding:N", help="For --why and --minimise.")
     ] = None,
     until: Annotated[
         str | None,
@@ -509,6 +509,12 @@ def replay(
         typer.Option(metavar="PATH", help="A large disk as it was before the run. Repeat."),
     ] = None,
     *,
+    minimise: Annotated[
+        bool,
+        typer.Option(
+            "--minimise", help="Find the fewest fills, evictions and write-backs it takes."
+        ),
+    ] = False,
     why: Annotated[
         bool, typer.Option("--why", help="Tell what was done to the bytes of a finding.")
     ] = False,
@@ -523,25 +529,35 @@ def replay(
     With --why the story of a finding's bytes is told: who stored, mapped, cleaned, wrote and read
     them, in order, and where that went wrong.
 
+    With --minimise it is run with fewer and fewer of those fills, evictions and write-backs that
+    the cache did of its own accord, until without any one of them the bytes of the finding are
+    right; the first finding with wrong bytes, unless finding:N says which.
+
     A disk of more than 64 MiB is not in the folder, and is asked for: --file.
 
-    Exit status: 0 identical, or stopped there; 1 not; 2 the folder is none, or damaged, or has no
-    such moment; 3 inconclusive: another QEMU is here, or something had reached the board that is
-    not recorded.
+    Exit status: 0 identical, or stopped there, or minimal; 1 not; 2 the folder is none, or damaged,
+    or has no such moment or finding; 3 inconclusive: another QEMU is here, or something had reached
+    the board that is not recorded, or --minimise was cut short.
     """
     from dmav3.job.replay import replay as run_again
     from dmav3.job.replay import stopped
 
+    from .minimise import tell_fewest
     from .story import tell
 
     with _failures():
+        if (why or minimise) and (until or back or (why and minimise)):
+            msg = "--why and --minimise are about a whole run: give one of them, and no --until"
+            raise UsageError(msg)
         if why:
-            if until or back:
-                msg = "--why tells of the whole run: leave --until and --back out"
-                raise UsageError(msg)
             text, status = tell(folder, finding or "finding:1", file or (), as_json=json_output)
-        elif json_output or finding:
-            msg = f"{finding or '--json'} is for a story: give --why, such as --why finding:1"
+        elif json_output:
+            msg = "--json is for a story: give --why, such as --why finding:1"
+            raise UsageError(msg)
+        elif minimise:
+            text, status = tell_fewest(folder, finding or "", file or ())
+        elif finding:
+            msg = f"{finding} is for --why and --minimise; to stop before it: --until {finding}"
             raise UsageError(msg)
         elif until is not None:
             counted = "accesses" if until.startswith("access:") else "calls"

@@ -372,6 +372,11 @@ def kinds() -> list[str]:
     return [kind.name for kind in (*_KINDS.values(), _COMPLETED)]
 
 
+def kind_name(kind: int) -> str:
+    """Return what `probe_finding.kind` is called, such as "stale-cpu-read"."""
+    return _KINDS[kind].name
+
+
 def routine_names(image: Elf) -> dict[int, str]:
     """Return the names of the operation log's ids, from the firmware's own enumeration.
 
@@ -600,6 +605,19 @@ def device_of(raw: Mapping[str, int], remote: Sequence[str]) -> Device | None:
     if raw["channel"] == _RIVAL:
         return Device("QEMU's own pl330")
     return Device("pl330", raw["channel"], f"{raw['microcode']:#x}", raw["burst"])
+
+
+def device_name(channel: int, remote: Sequence[str]) -> str:
+    """Return what a device is called of which only its number is known, such as "pl330 channel 0".
+
+    :param channel: as in `qemu-machines/ext/memory/accessor.h`.
+    :param remote: the classes of the devices written in Python, in order.
+    """
+    raw = {"channel": channel, "address": 0, "microcode": 0, "burst": 0}
+    device = device_of(raw, remote)
+    if device is None:
+        return "a device"
+    return device.name if device.channel is None else f"{device.name} channel {device.channel}"
 
 
 def _access(device: Device, address: int) -> str:

@@ -22,7 +22,7 @@ from dmav3.deadlines import deadline
 from dmav3.devices.device import Device
 from dmav3.errors import DeadlineError, InfrastructureError, LinkError, UsageError
 from dmav3.evidence.callers import FIRST_CALLBACK
-from dmav3.machine.argv import Stop, Watch
+from dmav3.machine.argv import Acts, Stop, Watch
 from dmav3.wire.frame import Event, decode_answer
 
 from .access import before_access
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _LISTENING_SECONDS = 0.05
 #: Seconds of real time for what an entry sets off. A run that hung hangs again.
 _PATIENCE_SECONDS = 10.0
-NOWHERE, NOTHING = Stop(), Watch()
+NOWHERE, NOTHING, FREELY = Stop(), Watch(), Acts()
 #: What can be stopped before, and whether a record tells of it.
 _KINDS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "finding": lambda event: event["kind"] == "finding",
@@ -123,11 +123,17 @@ def stopped(
 
 @contextmanager
 def again(
-    recorded: Recorded, stop: Stop = NOWHERE, *, watch: Watch = NOTHING, sockets: bool = False
+    recorded: Recorded,
+    stop: Stop = NOWHERE,
+    *,
+    watch: Watch = NOTHING,
+    acts: Acts = FREELY,
+    sockets: bool = False,
 ) -> Iterator[Board]:
     """Run it again, to the end or to where it stops; the board is there inside the block.
 
     :param watch: bytes of which `board.qemu.watched()` tells then what was done to them.
+    :param acts: of the cache, to be logged or followed.
     """
     made = recorded.made
     with TemporaryDirectory(prefix="dmav3-replay-") as disks:
@@ -144,6 +150,7 @@ def again(
         board.play_devices(recorded.script)
         board.qemu.stop = replace(stop, run=min(made.resets, 1))
         board.qemu.watch = watch
+        board.qemu.acts = acts
         with board:
             _check_same(made, board)
             _begin(board, made)

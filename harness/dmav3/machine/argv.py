@@ -105,6 +105,18 @@ class Watch:
 
 
 @dataclass(frozen=True)
+class Acts:
+    """Files of what the cache does of its own accord (`evidence.acts`); None: not wanted.
+
+    :ivar log: is written.
+    :ivar script: is followed; nothing else is done then.
+    """
+
+    log: Path | None = None
+    script: Path | None = None
+
+
+@dataclass(frozen=True)
 class Boot:
     """What a guest is started with, where a board has its firmware.
 
@@ -132,6 +144,7 @@ class Start:
     :ivar remote: the devices written in Python.
     :ivar stop: where to stop.
     :ivar watch: what is watched.
+    :ivar acts: of the cache, that are logged or followed.
     """
 
     qemu: str
@@ -143,6 +156,7 @@ class Start:
     remote: tuple[Registers, ...] = ()
     stop: Stop = Stop()
     watch: Watch = Watch()
+    acts: Acts = Acts()
 
 
 def arguments(machine: Machine, start: Start, fds: Descriptors) -> list[str]:
@@ -242,6 +256,7 @@ def _device(machine: Machine, start: Start, fds: Descriptors) -> str:
     if start.watch.bytes:
         options |= {f"watch-{name}": value for name, value in asdict(start.watch).items()}
         options["watch-fd"] = fds.watch
+    options |= {f"acts-{it}": _escape(str(at)) for it, at in asdict(start.acts).items() if at}
     if start.remote:
         options["remote-fd"] = fds.remote
         options["remote"] = _remote(start.remote, 1 + len(machine.devices))

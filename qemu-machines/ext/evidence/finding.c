@@ -81,14 +81,14 @@ static uint16_t *slot_of(const struct cause *cause)
     return &slots[at];
 }
 
-bool finding_knows(const struct probe_finding *like)
+uint32_t finding_knows(const struct probe_finding *like)
 {
     struct cause cause = cause_of(like);
 
-    return *slot_of(&cause) != 0;
+    return *slot_of(&cause);
 }
 
-bool finding_counts(const struct probe_finding *like)
+uint32_t finding_counts(const struct probe_finding *like)
 {
     struct cause cause = cause_of(like);
     uint16_t slot = *slot_of(&cause);
@@ -96,7 +96,7 @@ bool finding_counts(const struct probe_finding *like)
     if (slot) {
         probe->finding[slot - 1].count++;
     }
-    return slot != 0;
+    return slot;
 }
 
 void finding_met(uint32_t number, uint64_t pc)

@@ -23,14 +23,15 @@ void finding_has_layer(void);
  * record. Count, time, command and seq are filled in here. Returns its number, from 1; 0: it had no room. */
 uint32_t finding_add(struct probe_finding found, const struct accessor *by);
 
-/* Add to the count of the entry with the same cause. False: there is none, and nothing happens. */
-bool finding_counts(const struct probe_finding *like);
+/* Add to the count of the entry with the same cause. Returns its number; 0: there is none, and nothing happens.
+ */
+uint32_t finding_counts(const struct probe_finding *like);
 
 /* The instruction at `pc` ran into what finding number `number` did: it is named there, if none is. */
 void finding_met(uint32_t number, uint64_t pc);
 
-/* Is there an entry with the same cause? */
-bool finding_knows(const struct probe_finding *like);
+/* Returns the number of the entry with the same cause; 0: there is none. */
+uint32_t finding_knows(const struct probe_finding *like);
 
 /* A device's access at `physical`, which need not be in RAM, was answered by an error. */
 void finding_bus_error(uint64_t physical, bool is_write, enum probe_bus_error, const struct accessor *by);

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "evidence/acts.h"
 #include "evidence/declared.h"
 #include "evidence/finding.h"
 #include "evidence/history.h"
@@ -227,22 +228,22 @@ static struct probe_finding describe(enum cache_hazard kind, const struct cache_
 }
 
 /* Is it what comes of an access that was a finding itself: the CPU touched the device's buffer, or the device
- * strayed? Then it counts there. */
-static bool is_consequence(const struct probe_finding *found, const struct accessor *by,
-                           const struct mapping *mapping)
+ * strayed? Then it counts there: returns its number, else 0. */
+static uint32_t consequence_of(const struct probe_finding *found, const struct accessor *by,
+                               const struct mapping *mapping)
 {
     uint64_t pc = found->kind == FINDING_STALE_CPU_READ ? found->cpu_pc : history_store(found->address);
     struct probe_finding touched;
 
     if (found->by_device && by->stray) {
-        return true;
+        return by->stray;
     }
     if (!found->by_device && history_device_write(found->address).stray) {
         finding_met(history_device_write(found->address).stray, by->pc);
-        return true;
+        return history_device_write(found->address).stray;
     }
     if (!found->while_mapped) {
-        return false;
+        return 0;
     }
     touched = ownership_finding(mapping, found->address, pc, found->kind != FINDING_STALE_CPU_READ);
     /* The access itself is counted already, where it is the one that shows the hazard. */
@@ -264,8 +265,7 @@ void hazard_found(const struct cache_incident *incident, uint64_t physical, cons
     enum cache_hazard kind = own ? CACHE_LOST_DEVICE_WRITE : incident->kind;
     const struct mapping *mapping = owner(kind, incident->by_device, physical);
     struct probe_finding found = describe(kind, incident, physical, by, mapping);
+    uint32_t number = consequence_of(&found, by, mapping);
 
-    if (!is_consequence(&found, by, mapping)) {
-        finding_add(found, by);
-    }
+    acts_wrong(incident, number ? number : finding_add(found, by), found.cpu_pc, by);
 }

@@ -16,6 +16,7 @@
 #include "devices/remote.h"
 #include "devices/stream.h"
 #include "devices/uart.h"
+#include "evidence/acts.h"
 #include "evidence/declared.h"
 #include "evidence/hazard.h"
 #include "evidence/history.h"
@@ -55,7 +56,7 @@ static struct {
     uint64_t pl330_clock_hz;   /* of the engine; 0: QEMU's own is the PL330 */
     uint64_t pl330_quantum_ns; /* after which a CPU without hooks sees what the engine stores */
     enum cache_schedule schedule;
-    char *command, *doorbells, *remote;
+    char *command, *doorbells, *remote, *acts_log, *acts_script;
     const struct controller *controller;
     qemu_irq stream_lines[2]; /* of QEMU's own PL330, */
     qemu_irq stream_irq;      /* and the stream's interrupt beside it */
@@ -128,18 +129,11 @@ static void set_schedule(Object *object, Visitor *visitor, const char *name, voi
     qemu.g_free(value);
 }
 
-static void set_command(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+/* A text that is given at the start; `opaque` is where it is kept. */
+static void set_text(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
 {
     (void)object;
-    (void)opaque;
-    qemu.visit_type_str(visitor, name, &board.command, errp);
-}
-
-static void set_remote(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
-{
-    (void)object;
-    (void)opaque;
-    qemu.visit_type_str(visitor, name, &board.remote, errp);
+    qemu.visit_type_str(visitor, name, opaque, errp);
 }
 
 static void get_doorbells(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
@@ -268,6 +262,7 @@ static struct number board_numbers[] = {
     {"stop-nth", NULL, NULL, &stop_wanted.nth},
     {"stop-finding", NULL, NULL, &stop_wanted.finding},
     {"stop-access", NULL, NULL, &stop_wanted.access},
+    {"acts-logged", acts_logged, NULL, NULL},
     {"stop-counted", stop_counted, NULL, NULL},
     {"watch-fd", NULL, NULL, &watch_wanted.fd},
     {"watch-address", NULL, NULL, &watch_wanted.address},
@@ -381,7 +376,7 @@ static void device_writes(uint64_t physical, unsigned int size, const struct acc
 
 static bool open_memory(Error **errp)
 {
-    static const struct views_events events = {access_line_changed, hazard_found, device_writes};
+    static const struct views_events events = {access_line_changed, hazard_found, acts_happened, device_writes};
     struct cache_geometry geometry = modelled_cache().geometry;
     MemoryRegion *ram = find_ram(errp);
 
@@ -402,6 +397,23 @@ static bool open_memory(Error **errp)
         return false;
     }
     return views_initialise(ram, (int)board.dram_fd, &geometry, &events, errp);
+}
+
+static bool open_acts(Error **errp)
+{
+    if ((board.acts_log || board.acts_script) && !views.model) {
+        error_setg(errp, "acts-log and acts-script are only of use with view=dma");
+        return false;
+    }
+    if (board.acts_log && !acts_log(board.acts_log)) {
+        error_setg(errp, "acts-log=%s: %s", board.acts_log, strerror(errno));
+        return false;
+    }
+    if (board.acts_script && !acts_follow(board.acts_script)) {
+        error_setg(errp, "acts-script=%s: %s", board.acts_script, strerror(errno));
+        return false;
+    }
+    return true;
 }
 
 static bool open_image(Error **errp)
@@ -571,7 +583,7 @@ static void realize(DeviceState *device, Error **errp)
         error_setg(errp, "no GICv2: this device is for -M virt with gic-version=2");
         return;
     }
-    if (!open_memory(errp) || !watch_initialise(errp) || !open_image(errp) ||
+    if (!open_memory(errp) || !watch_initialise(errp) || !open_acts(errp) || !open_image(errp) ||
         !add_pl330_and_stream(gic, errp) || !pci_initialise(errp) || !add_command_uart(gic, errp) ||
         !add_remote_devices(gic, errp) || !start_lifeline(errp)) {
         return;
@@ -620,6 +632,7 @@ static void reset_enter(Object *object, int type)
     alarm_reset();
     remote_reset();
     views_lock();
+    acts_reset();
     oplog_reset();
     probe_reset();
     views_unlock();
@@ -647,8 +660,10 @@ static void board_class(ObjectClass *class, void *data)
                                             &board.parent_phases);
     add_numbers(class, board_numbers);
     qemu.object_class_property_add(class, "schedule", "str", get_schedule, set_schedule, NULL, NULL);
-    qemu.object_class_property_add(class, "command", "str", NULL, set_command, NULL, NULL);
-    qemu.object_class_property_add(class, "remote", "str", NULL, set_remote, NULL, NULL);
+    qemu.object_class_property_add(class, "command", "str", NULL, set_text, NULL, &board.command);
+    qemu.object_class_property_add(class, "remote", "str", NULL, set_text, NULL, &board.remote);
+    qemu.object_class_property_add(class, "acts-log", "str", NULL, set_text, NULL, &board.acts_log);
+    qemu.object_class_property_add(class, "acts-script", "str", NULL, set_text, NULL, &board.acts_script);
     qemu.object_class_property_add(class, "doorbells", "str", get_doorbells, set_doorbells, NULL, NULL);
     qemu.object_class_property_add(class, "doorbell-bars", "str", get_doorbell_bars, NULL, NULL, NULL);
 }

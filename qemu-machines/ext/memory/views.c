@@ -55,9 +55,15 @@ static void hazard(void *opaque, const struct cache_incident *incident)
     tell->hazard(incident, views.base + incident->offset, incident->access);
 }
 
+static void acted(void *opaque, const struct cache_act *act, const void *access)
+{
+    (void)opaque;
+    tell->acted(act, access);
+}
+
 static bool separate_views(int dram_fd, const struct cache_geometry *geometry, Error **errp)
 {
-    struct cache_events events = {line_changed, hazard, NULL};
+    struct cache_events events = {line_changed, hazard, acted, NULL};
     struct cache_views both;
     void *dram = mmap(NULL, views.size, PROT_READ | PROT_WRITE, MAP_SHARED, dram_fd, 0);
 

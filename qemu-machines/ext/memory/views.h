@@ -37,6 +37,8 @@ struct views_events {
     void (*line_changed)(size_t line);
     /* The access of `by` is a hazard. It must not call the model. */
     void (*hazard)(const struct cache_incident *, uint64_t physical, const struct accessor *by);
+    /* The cache did something of its own accord, with the access of `by` (cache_model_track()). */
+    void (*acted)(const struct cache_act *, const struct accessor *by);
     /* A device is about to write `size` bytes. */
     void (*device_writes)(uint64_t physical, unsigned int size, const struct accessor *by);
 };

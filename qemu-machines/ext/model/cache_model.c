@@ -38,8 +38,14 @@ struct cache_model {
     enum cache_schedule schedule;
     uint64_t seed;
     uint32_t command;
-    uint64_t clock;          /* accesses so far; each stamps the line that it touched */
-    uint64_t begun;          /* `clock` when the command began */
+    uint64_t clock; /* accesses so far; each stamps the line that it touched */
+    uint64_t begun; /* `clock` when the command began */
+    /* Of a model that is watched: RAM as it was last written by anybody, less what struct cache_stores has. */
+    uint8_t *written;
+    struct script {
+        const struct cache_act *acts; /* NULL: the schedule is followed */
+        size_t count, next[2];        /* next: of the CPU's, of the devices' */
+    } script;
     unsigned int line_shift; /* log2 of the bytes in a line */
     uint32_t *way_line;      /* the line that each way of each set holds, */
     uint64_t *way_stamp;     /* ... and the moment of the last access to it; 0: the way is empty */
@@ -55,6 +61,9 @@ struct cache_model {
     uint8_t *page_known; /* enum page_kind */
     size_t watched;      /* a line, or NO_LINE */
     cache_watcher *watcher;
+    struct cache_act now; /* number and side of the access under way, where acts are told or followed, */
+    const void *access;   /* ... and what the caller gave with it */
+    uint64_t device_parts;
 };
 
 static size_t line_count(const struct cache_model *model)
@@ -124,6 +133,7 @@ void cache_model_free(struct cache_model *model)
     free(model->absent);
     free(model->pages);
     free(model->page_known);
+    free(model->written);
     free(model);
 }
 
@@ -154,13 +164,14 @@ void cache_model_reset(struct cache_model *model)
     memset(model->absent, 0, model->geometry.sets);
     order_reset(&model->order); /* what `moment` has is of no mask any more */
     cache_model_forget_pages(model);
-    model->clock = 0;
+    model->clock = model->device_parts = 0;
+    model->script.next[0] = model->script.next[1] = 0;
     cache_model_begin(model, 0);
 }
 
 void cache_model_set_schedule(struct cache_model *model, enum cache_schedule schedule, uint64_t seed)
 {
-    model->schedule = schedule;
+    model->schedule = model->script.acts ? CACHE_NEVER : schedule;
     model->seed = seed;
 }
 
@@ -168,6 +179,18 @@ void cache_model_watch(struct cache_model *model, size_t offset, cache_watcher *
 {
     model->watched = watcher ? offset >> model->line_shift : NO_LINE;
     model->watcher = watcher;
+}
+
+bool cache_model_track(struct cache_model *model)
+{
+    model->written = model->written ? model->written : calloc(model->views.size, 1);
+    return model->written != NULL;
+}
+
+void cache_model_follow(struct cache_model *model, const struct cache_act *acts, size_t count)
+{
+    model->script = (struct script){acts, count, {0, 0}};
+    model->schedule = CACHE_NEVER;
 }
 
 void cache_model_begin(struct cache_model *model, uint32_t command)
@@ -374,6 +397,36 @@ static unsigned int oldest_way(const uint64_t *stamp, unsigned int ways)
     return lesser(even, odd) & ((1u << WAY_BITS) - 1);
 }
 
+/* ---- acts ---- */
+
+static __attribute__((noinline, cold)) void tell_tracker(struct cache_model *model, enum cache_act_kind kind,
+                                                         size_t line)
+{
+    struct cache_act act = model->now;
+
+    act.kind = (uint16_t)kind;
+    act.line = (uint32_t)line;
+    model->events.acted(model->events.opaque, &act, model->access);
+}
+
+static void tell_act(struct cache_model *model, enum cache_act_kind kind, size_t line)
+{
+    if (model->written) {
+        tell_tracker(model, kind, line);
+    }
+}
+
+static void evict(struct cache_model *model, size_t line)
+{
+    unsigned int before = model->views.lines[line];
+
+    tell_act(model, CACHE_EVICTION, line);
+    model->counts.evictions++;
+    model->counts.write_backs += !!(before & CACHE_LINE_DIRTY);
+    drop(model, line, true);
+    watched_change(model, line, CACHE_EVICTED, before);
+}
+
 /* Return a free way of the line's set, from 0; the line that was accessed least recently leaves it. */
 static unsigned int make_room(struct cache_model *model, size_t line)
 {
@@ -381,36 +434,79 @@ static unsigned int make_room(struct cache_model *model, size_t line)
     unsigned int oldest = oldest_way(&model->way_stamp[first], model->geometry.ways);
 
     if (model->way_stamp[first + oldest]) {
-        size_t leaves = model->way_line[first + oldest];
-        unsigned int before = model->views.lines[leaves];
-
-        model->counts.evictions++;
-        model->counts.write_backs += !!(before & CACHE_LINE_DIRTY);
-        drop(model, leaves, true);
-        watched_change(model, leaves, CACHE_EVICTED, before);
+        evict(model, model->way_line[first + oldest]);
     }
     return oldest;
 }
 
-/* Make a line valid if it is not, which is `filled`; the access counts as its latest. Returns where its stamp
- * is.
- */
-static uint64_t *touch(struct cache_model *model, size_t line, enum cache_change filled)
+/* Make an invalid line valid. */
+static void allocate(struct cache_model *model, enum cache_act_kind kind, size_t line)
+{
+    model->way_of[line] = model->schedule == CACHE_NEVER ? NO_WAY : (uint8_t)make_room(model, line);
+    if (model->way_of[line] != NO_WAY) {
+        model->way_line[way_of(model, line)] = (uint32_t)line;
+    }
+    model->views.lines[line] |= CACHE_LINE_VALID;
+    tell_act(model, kind, line);
+    watched_change(model, line, kind == CACHE_FILL ? CACHE_FILLED : CACHE_FILLED_AHEAD,
+                   model->views.lines[line] & ~(unsigned int)CACHE_LINE_VALID);
+}
+
+/* Make a line valid if it is not, unless a script says what is; the access counts as its latest. Returns where
+ * its stamp is. */
+static uint64_t *touch(struct cache_model *model, enum cache_act_kind kind, size_t line)
 {
     uint64_t *stamp;
 
     model->clock++;
     if (!(model->views.lines[line] & CACHE_LINE_VALID)) {
-        model->way_of[line] = model->schedule == CACHE_NEVER ? NO_WAY : (uint8_t)make_room(model, line);
-        if (model->way_of[line] != NO_WAY) {
-            model->way_line[way_of(model, line)] = (uint32_t)line;
+        if (model->script.acts) {
+            return &model->no_stamp;
         }
-        model->views.lines[line] |= CACHE_LINE_VALID;
-        watched_change(model, line, filled, model->views.lines[line] & ~(unsigned int)CACHE_LINE_VALID);
+        allocate(model, kind, line);
     }
     stamp = stamp_of(model, line);
     *stamp = model->clock;
     return stamp;
+}
+
+/* ---- what was written last ---- */
+
+/* The CPU's stores to the line, some by a shortcut, are in the CPU view; this comes before it changes. */
+static void keep_written_by_cpu(struct cache_model *model, size_t line)
+{
+    size_t offset = offset_of(model, line);
+    uint64_t bytes = model->written ? model->stores[line].unclean : 0;
+
+    for (; bytes; bytes &= bytes - 1) {
+        size_t at = offset + (size_t)__builtin_ctzll(bytes);
+
+        model->written[at] = model->views.cpu[at];
+    }
+}
+
+/* `size` bytes have been written at `offset` past the cache: these. */
+static void keep_written(struct cache_model *model, size_t offset, const uint8_t *from, unsigned int size)
+{
+    if (model->written) {
+        keep_written_by_cpu(model, line_of(model, offset));
+        memcpy(model->written + offset, from, size);
+    }
+}
+
+/* Those of the bytes that are other ones in a view than were written. */
+static uint64_t wrong_bytes(struct cache_model *model, const uint8_t *view, size_t line, uint64_t bytes)
+{
+    size_t offset = offset_of(model, line);
+    uint64_t wrong = 0;
+
+    keep_written_by_cpu(model, line);
+    for (; model->written && bytes; bytes &= bytes - 1) {
+        size_t at = offset + (size_t)__builtin_ctzll(bytes);
+
+        wrong |= model->written[at] != view[at] ? bytes & -bytes : 0;
+    }
+    return wrong;
 }
 
 /* ---- masks ---- */
@@ -423,9 +519,11 @@ struct side {
 
 /* Out of line, because hazards are rare and the check for one is not. */
 static __attribute__((noinline, cold)) void report(struct cache_model *model, enum cache_hazard kind,
-                                                   struct side by, size_t line, unsigned int byte)
+                                                   struct side by, size_t line, uint64_t bytes)
 {
     const struct line *masks = &model->line[line];
+    const uint8_t *view = by.who == CPU ? model->views.cpu : model->views.dram;
+    unsigned int byte = (unsigned int)__builtin_ctzll(bytes);
     const struct cache_incident incident = {
         .kind = kind,
         .by_device = by.who != CPU,
@@ -433,6 +531,8 @@ static __attribute__((noinline, cold)) void report(struct cache_model *model, en
         .bounced = kind == CACHE_STALE_CPU_READ && (masks->bounced >> byte & 1),
         .of_clean = kind == CACHE_MISSING_BARRIER && by.who == DEVICE_READ && (masks->cleaned >> byte & 1),
         .offset = offset_of(model, line) + byte,
+        .wrong =
+            by.who == DEVICE_WRITE || kind == CACHE_SHARED_LINE ? 0 : wrong_bytes(model, view, line, bytes),
         .access = by.access,
     };
 
@@ -444,7 +544,7 @@ static bool hazard(struct cache_model *model, enum cache_hazard kind, struct sid
                    uint64_t bytes)
 {
     if (bytes) {
-        report(model, kind, by, line_of(model, offset), (unsigned int)__builtin_ctzll(bytes));
+        report(model, kind, by, line_of(model, offset), bytes);
     }
     return bytes != 0;
 }
@@ -602,28 +702,95 @@ static uint64_t draw(const struct cache_model *model)
     return z ^ (z >> 31);
 }
 
+static void write_back_and_keep(struct cache_model *model, size_t line)
+{
+    unsigned int before = model->views.lines[line];
+
+    tell_act(model, CACHE_WRITE_BACK, line);
+    model->counts.write_backs++;
+    write_back(model, line);
+    line_changed(model, line, false);
+    watched_change(model, line, CACHE_WRITTEN_BACK, before);
+}
+
 /* Under CACHE_EAGER: one of a few neighbouring ways, if one is dirty, is written back now. */
-static void act_by_itself(struct cache_model *model)
+static void write_back_one(struct cache_model *model)
 {
     size_t ways = way_count(model);
-    uint64_t lot;
+    uint64_t lot = draw(model);
 
-    if (model->schedule != CACHE_EAGER) {
-        return;
-    }
-    lot = draw(model);
     for (size_t i = 0; lot % EAGER_ONE_IN == 0 && i < EAGER_SEARCH; i++) {
         size_t way = ((lot >> 8) + i) % ways, line = model->way_line[way];
 
         if (model->way_stamp[way] && (model->views.lines[line] & CACHE_LINE_DIRTY)) {
-            unsigned int before = model->views.lines[line];
-
-            model->counts.write_backs++;
-            write_back(model, line);
-            line_changed(model, line, false);
-            watched_change(model, line, CACHE_WRITTEN_BACK, before);
+            write_back_and_keep(model, line);
             return;
         }
+    }
+}
+
+/* An act of the script; where it has nothing to act on, it is nothing. */
+static void do_act(struct cache_model *model, enum cache_act_kind kind, size_t line)
+{
+    unsigned int state = line < line_count(model) ? model->views.lines[line] : 0;
+
+    if (line >= line_count(model)) {
+        return;
+    }
+    if ((kind == CACHE_FILL || kind == CACHE_SPECULATIVE_FILL) && !(state & CACHE_LINE_VALID)) {
+        model->counts.fills += kind == CACHE_SPECULATIVE_FILL;
+        model->clock += kind == CACHE_SPECULATIVE_FILL; /* as where it was drawn */
+        allocate(model, kind, line);
+    } else if (kind == CACHE_EVICTION && (state & CACHE_LINE_VALID)) {
+        evict(model, line);
+    } else if (kind == CACHE_WRITE_BACK && (state & CACHE_LINE_DIRTY)) {
+        write_back_and_keep(model, line);
+    }
+}
+
+/* Do what the script has for this access, and for those before it. */
+static void follow_script(struct cache_model *model)
+{
+    struct script *script = &model->script;
+    unsigned int side = model->now.by_device;
+    size_t *next = &script->next[side];
+
+    for (; *next < script->count; ++*next) {
+        const struct cache_act *act = &script->acts[*next];
+
+        if (act->by_device == side && act->number > model->now.number) {
+            return;
+        }
+        if (act->by_device == side) {
+            do_act(model, (enum cache_act_kind)act->kind, act->line);
+        }
+    }
+}
+
+/* Number the access that begins: for acts, and for those who follow them. */
+static __attribute__((noinline, cold)) void number_access(struct cache_model *model, bool by_device,
+                                                          const void *access)
+{
+    const struct cache_counts *counts = &model->counts;
+    uint64_t others = counts->device_reads + counts->device_writes + counts->fills;
+
+    model->access = access;
+    model->now = (struct cache_act){
+        .number = by_device ? model->device_parts++ : model->clock - others,
+        .by_device = by_device,
+    };
+}
+
+/* An access begins, or the part of a device's write to one line. */
+static void act_by_itself(struct cache_model *model, bool by_device, const void *access)
+{
+    if (model->written || model->script.acts) {
+        number_access(model, by_device, access);
+    }
+    if (model->schedule == CACHE_EAGER) {
+        write_back_one(model);
+    } else if (model->script.acts) {
+        follow_script(model);
     }
 }
 
@@ -632,7 +799,8 @@ static void act_by_itself(struct cache_model *model)
 static struct cache_shortcut shortcut(struct cache_model *model, size_t line, uint64_t *stamp)
 {
     unsigned int state = model->views.lines[line];
-    bool writable = !(state & (CACHE_LINE_STALE | CACHE_LINE_OWED));
+    bool scripted = model->script.acts; /* each access may have an act, so none may go unseen */
+    bool writable = !scripted && !(state & (CACHE_LINE_STALE | CACHE_LINE_OWED));
 
     return (struct cache_shortcut){
         .stamp = stamp,
@@ -706,8 +874,8 @@ struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, u
     size_t line = line_of(model, offset);
     uint64_t *stamp;
 
-    act_by_itself(model);
-    stamp = touch(model, line, CACHE_FILLED);
+    act_by_itself(model, false, access);
+    stamp = touch(model, CACHE_FILL, line);
     if (model->views.lines[line] & MASKED) {
         check_load(model, offset, byte_mask(model, offset, size), access);
     }
@@ -726,19 +894,31 @@ static void check_store(struct cache_model *model, size_t offset, uint64_t bytes
     masks_changed(model, line);
 }
 
+/* The store is to a line for which the script has no fill. */
+static void write_through(struct cache_model *model, size_t offset, unsigned int size)
+{
+    memcpy(model->views.dram + offset, model->views.cpu + offset, size);
+    model->absent[set_index(model, line_of(model, offset))] = 1;
+}
+
 struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, unsigned int size,
                                       const void *access)
 {
     size_t line = line_of(model, offset);
     uint64_t bytes = byte_mask(model, offset, size), *stamp;
 
-    act_by_itself(model);
-    stamp = touch(model, line, CACHE_FILLED);
+    act_by_itself(model, false, access);
+    stamp = touch(model, CACHE_FILL, line);
     cache_keep_store(&model->stores[line], bytes, model->order.full_count);
     if (model->views.lines[line] & MASKED) {
         check_store(model, offset, bytes, access);
     }
-    model->views.lines[line] |= CACHE_LINE_DIRTY | CACHE_LINE_UNCLEAN;
+    model->views.lines[line] |= CACHE_LINE_UNCLEAN;
+    if (model->views.lines[line] & CACHE_LINE_VALID) {
+        model->views.lines[line] |= CACHE_LINE_DIRTY;
+    } else {
+        write_through(model, offset, size);
+    }
     return shortcut(model, line, stamp);
 }
 
@@ -781,6 +961,7 @@ void cache_cpu_write_uncached(struct cache_model *model, size_t offset, unsigned
     uint64_t bytes = byte_mask(model, offset, size);
     struct line *masks = &model->line[line];
 
+    keep_written(model, offset, model->views.cpu + offset, size);
     model->clock++;
     check_alias(model, offset, model->stores[line].unclean ? bytes : 0, access);
     memcpy(model->views.dram + offset, model->views.cpu + offset, size);
@@ -805,6 +986,7 @@ static void clean(struct cache_model *model, size_t line, enum way_of_naming by)
     struct cache_stores *stores = &model->stores[line];
     uint64_t bytes = stores->unclean | masks->rushed, hasty = 0;
 
+    keep_written_by_cpu(model, line);
     if (model->views.lines[line] & CACHE_LINE_DIRTY) {
         write_back(model, line);
     }
@@ -858,6 +1040,7 @@ static void invalidate(struct cache_model *model, size_t line, enum way_of_namin
     struct line *masks = &model->line[line];
     struct cache_stores *stores = &model->stores[line];
 
+    keep_written_by_cpu(model, line);
     masks->fresh &= ~stores->unclean;
     masks->news &= ~stores->unclean;
     masks->lost_cpu |= stores->unclean;
@@ -965,7 +1148,7 @@ static void fill(struct cache_model *model, size_t line)
 {
     if (line < line_count(model) && model->page_known[offset_of(model, line) / PAGE] == PAGE_CACHEABLE &&
         !(model->views.lines[line] & CACHE_LINE_VALID)) {
-        touch(model, line, CACHE_FILLED_AHEAD);
+        touch(model, CACHE_SPECULATIVE_FILL, line);
         model->counts.fills++;
     }
 }
@@ -1075,6 +1258,7 @@ static void device_write(struct cache_model *model, size_t offset, const uint8_t
     struct line *masks = &model->line[line];
     bool valid = model->views.lines[line] & CACHE_LINE_VALID;
 
+    keep_written(model, offset, from, size);
     memcpy(model->views.dram + offset, from, size);
     if (!valid) {
         memcpy(model->views.cpu + offset, from, size);
@@ -1101,7 +1285,7 @@ void cache_device_write(struct cache_model *model, size_t offset, const void *da
     while (size) {
         unsigned int part = within_line(model, offset, size);
 
-        act_by_itself(model);
+        act_by_itself(model, true, access);
         if (model->schedule == CACHE_SPECULATIVE) {
             speculate(model, line_of(model, offset));
         }

@@ -47,6 +47,15 @@
  * if the CPU has not been told of it, that is polling. An operation by set and way needs full barriers on both
  * sides. It stands for the lines of its set that are outside of the cache, too: they have been written back.
  *
+ * Acts. What the cache does of its own accord is told, numbered, and can be had again in part: a cache that
+ * follows a script does the acts of the script, and no others. Each is legal for any part of them: no line that
+ * may be cached has to be, so a load without its fill reads memory, a store without its fill goes through to
+ * it; a line may leave, and a dirty one be written back, at any moment; and a cache without an end need evict
+ * nothing. The masks are as ever, so the same accesses are hazards, whatever becomes of the bytes.
+ *   An act has the number of the access that it comes with: the CPU's and the devices' are counted apart,
+ * because a device that runs behind the CPU is brought to now at other accesses where the CPU misses more
+ * often.
+ *
  * Offsets are bytes from the start of RAM. Callers serialise all calls.
  */
 #ifndef DMAV3_CACHE_MODEL_H
@@ -63,6 +72,21 @@ enum cache_schedule {
     CACHE_SPECULATIVE, /* ... and device writes may be met by speculative fills */
     CACHE_NEVER,       /* lines leave by maintenance only: a cache without an end */
     CACHE_EAGER,       /* as lru, and dirty lines are written back at any moment */
+};
+
+enum cache_act_kind {
+    CACHE_FILL = 1,         /* by an access that missed */
+    CACHE_SPECULATIVE_FILL, /* while a device wrote */
+    CACHE_EVICTION,         /* with its write-back, if the line was dirty */
+    CACHE_WRITE_BACK,       /* of a line that stays */
+};
+
+/* Something that the cache did of its own accord. */
+struct cache_act {
+    uint64_t number; /* how many accesses of the CPU there had been, or parts of devices' writes */
+    uint32_t line;
+    uint16_t kind; /* enum cache_act_kind */
+    uint16_t by_device;
 };
 
 enum cache_operation {
@@ -114,9 +138,12 @@ struct cache_views {
 struct cache_incident {
     enum cache_hazard kind;
     bool by_device, by_device_write;
-    bool bounced;       /* of a CACHE_STALE_CPU_READ: the byte is in `bounced` */
-    bool of_clean;      /* of a CACHE_MISSING_BARRIER by a device's read: the byte is in `cleaned` */
-    size_t offset;      /* of the first such byte (CACHE_SHARED_LINE: of the CPU's first byte in the line) */
+    bool bounced;  /* of a CACHE_STALE_CPU_READ: the byte is in `bounced` */
+    bool of_clean; /* of a CACHE_MISSING_BARRIER by a device's read: the byte is in `cleaned` */
+    size_t offset; /* of the first such byte (CACHE_SHARED_LINE: of the CPU's first byte in the line) */
+    /* One bit for each byte of the line, of those that are this hazard: it was read otherwise than the CPU or a
+     * device wrote it last. 0 unless the model is watched. */
+    uint64_t wrong;
     const void *access; /* what the caller gave with the access, for its own use */
 };
 
@@ -126,6 +153,9 @@ struct cache_events {
     void (*line_changed)(void *opaque, size_t line, bool rewritten);
     /* An access is a hazard. It must not call the model. */
     void (*hazard)(void *opaque, const struct cache_incident *);
+    /* The model is watched, and acts; `access` is the one that the act comes with. It must not call the model.
+     */
+    void (*acted)(void *opaque, const struct cache_act *, const void *access);
     void *opaque;
 };
 
@@ -207,6 +237,13 @@ void cache_model_set_schedule(struct cache_model *, enum cache_schedule, uint64_
 /* Tell of everything that becomes of the line that holds `offset`, but of accesses by shortcuts. NULL: no
  * longer. It changes nothing. */
 void cache_model_watch(struct cache_model *, size_t offset, cache_watcher *);
+
+/* From now on tell of acts, and whether bytes are wrong. False: there is no memory for it. */
+bool cache_model_track(struct cache_model *);
+
+/* From now on do these acts, in the order in which they were told, and no others of its own accord, whatever
+ * the schedule. They are the caller's, and stay there as long as the model. */
+void cache_model_follow(struct cache_model *, const struct cache_act *, size_t count);
 
 /* A command begins: draws depend on (seed, command, accesses since here) and on nothing else. */
 void cache_model_begin(struct cache_model *, uint32_t command);

@@ -46,7 +46,7 @@ static void begin(uint32_t sets, uint32_t ways, enum cache_schedule schedule, ui
 {
     const struct cache_geometry geometry = {LINE, sets, ways};
     const struct cache_views views = {cpu, dram, states, SIZE};
-    const struct cache_events events = {line_changed, hazard, NULL};
+    const struct cache_events events = {line_changed, hazard, NULL, NULL};
 
     memset(cpu, 0, SIZE);
     memset(dram, 0, SIZE);
@@ -756,7 +756,7 @@ static void impossible_geometries_are_refused(void)
     static const struct cache_geometry wrong[] = {{0, 16, 4}, {48, 16, 4}, {64, 3, 4},
                                                   {64, 0, 4}, {64, 16, 0}, {64, 16, 65}};
     const struct cache_views views = {cpu, dram, states, SIZE};
-    const struct cache_events events = {line_changed, hazard, NULL};
+    const struct cache_events events = {line_changed, hazard, NULL, NULL};
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         CHECK(cache_model_new(&wrong[i], &views, &events) == NULL);
@@ -767,7 +767,7 @@ static void views_of_broken_pages_are_refused(void)
 {
     static const size_t wrong[] = {0, 64, 4096 + 64};
     const struct cache_geometry geometry = {LINE, 16, 4};
-    const struct cache_events events = {line_changed, hazard, NULL};
+    const struct cache_events events = {line_changed, hazard, NULL, NULL};
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         const struct cache_views views = {cpu, dram, states, wrong[i]};

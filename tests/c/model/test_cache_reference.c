@@ -753,7 +753,7 @@ static void walk(enum cache_schedule schedule, uint32_t line, unsigned long step
 {
     const struct cache_geometry geometry = {line, SETS, WAYS};
     const struct cache_views views = {cpu, dram, states, SIZE};
-    const struct cache_events events = {line_changed, hazard, NULL};
+    const struct cache_events events = {line_changed, hazard, NULL, NULL};
 
     memset(&reference, 0, sizeof(reference));
     reference.moment = reference.full = reference.stores = 1;

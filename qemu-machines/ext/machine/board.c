@@ -130,20 +130,30 @@ static void set_schedule(Object *object, Visitor *visitor, const char *name, voi
 }
 
 /* A text that is given at the start; `opaque` is where it is kept. */
-static void set_text(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+static void get_text(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
 {
-    (void)object;
-    qemu.visit_type_str(visitor, name, opaque, errp);
-}
-
-static void get_doorbells(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
-{
-    char *value = qemu.g_strdup(board.doorbells ? board.doorbells : "");
+    char **text = opaque, *value = qemu.g_strdup(*text ? *text : "");
 
     (void)object;
-    (void)opaque;
     qemu.visit_type_str(visitor, name, &value, errp);
     qemu.g_free(value);
+}
+
+static void set_text(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
+{
+    char *value = NULL, **text = opaque;
+
+    (void)object;
+    if (!qemu.visit_type_str(visitor, name, &value, errp)) {
+        return;
+    }
+    if (board.realized) {
+        error_setg(errp, "%s=%s: can only be given at the start", name, value);
+        qemu.g_free(value);
+        return;
+    }
+    qemu.g_free(*text);
+    *text = value;
 }
 
 static void get_doorbell_bars(Object *object, Visitor *visitor, const char *name, void *opaque, Error **errp)
@@ -660,11 +670,11 @@ static void board_class(ObjectClass *class, void *data)
                                             &board.parent_phases);
     add_numbers(class, board_numbers);
     qemu.object_class_property_add(class, "schedule", "str", get_schedule, set_schedule, NULL, NULL);
-    qemu.object_class_property_add(class, "command", "str", NULL, set_text, NULL, &board.command);
-    qemu.object_class_property_add(class, "remote", "str", NULL, set_text, NULL, &board.remote);
-    qemu.object_class_property_add(class, "acts-log", "str", NULL, set_text, NULL, &board.acts_log);
-    qemu.object_class_property_add(class, "acts-script", "str", NULL, set_text, NULL, &board.acts_script);
-    qemu.object_class_property_add(class, "doorbells", "str", get_doorbells, set_doorbells, NULL, NULL);
+    qemu.object_class_property_add(class, "command", "str", get_text, set_text, NULL, &board.command);
+    qemu.object_class_property_add(class, "remote", "str", get_text, set_text, NULL, &board.remote);
+    qemu.object_class_property_add(class, "acts-log", "str", get_text, set_text, NULL, &board.acts_log);
+    qemu.object_class_property_add(class, "acts-script", "str", get_text, set_text, NULL, &board.acts_script);
+    qemu.object_class_property_add(class, "doorbells", "str", get_text, set_doorbells, NULL, &board.doorbells);
     qemu.object_class_property_add(class, "doorbell-bars", "str", get_doorbell_bars, NULL, NULL, NULL);
 }
 

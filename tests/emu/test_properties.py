@@ -25,8 +25,7 @@ def everything(board: Board) -> dict[tuple[str, str], Any]:
         (path, item["name"]): board.qmp.get(item["name"], path)
         for path in (BOARD, STREAM, *channels)
         for item in board.qmp.execute("qom-list", path=path)
-        if item["name"] not in {"step", "release"}
-        and item["type"] != "child<>"
+        if item["name"] not in {"step", "release"} and item["type"] != "child<>"
     }
 
 

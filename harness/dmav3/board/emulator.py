@@ -108,7 +108,7 @@ class Emulator:
         self.nonce = 0
         self._paused = self._crashed = False
         self._version: str | None = None
-        self._log_start = self._events_before = 0
+        self._log_start = self._events_before = self._commands_before = 0
         self.recording = Recording(self._now, self.disks)
         self.stop, self.watch = Stop(), Watch()
         self.acts = Acts()
@@ -253,6 +253,7 @@ class Emulator:
         since = len(self.monitor.events)
         self.monitor.wait_event("RESET", since, doing=lambda: self.monitor.execute("system_reset"))
         self._events_before = len(self.monitor.events)
+        self._commands_before = len(self.monitor.log)
         while self.probe.ring_reset == before:
             self.probe.settle()
         self.probe.settle()
@@ -261,7 +262,8 @@ class Emulator:
     def was_stopped(self) -> bool:
         """Whether somebody else has stopped the machine since the last reset, as gdb does."""
         stops = sum(it["event"] == "STOP" for it in self.monitor.events[self._events_before :])
-        commands = [content["execute"] for kind, content in self.monitor.log if kind == "command"]
+        log = self.monitor.log[self._commands_before :]
+        commands = [content["execute"] for kind, content in log if kind == "command"]
         return bool(stops > commands.count("stop"))
 
     # Logs
@@ -274,6 +276,7 @@ class Emulator:
         """Empty the logs of the serial line and of the monitor."""
         self.link.log.clear()
         self.monitor.log.clear()
+        self._commands_before = 0
         self._log_start = self.process.log_size()
 
     # What went wrong

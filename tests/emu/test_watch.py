@@ -248,7 +248,7 @@ def test_the_access_of_a_driver_ends_its_story(pytester: pytest.Pytester) -> Non
     late.remove(flush)
     (pytester.path / "hello_driver.c").write_text("".join(late))
     shutil.copy(examples / "test_hello_driver.py", pytester.path)
-    pytester.runpytest("--dmav3-artefacts=kept")
+    pytester.runpytest_subprocess("--dmav3-artefacts=kept")
     (folder,) = pytester.path.glob("kept/*/*")
     steps = json.loads(dmav3("replay", folder, "--why", "--json").stdout)["steps"]
     assert [step["event"] for step in steps][-2:] == ["filled", "loaded"]

@@ -71,8 +71,15 @@ class WordedShell(QMPShell):
         """Send a command; one that may change the machine is not sent before the board knows."""
         if not qmp_cmd["execute"].startswith(_LOOKING):
             touched = {"path": BOARD, "property": "touched", "value": 1}
-            super().cmd_obj({"execute": "qom-set", "arguments": touched})
-        return super().cmd_obj(qmp_cmd)
+            self._send({"execute": "qom-set", "arguments": touched})
+        return self._send(qmp_cmd)
+
+    def _send(self, command: dict[str, Any]) -> Any:
+        try:
+            return super().cmd_obj(command)
+        except BrokenPipeError as error:  # the monitor's: to others it would be that of our output
+            msg = "QEMU has ended"
+            raise EOFError(msg) from error
 
     @staticmethod
     def _say(*lines: str) -> None:

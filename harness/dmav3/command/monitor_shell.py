@@ -75,12 +75,13 @@ def _qmp_shell(card: BoardCard, *, terminal: bool) -> int:
         with WordedShell(card, terminal=terminal) as shell:
             shell.settimeout(allowance())
             shell.connect()
-            for _ in shell.repl():
-                pass
+            try:
+                for _ in shell.repl():
+                    pass
+            except BrokenPipeError:  # the reader of our answers has seen enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return 0
             return shell.status
-    except BrokenPipeError:  # the reader of our answers has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except TimeoutError:
         waiting_for = f"the monitor of {card.board}"
         raise DeadlineError(waiting_for, allowance()) from None

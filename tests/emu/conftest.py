@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A person for a test, who leaves nothing behind."""
+"""A person for a test, who leaves nothing behind, and a board for them to look at."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from person import Person
+
+from dmav3 import Board
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,3 +34,11 @@ def person(tmp_path: Path) -> Iterator[Person]:
             someone.leave()
         assert left == []
         assert list(Path(runtime).iterdir()) == []
+
+
+@pytest.fixture
+def seen(person: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
+    """Return a board of this process that others can look at."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(person.runtime))
+    with Board(sockets=True, judge=False) as board:
+        yield board

@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from person import adapter_of, ask, status
 
-from dmav3 import Board
 from dmav3.job.run import RunOptions, run_main_job
 from dmav3.qemu import gdb as in_gdb_beside
 from dmav3.wdm import DISPATCH_LEVEL, DMA_SYNCHRONOUS_CALLBACK, IoAllocationAction
@@ -22,19 +20,12 @@ if TYPE_CHECKING:
 
     from person import Person
 
+    from dmav3 import Board
     from dmav3.dma import DmaAdapter, Mdl
 
 #: More than the 16 KiB that lie together in the scatter window.
 SIZE = 20000
 COMMANDS = ("adapters", "requests", "mappings", "mdls", "lists")
-
-
-@pytest.fixture
-def seen(person: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
-    """Return a board of this process that others can look at."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(person.runtime))
-    with Board(sockets=True, judge=False) as board:
-        yield board
 
 
 def gdb(person: Person, command: str) -> str:

@@ -24,7 +24,6 @@ from dmav3.job.stream import StreamPeripheral
 from dmav3.qemu.running import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from person import Person
@@ -33,14 +32,6 @@ if TYPE_CHECKING:
 
 SIZE = 256
 LOOKS = ("pl330", "dirty", "stale", "findings", "calls")
-
-
-@pytest.fixture
-def seen(person: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
-    """Return a board of this process that others can look at."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(person.runtime))
-    with Board(sockets=True, judge=False) as board:
-        yield board
 
 
 def words(board: Board, columns: int | None = None) -> ShortWords:

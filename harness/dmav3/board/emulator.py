@@ -328,9 +328,7 @@ class Emulator:
 
         :raises DeadlineError: QEMU does not answer.
         """
-        with deadline(_MONITOR_SECONDS):
-            pc = self.monitor.program_counter()
-        return self._image.place(pc) or f"{pc:#x}"
+        return where(self.monitor, self._image)
 
     def finish_log_of_acts(self) -> None:
         """Bring the file of `acts` up to date, whatever the machine is doing.
@@ -421,6 +419,13 @@ class Emulator:
             for name in LAYOUTS:
                 self.extension.struct(name)
         self._image.function(0)
+
+
+def where(monitor: Monitor, image: Elf) -> str:
+    """Return where the core is, as `Emulator.place` does."""
+    with deadline(_MONITOR_SECONDS):
+        pc = monitor.program_counter()
+    return image.place(pc) or f"{pc:#x}"
 
 
 def _registers(device: Device) -> Registers:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pexpect
 
-from dmav3.deadlines import allowance, deadline
+from dmav3.deadlines import allowance
 from dmav3.elf.image import read_elf, read_extension
 from dmav3.elf.nameless import Nameless
 from dmav3.errors import DeadlineError, Dmav3Error, HangError, UsageError
@@ -35,6 +35,7 @@ from dmav3.machine.tree import device_tree
 from dmav3.qemu.process import Process, qemu_binary
 from dmav3.qemu.qmp import Monitor
 
+from .emulator import where
 from .started import Started, forget_parts
 from .terminal import Terminal
 
@@ -51,8 +52,6 @@ _CPU = "EM_AARCH64"
 #: How a kernel begins that QEMU takes, at which byte: an arm64 Image, the same compressed by gzip,
 #: one in an EFI application that unpacks it.
 _KERNELS = {0x38: b"ARM\x64", 0: b"\x1f\x8b", 4: b"zimg"}
-#: Real time that the monitor has to say where the core is.
-_MONITOR_SECONDS = 2.0
 #: How much of the console an error tells.
 _TAIL_CHARACTERS = 400
 #: What a guest asked for, by QEMU's reason of its SHUTDOWN.
@@ -119,9 +118,7 @@ class Guest:
         self._start = Start(
             qemu=qemu_binary(),
             extension=read_extension().path,
-            image=Boot(
-                tree, kernel.absolute(), initrd and initrd.absolute(), command_line, network
-            ),
+            image=Boot(tree, kernel, initrd, command_line, network),
             nonce=0,
             seed=checked_seed(seed),
             schedule=checked_schedule(self.machine, schedule),
@@ -240,9 +237,8 @@ class Guest:
         return hang
 
     def _place(self) -> str:
-        with suppress(Dmav3Error), deadline(_MONITOR_SECONDS):
-            pc = self._monitor.program_counter()
-            return self.image.place(pc) or f"{pc:#x}"
+        with suppress(Dmav3Error):
+            return where(self._monitor, self.image)
         return "an unknown place"
 
     def _map(self, resources: ExitStack) -> None:

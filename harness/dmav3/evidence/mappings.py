@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .probe import Record
 
 #: Ids of ranges that a routine maps: the device's own access, or through a bounce page.
-_DIRECT, _BOUNCED = 0, 1
+DIRECT, BOUNCED = 0, 1
 _SORTS = {
     Sort.COMMON: "a common buffer",
     Sort.PRIVATE: "private memory of the back end",
@@ -51,7 +51,7 @@ def mapped(records: Iterable[Record], names: Mapping[int, str]) -> list[Mapped]:
     for record in records:
         if record.kind == Kind.MAPPING:
             routine = names.get(record.id, "?")
-        elif record.kind == Kind.RANGE and record.id in {_DIRECT, _BOUNCED}:
+        elif record.kind == Kind.RANGE and record.id in {DIRECT, BOUNCED}:
             found.append(Mapped(record.b, record.c, routine))
     return found
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import callers
 from .findings import FIRST_OF_MICROCODE, LOST_CPU_WRITE, device_of, remedy
+from .mappings import BOUNCED
 from .probe import Kind, LineState, Memory
 from .watched import Change
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .watched import Watched
 
 #: Ids of a record of `Kind.RANGE`, and of one of `Kind.UNMAPPED` that was a flush.
-_BOUNCED, _FLUSHED_BY_KERNEL, _FLUSH = 1, 2, 1
+_FLUSHED_BY_KERNEL, _FLUSH = 2, 1
 #: The step at which one of these went wrong is that where the channel starts.
 _PROGRAMMER = "ProgramChannel"
 _CHANGES = {
@@ -243,10 +244,10 @@ class Teller:
         way = "from memory" if record.d else "to memory"
         which = "these bytes are" if self._has(record) else "other bytes of the line are"
         text = f"mapped for a transfer {way}"
-        if record.id == _BOUNCED:
+        if record.id == BOUNCED:
             text += ", with a bounce page in their place"
         self._covering.add(mapping)
-        step = self._step(record, "bounced" if record.id == _BOUNCED else "mapped", "")
+        step = self._step(record, "bounced" if record.id == BOUNCED else "mapped", "")
         return replace(
             step,
             text=f"{which} {text}",

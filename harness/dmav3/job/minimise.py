@@ -23,6 +23,7 @@ from dmav3.evidence.findings import device_name, kind_name
 from dmav3.machine.argv import Acts
 
 from .fewest import Fewest
+from .moment import number
 from .replay import again
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ class Rerun:
         self._line = self._base = 0
         log = self._run(None)
         wrong = [
-            number
-            for number, act in enumerate(log)
+            index
+            for index, act in enumerate(log)
             if act.kind == ActKind.WRONG and act.finding and finding in {0, act.finding}
         ]
         if not wrong:
@@ -204,7 +205,8 @@ def minimise(
 def _finding(recorded: Recorded, what: str) -> int:
     """Return which finding is meant, 0 for the first that will do."""
     kind, _, text = what.partition(":")
-    if what and (kind != "finding" or not text.isdecimal() or not int(text)):
+    wanted = number(text)
+    if what and (kind != "finding" or not wanted):
         msg = f"--minimise {what}: it is finding:1, for example"
         raise UsageError(msg)
     if recorded.made.gaps:
@@ -219,10 +221,10 @@ def _finding(recorded: Recorded, what: str) -> int:
     if not there:
         msg = f"{recorded.folder} has no finding; --minimise is for a run with wrong bytes"
         raise UsageError(msg)
-    if what and int(text) > there:
+    if wanted > there:
         msg = f"--minimise {what}: the run has {there} of these, from finding:1 on"
         raise UsageError(msg)
-    return int(text) if what else 0
+    return wanted
 
 
 def _nothing_wrong(recorded: Recorded, finding: int) -> UsageError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -135,10 +136,11 @@ class Monitor:
         return turns[-1:] == ["STOP"]
 
     def program_counter(self) -> int:
-        """Return where the CPU is; `DeadlineError` if QEMU does not answer."""
+        """Return where the CPU is; 0: QEMU does not say. `DeadlineError` if it does not answer."""
         command = {"command-line": "info registers"}
         registers = str(self.execute("human-monitor-command", **command))
-        return int(registers.partition("PC=")[2].split(maxsplit=1)[0], 16)
+        found = re.search(r"PC=([0-9a-f]+)", registers)
+        return int(found[1], 16) if found else 0
 
     def wait_event(self, name: str, since: int, doing: Callable[[], object] | None = None) -> None:
         """Wait for an event.

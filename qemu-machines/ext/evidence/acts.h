@@ -13,7 +13,7 @@
 #include "memory/accessor.h"
 #include "model/cache_model.h"
 
-enum { ACT_WRONG = 16 }; /* a record of wrong bytes, beside enum cache_act_kind */
+enum { ACT_WRONG = 16 }; /* a record of wrong bytes, beside enum cache_change */
 
 struct act_record {
     struct cache_act act; /* of ACT_WRONG: line and kind only */

@@ -399,7 +399,7 @@ static unsigned int oldest_way(const uint64_t *stamp, unsigned int ways)
 
 /* ---- acts ---- */
 
-static __attribute__((noinline, cold)) void tell_tracker(struct cache_model *model, enum cache_act_kind kind,
+static __attribute__((noinline, cold)) void tell_tracker(struct cache_model *model, enum cache_change kind,
                                                          size_t line)
 {
     struct cache_act act = model->now;
@@ -409,7 +409,7 @@ static __attribute__((noinline, cold)) void tell_tracker(struct cache_model *mod
     model->events.acted(model->events.opaque, &act, model->access);
 }
 
-static void tell_act(struct cache_model *model, enum cache_act_kind kind, size_t line)
+static void tell_act(struct cache_model *model, enum cache_change kind, size_t line)
 {
     if (model->written) {
         tell_tracker(model, kind, line);
@@ -420,7 +420,7 @@ static void evict(struct cache_model *model, size_t line)
 {
     unsigned int before = model->views.lines[line];
 
-    tell_act(model, CACHE_EVICTION, line);
+    tell_act(model, CACHE_EVICTED, line);
     model->counts.evictions++;
     model->counts.write_backs += !!(before & CACHE_LINE_DIRTY);
     drop(model, line, true);
@@ -440,7 +440,7 @@ static unsigned int make_room(struct cache_model *model, size_t line)
 }
 
 /* Make an invalid line valid. */
-static void allocate(struct cache_model *model, enum cache_act_kind kind, size_t line)
+static void allocate(struct cache_model *model, enum cache_change kind, size_t line)
 {
     model->way_of[line] = model->schedule == CACHE_NEVER ? NO_WAY : (uint8_t)make_room(model, line);
     if (model->way_of[line] != NO_WAY) {
@@ -448,13 +448,12 @@ static void allocate(struct cache_model *model, enum cache_act_kind kind, size_t
     }
     model->views.lines[line] |= CACHE_LINE_VALID;
     tell_act(model, kind, line);
-    watched_change(model, line, kind == CACHE_FILL ? CACHE_FILLED : CACHE_FILLED_AHEAD,
-                   model->views.lines[line] & ~(unsigned int)CACHE_LINE_VALID);
+    watched_change(model, line, kind, model->views.lines[line] & ~(unsigned int)CACHE_LINE_VALID);
 }
 
 /* Make a line valid if it is not, unless a script says what is; the access counts as its latest. Returns where
  * its stamp is. */
-static uint64_t *touch(struct cache_model *model, enum cache_act_kind kind, size_t line)
+static uint64_t *touch(struct cache_model *model, enum cache_change kind, size_t line)
 {
     uint64_t *stamp;
 
@@ -706,7 +705,7 @@ static void write_back_and_keep(struct cache_model *model, size_t line)
 {
     unsigned int before = model->views.lines[line];
 
-    tell_act(model, CACHE_WRITE_BACK, line);
+    tell_act(model, CACHE_WRITTEN_BACK, line);
     model->counts.write_backs++;
     write_back(model, line);
     line_changed(model, line, false);
@@ -730,20 +729,20 @@ static void write_back_one(struct cache_model *model)
 }
 
 /* An act of the script; where it has nothing to act on, it is nothing. */
-static void do_act(struct cache_model *model, enum cache_act_kind kind, size_t line)
+static void do_act(struct cache_model *model, enum cache_change kind, size_t line)
 {
     unsigned int state = line < line_count(model) ? model->views.lines[line] : 0;
 
     if (line >= line_count(model)) {
         return;
     }
-    if ((kind == CACHE_FILL || kind == CACHE_SPECULATIVE_FILL) && !(state & CACHE_LINE_VALID)) {
-        model->counts.fills += kind == CACHE_SPECULATIVE_FILL;
-        model->clock += kind == CACHE_SPECULATIVE_FILL; /* as where it was drawn */
+    if ((kind == CACHE_FILLED || kind == CACHE_FILLED_AHEAD) && !(state & CACHE_LINE_VALID)) {
+        model->counts.fills += kind == CACHE_FILLED_AHEAD;
+        model->clock += kind == CACHE_FILLED_AHEAD; /* as where it was drawn */
         allocate(model, kind, line);
-    } else if (kind == CACHE_EVICTION && (state & CACHE_LINE_VALID)) {
+    } else if (kind == CACHE_EVICTED && (state & CACHE_LINE_VALID)) {
         evict(model, line);
-    } else if (kind == CACHE_WRITE_BACK && (state & CACHE_LINE_DIRTY)) {
+    } else if (kind == CACHE_WRITTEN_BACK && (state & CACHE_LINE_DIRTY)) {
         write_back_and_keep(model, line);
     }
 }
@@ -762,7 +761,7 @@ static void follow_script(struct cache_model *model)
             return;
         }
         if (act->by_device == side) {
-            do_act(model, (enum cache_act_kind)act->kind, act->line);
+            do_act(model, (enum cache_change)act->kind, act->line);
         }
     }
 }
@@ -875,7 +874,7 @@ struct cache_shortcut cache_cpu_read(struct cache_model *model, size_t offset, u
     uint64_t *stamp;
 
     act_by_itself(model, false, access);
-    stamp = touch(model, CACHE_FILL, line);
+    stamp = touch(model, CACHE_FILLED, line);
     if (model->views.lines[line] & MASKED) {
         check_load(model, offset, byte_mask(model, offset, size), access);
     }
@@ -908,7 +907,7 @@ struct cache_shortcut cache_cpu_write(struct cache_model *model, size_t offset, 
     uint64_t bytes = byte_mask(model, offset, size), *stamp;
 
     act_by_itself(model, false, access);
-    stamp = touch(model, CACHE_FILL, line);
+    stamp = touch(model, CACHE_FILLED, line);
     cache_keep_store(&model->stores[line], bytes, model->order.full_count);
     if (model->views.lines[line] & MASKED) {
         check_store(model, offset, bytes, access);
@@ -1148,7 +1147,7 @@ static void fill(struct cache_model *model, size_t line)
 {
     if (line < line_count(model) && model->page_known[offset_of(model, line) / PAGE] == PAGE_CACHEABLE &&
         !(model->views.lines[line] & CACHE_LINE_VALID)) {
-        touch(model, CACHE_SPECULATIVE_FILL, line);
+        touch(model, CACHE_FILLED_AHEAD, line);
         model->counts.fills++;
     }
 }

@@ -74,18 +74,25 @@ enum cache_schedule {
     CACHE_EAGER,       /* as lru, and dirty lines are written back at any moment */
 };
 
-enum cache_act_kind {
-    CACHE_FILL = 1,         /* by an access that missed */
-    CACHE_SPECULATIVE_FILL, /* while a device wrote */
-    CACHE_EVICTION,         /* with its write-back, if the line was dirty */
-    CACHE_WRITE_BACK,       /* of a line that stays */
+/* What becomes of a line. The first four are acts: what the cache does of its own accord. */
+enum cache_change {
+    CACHE_FILLED = 1,   /* by an access of the CPU that missed, */
+    CACHE_FILLED_AHEAD, /* ... or speculatively, while a device wrote */
+    CACHE_EVICTED,      /* another line took its way; written back, if it was dirty */
+    CACHE_WRITTEN_BACK, /* it stays */
+    CACHE_FORCED_OUT,   /* by an uncached access of the CPU */
+    CACHE_CLEANED,
+    CACHE_INVALIDATED,
+    CACHE_CLEANED_INVALIDATED,
+    CACHE_DEVICE_READ,
+    CACHE_DEVICE_WRITTEN,
 };
 
 /* Something that the cache did of its own accord. */
 struct cache_act {
     uint64_t number; /* how many accesses of the CPU there had been, or parts of devices' writes */
     uint32_t line;
-    uint16_t kind; /* enum cache_act_kind */
+    uint16_t kind; /* enum cache_change */
     uint16_t by_device;
 };
 
@@ -160,19 +167,6 @@ struct cache_events {
 };
 
 /* What has become of the line that is watched. */
-enum cache_change {
-    CACHE_FILLED = 1,   /* for an access of the CPU, */
-    CACHE_FILLED_AHEAD, /* ... or speculatively */
-    CACHE_EVICTED,      /* another line took its way */
-    CACHE_WRITTEN_BACK, /* of the cache's own accord; it stays */
-    CACHE_FORCED_OUT,   /* by an uncached access of the CPU */
-    CACHE_CLEANED,
-    CACHE_INVALIDATED,
-    CACHE_CLEANED_INVALIDATED,
-    CACHE_DEVICE_READ,
-    CACHE_DEVICE_WRITTEN,
-};
-
 struct cache_watched {
     enum cache_change change;
     unsigned int before; /* its CACHE_LINE_ bits before the change */

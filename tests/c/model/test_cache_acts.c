@@ -190,7 +190,7 @@ static uint8_t load(size_t offset)
 /* A load at access 0 fills the line; the device's write comes, then access 1 finds the old byte, or not. */
 static void a_fill_is_done_or_left_out(bool done)
 {
-    static const struct cache_act fill = {.number = 0, .line = 2, .kind = CACHE_FILL};
+    static const struct cache_act fill = {.number = 0, .line = 2, .kind = CACHE_FILLED};
 
     begin(CACHE_LRU);
     cache_model_follow(model, &fill, done);
@@ -206,8 +206,8 @@ static void a_fill_is_done_or_left_out(bool done)
 static void a_script_gives_no_shortcut(void)
 {
     static const struct cache_act both[] = {
-        {.number = 0, .line = 2, .kind = CACHE_FILL},
-        {.number = 1, .line = 2, .kind = CACHE_EVICTION},
+        {.number = 0, .line = 2, .kind = CACHE_FILLED},
+        {.number = 1, .line = 2, .kind = CACHE_EVICTED},
     };
     struct cache_shortcut shortcut;
 
@@ -227,9 +227,9 @@ static void a_script_gives_no_shortcut(void)
 static void acts_that_have_nothing_to_act_on_are_nothing(void)
 {
     static const struct cache_act nothing[] = {
-        {.number = 0, .line = 2, .kind = CACHE_EVICTION},
-        {.number = 0, .line = 2, .kind = CACHE_WRITE_BACK},
-        {.number = 0, .line = LINES, .kind = CACHE_FILL},
+        {.number = 0, .line = 2, .kind = CACHE_EVICTED},
+        {.number = 0, .line = 2, .kind = CACHE_WRITTEN_BACK},
+        {.number = 0, .line = LINES, .kind = CACHE_FILLED},
         {.number = 0, .line = 2, .kind = 99},
     };
 
@@ -243,7 +243,7 @@ static void acts_that_have_nothing_to_act_on_are_nothing(void)
 
 static void a_reset_begins_the_script_again(void)
 {
-    static const struct cache_act fill = {.number = 1, .line = 2, .kind = CACHE_FILL};
+    static const struct cache_act fill = {.number = 1, .line = 2, .kind = CACHE_FILLED};
 
     begin(CACHE_LRU);
     cache_model_follow(model, &fill, 1);
